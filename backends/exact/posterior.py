@@ -1,0 +1,42 @@
+"""Independent draws from the family's exact posterior: what accuracy costs when the answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.data import family
+from bench.errors import NoReference
+from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported
+
+KIND = "exact"
+FAMILIES = ("linear", "two_groups")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Nothing to set."""
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Budget:
+    """Nothing to prepare."""
+    return budget
+
+
+def fit(budget: Budget, data: Dataset, seed: int, clock: Clock) -> dict[str, Any]:
+    """Solve for the posterior, then draw from it; both are `sample`."""
+    size = (budget.chains, budget.draws)
+    with clock("sample"):
+        try:
+            posterior = family(data.family).reference(data)
+        except NoReference as reason:
+            raise Unsupported(f"no exact posterior: {reason}") from reason
+        drawn = posterior.draw(size[0] * size[1], np.random.default_rng(seed))
+    return {name: value.reshape(*size, *value.shape[1:]) for name, value in drawn.items()}
+
+
+def draw(state: dict[str, Any]) -> Fit:
+    """The draws as they are; nothing was differentiated."""
+    return Fit("exact", state, stats={"gradients": 0})

@@ -1,0 +1,31 @@
+"""Each prior as a NumPyro distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpyro.distributions as dist
+from numpyro.distributions import constraints
+
+from bench.types import Parameter, Prior
+
+_DISTRIBUTIONS: dict[str, Callable[..., dist.Distribution]] = {
+    "normal": dist.Normal,
+    "uniform": dist.Uniform,
+    "student_t": dist.StudentT,
+    "cauchy": dist.Cauchy,
+    "exponential": dist.Exponential,
+    "half_normal": dist.HalfNormal,
+    "half_cauchy": dist.HalfCauchy,
+    "log_normal": dist.LogNormal,
+}
+
+
+def distribution(prior: Prior, parameter: Parameter) -> dist.Distribution:
+    """The joint prior of all elements of `parameter`; a flat one lives on the parameter's support."""
+    event_dims = len(parameter.shape)
+    if prior.name == "flat":
+        support = constraints.positive if parameter.lower == 0 else constraints.real
+        return dist.ImproperUniform(support, (), parameter.shape)
+    made = _DISTRIBUTIONS[prior.name](*prior.args)
+    return made.expand(parameter.shape).to_event(event_dims) if event_dims else made

@@ -1,0 +1,60 @@
+"""What least-squares point methods of every framework share: plug-in sigma, the step-size limit, their `Fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from bench.types import Array, Arrays, Dataset, Diverged, Estimate, Fit
+
+Loss = Literal["sum", "mean"]
+
+
+def with_plug_in(data: Dataset, weights: Array, bias: Array | float) -> dict[str, Array]:
+    """Every parameter of the model at a least-squares point; sigma, if it is one, is √(RSS/N)."""
+    weights = np.asarray(weights, np.float64)
+    point = {"weights": weights}
+    if "bias" in data.names:
+        point["bias"] = np.asarray(bias, np.float64)
+    if "sigma" in data.names:
+        residual = data.arrays["y"] - data.arrays["x"] @ weights - bias
+        point["sigma"] = np.sqrt(np.mean(residual**2))
+    return {name: point[name] for name in data.names}
+
+
+def mean_squared_error(data: Dataset, weights: Array, bias: Array | float) -> float:
+    """Mean of the squared residuals, in float64 whatever the fit computed in."""
+    return float(np.mean((data.arrays["y"] - data.arrays["x"] @ np.asarray(weights, np.float64) - bias) ** 2))
+
+
+def look(data: Dataset, step: int, weights: Array, bias: Array | float, *, limit: float | None = None) -> Estimate:
+    """The estimate at a checkpoint, with the mean squared error; Diverged if anything in it is not finite."""
+    with np.errstate(all="ignore"):  # an overflow here is the divergence that the next line reports
+        loss = mean_squared_error(data, weights, bias)
+        point = with_plug_in(data, weights, bias)
+    if not np.isfinite(loss):
+        reason = "" if limit is None or limit < 1 else f"; lr·λmax/2 = {limit:.3g} exceeds 1"
+        raise Diverged(f"loss is {loss:g} at step {step}{reason}")
+    return Estimate(point, objective=loss)
+
+
+def step_limit(data: Dataset, lr: float, loss: Loss) -> float:
+    """lr·λmax/2 of the least-squares Hessian on these data: gradient descent is stable below 1."""
+    design = data.arrays["x"]
+    if "bias" in data.names:
+        design = np.column_stack([design, np.ones(len(design))])
+    curvature = float(np.linalg.norm(design, 2)) ** 2
+    return lr * curvature / (len(design) if loss == "mean" else 1)
+
+
+def least_squares_fit(point: Arrays, *, steps: int, gradients: float, stats: Mapping[str, Any] | None = None) -> Fit:
+    """One chain of one draw, flagged: the objective is least squares, and sigma, if any, is plugged in."""
+    found: dict[str, Any] = {"objective": "least_squares", "steps": steps, "gradients": gradients}
+    notes: tuple[str, ...] = ()
+    if "sigma" in point:
+        found["plug_in"] = ("sigma",)
+        notes = ("sigma is plugged in as √(RSS/N): this method does not estimate it",)
+    draws = {name: np.asarray(value)[None, None] for name, value in point.items()}
+    return Fit("point", draws, stats={**found, **(stats or {})}, notes=notes)

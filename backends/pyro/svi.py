@@ -1,0 +1,152 @@
+"""Stochastic variational inference; one step is one ELBO gradient per particle, on all rows or a mini-batch.
+
+What a careful user switches off is off: validation, and one optimiser object per parameter. With `jit` the ELBO is
+traced once, in the compile phase.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyro
+import torch
+from pyro.infer import JitTrace_ELBO, Trace_ELBO
+from torch import Tensor
+
+from backends.pyro import guides, models
+from bench.data import family
+from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
+
+KIND = "vi"
+FAMILIES = ("linear", "two_groups")
+DEVICES = ("cpu", "cuda")
+DRAWS = 4000
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
+"""Nodes whose weighted mean over a Normal is exact for polynomials of degree 201."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Guide, optimiser and ELBO."""
+
+    guide: Literal["manual", "normal", "multivariate_normal", "low_rank", "laplace"] = "manual"  # family of q
+    lr: float = 0.05  # learning rate of Adam
+    lr_decay: float = 1.0  # factor by which the learning rate has shrunk at the last step, exponentially
+    particles: int = 1  # draws from q per ELBO gradient, vectorised
+    batch_size: int = 0  # rows per step, subsampled without replacement; 0: all
+    jit: bool = False  # trace the ELBO once instead of running model and guide in Python at each step
+
+
+@dataclass
+class Program:
+    """Model, guide and ELBO, made once; the guide is set back to its start before each fit."""
+
+    options: Options
+    steps: int
+    place: Place
+    guide: Any
+    loss: Callable[..., Tensor]
+    fraction: float
+
+
+class State(NamedTuple):
+    """q(z) and what it cost."""
+
+    data: Dataset
+    found: Estimate
+    z: Array
+    stats: dict[str, Any]
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Make model, guide and ELBO; Unsupported for a mini-batch that the model cannot take."""
+    if options.batch_size and (data.family != "linear" or options.batch_size > len(data.arrays["y"])):
+        raise Unsupported(f"batch_size={options.batch_size}: only a linear model with as many rows has batches")
+    pyro.enable_validation(False)
+    pyro.clear_param_store()
+    model = models.model(data, place, options.batch_size or None)
+    args = models.to_tensors(data.arrays, data, place)
+    guide = guides.make(options.guide, data, place, model, args)
+    many = options.particles > 1
+    settings: dict[str, Any] = {"vectorize_particles": many, "max_plate_nesting": 1}
+    if options.jit:
+        elbo = JitTrace_ELBO(options.particles, ignore_jit_warnings=True, **settings)
+    else:
+        elbo = Trace_ELBO(options.particles, **settings)
+    fraction = options.batch_size / len(args[0]) if options.batch_size else 1.0
+    return Program(options, budget.steps, place, guide, partial(elbo.differentiable_loss, model, guide), fraction)
+
+
+def compile(program: Program, data: Dataset) -> None:
+    """Trace the ELBO on arrays of the same shapes, if it is to be traced."""
+    if program.options.jit:
+        _reset(program, 0)
+        args = models.to_tensors(data.arrays, data, program.place)
+        program.guide(*args)
+        with warnings.catch_warnings():  # Pyro 1.9 knows no other compiler than the one torch now calls deprecated
+            warnings.filterwarnings("ignore", "`torch.jit.trace", DeprecationWarning)
+            for _ in range(3):  # the executor optimises during its first calls, backward included
+                program.loss(*args).backward()
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Maximise the ELBO, then draw from q; Diverged when q leaves the finite numbers."""
+    options, guide = program.options, program.guide
+    _reset(program, seed)
+    with clock("transfer"):
+        args = models.to_tensors(data.arrays, data, program.place)
+    particle_fraction = options.particles * program.fraction
+    with clock("warmup"):
+        guide(*args)  # registers the parameters, which a traced ELBO looks up by name
+        optimiser = torch.optim.Adam(guide.parameters(), lr=options.lr, fused=True)
+        decay = options.lr_decay ** (1 / program.steps)
+        for step in range(1, program.steps + 1):
+            optimiser.zero_grad()
+            loss = program.loss(*args)
+            loss.backward()
+            optimiser.step()
+            if decay != 1.0:
+                optimiser.param_groups[0]["lr"] *= decay
+            clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
+        posterior = guide.posterior(*args)
+    with clock("sample"):
+        z = posterior.sample((DRAWS,))
+    found = _look(program, data, program.steps, loss, posterior)
+    stats = {"steps": program.steps, "gradients": program.steps * particle_fraction}
+    return State(data, found, z.double().cpu().numpy(), stats | {"gradients_warmup": stats["gradients"]})
+
+
+def _reset(program: Program, seed: int) -> None:
+    pyro.clear_param_store()
+    pyro.set_rng_seed(seed)
+    program.guide.reset(torch.Generator().manual_seed(seed))
+    for leaf in program.guide.parameters():
+        leaf.grad = None
+
+
+def _look(program: Program, data: Dataset, step: int, loss: Tensor, posterior: Any = None) -> Estimate:
+    """Moments of q and the −ELBO estimate of this step; Diverged if they are not finite."""
+    q = program.guide.current() if posterior is None else posterior
+    loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
+    if not (np.isfinite(loc).all() and np.isfinite(scale).all() and np.isfinite(loss.item())):
+        raise Diverged(f"−ELBO is {loss.item():g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
+    nodes = loc + scale * NODES[:, None]
+    values = family(data.family).constrain(data, nodes)
+    mean, sd = {}, {}
+    for name, value in values.items():
+        weights = WEIGHTS.reshape(-1, *[1] * (value.ndim - 1)) / WEIGHTS.sum()
+        mean[name] = (weights * value).sum(0)
+        sd[name] = np.sqrt((weights * (value - mean[name]) ** 2).sum(0))
+    return Estimate(mean, sd if scale.any() else None, loss.item())
+
+
+def draw(state: State) -> Fit:
+    """4000 independent draws of q as one chain, and its moments by Gauss–Hermite quadrature."""
+    draws = family(state.data.family).constrain(state.data, state.z)
+    moments = {name: (state.found.mean[name], state.found.sd[name]) for name in draws} if state.found.sd else {}
+    return Fit("vi", {name: value[None] for name, value in draws.items()}, stats=state.stats, moments=moments)

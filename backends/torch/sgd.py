@@ -1,0 +1,117 @@
+"""Full-batch gradient descent by `torch.optim.SGD`: one forward and one backward pass over the data per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from backends import point
+from backends.torch import models
+from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place
+
+KIND = "point"
+FAMILIES = ("linear",)
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Step size, loss, and the form in which the same model is written."""
+
+    lr: float = 0.01  # step size; stable while lr·λmax/2 < 1
+    loss: Literal["sum", "mean"] = "sum"  # sum or mean of the squared residuals
+    form: Literal["tensors", "module", "sequential"] = "module"  # raw tensors, a hand-written module, or nn.Sequential
+
+
+class Line(nn.Module):
+    """A linear layer written by hand, (n, J) → (n,)."""
+
+    def __init__(self, weights: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Predictions."""
+        mean = X @ self.weights
+        return mean if self.bias is None else mean + self.bias
+
+
+class Program(NamedTuple):
+    """What `fit` needs beside the data."""
+
+    options: Options
+    steps: int
+    place: Place
+
+
+class State(NamedTuple):
+    """The last iterate."""
+
+    estimate: Estimate
+    steps: int
+    limit: float
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Nothing to compile."""
+    return Program(options, budget.steps, place)
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Iterate from the scenario's start; Diverged when the loss leaves the finite numbers."""
+    options, steps, place = program
+    limit = point.step_limit(data, options.lr, options.loss)
+    start = models.start(data, seed)
+    with clock("transfer"):
+        arrays = models.to_tensors(data.arrays, place)
+        theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
+    with clock("warmup"):
+        predict, parameters = _model(options.form, theta["weights"], theta.get("bias"))
+        optimiser = torch.optim.SGD(parameters, lr=options.lr)
+        reduce = torch.sum if options.loss == "sum" else torch.mean
+        X, y = arrays["x"], arrays["y"]
+        for step in range(1, steps + 1):
+            optimiser.zero_grad()
+            reduce((y - predict(X)).square()).backward()
+            optimiser.step()
+            clock.checkpoint(step, partial(_look, data, step, parameters, limit))
+    return State(_look(data, steps, parameters, limit), steps, limit)
+
+
+def _model(form: str, weights: Tensor, bias: Tensor | None) -> tuple[nn.Module | partial[Tensor], list[Tensor]]:
+    """Predictions (n,) as a callable of X, and the tensors to optimise: weights first, then bias."""
+    if form == "tensors":
+        leaves = [x.requires_grad_() for x in (weights, bias) if x is not None]
+        return partial(_line, leaves), leaves
+    if form == "module":
+        line = Line(weights, bias)
+        return line, list(line.parameters())
+    layer = nn.Linear(len(weights), 1, bias=bias is not None, dtype=weights.dtype, device=weights.device)
+    with torch.no_grad():
+        layer.weight.copy_(weights[None])
+        if bias is not None:
+            layer.bias.fill_(bias)
+    stack = nn.Sequential(layer, nn.Flatten(0))  # (n, 1) → (n,): against y (n,) it cannot broadcast to (n, n)
+    return stack, list(stack.parameters())
+
+
+def _line(leaves: list[Tensor], X: Tensor) -> Tensor:
+    mean = X @ leaves[0]
+    return mean + leaves[1] if len(leaves) > 1 else mean
+
+
+def _look(data: Dataset, step: int, parameters: list[Tensor], limit: float) -> Estimate:
+    weights, *bias = (p.detach().double().cpu().numpy().copy() for p in parameters)
+    return point.look(data, step, weights.ravel(), bias[0].reshape(()) if bias else 0.0, limit=limit)
+
+
+def draw(state: State) -> Fit:
+    """The last iterate, with the step-size limit of these data."""
+    return point.least_squares_fit(
+        state.estimate.mean, steps=state.steps, gradients=state.steps, stats={"lr_limit": state.limit}
+    )

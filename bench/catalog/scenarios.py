@@ -1,0 +1,158 @@
+"""Scenario files → validated `Scenario`s: every error names file, key, value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.catalog.places import root, scenario_files
+from bench.data import family
+from bench.errors import ScenarioError, UsageError, unknown
+from bench.types import PRIORS, Family, Prior, Scenario, digest_of
+
+TEXT = ("family", "description", "source")
+TABLES = ("priors", "start", "holdout", "data", "sweep")
+
+
+def scenario(name: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """The scenario of that name with `overrides` ({dotted key: value}) applied; UsageError if it cannot be."""
+    files = scenario_files()
+    if name not in files:
+        raise unknown("scenario", name, files)
+    return load(files[name], overrides)
+
+
+def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Read and validate one scenario file; ScenarioError (a UsageError) names file, key, value and what is allowed."""
+    table = read(file)
+    try:
+        for dotted, value in (overrides or {}).items():
+            _override(table, dotted, value)
+        return _validated(table, file, dict(overrides or {}))
+    except ScenarioError as error:
+        raise error.at(file.name) from None
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The raw table of a TOML file; UsageError where it is not TOML."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file.name}: not a TOML file: {error}") from None
+
+
+def _override(table: dict[str, Any], dotted: str, value: Any) -> None:
+    *path, last = dotted.split(".")
+    for key in path:
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ScenarioError(dotted, value, f"{key} is {inner!r}, not a table")
+        table = inner
+    table[last] = value
+
+
+def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> Scenario:
+    words = {key: _text(table, key) for key in TEXT}
+    fam = _family(words["family"])
+    allowed = [*TEXT, *TABLES, *fam.KEYS]
+    for key, value in table.items():
+        if key not in allowed:
+            raise ScenarioError(key, value, f"allowed keys: {', '.join(sorted(allowed))}")
+    tables = {key: table.get(key, {}) for key in TABLES}
+    for key, value in tables.items():
+        if not isinstance(value, dict):
+            raise ScenarioError(key, value, "a table")
+    made = Scenario(
+        name=file.stem,
+        family=words["family"],
+        description=words["description"],
+        source=words["source"],
+        file=str(file),
+        settings=fam.settings({k: table[k] for k in fam.KEYS if k in table}, fixed=bool(tables["data"])),
+        priors=_priors(tables["priors"], fam),
+        start=tables["start"],
+        holdout=tables["holdout"],
+        data=tables["data"],
+        sweep=_sweep(tables["sweep"], fam),
+        overrides=overrides,
+        digest=_digest(table, words["family"], tables["data"].get("file")),
+    )
+    fam.check(made)
+    return made
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str) or (key == "family" and not value):
+        raise ScenarioError(key, value, f"one of {', '.join(families())}" if key == "family" else "a text")
+    return value
+
+
+def families() -> list[str]:
+    """Names of the model families: the modules of scenarios/families that define `reference`."""
+    files = sorted((root() / "scenarios" / "families").glob("*.py"))
+    return [f.stem for f in files if any(line.startswith("def reference(") for line in f.read_text().splitlines())]
+
+
+def _family(name: str) -> Family:
+    if name not in families():
+        raise ScenarioError("family", name, f"one of {', '.join(families())}")
+    return family(name)
+
+
+def _priors(table: Mapping[str, Any], fam: Family) -> dict[str, Prior]:
+    for key, value in table.items():
+        if key not in fam.PRIORS:
+            raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")
+    return {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
+
+
+def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:
+    forms = "; ".join(f"{name} = [{', '.join(PRIORS[name])}]" if PRIORS[name] else f'"{name}"' for name in allowed)
+    name, args = (value, []) if isinstance(value, str) else next(iter(value.items())) if _one_entry(value) else ("", [])
+    if name not in allowed:
+        raise ScenarioError(key, value, f"one of {forms}")
+    if isinstance(args, dict):
+        if set(args) != set(PRIORS[name]):
+            raise ScenarioError(key, value, f"{name} takes {', '.join(PRIORS[name])}")
+        args = [args[arg] for arg in PRIORS[name]]
+    args = args if isinstance(args, list) else [args]
+    if len(args) != len(PRIORS[name]) or not all(_finite(a) for a in args):
+        raise ScenarioError(key, value, f"{name} takes {len(PRIORS[name])} finite numbers: {', '.join(PRIORS[name])}")
+    named = dict(zip(PRIORS[name], map(float, args), strict=True))
+    for arg in ("scale", "rate", "df"):
+        if named.get(arg, 1.0) <= 0:
+            raise ScenarioError(key, value, f"{arg} must be above 0")
+    if name == "known" and named["value"] <= 0:
+        raise ScenarioError(key, value, "a known value must be above 0")
+    if name == "uniform" and named["low"] >= named["high"]:
+        raise ScenarioError(key, value, "low must be below high")
+    return Prior(name, tuple(named.values()))
+
+
+def _sweep(table: Mapping[str, Any], fam: Family) -> dict[str, tuple[Any, ...]]:
+    for key, value in table.items():
+        if key.partition(".")[0] not in {*fam.KEYS, *TABLES}:
+            raise ScenarioError(f"sweep.{key}", value, f"a key of this scenario: {', '.join(fam.KEYS)}")
+        if not isinstance(value, list) or not value:
+            raise ScenarioError(f"sweep.{key}", value, "a list of values")
+    return {key: tuple(value) for key, value in table.items()}
+
+
+def _one_entry(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _digest(table: Mapping[str, Any], family_name: str, data_file: Any) -> str:
+    folder = root() / "scenarios"
+    sources = [table, *(f.read_text() for f in sorted((folder / "families").glob(f"{family_name}*.py")))]
+    if isinstance(data_file, str) and (folder / data_file).is_file():
+        sources.append((folder / data_file).read_text())
+    return digest_of(sources)[:16]

@@ -1,0 +1,231 @@
+"""`bench list` and `bench info`: what there is, read from files; no framework and no pandas is imported."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+KINDS_OF_THINGS = ("scenarios", "backends", "suites", "metrics", "runs")
+
+
+def list_(
+    what: Annotated[str | None, typer.Argument(metavar="[scenarios|backends|suites|metrics|runs]")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List scenarios, backends, suites, metrics and runs.
+
+    \b
+    Examples:
+      bench list
+      bench list backends
+      bench list runs --json
+    """
+    from bench.errors import unknown
+
+    if what is not None and what not in KINDS_OF_THINGS:
+        raise unknown("thing to list", what, KINDS_OF_THINGS)
+    things = [what] if what else list(KINDS_OF_THINGS)
+    found = {thing: _LISTERS[thing](results) for thing in things}
+    if json_:
+        import json
+
+        sys.stdout.write(json.dumps(found if what is None else found[what], indent=1) + "\n")
+        return
+    for thing, rows in found.items():
+        _print(thing, rows, heading=what is None)
+
+
+def info(
+    name: Annotated[str, typer.Argument(help="A scenario, backend, suite, metric, budget or run.")],
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+) -> None:
+    """Say everything about one scenario, backend, suite, metric or run.
+
+    \b
+    Examples:
+      bench info s0-uniform
+      bench info torch.adam
+      bench info b2_max
+      bench info latest
+    """
+    from bench.catalog import places
+    from bench.errors import unknown
+    from bench.metrics.catalog import METRICS
+    from bench.store.folder import RunFolder
+
+    if name in places.scenario_files():
+        text = _scenario_info(name)
+    elif name in places.backend_files():
+        text = _backend_info(name)
+    elif name in places.suite_files():
+        text = places.suite_files()[name].read_text()
+    elif name in METRICS:
+        text = _metric_info(name)
+    else:
+        runs = {r.name: r for r in RunFolder.all(results)}
+        if name not in {"latest", *runs}:
+            known = [*places.scenario_files(), *places.backend_files(), *places.suite_files(), *METRICS, *runs]
+            raise unknown("name", name, known)
+        text = _run_info(RunFolder.open(results, name))
+    sys.stdout.write(text.rstrip() + "\n")
+
+
+def _scenarios(_: Path) -> list[dict[str, Any]]:
+    from bench.catalog.places import scenario_files
+
+    rows = []
+    for name, file in scenario_files().items():
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            rows.append({"name": name, "family": "broken", "description": f"not a TOML file: {error}"})
+            continue
+        rows.append({"name": name, "family": table.get("family", "?"), "description": table.get("description", "")})
+    return rows
+
+
+def _backends(_: Path) -> list[dict[str, Any]]:
+    from bench.catalog.backends import backend
+    from bench.catalog.places import backend_files
+
+    infos = [backend(name) for name in backend_files()]
+    return [
+        {
+            "name": i.name,
+            "kind": i.kind,
+            "state": f"not installed: {i.install}" if i.missing else "ready",
+            "description": i.summary,
+        }
+        for i in infos
+    ]
+
+
+def _suites(_: Path) -> list[dict[str, Any]]:
+    from bench.catalog.places import suite_files
+
+    rows = []
+    for name, file in suite_files().items():
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        rows.append({"name": name, "description": table.get("description", "")})
+    return rows
+
+
+def _metrics(_: Path) -> list[dict[str, Any]]:
+    from bench.metrics.catalog import METRICS
+
+    return [
+        {
+            "name": m.name,
+            "unit": m.unit,
+            "better": {"lower": "lower", "higher": "higher"}.get(m.direction, "-"),
+            "kinds": ", ".join(sorted(m.kinds)),
+            "description": m.definition,
+        }
+        for m in METRICS.values()
+    ]
+
+
+def _runs(results: Path) -> list[dict[str, Any]]:
+    import json
+
+    from bench.store.folder import RunFolder
+
+    rows = []
+    for run in RunFolder.all(results):
+        try:
+            manifest = json.loads((run.path / "run.json").read_text())
+            rows.append(
+                {"name": run.name, "state": manifest.get("state", "?"), "description": manifest.get("command", "")}
+            )
+        except (OSError, ValueError) as error:
+            rows.append({"name": run.name, "state": "damaged", "description": str(error)})
+    return rows
+
+
+_LISTERS = {"scenarios": _scenarios, "backends": _backends, "suites": _suites, "metrics": _metrics, "runs": _runs}
+
+
+def _print(thing: str, rows: Sequence[dict[str, Any]], *, heading: bool) -> None:
+    if heading:
+        sys.stdout.write(f"{thing}:\n")
+    if not rows:
+        sys.stdout.write("  none\n")
+        return
+    columns = [c for c in rows[0] if c != "description"]
+    widths = {c: max(len(str(r[c])) for r in rows) for c in columns}
+    for row in rows:
+        cells = "  ".join(str(row[c]).ljust(widths[c]) for c in columns)
+        sys.stdout.write(f"  {cells}  {row['description']}".rstrip() + "\n")
+
+
+def _scenario_info(name: str) -> str:
+    from bench.catalog.scenarios import scenario
+    from bench.data import dataset
+
+    s = scenario(name)
+    data = dataset(s, seed=0, rep=0)
+    lines = [
+        f"{s.name}: {s.description}",
+        f"family {s.family}" + (f", source {s.source}" if s.source else ""),
+        "data: " + ("fixed, the same in every rep" if s.fixed_data else "fresh in every rep"),
+        *(f"  {k} = {v}" for k, v in s.settings.items()),
+        "priors:",
+        *(f"  {k} ~ {v}" for k, v in s.priors.items()),
+        "parameters: " + ", ".join(f"{p.name}{list(p.shape) if p.shape else ''}" for p in data.parameters),
+        f"run it: python -m bench run -s {s.name}",
+        "",
+        Path(s.file).read_text(),
+    ]
+    return "\n".join(lines)
+
+
+def _backend_info(name: str) -> str:
+    from bench.catalog.backends import BUDGET_OPTIONS, backend
+
+    b = backend(name)
+    options = [(o.name, str(o.default), o.allowed, o.help) for o in b.options.values()]
+    options += [(k, "budget", "a value of int", v) for k, v in BUDGET_OPTIONS.items()]
+    lines = [
+        f"{b.name} ({b.kind}): {b.doc}",
+        "",
+        f"families: {', '.join(b.families) or 'all'}; devices: {', '.join(b.devices)}",
+        f"state: not installed; {b.install}" if b.missing else "state: ready",
+        "options:",
+        *(f"  {line}" for line in _aligned(options)),
+        f"run it: python -m bench run -s s0-uniform -b {b.name}",
+    ]
+    return "\n".join(lines)
+
+
+def _metric_info(name: str) -> str:
+    from bench.metrics.catalog import METRICS
+
+    m = METRICS[name]
+    return "\n".join(
+        [
+            f"{m.name} [{m.unit or 'no unit'}]: {m.definition}",
+            f"better: {m.direction}; kinds: {', '.join(sorted(m.kinds))}; source: {m.source}",
+        ]
+    )
+
+
+def _run_info(folder: Any) -> str:
+    manifest = folder.manifest()
+    keys = ("id", "command", "started", "finished", "state", "bench", "commit", "dirty", "threads", "seed")
+    lines = [f"{k}: {manifest.get(k)}" for k in keys]
+    lines += [f"host: {', '.join(f'{k} {v}' for k, v in manifest['host'].items())}"]
+    lines += [f"versions: {', '.join(f'{k} {v}' for k, v in manifest['versions'].items())}"]
+    lines += [f"cells: {len(manifest['cells'])}", f"report: {folder.path / 'report.html'}"]
+    return "\n".join(lines)
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    rows = list(rows)
+    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

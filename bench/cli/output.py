@@ -1,0 +1,177 @@
+"""What the verbs show: plans, progress, outcomes. Progress goes to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from bench.plan import Job, Plan
+    from bench.store.folder import Record, RunFolder
+
+OUT = Console(soft_wrap=True, highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def print_json(value: Any) -> None:
+    """Strict JSON on stdout."""
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False, default=str) + "\n")
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """The cells of a plan and how many fits they make."""
+    if as_json:
+        print_json({"seed": plan.seed, "fits": plan.fits, **plan.description()})
+        return
+    from rich.table import Table
+
+    table = Table("cell", "scenario", "backend", "kind", "budget", "device", "dtype", "reps × rounds", "", box=None)
+    for p in plan.cells:
+        c = p.cell
+        note = p.unsupported() or (f"{', '.join(p.backend.missing)} not installed" if p.backend.missing else "")
+        work = f"{p.reps} × {p.rounds}"
+        row = [c.id, c.scenario_label, c.backend_label, p.kind, c.budget, c.device, c.dtype, work, note]
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    OUT.print(table)
+    OUT.print(f"{len(plan.cells)} cells, {plan.fits} fits, seed {plan.seed}; nothing was run")
+
+
+class Progress:
+    """The cell at work, what is done, and an ETA; plain lines where stderr is no terminal."""
+
+    def __init__(self, plan: Plan, *, quiet: bool) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        self.total, self.done, self.began = sum(p.rounds for p in plan.cells), 0, time.monotonic()
+        self.plain = quiet or not ERR.is_terminal
+        self.quiet = quiet
+        columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
+        self.bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=ERR, disable=self.plain)
+        self.task = self.bar.add_task("starting", total=self.total, eta="")
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def starts(self, job: Job) -> None:
+        """Name the cell at work."""
+        cell = job.planned.cell
+        self.bar.update(self.task, description=f"{cell.scenario_label} × {cell.backend_label}", eta=self._eta())
+
+    def waits(self) -> None:
+        """Nothing: rich redraws by itself."""
+
+    def ends(self, job: Job, records: list[Record]) -> None:
+        """Advance; a fit that is not ok is said at once."""
+        self.done += 1
+        self.bar.update(self.task, advance=1, eta=self._eta())
+        cell = job.planned.cell
+        name = f"{cell.scenario_label} × {cell.backend_label}"
+        bad = [r for r in records if r.status != "ok"]
+        if self.quiet:
+            return
+        if bad:
+            ERR.print(f"[{self.done}/{self.total}] {name}: {bad[0].status}: {bad[0].reason}", markup=False)
+        elif self.plain:
+            seconds = sum(v for r in records for k, v in r.seconds.items())
+            ERR.print(f"[{self.done}/{self.total}] {name}: ok, {seconds:.1f} s{self._eta(', ')}", markup=False)
+
+    def _eta(self, before: str = "") -> str:
+        if not self.done:
+            return ""
+        left = (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        return f"{before}about {int(left // 60)}:{int(left % 60):02d} left"
+
+
+class Status(AbstractContextManager["Status"]):
+    """One line that says what is being done after the fits."""
+
+    def __init__(self, text: str, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._status = None if quiet or not ERR.is_terminal else ERR.status(text)
+
+    def __enter__(self) -> Status:
+        if self._status:
+            self._status.start()
+        return self
+
+    def update(self, text: str) -> None:
+        """Change what it says."""
+        if self._status:
+            self._status.update(text)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._status:
+            self._status.stop()
+
+
+def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
+    """Exit code of a run: unsupported and unavailable count only when the cell was named without a glob or suite."""
+    from bench.store.tables import fits_table
+    from bench.types import BAD_STATUSES
+
+    fits = fits_table(folder)
+    if interrupted:
+        return 130
+    named = fits["explicit"] & fits["status"].isin(["unsupported", "unavailable"])
+    if bool((fits["status"].isin(list(BAD_STATUSES)) | named).any()):
+        return 3
+    return 0 if bool((fits["status"] == "ok").any()) else 4
+
+
+def write_reports(folder: RunFolder) -> None:
+    """report.md and report.html from the stored tables."""
+    from bench.reports import html, markdown
+    from bench.store.folder import write_bytes
+
+    tables = run_tables(folder)
+    write_bytes(folder.path / "report.md", markdown.render(tables).encode())
+    write_bytes(folder.path / "report.html", html.render(tables).encode())
+
+
+def run_tables(folder: RunFolder) -> Any:
+    """The stored tables as the reports take them."""
+    from bench.reports.tables import RunTables
+    from bench.store import tables
+
+    manifest = folder.manifest()
+    return RunTables(
+        run=manifest,
+        fits=tables.read(folder, "fits"),
+        metrics=tables.read(folder, "metrics"),
+        curves=tables.read(folder, "curves"),
+        scenarios=manifest["scenarios"],
+    )
+
+
+def show_outcome(folder: RunFolder, code: int, *, as_json: bool, scored: bool) -> None:
+    """The summary table, counts by status, and where the report is."""
+    from bench.store.tables import read
+
+    counts = {str(k): int(v) for k, v in read(folder, "fits")["status"].value_counts().sort_index().items()}
+    report = folder.path / "report.html" if scored else None
+    if as_json:
+        print_json({"run": folder.name, "path": folder.path, "fits": counts, "report": report, "exit": code})
+        return
+    if scored:
+        from bench.reports import terminal
+
+        OUT.print(terminal.summary(run_tables(folder)))
+    OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    OUT.print(f"report: {report}" if report else f"not scored; next: python -m bench score {folder.path}", markup=False)

@@ -1,0 +1,69 @@
+"""Phases, device synchronisation, and checkpoints that stop the clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bench.types import Checkpoint, Estimate
+
+FITTING = ("warmup", "sample", "warmup+sample")
+CHECKPOINT_RATIO = 1.2
+"""Successive checkpoint steps grow by this factor: about 40 of them in 1000 steps."""
+
+
+class WallClock:
+    """Seconds per phase of one fit.
+
+    `synchronize` drains the device at every boundary. `compile_seconds` reads a monotone total kept by the framework:
+    what grows inside another phase is booked as compile, and counted in `recompiled`.
+    """
+
+    def __init__(
+        self,
+        *,
+        synchronize: Callable[[], None] = lambda: None,
+        compile_seconds: Callable[[], float] = lambda: 0.0,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.seconds: dict[str, float] = {}
+        self.recompiled = 0.0
+        self.checkpoints: list[Checkpoint] = []
+        self._synchronize, self._compile_seconds, self._timer = synchronize, compile_seconds, timer
+        self._phase, self._began, self._paused, self._next = "", 0.0, 0.0, 1
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Time a phase; phases do not nest, and one entered again adds to its seconds."""
+        if self._phase:
+            raise RuntimeError(f"phase {phase!r} entered inside phase {self._phase!r}")
+        self._synchronize()
+        compiled = self._compile_seconds()
+        self._phase, self._paused, self._began = phase, 0.0, self._timer()
+        try:
+            yield
+            self._synchronize()
+        finally:
+            elapsed = self._timer() - self._began - self._paused
+            self._phase = ""
+            if phase != "compile":
+                compiled = min(self._compile_seconds() - compiled, elapsed)
+                elapsed -= compiled
+                self.recompiled += compiled
+                if compiled:
+                    self.seconds["compile"] = self.seconds.get("compile", 0.0) + compiled
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + elapsed
+
+    def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> None:
+        """Take `estimate()` if `step` is due; what that costs, copying from the device included, is not timed."""
+        if step < self._next:
+            return
+        self._synchronize()
+        stopped = self._timer()
+        before = sum(self.seconds.get(phase, 0.0) for phase in FITTING)
+        now = before + stopped - self._began - self._paused
+        self.checkpoints.append(Checkpoint(step, now, float(step if gradients is None else gradients), estimate()))
+        self._next = max(step + 1, math.ceil(step * CHECKPOINT_RATIO))
+        self._paused += self._timer() - stopped

@@ -1,0 +1,51 @@
+"""Scenario + rep → Dataset, through the scenario's family: the same bytes in the worker and in the scorer."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+
+from bench.types import Arrays, Dataset, Family, Parameter, Prior, Scenario, derive_seed
+
+
+def family(name: str) -> Family:
+    """The module `scenarios/families/<name>.py`."""
+    return cast(Family, importlib.import_module(f"scenarios.families.{name}"))
+
+
+def data_seed(scenario: Scenario, *, seed: int, rep: int) -> int | None:
+    """Seed of the data of one rep; None when the scenario's data are fixed."""
+    return None if scenario.fixed_data else derive_seed(seed, "data", scenario.label, rep)
+
+
+def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
+    """The data set of one rep: fresh for a generator, always the same for fixed data; start values vary with rep."""
+    fam = family(scenario.family)
+    drawn = data_seed(scenario, seed=seed, rep=rep)
+    simulated = fam.simulate(scenario, np.random.default_rng(derive_seed(0, scenario.name) if drawn is None else drawn))
+    parameters = fam.parameters(scenario)
+    start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
+    return Dataset(
+        family=scenario.family,
+        parameters=parameters,
+        arrays=simulated.arrays,
+        priors=scenario.priors,
+        start=start,
+        truth=simulated.truth,
+        holdout=simulated.holdout,
+        digest=_digest(parameters, scenario.priors, simulated.arrays, simulated.truth, simulated.holdout),
+    )
+
+
+def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], *groups: Arrays) -> str:
+    hashed = hashlib.sha256(repr((parameters, sorted(priors.items(), key=lambda item: item[0]))).encode())
+    for group in groups:
+        for key in sorted(group):
+            array = np.ascontiguousarray(group[key])
+            hashed.update(f"{key}{array.shape}{array.dtype.str}".encode())
+            hashed.update(array.tobytes())
+    return hashed.hexdigest()[:16]

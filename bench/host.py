@@ -1,0 +1,76 @@
+"""The machine, the code and the versions a run was made with."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "numpy scipy torch pyro-ppl jax jaxlib numpyro scikit-learn arviz arviz-stats pandas pyarrow xarray".split()
+)
+
+
+def facts() -> dict[str, Any]:
+    """Machine facts, without names of hosts or users; `machine` tells two machines apart."""
+    import psutil
+
+    cpu = _cpu_model()
+    memory = psutil.virtual_memory().total
+    cores = psutil.cpu_count(logical=False)
+    return {
+        "machine": hashlib.sha256(f"{cpu}|{cores}|{os.cpu_count()}|{memory}".encode()).hexdigest()[:12],
+        "cpu": cpu,
+        "cores": cores,
+        "logical_cpus": os.cpu_count(),
+        "usable_cpus": len(os.sched_getaffinity(0)),
+        "memory_bytes": memory,
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a result."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit(folder: Path) -> tuple[str, bool]:
+    """(commit, whether tracked files differ from it) of a checkout; ("", False) outside git."""
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        return head, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "", False
+
+
+def _git(folder: Path, *args: str) -> str:
+    done = subprocess.run(  # noqa: S603
+        ["git", "-C", str(folder), *args],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,221 @@
+"""Selection × sweeps × budgets → cells, and the interleaved order in which children run them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bench.catalog.backends import BackendInfo, backend
+from bench.catalog.places import backend_files, scenario_files
+from bench.catalog.scenarios import scenario
+from bench.catalog.suites import suite
+from bench.data import family
+from bench.errors import UsageError, unknown
+from bench.selection import expand, parse, sweeps
+from bench.types import BUDGETS, Cell, Device, DType, Scenario, Track, bracketed, derive_seed
+
+DEFAULT_SUITE = "quick"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user asked for. `reps`, `rounds`, `budget` are None where the budget or suite decides."""
+
+    scenarios: Sequence[str] = ()
+    backends: Sequence[str] = ()
+    suite: str | None = None
+    budget: str | None = None
+    track: Track = "matched"
+    device: Device | Literal["auto"] = "cpu"
+    dtype: DType = "float64"
+    reps: int | None = None
+    rounds: int | None = None
+    seed: int = 0
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A cell with its scenario, its backend, and how often it runs; `explicit` when named without glob or suite."""
+
+    cell: Cell
+    scenario: Scenario
+    backend: BackendInfo
+    reps: int
+    rounds: int
+    explicit: bool
+
+    @property
+    def kind(self) -> str:
+        """point, vi, mcmc or exact."""
+        return self.backend.kind
+
+    def description(self) -> dict[str, Any]:
+        """The cell with everything a table needs that a record does not repeat."""
+        cell = asdict(self.cell)
+        return cell | {
+            "id": self.cell.id,
+            "scenario_label": self.cell.scenario_label,
+            "options_text": bracketed("", dict(self.cell.options))[1:-1],
+            "family": self.scenario.family,
+            "kind": self.kind,
+            "chains": self.cell.resolved_budget().chains if self.kind in {"mcmc", "exact"} else 1,
+            "reps": self.reps,
+            "rounds": self.rounds,
+            "explicit": self.explicit,
+        }
+
+    def unsupported(self) -> str:
+        """Why this backend cannot serve this cell at all; empty when it may."""
+        info, cell = self.backend, self.cell
+        if info.families and self.scenario.family not in info.families:
+            return f"{info.name} fits {', '.join(info.families)}, not the family {self.scenario.family}"
+        if cell.device not in info.devices:
+            return f"{info.name} runs on {', '.join(info.devices)}, not on {cell.device}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One child process: all reps of one cell in one round."""
+
+    planned: Planned
+    round: int
+    position: int
+
+    @property
+    def reps(self) -> range:
+        """The reps it makes; the first is cold."""
+        return range(self.round * self.planned.reps, (self.round + 1) * self.planned.reps)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run will do."""
+
+    cells: tuple[Planned, ...]
+    seed: int
+
+    @property
+    def fits(self) -> int:
+        """How many rows the run will have."""
+        return sum(p.reps * p.rounds for p in self.cells)
+
+    def description(self) -> dict[str, Any]:
+        """What a run's manifest says of it: cells, and each scenario as the report shows it."""
+        return {
+            "cells": [p.description() for p in self.cells],
+            "scenarios": {p.cell.scenario_label: _described(p.scenario) for p in self.cells},
+        }
+
+    def jobs(self) -> Iterator[Job]:
+        """Every round runs each cell once, in a new order drawn from the seed."""
+        position = 0
+        for round_ in range(max((p.rounds for p in self.cells), default=0)):
+            order = [p for p in self.cells if round_ < p.rounds]
+            random.Random(derive_seed(self.seed, "order", round_)).shuffle(order)
+            for planned in order:
+                yield Job(planned, round_, position)
+                position += 1
+
+
+def make(choice: Choice) -> Plan:
+    """The plan of a choice; UsageError names what cannot be."""
+    found: dict[str, Planned] = {}
+    for scenario_text, backend_text, budget, named in _pairs(choice):
+        for planned in _cells(choice, scenario_text, backend_text, budget, named):
+            found.setdefault(planned.cell.id, planned)
+    if not found:
+        raise UsageError(f"suite {choice.suite!r} has none of the scenarios and backends named")
+    return Plan(tuple(found.values()), choice.seed)
+
+
+def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
+    """(scenario selector, backend selector, budget, whether the user typed both)."""
+    if choice.suite and (choice.scenarios and choice.backends):
+        raise UsageError("--suite with both --scenario and --backend: a suite already pairs them; give at most one")
+    if choice.scenarios and choice.backends:
+        for s in choice.scenarios:
+            for b in choice.backends:
+                yield s, b, choice.budget or "quick", True
+        return
+    for entry in suite(choice.suite or DEFAULT_SUITE).entries:
+        budget = choice.budget or entry.budget or "quick"
+        narrow = _filtered if choice.suite else _replaced
+        for s in narrow(choice.scenarios, entry.scenarios, scenario_files(), "scenario"):
+            for b in narrow(choice.backends, entry.backends, backend_files(), "backend"):
+                yield s, b, budget, False
+
+
+def _replaced(asked: Sequence[str], entry: Sequence[str], known: Mapping[str, object], what: str) -> Sequence[str]:
+    """What the user named instead of what the default suite names."""
+    return asked or entry
+
+
+def _filtered(asked: Sequence[str], entry: Sequence[str], known: Mapping[str, object], what: str) -> Sequence[str]:
+    """Those of a named suite's selectors that the user named too."""
+    keep = {name for text in asked for name in expand(parse(text), known, what)}
+    return [text for text in entry if not asked or keep & set(expand(parse(text), known, what))]
+
+
+def _cells(choice: Choice, scenario_text: str, backend_text: str, budget: str, named: bool) -> Iterator[Planned]:
+    if budget not in BUDGETS:
+        raise unknown("budget", budget, BUDGETS)
+    chosen_s, chosen_b = parse(scenario_text), parse(backend_text)
+    for scenario_name in expand(chosen_s, scenario_files(), "scenario"):
+        swept = {k: list(v) for k, v in _load(scenario_name, "").sweep.items() if k not in chosen_s.values}
+        for overrides in sweeps({**swept, **chosen_s.values}):
+            loaded = _load(scenario_name, repr(sorted(overrides.items())), overrides)
+            for backend_name in expand(chosen_b, backend_files(), "backend"):
+                info = backend(backend_name)
+                for options in sweeps(chosen_b.values):
+                    yield Planned(
+                        cell=Cell(
+                            scenario=scenario_name,
+                            overrides=tuple(sorted(overrides.items())),
+                            backend=backend_name,
+                            options=tuple(info.validate(options).items()),
+                            budget=budget,
+                            track=choice.track,
+                            device=_device(choice, info),
+                            dtype=choice.dtype,
+                            threads=choice.threads,
+                        ),
+                        scenario=loaded,
+                        backend=info,
+                        reps=choice.reps or BUDGETS[budget].reps,
+                        rounds=choice.rounds or BUDGETS[budget].rounds,
+                        explicit=named and not chosen_s.is_glob and not chosen_b.is_glob,
+                    )
+
+
+def _device(choice: Choice, info: BackendInfo) -> Device:
+    """`auto` is cuda for a backend that can use it where the machine has an NVIDIA device."""
+    if choice.device != "auto":
+        return choice.device
+    return "cuda" if "cuda" in info.devices and Path("/dev/nvidiactl").exists() else "cpu"
+
+
+def _described(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "description": scenario.description,
+        "source": scenario.source,
+        "family": scenario.family,
+        "priors": {name: str(prior) for name, prior in scenario.priors.items()},
+        "fixed_data": scenario.fixed_data,
+        "notes": list(family(scenario.family).notes(scenario)),
+    }
+
+
+_LOADED: dict[str, Scenario] = {}
+
+
+def _load(name: str, key: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """A scenario read once per label: a plan of 10 000 cells names few."""
+    label = f"{name}|{key}"
+    if label not in _LOADED:
+        _LOADED[label] = scenario(name, overrides)
+    return _LOADED[label]

@@ -1,0 +1,126 @@
+"""The columns of a results table: what each cell says, the same words in every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.reports import format as fmt
+from bench.reports.clean import clean
+from bench.reports.contender import OUTCOMES
+from bench.reports.sections import Row, Section
+
+STATE_WORDS = {
+    "met": "met target",
+    "reference": "reference",
+    "point": "point estimate",
+    "timeout": "timed out",
+    "memory": "out of memory",
+    "unsupported": "n/a",
+    "unavailable": "not available",
+}
+WORDS = {state: STATE_WORDS.get(state, state) for state in ("met", "reference", *OUTCOMES)}
+INDEPENDENT = "n/a: draws are independent by construction"
+NO_ESS = {"vi": INDEPENDENT, "exact": INDEPENDENT, "point": "n/a: a point has no draws"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, a smaller second line, and the number behind it in full precision (None: sorts last)."""
+
+    text: str
+    small: str = ""
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A titled column; `cell` gives what a row shows there, `wanted` whether a section has anything to show."""
+
+    key: str
+    title: str
+    help: str
+    cell: Callable[[Row, Section], Cell]
+    wanted: Callable[[Section], bool] = lambda section: True
+
+
+def _status(row: Row, section: Section) -> Cell:
+    reason = clean(row.reason).splitlines()
+    return Cell(WORDS[row.state], fmt.shortened(reason[0]) if reason else "")
+
+
+def _error(row: Row, section: Section) -> Cell:
+    spread = f"{fmt.error(row.b2_interval[0])}–{fmt.error(row.b2_interval[1])}" if row.b2_interval else ""
+    return Cell(fmt.error(row.b2_max), spread, row.b2_max)
+
+
+def _ratio(row: Row, section: Section) -> Cell:
+    found = section.verdict.ratios.get(row.label)
+    if row.label == section.verdict.leader:
+        return Cell("leader", "", 1.0)
+    return Cell(fmt.times(found.value), fmt.interval(found.low, found.high), found.value) if found else Cell(fmt.NONE)
+
+
+def _ess(row: Row, section: Section) -> Cell:
+    why_not = NO_ESS.get(row.kind, "")
+    if why_not and row.reps:
+        return Cell("n/a", why_not.removeprefix("n/a: "))
+    return Cell(fmt.significant(row.ess_per_second), "", row.ess_per_second)
+
+
+def _coverage(row: Row, section: Section) -> Cell:
+    if row.kind == "point" and row.reps:
+        return Cell("n/a", "no interval")
+    if row.coverage is None:
+        return Cell(fmt.NONE)
+    held, of = row.coverage
+    return Cell(f"{round(held * of)}/{of}", "", held)
+
+
+COLUMNS = (
+    Column("status", "status", "what became of the cell, and why", _status),
+    Column("b2_max", "b²_max", "largest over f of the mean over reps of (estimate − reference)²/variance", _error),
+    Column("cold", "cold", "median seconds of a first rep, compile included, import not",
+           lambda r, s: Cell(fmt.seconds(r.cold), "", r.cold)),
+    Column("warm", "warm", "median seconds of the later reps of a child",
+           lambda r, s: Cell(fmt.seconds(r.warm), "", r.warm)),
+    Column("compile", "compile", "median compile seconds of a first rep",
+           lambda r, s: Cell(fmt.seconds(r.compile), "", r.compile)),
+    Column("target", "to target", "warm seconds after which every b² stays below the target",
+           lambda r, s: Cell(fmt.seconds(r.time_to_target), "", r.time_to_target),
+           lambda s: any(r.time_to_target is not None for r in s.rows)),
+    Column("ratio", "× best", "paired ratio to the leader with its simultaneous 95 % interval", _ratio,
+           lambda s: bool(s.verdict.ratios)),
+    Column("ess", "ESS/s", "least bulk ESS over warmup + sampling seconds, warm, median over reps", _ess),
+    Column("rmse", "recovery RMSE", "of weights and bias against the truth; not used for ranking",
+           lambda r, s: Cell(fmt.significant(r.recovery_rmse), "", r.recovery_rmse)),
+    Column("covered", "truth in 90 %", "reps × parameters whose 90 % interval holds the truth", _coverage),
+    Column("gap", "gap, nats", "nats above the optimum of its own objective",
+           lambda r, s: Cell(fmt.significant(r.gap, 2), "", r.gap), lambda s: any(r.gap is not None for r in s.rows)),
+)  # fmt: skip
+
+
+def columns(section: Section) -> list[Column]:
+    """The columns with something to show."""
+    return [column for column in COLUMNS if column.wanted(section)]
+
+
+GROUP_TITLES = {
+    "posterior": "Approximate the posterior",
+    "point": "Point estimates: they answer a different question and give no uncertainty, so they are not ranked",
+    "reference": "Reference, never ranked",
+}
+
+
+def coverage_note(section: Section) -> str:
+    """What the column of intervals that hold the truth may and may not be taken for."""
+    if section.fixed_data:
+        return "Every rep sees the same data, so the share of intervals that hold the truth is no coverage estimate."
+    reps = max((row.reps for row in section.rows), default=0)
+    # Below 200 replicates a Wilson interval for 90 % is wider than ±4 points: too wide to call a method calibrated.
+    if reps < 200:
+        return (
+            f"Truth in 90 %: reps × parameters, {fmt.count(reps, 'rep')} at most; "
+            "a coverage claim needs 200 replicates."
+        )
+    return ""

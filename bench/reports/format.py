@@ -1,0 +1,86 @@
+"""Numbers as a reader wants them: 2–3 significant digits, trailing zeros kept, units in time cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NONE = "–"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """`0.0100`, `12.3`, `12,300`, `1.2e-05`; a dash for None."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    rounded = float(f"{abs(value):.{digits - 1}e}")
+    if not 1e-4 <= rounded < 1e7:
+        mantissa, exponent = f"{rounded:.{digits - 1}e}".split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    elif rounded >= 10 ** (digits - 1):
+        text = f"{rounded:,.0f}"
+    else:
+        text = f"{rounded:.{digits - 1 - math.floor(math.log10(rounded))}f}"
+    return f"−{text}" if value < 0 else text
+
+
+def error(value: float | None) -> str:
+    """A b² in two significant digits."""
+    return significant(value, 2)
+
+
+def seconds(value: float | None) -> str:
+    """A duration given in seconds, with its unit: `0.41 ms`, `412 ms`, `1.20 s`, `3.40 min`."""
+    if value is None or math.isnan(value):
+        return NONE
+    if value == 0:
+        return "0 s"
+    rounded = float(f"{value:.2e}")
+    if rounded < 1:
+        return f"{significant(rounded * 1e3)} ms"
+    if rounded < 120:
+        return f"{significant(rounded)} s"
+    return f"{significant(rounded / 60)} min"
+
+
+def ratio(value: float) -> str:
+    """A ratio without its sign: two decimals below 2, where the margin lies, two or three digits above."""
+    return f"{value:.2f}" if value < 1.995 else significant(value, 2 if value < 99.5 else 3)
+
+
+def times(value: float) -> str:
+    """`2.1×`."""
+    return f"{ratio(value)}×"
+
+
+def interval(low: float, high: float) -> str:
+    """`1.70–2.60` of a ratio."""
+    return f"{ratio(low)}–{ratio(high)}"
+
+
+def share(value: float | None) -> str:
+    """A share in whole per cent."""
+    return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""
+
+
+def count(number: int, noun: str) -> str:
+    """`1 rep`, `2 reps`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def exact(value: float | None) -> str:
+    """Full precision, for sorting and copying; empty for None."""
+    return "" if value is None or math.isnan(value) else repr(float(value))
+
+
+def shortened(text: str, width: int = 160) -> str:
+    """The text, cut at a word with an ellipsis when it is longer than `width`."""
+    return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0] + " …"

@@ -1,0 +1,77 @@
+"""The state of a cell: what happened to its reps, and whether its diagnostics allow it to be ranked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bench.reports import format as fmt
+from bench.reports.contender import TARGET
+from bench.reports.tables import CellTables
+
+ESS = 400
+K_HAT = 0.7
+E_BFMI = 0.3
+R_HAT, R_HAT_MANY, MANY, R_HAT_ANY = 1.01, 1.02, 20, 1.05
+
+
+def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
+    """A state of the verdict's vocabulary and its reason (empty where there is nothing to explain)."""
+    bad = cell.fits[cell.fits["status"] != "ok"]
+    if len(cell.ok) == 0:
+        worst = Counter(map(str, bad["status"])).most_common(1)[0][0]
+        return worst, _reasons(bad)
+    if len(bad):
+        return "part of reps", f"{len(cell.ok)} of {len(cell.fits)} reps finished; {_reasons(bad, status=True)}"
+    if kind == "exact":
+        return "reference", ""
+    if kind == "point":
+        return "point", ""
+    failed = list(diagnostics(cell))
+    if failed:
+        return "not converged", "; ".join(failed)
+    error = cell.b2_max
+    if error is None:
+        return "unchecked", "no reference posterior to be judged by"
+    if not error < TARGET:
+        return "off target", f"b²_max {fmt.error(error)}, target {TARGET}"
+    return "met", ""
+
+
+def diagnostics(cell: CellTables) -> Iterator[str]:
+    """The gates that a cell fails, in words with the number that failed; absent metrics fail nothing."""
+    r_hat = cell.values("r_hat")
+    if len(r_hat):
+        worst = r_hat.groupby("rep")["value"].max()
+        limit = R_HAT_MANY if r_hat["part"].nunique() > MANY else R_HAT
+        if worst.median() >= limit or worst.max() >= R_HAT_ANY:
+            # Two digits after the point would print a failing 1.012 as "1.01".
+            yield f"R-hat {worst.max() if worst.max() >= R_HAT_ANY else worst.median():.3f}"
+    for metric, name in (("ess_bulk", "bulk ESS"), ("ess_tail", "tail ESS")):
+        rows = cell.values(metric)
+        if len(rows) and (least := rows.groupby("part")["value"].mean().min()) < ESS:
+            yield f"{name} {fmt.significant(least)}, {ESS} needed"
+    for metric, name in (("divergences", "divergences"), ("treedepth_hits", "transitions at the largest tree depth")):
+        rows = cell.values(metric)
+        if len(rows) and (most := _total(rows)) > 0:
+            yield f"{fmt.significant(most)} {name} per 1000 draws"
+    e_bfmi = cell.values("e_bfmi")["value"]
+    if len(e_bfmi) and e_bfmi.min() <= E_BFMI:
+        yield f"E-BFMI {fmt.significant(e_bfmi.min(), 2)}"
+    k_hat = cell.median("k_hat")
+    if k_hat is not None and k_hat >= K_HAT:
+        yield f"k-hat {fmt.significant(k_hat, 2)}"
+
+
+def _total(rows: pd.DataFrame) -> float:
+    return float(rows.groupby("rep")["value"].sum().max())
+
+
+def _reasons(bad: pd.DataFrame, *, status: bool = False) -> str:
+    counted: Counter[str] = Counter()
+    for word, why in zip(bad["status"], bad["reason"], strict=True):
+        why = str(why) if isinstance(why, str) and why else "no reason was recorded"
+        counted[f"{word}: {why}" if status else why] += 1
+    return "; ".join(f"{n}× {why}" if n > 1 and status else why for why, n in counted.most_common())

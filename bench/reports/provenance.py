@@ -1,0 +1,74 @@
+"""Where a run comes from: its context line, its environment and the exact command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.reports import format as fmt
+from bench.reports.clean import clean
+from bench.reports.contender import MIN_REPS, MIN_ROUNDS, TARGET
+from bench.reports.sections import cores_of, disturbance
+from bench.reports.tables import RunTables
+
+ELSEWHERE = ("command", "cells", "scenarios")
+"""What the report shows in other places, or in full."""
+
+
+def command(tables: RunTables) -> str:
+    """The command that made the run."""
+    given = tables.run.get("command", "")
+    return clean(given if isinstance(given, str) else shlex.join(map(str, given)))
+
+
+def context(tables: RunTables) -> str:
+    """One line: how much was run, with what, where and when."""
+    run, fits = tables.run, tables.fits
+    cores = cores_of(run)
+    parts = [
+        f"error target {TARGET}",
+        f"budget {_values(fits, 'budget')}",
+        f"{fmt.count(int(fits['rep'].nunique()), 'rep')} in {fmt.count(int(fits['round'].nunique()), 'round')}",
+        _values(fits, "device") + (f" with {fmt.count(cores, 'CPU')}" if cores else ""),
+        _values(fits, "dtype"),
+        f"{_values(fits, 'track')} track",
+        str(run.get("started", ""))[:10],
+        f"run {run['id']}" if run.get("id") else "",
+    ]
+    return clean(" · ".join(part for part in parts if part))
+
+
+def warnings(tables: RunTables) -> list[str]:
+    """What a reader must know before any number."""
+    fits, found = tables.fits, []
+    reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
+    if reps < MIN_REPS or rounds < MIN_ROUNDS:
+        found.append(
+            f"{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking below {MIN_REPS} reps or "
+            f"{MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
+        )
+    if tables.run.get("dirty"):
+        found.append("The checkout had uncommitted changes.")
+    loaded = disturbance(tables, fits)
+    return [*found, f"The machine was not quiet: {loaded}."] if loaded else found
+
+
+def environment(tables: RunTables) -> list[tuple[str, str]]:
+    """(name, value) of everything recorded about the run but its command, nested names joined by dots."""
+    shown = {k: v for k, v in tables.run.items() if k not in ELSEWHERE}
+    return [(k, clean(v)) for k, v in _flat(shown)]
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key in value:
+            yield from _flat(value[key], f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        yield name, ", ".join(map(str, value)) or fmt.NONE
+    else:
+        yield name, fmt.NONE if value is None or value == "" else str(value)
+
+
+def _values(fits: Any, column: str) -> str:
+    return "/".join(sorted(set(map(str, fits[column].dropna()))))

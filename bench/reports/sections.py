@@ -1,0 +1,202 @@
+"""One section per scenario (and track): its rows, in the order they are shown, and its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from bench.reports.contender import OUTCOMES, Contender, Verdict
+from bench.reports.gates import state_of
+from bench.reports.tables import CellTables, RunTables, label, split
+from bench.reports.verdict import verdict
+
+GROUPS = ("posterior", "point", "reference")
+VARYING = ("budget", "device", "dtype", "threads", "chains")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One backend on one scenario; None where a number does not exist. Seconds are medians."""
+
+    cell: str
+    label: str
+    kind: str
+    state: str
+    reason: str
+    cold: float | None
+    warm: float | None
+    compile: float | None
+    ess_per_second: float | None
+    b2_max: float | None
+    b2_interval: tuple[float, float] | None
+    recovery_rmse: float | None
+    coverage: tuple[float, int] | None
+    gap: float | None
+    reps: int
+    planned: int
+    time_to_target: float | None
+    tables: CellTables
+
+    @property
+    def group(self) -> str:
+        """Which part of the table it stands in."""
+        return {"point": "point", "exact": "reference"}.get(self.kind, "posterior")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A scenario on one track."""
+
+    scenario: str
+    track: str
+    title: str
+    about: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    verdict: Verdict
+    finish: bool
+    """Whether backends were compared by the seconds of the whole fit, for want of times to the target."""
+
+    def group(self, name: str) -> list[Row]:
+        """Rows of one group, in order."""
+        return [row for row in self.rows if row.group == name]
+
+    @property
+    def priors(self) -> str:
+        """`weights ~ normal(0, 10), …`, or as given."""
+        priors = self.about.get("priors") or ""
+        return ", ".join(f"{k} ~ {v}" for k, v in priors.items()) if isinstance(priors, Mapping) else str(priors)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """(backend, note) of every row that has something to say."""
+        return [(row.label, note) for row in self.rows for note in row.tables.notes]
+
+    @property
+    def fixed_data(self) -> bool:
+        """Whether every rep saw the same data."""
+        return bool(self.about.get("fixed_data", False))
+
+
+def sections(tables: RunTables) -> list[Section]:
+    """Every (scenario, track) of the run, in the order of its plan."""
+    cells = split(tables)
+    tracks = tables.fits["track"].nunique()
+    found = tables.fits[["scenario", "track"]].drop_duplicates()
+    made = []
+    for scenario, track in found.itertuples(index=False):
+        mine = tables.fits[(tables.fits["scenario"] == scenario) & (tables.fits["track"] == track)]
+        title = str(scenario) if tracks == 1 else f"{scenario} ({track} track)"
+        made.append(_section(tables, title, mine, cells))
+    return made
+
+
+def disturbance(tables: RunTables, fits: pd.DataFrame) -> str:
+    """Why the seconds of these fits cannot be trusted: other work on the machine; empty if they can.
+
+    A fit's own threads count in the load average, so only what exceeds all CPUs by half of one is other work; a
+    fifth of the fits may be hit before the medians are doubted.
+    """
+    cores = cores_of(tables.run)
+    load = pd.to_numeric(fits["load_average"], errors="coerce").dropna()
+    if cores is None or load.empty:
+        return ""
+    hit = load[load > cores + 0.5]
+    if len(hit) <= 0.2 * len(load):
+        return ""
+    return f"load average up to {hit.max():.1f} on {cores} CPUs during {len(hit)} of {len(load)} fits"
+
+
+def cores_of(run: Mapping[str, Any]) -> int | None:
+    """Number of CPUs the load average is about, from the host facts."""
+    host = run.get("host")
+    for facts in (host if isinstance(host, Mapping) else {}, run):
+        for key in ("logical_cpus", "cores"):
+            if isinstance(facts.get(key), (int, float)):
+                return int(facts[key])
+    return None
+
+
+def _section(tables: RunTables, title: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
+    first = fits.drop_duplicates("cell")
+    same = first.groupby(["backend", "options"], dropna=False)
+    varying = [c for c in VARYING if same[c].nunique().max() > 1]
+    mine = {str(r["cell"]): _name(r, varying) for _, r in first.iterrows()}
+    states = {cell: state_of(cells[cell], str(cells[cell].fits["kind"].iloc[0])) for cell in mine}
+    met = [cells[cell] for cell in mine if states[cell][0] == "met"]
+    finish = not all(c.has_time_to_accuracy for c in met)
+    rows = [_row(cell, name, *states[cell], cells[cell]) for cell, name in mine.items()]
+    rows.sort(key=_order)
+    scenario = str(fits["scenario"].iloc[0])
+    return Section(
+        scenario=scenario,
+        track=str(fits["track"].iloc[0]),
+        title=title,
+        about=tables.scenarios.get(scenario, tables.scenarios.get(scenario.split("[")[0], {})),
+        rows=tuple(rows),
+        verdict=verdict(
+            title,
+            tuple(_contender(row, finish) for row in rows),
+            budget=f"the {'/'.join(sorted(set(map(str, fits['budget']))))}",
+            disturbance=disturbance(tables, fits),
+            finish=finish,
+        ),
+        finish=finish,
+    )
+
+
+def _name(row: pd.Series[Any], varying: list[str]) -> str:
+    return " ".join([label(row), *(f"{c}={row[c]}" if c in ("threads", "chains") else str(row[c]) for c in varying)])
+
+
+def _row(cell: str, name: str, state: str, reason: str, t: CellTables) -> Row:
+    return Row(
+        cell=cell,
+        label=name,
+        kind=str(t.fits["kind"].iloc[0]),
+        state=state,
+        reason=reason,
+        cold=t.phase("seconds_total", cold=True),
+        warm=t.phase("seconds_total", cold=False),
+        compile=t.phase("seconds_compile", cold=True),
+        ess_per_second=t.median("ess_per_second", warm=True),
+        b2_max=t.b2_max,
+        b2_interval=t.b2_interval,
+        recovery_rmse=t.median("recovery_rmse"),
+        coverage=t.coverage,
+        gap=t.median("optimality_gap"),
+        reps=len(t.ok),
+        planned=len(t.fits),
+        time_to_target=_to_target(t, state),
+        tables=t,
+    )
+
+
+def _to_target(t: CellTables, state: str) -> float | None:
+    """Median over rounds as the verdict uses it, else the across-rep value; None off target."""
+    if state != "met":
+        return None
+    times = t.times(finish=False).values()
+    return median(times) if times else None
+
+
+def _contender(row: Row, finish: bool) -> Contender:
+    return Contender(
+        label=row.label,
+        state=row.state,
+        reason=row.reason,
+        error=row.b2_max,
+        error_interval=row.b2_interval,
+        seconds=row.warm,
+        times=row.tables.times(finish=finish),
+        reps=row.reps,
+    )
+
+
+def _order(row: Row) -> tuple[int, int, float, str]:
+    states = ["met", "reference", "point", *OUTCOMES]
+    by = row.b2_max if row.state == "off target" else row.warm
+    return GROUPS.index(row.group), states.index(row.state), float("inf") if by is None else by, row.label

@@ -1,0 +1,1 @@
+"""A child process per cell and round."""

@@ -1,0 +1,37 @@
+"""What every child is started with: threads, affinity, and nothing left to a library's guess."""
+
+from __future__ import annotations
+
+import os
+
+from bench.catalog.places import root
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def default_threads() -> int:
+    """The CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def affinity(threads: int) -> set[int]:
+    """The CPUs a child is bound to: XLA heeds no variable, only this."""
+    return set(sorted(os.sched_getaffinity(0))[:threads])
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Variables of a child, the same for every framework; the framework's own are set by the worker before import."""
+    paths = [str(root()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **os.environ,
+        **{name: str(threads) for name in THREAD_VARIABLES},
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+    }

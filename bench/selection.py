@@ -1,0 +1,92 @@
+"""What a user writes to choose: `name[k=v,…]`, globs, and list values that sweep."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bench.errors import UsageError, unknown
+
+_FORM = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<values>.*)\])?", re.DOTALL)
+_BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
+
+
+class Selector(NamedTuple):
+    """A name or glob with the values in its brackets."""
+
+    name: str
+    values: Mapping[str, Any]
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether it may match several names."""
+        return any(c in self.name for c in "*?")
+
+
+def parse(text: str) -> Selector:
+    """Read `name[k=v,…]`; values are TOML (`0.1`, `true`, `[1, 2]`, `{normal = [0, 1]}`) or bare words; UsageError."""
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"cannot read {text!r}; write name or name[key=value,key=value]")
+    values: dict[str, Any] = {}
+    for item in _split(match["values"] or ""):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or not re.fullmatch(r"[\w.]+", key) or not value:
+            raise UsageError(f"cannot read {item!r} in {text!r}; write key=value")
+        if key in values:
+            raise UsageError(f"{key} is given twice in {text!r}")
+        values[key] = _value(value, text)
+    return Selector(match["name"].strip(), values)
+
+
+def expand(selector: Selector, known: Iterable[str], what: str) -> list[str]:
+    """Names that a selector matches; UsageError with the nearest names where there is none."""
+    names = sorted(known)
+    found = fnmatch.filter(names, selector.name) if selector.is_glob else [n for n in names if n == selector.name]
+    if not found:
+        raise unknown(what, selector.name, names)
+    return found
+
+
+def sweeps(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every combination of the list values, `{n_obs: [10, 20]}` → two dicts; a nested list is one literal list."""
+    lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    for combination in itertools.product(*lists):
+        yield dict(zip(values, combination, strict=True))
+
+
+def _split(text: str) -> Iterator[str]:
+    depth, quote, start = 0, "", 0
+    for i, c in enumerate(text):
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "\"'":
+            quote = c
+        elif c in "[{":
+            depth += 1
+        elif c in "]}":
+            depth -= 1
+        elif c == "," and depth == 0:
+            yield text[start:i]
+            start = i + 1
+    if depth or quote:
+        raise UsageError(f"cannot read {text!r}: a bracket or a quote is not closed")
+    if text[start:].strip():
+        yield text[start:]
+
+
+def _value(text: str, whole: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+        if set(parsed) == {"value"}:
+            return parsed["value"]
+    except tomllib.TOMLDecodeError:
+        if _BARE.fullmatch(text):
+            return text
+        if text.startswith("[") and text.endswith("]"):
+            return [_value(item.strip(), whole) for item in _split(text[1:-1])]
+    raise UsageError(f"cannot read the value {text!r} in {whole!r}; write a number, true, false, a word or a [list]")

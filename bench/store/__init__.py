@@ -1,0 +1,1 @@
+"""A run is a folder: atomic records, tidy tables, a schema version."""

@@ -1,0 +1,61 @@
+"""draws.npz ↔ draws.nc: InferenceData groups `posterior` and `sample_stats`, with moments and checkpoints beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bench.store.arrays import unpack
+from bench.types import Checkpoint, Fit, Kind
+
+GROUPS = {"posterior": "draw/", "sample_stats": "stat/", "moments": "moment/", "checkpoints": "checkpoint/"}
+LEADING = {"posterior": ("chain", "draw"), "sample_stats": ("chain", "draw"), "moments": (), "checkpoints": ("checkpoint",)}
+
+
+def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
+    """Write `nc` whole from `npz`, then remove `npz`."""
+    with np.load(npz, allow_pickle=False) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    tree = xr.DataTree.from_dict({f"/{group}": _dataset(arrays, group) for group in GROUPS if _has(arrays, group)})
+    tree["posterior"].attrs = dict(attributes)
+    temporary = nc.with_name(f".{nc.name}.{os.getpid()}")
+    tree.to_netcdf(temporary, engine="h5netcdf")
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(temporary, nc)
+    npz.unlink()
+
+
+def load(nc: Path, kind: Kind, stats: dict[str, Any], notes: Sequence[str]) -> tuple[Fit, list[Checkpoint]]:
+    """The fit and checkpoints of a draws.nc; `stats` are the scalars of the record."""
+    with xr.open_datatree(nc, engine="h5netcdf") as tree:
+        arrays = {
+            prefix + str(name).replace(".", "/"): variable.to_numpy()
+            for group, prefix in GROUPS.items()
+            if group in tree.children
+            for name, variable in tree[group].data_vars.items()
+        }
+    return unpack(arrays, kind, stats, notes)
+
+
+def _has(arrays: Mapping[str, Any], group: str) -> bool:
+    return any(key.startswith(GROUPS[group]) for key in arrays)
+
+
+def _dataset(arrays: Mapping[str, Any], group: str) -> xr.Dataset:
+    """One group; a variable's event dimensions are named after it, and `/` in a name becomes `.`."""
+    prefix, leading = GROUPS[group], LEADING[group]
+    variables = {}
+    for key, array in arrays.items():
+        if key.startswith(prefix):
+            name = key.removeprefix(prefix).replace("/", ".")
+            event = tuple(f"{name}_dim_{i}" for i in range(np.ndim(array) - len(leading)))
+            variables[name] = (leading + event, array)
+    sizes = {d: variables[next(iter(variables))][1].shape[i] for i, d in enumerate(leading)} if variables else {}
+    coords = {d: np.arange(n) for d, n in sizes.items()}
+    return xr.Dataset(variables, coords=coords)

@@ -1,0 +1,1 @@
+"""Scenario files, and the statistics of the model families they name."""

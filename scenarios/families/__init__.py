@@ -1,0 +1,1 @@
+"""Model families in float64 NumPy and SciPy: simulation, density, and the exact posterior where there is one."""

@@ -1,0 +1,93 @@
+"""The log densities that frameworks make of their models, against the family's own in float64 NumPy."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bench.data import family
+from bench.types import Array, Dataset, Place, Prior
+
+FRAMEWORKS = ("torch", "pyro", "numpyro")
+SIGMAS = {
+    "exponential": Prior("exponential", (2.0,)),
+    "uniform": Prior("uniform", (0.0, 10.0)),
+    "flat": Prior("flat"),
+    "half_normal": Prior("half_normal", (2.0,)),
+    "half_cauchy": Prior("half_cauchy", (1.0,)),
+    "log_normal": Prior("log_normal", (0.3, 0.7)),
+    "known": Prior("known", (0.5,)),
+}
+LOCATIONS = {
+    "normal": Prior("normal", (0.5, 3.0)),
+    "flat": Prior("flat"),
+    "uniform": Prior("uniform", (-20.0, 30.0)),
+    "student_t": Prior("student_t", (3.0, 0.5, 2.0)),
+    "cauchy": Prior("cauchy", (0.5, 2.0)),
+}
+CASES = [("normal", sigma) for sigma in SIGMAS] + [(location, "exponential") for location in LOCATIONS]
+
+
+def log_density(framework: str, data: Dataset, z: Array, place: Place) -> tuple[Array, Array]:
+    importlib.import_module(f"backends.{framework}.runtime").start(place)
+    value, gradient = importlib.import_module(f"backends.{framework}.models").log_density(data, z, place)
+    return value, gradient
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(("location", "sigma"), CASES)
+def test_density_and_gradient_match_the_family(
+    framework: str, location: str, sigma: str, linear: Callable[..., Dataset]
+) -> None:
+    data = linear(location=LOCATIONS[location], sigma=SIGMAS[sigma])
+    assert_matches(framework, data)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_model_without_bias_matches_the_family(framework: str, linear: Callable[..., Dataset]) -> None:
+    assert_matches(framework, linear(bias=None, weights=(1.0,)))
+
+
+def assert_matches(framework: str, data: Dataset) -> None:
+    z = np.random.default_rng(1).uniform(-2, 2, (6, data.dim))
+    value, gradient = log_density(framework, data, z, Place())
+    expected, slope = family(data.family).log_density(data, z)
+    # Constants may differ, so values are compared after subtracting their mean; both sides are sums of 50 terms of up
+    # to 1e3, each rounded at 1e-16 relative.
+    assert value.shape == (6,) and gradient.shape == z.shape
+    scale = np.ptp(expected)
+    np.testing.assert_allclose(value - value.mean(), expected - expected.mean(), rtol=0, atol=1e-12 * scale)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-10 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_float32_density_is_right_to_its_precision(framework: str, linear: Callable[..., Dataset]) -> None:
+    data = linear()
+    z = np.random.default_rng(1).uniform(-1, 1, (6, data.dim))
+    value, gradient = log_density(framework, data, z, Place(dtype="float32"))
+    expected, slope = family("linear").log_density(data, z)
+    # float32 has 6e-8 relative; 50 terms and a difference of squares leave 1e-5.
+    assert not np.array_equal(gradient, log_density(framework, data, z, Place())[1])
+    np.testing.assert_allclose(value - value.mean(), expected - expected.mean(), atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
+
+
+def test_torch_densities_keep_leading_dimensions(linear: Callable[..., Dataset]) -> None:
+    data = linear()
+    z = np.random.default_rng(1).uniform(-1, 1, (2, 3, data.dim))
+    value, gradient = log_density("torch", data, z, Place())
+    assert value.shape == (2, 3) and gradient.shape == (2, 3, data.dim)
+    np.testing.assert_allclose(value[1, 2], log_density("torch", data, z[1, 2], Place())[0], rtol=1e-13)
+
+
+def test_torch_priors_are_minus_infinity_outside_with_finite_gradients() -> None:
+    torch = importlib.import_module("torch")
+    log_prob = importlib.import_module("backends.torch.priors").log_prob
+    for name in ("uniform", "exponential", "half_normal", "half_cauchy", "log_normal"):
+        x = torch.tensor([-0.5, 0.5], dtype=torch.float64, requires_grad=True)
+        value = log_prob(SIGMAS[name], x)
+        value.sum().backward()
+        assert value[0] == -np.inf and torch.isfinite(value[1]) and torch.isfinite(x.grad).all()

@@ -1,0 +1,82 @@
+"""Arrows that must never exist, checked on processes and on the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMEWORKS = {"torch", "pyro", "jax", "numpyro", "sklearn"}
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sorted(m.partition('.')[0] for m in sys.modules))"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("args", [["list"], ["--help"], ["run", "--help"], ["list", "metrics"], ["info", "b2_max"]])
+def test_light_verbs_import_no_framework_no_pandas_no_numpy(args):
+    code = f"sys.argv = ['bench', *{args!r}]\nfrom bench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    assert not modules_after(code) & (FRAMEWORKS | {"pandas", "numpy", "scipy", "arviz", "xarray"})
+
+
+def test_the_worker_imports_no_tables_and_no_framework():
+    assert not modules_after("import bench.worker") & (FRAMEWORKS | {"pandas", "xarray", "arviz", "pyarrow", "rich"})
+
+
+def test_planning_a_run_imports_no_framework():
+    loaded = modules_after("from bench.plan import make, Choice; make(Choice())")
+    assert not loaded & (FRAMEWORKS | {"pandas", "xarray", "arviz"})
+
+
+def imports(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def test_no_framework_is_imported_in_bench_or_scenarios_even_inside_functions():
+    for file in [*(ROOT / "bench").rglob("*.py"), *(ROOT / "scenarios").rglob("*.py")]:
+        assert not {name.partition(".")[0] for name in imports(file)} & FRAMEWORKS, file
+
+
+def test_frameworks_do_not_import_each_other_and_only_the_worker_imports_backends():
+    for file in (ROOT / "backends").glob("*/*.py"):
+        own = file.parent.name
+        others = {name for name in imports(file) if name.startswith("backends.") and name.split(".")[1] != own}
+        assert others <= {"backends.host", "backends.point"}, file
+    for file in (ROOT / "bench").rglob("*.py"):
+        assert not any(name.partition(".")[0] == "backends" for name in imports(file)), file
+
+
+def test_only_the_cli_prints_or_exits():
+    for file in (ROOT / "bench").rglob("*.py"):
+        if "cli" in file.parts or file.name in {"worker.py", "__main__.py"}:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert name not in {"print", "sys.exit", "exit", "quit", "os._exit"}, f"{file}:{node.lineno}"
+
+
+def test_backend_files_are_short_and_quiet():
+    for file in (ROOT / "backends").glob("*/*.py"):
+        text = file.read_text()
+        tree = ast.parse(text)
+        if any(line.startswith("KIND") for line in text.splitlines()):
+            assert {"build", "fit", "draw"} <= {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}, file
+            assert "print(" not in text and "perf_counter" not in text, file
+            assert not any(isinstance(n, ast.Try) for n in ast.walk(tree)), f"{file}: errors are the worker's to catch"
