@@ -12,9 +12,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "numpy scipy torch pyro-ppl jax jaxlib numpyro scikit-learn arviz arviz-stats pandas pyarrow xarray".split()
-)
+PACKAGES = [
+    "numpy",
+    "scipy",
+    "torch",
+    "pyro-ppl",
+    "jax",
+    "jaxlib",
+    "numpyro",
+    "scikit-learn",
+    "arviz",
+    "arviz-stats",
+    "pandas",
+    "pyarrow",
+    "xarray",
+]
 
 
 def facts() -> dict[str, Any]:
@@ -59,7 +71,7 @@ def commit(folder: Path) -> tuple[str, bool]:
 
 
 def _git(folder: Path, *args: str) -> str:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         ["git", "-C", str(folder), *args],  # noqa: S607
         capture_output=True,
         text=True,

@@ -9,8 +9,10 @@ from typing import Any
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError
-from bench.metrics import across, curve, score
+from bench.metrics.across import CellScores
+from bench.metrics.curves import curve
 from bench.metrics.problem import Problem, Scored
+from bench.metrics.scores import score
 from bench.store import arrays, netcdf, tables
 from bench.store.folder import Record, RunFolder
 from bench.types import Checkpoint, Fit, Scenario
@@ -30,7 +32,8 @@ class Problems:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.scenarios: dict[str, Scenario] = {}
-        self.digest, self.problem = "", None
+        self.digest = ""
+        self.problem: Problem | None = None
 
     def get(self, stored: Stored) -> Problem:
         """The problem a fit answers; UsageError when today's scenario gives other data than the fit saw."""
@@ -54,30 +57,30 @@ class Problems:
 
 
 def score_run(folder: RunFolder, progress: Callable[[str], None]) -> int:
-    """Score every usable fit of a run and write its three tables; how many were scored. UsageError as `Problems.get`."""
+    """Score every usable fit of a run, write its tables, say how many were scored; UsageError as `Problems.get`."""
     manifest = folder.manifest()
     usable = [s for s in _stored(folder) if s.record.status == "ok"]
     problems = Problems(manifest["seed"])
     metric_rows: list[tuple[Any, ...]] = []
     curve_rows: list[tuple[Any, ...]] = []
-    cells: dict[str, across.CellScores] = {}
+    cells: dict[str, CellScores] = {}
     # sorted by data set, so that each exact posterior is computed once and only one is held
     for i, stored in enumerate(sorted(usable, key=lambda s: (s.entry["scenario_label"], s.record.rep))):
         entry, record = stored.entry, stored.record
         progress(f"scoring {i + 1} of {len(usable)}: {entry['scenario_label']} × {entry['backend']}")
         problem = problems.get(stored)
         fit, checkpoints = _fit(folder, stored)
-        scored = Scored(fit=fit, seconds=record.seconds, cold=record.cold, checkpoints=checkpoints)
-        rows, curves = score(problem, scored), curve(problem, scored)
+        scored = Scored(problem, fit, record.seconds, record.cold, checkpoints)
+        rows, way = score(scored), curve(scored)
         key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
         metric_rows += [(*key, record.rep, *row) for row in rows]
-        curve_rows += [(*key, record.rep, *row) for row in curves.rows]
-        cell = cells.setdefault(entry["id"], across.CellScores(kind=entry["kind"]))
-        cell.add(record.rep, rows, curves, fresh_data=record.data_seed is not None)
+        curve_rows += [(*key, record.rep, *row) for row in way.rows()]
+        cell = cells.setdefault(entry["id"], CellScores(entry["kind"], fresh_data=record.data_seed is not None))
+        cell.add(record.rep, rows, way, cold=record.cold)
     for entry in manifest["cells"]:
         if entry["id"] in cells:
             key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
-            metric_rows += [(*key, None, *row) for row in cells[entry["id"]].rows()]
+            metric_rows += [(*key, *row) for row in cells[entry["id"]].rows()]
     tables.write(folder, "fits", tables.fits_table(folder))
     tables.write(folder, "metrics", tables.metrics_table(metric_rows))
     tables.write(folder, "curves", tables.curves_table(curve_rows))

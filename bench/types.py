@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
@@ -16,9 +16,7 @@ Array = npt.NDArray[np.float64]
 Arrays = Mapping[str, Array]
 
 Kind = Literal["point", "vi", "mcmc", "exact"]
-Status = Literal[
-    "ok", "unavailable", "unsupported", "failed", "crashed", "timeout", "memory", "invalid", "interrupted"
-]
+Status = Literal["ok", "unavailable", "unsupported", "failed", "crashed", "timeout", "memory", "invalid", "interrupted"]
 Track = Literal["matched", "defaults"]
 Device = Literal["cpu", "cuda"]
 DType = Literal["float64", "float32"]
@@ -237,10 +235,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Twelve hex digits, the same on every machine."""
-        return digest_of(
-            [self.scenario, self.overrides, self.backend, self.options, self.budget]
-            + [self.track, self.device, self.dtype, self.threads]
-        )[:12]
+        return digest_of([getattr(self, f.name) for f in fields(self)])[:12]
 
     @property
     def scenario_label(self) -> str:

@@ -26,7 +26,9 @@ def modules_after(code: str) -> set[str]:
 
 @pytest.mark.parametrize("args", [["list"], ["--help"], ["run", "--help"], ["list", "metrics"], ["info", "b2_max"]])
 def test_light_verbs_import_no_framework_no_pandas_no_numpy(args):
-    code = f"sys.argv = ['bench', *{args!r}]\nfrom bench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    code = (
+        f"sys.argv = ['bench', *{args!r}]\nfrom bench.cli import main\ntry:\n    main()\nexcept SystemExit:\n    pass"
+    )
     assert not modules_after(code) & (FRAMEWORKS | {"pandas", "numpy", "scipy", "arviz", "xarray"})
 
 

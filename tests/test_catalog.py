@@ -65,7 +65,11 @@ def test_a_few_lines_make_a_scenario(tmp_path):
         ("[priors]", "[sweep]\nfoo = [5]\n[priors]", ["sweep.foo"]),
         ("[priors]", "holdout = 3\n[priors]", ["holdout", "a table"]),
         ("[priors]", 'features = {design = "normal", constant_columns = [1.0]}\n[priors]', ["bias", "none"]),
-        ("[priors]", 'features = {design = "multivariate_normal", correlation = 1.5}\n[priors]', ["correlation", "1.5"]),
+        (
+            "[priors]",
+            'features = {design = "multivariate_normal", correlation = 1.5}\n[priors]',
+            ["correlation", "1.5"],
+        ),
         ("[priors]", 'features = "gaussian"\n[priors]', ["features", "gaussian", "normal"]),
         ("[priors]", '[data]\nfile = "data/none.csv"\n[priors]', ["data", "none.csv"]),
         ("[priors]", '[data]\nrecipe = "magic"\n[priors]', ["data", "magic"]),
@@ -118,7 +122,9 @@ def test_every_backend_declares_itself_without_being_imported():
     import sys
 
     names = list(backend_files())
-    assert {"exact.posterior", "numpy.gd", "sklearn.ols", "torch.sgd", "torch.adam", "pyro.svi", "numpyro.nuts"} <= set(names)
+    assert {"exact.posterior", "numpy.gd", "sklearn.ols", "torch.sgd", "torch.adam", "pyro.svi", "numpyro.nuts"} <= set(
+        names
+    )
     for name in names:
         info = backend(name)
         assert info.kind in {"point", "vi", "mcmc", "exact"}

@@ -71,7 +71,8 @@ def test_a_crash_in_the_second_rep_keeps_the_first(bench, tmp_path):
 @pytest.mark.parametrize("fault", ["sleep", "ignore_sigterm", "fork"])
 def test_a_timeout_ends_the_whole_process_tree(bench, tmp_path, fault):
     began = time.monotonic()
-    done = bench("run", "-s", SCENARIO, "-b", f"fake.faulty[fault={fault}]", "--timeout", "3", "--name", "r", "--no-score")
+    contender = f"fake.faulty[fault={fault}]"
+    done = bench("run", "-s", SCENARIO, "-b", contender, "--timeout", "3", "--name", "r", "--no-score")
     assert done.code == 3
     assert time.monotonic() - began < 60  # 600 s of sleep was asked for
     assert set(fits(tmp_path).status) == {"timeout"}
@@ -120,7 +121,8 @@ def test_the_tables_say_what_the_fake_did(bench, tmp_path):
 
 
 def test_data_vary_with_the_rep_and_not_with_the_backend(bench, tmp_path):
-    bench("run", "-s", SCENARIO, "-b", "fake.exact", "-b", "fake.exact[bias=1.0]", "--rounds", "2", "--name", "r", "--no-score")
+    both = ("-b", "fake.exact", "-b", "fake.exact[bias=1.0]")
+    bench("run", "-s", SCENARIO, *both, "--rounds", "2", "--name", "r", "--no-score")
     table = fits(tmp_path)
     assert (table.groupby("rep").data_digest.nunique() == 1).all()
     assert table.data_digest.nunique() == 4
@@ -172,7 +174,7 @@ def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(tmp_path):
     wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob("[!.]*")) or children_of_a_worker())
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     table = fits(tmp_path)
     assert len(table) == 8

@@ -97,8 +97,8 @@ def _ahead(kernel: Callable[[], NUTS], budget: Budget, options: Options) -> Call
     def run(key: jax.Array, *args: jax.Array) -> Drawn:
         keys = jax.random.split(key, budget.chains)
         if options.chain_method == "sequential":
-            return jax.lax.map(lambda k: chain(k, *args), keys)  # type: ignore[no-any-return]
-        return jax.vmap(lambda k: chain(k, *args))(keys)  # type: ignore[no-any-return]
+            return jax.lax.map(lambda k: chain(k, *args), keys)
+        return jax.vmap(lambda k: chain(k, *args))(keys)
 
     return run
 

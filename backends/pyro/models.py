@@ -8,8 +8,8 @@ import numpy as np
 import pyro
 import pyro.distributions as dist
 import torch
-from pyro.infer.mcmc.util import initialize_model
 from torch import Tensor
+from torch.distributions import biject_to
 
 from backends.pyro.priors import distribution, dtype_of
 from bench.types import Array, Arrays, Dataset, Place
@@ -65,21 +65,30 @@ def model(data: Dataset, place: Place, batch: int | None = None) -> Model:
 
 def to_tensors(arrays: Arrays, data: Dataset, place: Place) -> tuple[Tensor, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
-    names = MODELS[data.family][1]
-    return tuple(torch.tensor(arrays[name], dtype=dtype_of(place), device=place.device) for name in names)
+    tensors = as_tensors(arrays, place)
+    return tuple(tensors[name] for name in MODELS[data.family][1])
+
+
+def as_tensors(arrays: Arrays, place: Place) -> dict[str, Tensor]:
+    """The arrays on the device of `place`, in its dtype."""
+    return {name: torch.tensor(x, dtype=dtype_of(place), device=place.device) for name, x in arrays.items()}
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
     place = place or Place()
     args = to_tensors(data.arrays, data, place)
-    zeros = {p.name: torch.zeros(p.shape, dtype=dtype_of(place), device=place.device) for p in data.parameters}
-    _, potential, _, _ = initialize_model(model(data, place), args, initial_params=zeros)
+    made = model(data, place)
+    transforms = {p.name: biject_to(distribution(data.priors[p.name], p, place).support) for p in data.parameters}
     points = torch.tensor(z, dtype=dtype_of(place), device=place.device).reshape(-1, data.dim)
     values, gradients = [], []
-    for point in points:  # Pyro's potential takes one point at a time
+    for point in points:  # Pyro scores one trace at a time
         leaf = point.clone().requires_grad_()
-        value = -potential(_sites(data, leaf))
+        sites = _sites(data, leaf)
+        params = {name: transforms[name](u) for name, u in sites.items()}
+        trace = pyro.poutine.trace(pyro.poutine.condition(made, params)).get_trace(*args)
+        jacobians = [transforms[name].log_abs_det_jacobian(u, params[name]) for name, u in sites.items()]
+        value = trace.log_prob_sum() + sum(jacobians)
         gradients.append(torch.autograd.grad(value, leaf)[0].cpu().double().numpy())
         values.append(value.item())
     return np.array(values).reshape(z.shape[:-1]), np.array(gradients).reshape(z.shape)

@@ -34,7 +34,7 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
 class Options:
     """Guide, optimiser and ELBO."""
 
-    guide: Literal["manual", "normal", "multivariate_normal", "low_rank", "laplace"] = "manual"  # family of q
+    guide: Literal["manual", "normal", "multivariate_normal", "low_rank", "laplace", "delta"] = "manual"  # family of q
     lr: float = 0.05  # learning rate of Adam
     lr_decay: float = 1.0  # factor by which the learning rate has shrunk at the last step, exponentially
     particles: int = 1  # draws from q per ELBO gradient, vectorised
@@ -64,9 +64,11 @@ class State(NamedTuple):
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Make model, guide and ELBO; Unsupported for a mini-batch that the model cannot take."""
+    """Make model, guide and ELBO; Unsupported for a guide or mini-batch the model cannot take."""
     if options.batch_size and (data.family != "linear" or options.batch_size > len(data.arrays["y"])):
         raise Unsupported(f"batch_size={options.batch_size}: only a linear model with as many rows has batches")
+    if options.guide == "delta":
+        raise Unsupported("a delta guide gives a point and no distribution: run it as pyro.map")
     pyro.enable_validation(False)
     pyro.clear_param_store()
     model = models.model(data, place, options.batch_size or None)

@@ -147,7 +147,9 @@ def _digest(file: Path) -> str:
 def _constants(tree: ast.Module) -> dict[str, Any]:
     found = {}
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         for target in targets:
             if isinstance(target, ast.Name) and target.id in {"KIND", "FAMILIES", "DEVICES", "PACKAGES", "EXTRA"}:
                 assert isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None

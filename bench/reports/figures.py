@@ -61,7 +61,8 @@ def trajectory(row: Row, *, cold: bool) -> pd.DataFrame:
     final = row.tables.values("b2_avg")["value"].mean() if stored is None else stored
     if path.empty and end is not None and not pd.isna(final):
         path = pd.DataFrame({"seconds": [end], "error": [final]})
-    path = path[path["seconds"] > 0].sort_values("seconds").assign(error=path["error"].clip(lower=FLOOR))
+    path = path[(path["seconds"] > 0) & (path["error"] < math.inf)].sort_values("seconds")
+    path = path.assign(error=path["error"].clip(lower=FLOOR))
     if len(path) > POINTS:
         path = path.iloc[sorted({round(i * (len(path) - 1) / (POINTS - 1)) for i in range(POINTS)})]
     return path

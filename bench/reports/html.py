@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -105,7 +106,9 @@ def _embedded(found: list[Section]) -> Markup:
 def _numbers(found: Iterable[Section]) -> Iterable[dict[str, Any]]:
     for section in found:
         for row in section.rows:
-            numbers = {c.key: c.cell(row, section).value for c in columns(section) if c.key != "status"}
+            values = {c.key: c.cell(row, section).value for c in columns(section) if c.key != "status"}
+            # JSON has no infinities; the table says them in words.
+            numbers = {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
             yield {
                 "scenario": section.scenario, "track": section.track, "backend": row.label, "kind": row.kind,
                 "state": row.state, "reason": clean(row.reason), "reps": row.reps, "planned": row.planned, **numbers,

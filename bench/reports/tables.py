@@ -105,13 +105,13 @@ class CellTables:
 
     @property
     def b2_interval(self) -> tuple[float, float] | None:
-        """95 % percentile bootstrap of b2_max over rounds; None below three rounds."""
+        """95 % percentile bootstrap of b2_max over rounds; None below three rounds or where one is infinite."""
         table = self.b2
         if table is None:
             return None
         rounds = self.fits.set_index("rep")["round"].reindex(table.index)
         groups = [table[(rounds == r).to_numpy()] for r in sorted(rounds.unique())]
-        if len(groups) < 3:
+        if len(groups) < 3 or not np.isfinite(table.to_numpy()).all():
             return None
         sums = np.array([g.sum().to_numpy() for g in groups])
         sizes = np.array([len(g) for g in groups])
@@ -186,4 +186,5 @@ def label(row: pd.Series[Any]) -> str:
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(rep=pd.to_numeric(frame["rep"], errors="coerce").astype("float64"))
+    numeric = [column for column in ("rep", "value") if column in frame]
+    return frame.assign(**{c: pd.to_numeric(frame[c], errors="coerce").astype("float64") for c in numeric})

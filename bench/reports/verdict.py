@@ -145,9 +145,7 @@ def _compare(scenario: str, met: list[Contender], rivals: list[Contender], finis
     )  # fmt: skip
 
 
-def _tied(
-    scenario: str, leader: Contender, tied: list[str], ratios: Mapping[str, Ratio]
-) -> tuple[str, str, Sentence]:
+def _tied(scenario: str, leader: Contender, tied: list[str], ratios: Mapping[str, Ratio]) -> tuple[str, str, Sentence]:
     names = joined([leader.label, *tied])
     widest = max(tied, key=lambda label: ratios[label].high)
     if all(ratios[label].low >= 1 / MARGIN and ratios[label].high <= MARGIN for label in tied):

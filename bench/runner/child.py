@@ -47,7 +47,7 @@ def run(request: Path, log: Path, *, threads: int, timeout: float, memory: int, 
             stderr=subprocess.STDOUT,
             env=environment(threads),
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus),  # noqa: PLW1509
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
         )
     try:
         for _ in _waiting(process):

@@ -34,7 +34,7 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Per child: seconds (None: the budget's) and bytes of resident memory (None: 80 % of what is free at its start)."""
+    """Per child: seconds (None: the budget's) and bytes of resident memory (None: 80 % of what is free then)."""
 
     timeout: float | None = None
     memory: int | None = None

@@ -1,4 +1,4 @@
-"""draws.npz ↔ draws.nc: InferenceData groups `posterior` and `sample_stats`, with moments and checkpoints beside them."""
+"""draws.npz ↔ draws.nc: InferenceData groups `posterior` and `sample_stats`, beside them moments and checkpoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from bench.store.arrays import unpack
 from bench.types import Checkpoint, Fit, Kind
 
 GROUPS = {"posterior": "draw/", "sample_stats": "stat/", "moments": "moment/", "checkpoints": "checkpoint/"}
-LEADING = {"posterior": ("chain", "draw"), "sample_stats": ("chain", "draw"), "moments": (), "checkpoints": ("checkpoint",)}
+LEADING = {
+    "posterior": ("chain", "draw"),
+    "sample_stats": ("chain", "draw"),
+    "moments": (),
+    "checkpoints": ("checkpoint",),
+}
 
 
 def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:

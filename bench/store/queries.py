@@ -28,7 +28,8 @@ def ask(results: Path, sql: str) -> pd.DataFrame:
         connection.execute("set lock_configuration = true")
         try:
             _only_select(connection, sql)
-            return connection.sql(sql).df()
+            answer: pd.DataFrame = connection.sql(sql).df()
+            return answer
         except duckdb.Error as error:
             raise UsageError(f"query: {error}") from None
 

@@ -12,19 +12,21 @@ import pandas as pd
 from bench.store.folder import Record, RunFolder
 from bench.types import PHASES
 
-TEXT = "run cell scenario family backend kind options track budget device dtype split status reason measured_at".split()
-DIGESTS = ["data_digest", "scenario_digest", "backend_digest"]
-COUNTS = "chains rep round position data_seed fit_seed gradients gradients_warmup peak_rss_bytes peak_device_bytes threads exit_code"
 FITS_COLUMNS = [
-    *"run cell scenario family backend kind options track budget device dtype chains rep round position cold".split(),
-    *"split data_seed fit_seed status reason seconds_import seconds_build seconds_compile seconds_warmup".split(),
-    *"seconds_sample seconds_transfer seconds_total gradients gradients_warmup peak_rss_bytes".split(),
-    *"peak_device_bytes threads load_average measured_at data_digest scenario_digest backend_digest".split(),
-    *"exit_code notes explicit".split(),
-]
+    "run", "cell", "scenario", "family", "backend", "kind", "options", "track", "budget", "device", "dtype", "chains",
+    "rep", "round", "position", "cold", "split", "data_seed", "fit_seed", "status", "reason", "seconds_import",
+    "seconds_build", "seconds_compile", "seconds_warmup", "seconds_sample", "seconds_transfer", "seconds_total",
+    "gradients", "gradients_warmup", "peak_rss_bytes", "peak_device_bytes", "threads", "load_average", "measured_at",
+    "data_digest", "scenario_digest", "backend_digest", "exit_code", "notes", "explicit",
+]  # fmt: skip
 METRICS_COLUMNS = ["run", "cell", "scenario", "backend", "rep", "metric", "part", "value"]
-CURVES_COLUMNS = "run cell scenario backend rep step seconds seconds_cold gradients metric value".split()
-INTEGERS = set(COUNTS.split()) - {"gradients", "gradients_warmup"}
+CURVES_COLUMNS = [
+    "run", "cell", "scenario", "backend", "rep", "step", "seconds", "seconds_cold", "gradients", "metric", "value",
+]  # fmt: skip
+INTEGERS = {
+    "chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes", "threads",
+    "exit_code", "step",
+}  # fmt: skip
 TABLES = ("fits", "metrics", "curves")
 
 
@@ -45,7 +47,10 @@ def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None
         "cold": rep % entry["reps"] == 0,
         "status": "interrupted",
         "reason": "no record of this rep: the run did not get to it, or its record is damaged",
-        **{k: entry[k] for k in ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")},
+        **{
+            k: entry[k]
+            for k in ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
+        },
     }
     if record is None:
         return row
@@ -76,7 +81,7 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The same column types whatever the run holds, so that tables of several runs stack."""
     kinds: dict[str, str] = {}
     for column in frame.columns:
-        if column in INTEGERS | {"step"}:
+        if column in INTEGERS:
             kinds[column] = "Int64"
         elif column in {"cold", "explicit"}:
             kinds[column] = "boolean"
@@ -104,6 +109,4 @@ def read(folder: RunFolder, name: str) -> pd.DataFrame:
     file: Path = folder.path / f"{name}.parquet"
     if file.is_file():
         return pd.read_parquet(file)
-    return {"fits": lambda: fits_table(folder), "metrics": lambda: metrics_table([]), "curves": lambda: curves_table([])}[
-        name
-    ]()
+    return fits_table(folder) if name == "fits" else metrics_table([]) if name == "metrics" else curves_table([])

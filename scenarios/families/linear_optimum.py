@@ -15,6 +15,12 @@ LogDensity = Callable[[Dataset, Array], tuple[Array, Array]]
 MAX_STEPS = 300
 _CERTAIN = 1e-8
 """Newton decrement in nats below which the step is taken unseen: the objective's own rounding hides its gain."""
+_LONGEST = 5.0
+"""Longest step in log (or logit) sigma."""
+_LEAST_LOG_SIGMA = -150.0
+"""Where sigma has run away to 0 even if every y is 0: its fourth power is still a float."""
+_LEAST_RELATIVE_SIGMA = 1e-14
+"""And where it has beside the root mean square of y: residuals that small are rounding."""
 
 
 def design(data: Dataset) -> Array:
@@ -46,6 +52,7 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
     """Minimiser of `map` or `map_unconstrained` by damped Newton in unconstrained space from the least-squares fit."""
     a = design(data)
     gram = a.T @ a
+    least_sigma = _LEAST_RELATIVE_SIGMA * float(np.sqrt(np.mean(data.arrays["y"] ** 2)))
     z = _begin(data)
     value, gradient = _negative(data, name, z, log_density)
     before = np.inf
@@ -54,7 +61,7 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
         step, decrement = _newton_step(hessian, gradient)
         if decrement < 1e-26 or (decrement < 1e-16 and decrement > 0.25 * before):
             return transforms.constrain(data.parameters, z)
-        before, length = decrement, 1.0
+        before, length = decrement, _LONGEST / max(_LONGEST, abs(step[-1])) if "sigma" in data.names else 1.0
         while True:
             trial = z + length * step
             new_value, new_gradient = _negative(data, name, trial, log_density)
@@ -62,7 +69,7 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
                 break
             length *= 0.5
         z, value, gradient = trial, new_value, new_gradient
-        if "sigma" in data.names and not z[-1] > -200.0:
+        if "sigma" in data.names and (z[-1] < _LEAST_LOG_SIGMA or _sigma(data, z) < least_sigma):
             break
     raise NoReference(f"{name} has no minimum that Newton steps from least squares reach: the design may interpolate")
 
@@ -77,6 +84,10 @@ def _begin(data: Dataset) -> Array:
             margin = 0.01 * (upper - lower)
             begun[p.name] = np.clip(begun[p.name], lower + margin, upper - margin)
     return transforms.unconstrain(data.parameters, begun)
+
+
+def _sigma(data: Dataset, z: Array) -> float:
+    return float(transforms.constrain(data.parameters, z)["sigma"])
 
 
 def _negative(data: Dataset, name: str, z: Array, log_density: LogDensity) -> tuple[float, Array]:
@@ -120,7 +131,9 @@ def _hessian(data: Dataset, name: str, z: Array, a: Array, gram: Array) -> Array
 
 def _newton_step(hessian: Array, gradient: Array) -> tuple[Array, float]:
     """A descent step and the decrease it promises, in nats; the diagonal is raised until the Hessian is definite."""
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(hessian)), np.finfo(float).tiny))
+    diagonal = np.abs(np.diag(hessian))
+    # At an active bound curvature dies out; the floor keeps its scale a float.
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-30 * diagonal.max()))
     scaled = hessian * np.outer(scale, scale)
     ridge = 0.0
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -55,6 +56,61 @@ def test_torch_descent_is_the_closed_form_on_s4(
     np.testing.assert_allclose(found, closed_form(s4, 0.1, 37), rtol=1e-12)
 
 
+def test_autograd_by_hand_and_whole_batches_are_the_closed_form_on_s4(
+    s4: Dataset, contender: Callable[..., Any]
+) -> None:
+    expected = closed_form(s4, 0.1, 37)
+    np.testing.assert_allclose(solution(contender, "torch.gd", s4, steps=37, lr=0.1), expected, rtol=1e-12)
+    # A batch of all rows is full-batch descent, whatever their order.
+    whole = solution(contender, "torch.minibatch", s4, steps=37, lr=0.1, batch_size=1000)
+    np.testing.assert_allclose(whole, expected, rtol=1e-12)
+
+
+def test_adam_on_least_squares_finds_the_solution(s4: Dataset, contender: Callable[..., Any]) -> None:
+    ols = solution(contender, "sklearn.ols", s4)
+    found = solution(contender, "torch.adam", s4, objective="least_squares", lr=0.05, steps=1500)
+    np.testing.assert_allclose(found, ols, rtol=1e-8)  # Adam contracts linearly here; 1500 steps leave 1e-10
+
+
+def test_batches_without_shuffling_are_the_loop_over_slices(
+    linear: Callable[..., Dataset], contender: Callable[..., Any]
+) -> None:
+    data = linear(n=10, start={"weights": [0.0, 0.0], "bias": 0.0, "sigma": 1.0})
+    fit, clock = contender("torch.minibatch", data, steps=7, lr=0.05, batch_size=4, shuffle=False).fit(data)
+    design, theta = np.column_stack([data.arrays["x"], np.ones(10)]), np.zeros(3)
+    for first in (0, 4, 8, 0, 4, 8, 0):
+        rows = slice(first, min(first + 4, 10))
+        residual = design[rows] @ theta - data.arrays["y"][rows]
+        theta -= 0.05 * 2 / len(residual) * design[rows].T @ residual
+    np.testing.assert_allclose(np.append(fit.draws["weights"], fit.draws["bias"]), theta, rtol=1e-12)
+    assert fit.stats["gradients"] == pytest.approx(2.4) and clock.checkpoints[-1].gradients == pytest.approx(2.4)
+
+
+def test_an_epoch_of_shuffled_batches_is_every_row_once(
+    linear: Callable[..., Dataset], contender: Callable[..., Any]
+) -> None:
+    data = linear(n=20)
+    method = contender("torch.minibatch", data).method
+    torch = importlib.import_module("torch")
+    rows = method.Rows(torch.arange(20.0)[:, None], torch.arange(20.0))
+    batches = method._batches(rows, method.Options(batch_size=6), 3)
+    orders = [torch.cat([next(batches)[1] for _ in range(4)]).tolist() for _ in range(2)]
+    assert all(sorted(order) == list(range(20)) for order in orders) and orders[0] != orders[1]
+    again = method._batches(rows, method.Options(batch_size=6), 3)
+    assert torch.cat([next(again)[1] for _ in range(4)]).tolist() == orders[0]
+
+
+def test_mini_batches_on_s2_come_close_to_the_least_loss(
+    linear: Callable[..., Dataset], contender: Callable[..., Any]
+) -> None:
+    data = linear(n=1000, weights=(0.5, -1.2, 0.3, 2.0), bias=0.0, noise=0.1)
+    found = solution(contender, "torch.minibatch", data, steps=800)
+    ols = solution(contender, "sklearn.ols", data)
+    design = np.column_stack([data.arrays["x"], np.ones(1000)])
+    gap = np.mean((data.arrays["y"] - design @ found) ** 2) - np.mean((data.arrays["y"] - design @ ols) ** 2)
+    assert 0 <= gap < 1e-4  # the reach set for 100 epochs of batches of 128 at 0.01
+
+
 @pytest.mark.parametrize("form", ["tensors", "module", "sequential"])
 def test_a_target_of_one_column_never_broadcasts(
     form: str, linear: Callable[..., Dataset], contender: Callable[..., Any]
@@ -66,7 +122,17 @@ def test_a_target_of_one_column_never_broadcasts(
     np.testing.assert_allclose(solution(contender, "torch.sgd", data, form=form), ols, rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["numpy.gd", "torch.sgd"])
+@pytest.mark.parametrize(("name", "lr"), [("torch.gd", 0.3), ("torch.minibatch", 0.3), ("torch.adam", 0.05)])
+def test_no_other_method_broadcasts_either(
+    name: str, lr: float, linear: Callable[..., Dataset], contender: Callable[..., Any]
+) -> None:
+    data = linear(n=40, noise=0.1)
+    options = {"objective": "least_squares"} if name == "torch.adam" else {}
+    found = solution(contender, name, data, lr=lr, **options)
+    np.testing.assert_allclose(found, solution(contender, "sklearn.ols", data), rtol=1e-6)  # of Adam; others 1e-12
+
+
+@pytest.mark.parametrize("name", ["numpy.gd", "torch.sgd", "torch.gd"])
 def test_too_large_a_rate_is_divergence_with_step_and_reason(
     name: str, linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:

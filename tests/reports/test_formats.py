@@ -199,6 +199,13 @@ def test_frames_with_nullable_types_give_the_same_report(tables: RunTables):
     assert markdown.render(dataclasses.replace(tables, **nullable)) == markdown.render(tables)
 
 
+def test_an_infinite_error_is_shown_and_makes_no_bad_json(tables: RunTables):
+    worse = tables.metrics.copy()
+    worse.loc[(worse["backend"] == "pyro.svi") & worse["metric"].isin(["b2", "b2_avg"]), "value"] = float("inf")
+    page = html.render(dataclasses.replace(tables, metrics=worse))
+    assert "b²_max ∞, target 0.01" in page and "Infinity" not in page
+
+
 def test_notes_of_a_backend_are_shown_once(tables: RunTables):
     noted = tables.fits.assign(notes="")
     noted.loc[noted["backend"] == "torch.adam", "notes"] = "sigma is plug-in · lr·λmax/2 = <0.66>"

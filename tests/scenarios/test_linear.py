@@ -19,22 +19,16 @@ SCIPY = {
     "log_normal": lambda loc, scale: stats.lognorm(scale, scale=np.exp(loc)),
 }
 
+WIDE, FLAT = Prior("normal", (0.0, 10.0)), Prior("flat")
+STUDENT, CAUCHY = Prior("student_t", (3.0, 0.0, 1.0)), Prior("cauchy", (0.0, 2.0))
 MODELS = [
-    {
-        "weights": Prior("normal", (0.0, 10.0)),
-        "bias": Prior("normal", (0.0, 10.0)),
-        "sigma": Prior("exponential", (2.0,)),
-    },
-    {"weights": Prior("flat"), "bias": Prior("flat"), "sigma": Prior("half_cauchy", (1.0,))},
-    {"weights": Prior("uniform", (-8.0, 9.0)), "bias": Prior("flat"), "sigma": Prior("uniform", (0.1, 3.0))},
-    {
-        "weights": Prior("student_t", (3.0, 0.0, 1.0)),
-        "bias": Prior("cauchy", (0.0, 2.0)),
-        "sigma": Prior("log_normal", (0.0, 1.0)),
-    },
+    {"weights": WIDE, "bias": WIDE, "sigma": Prior("exponential", (2.0,))},
+    {"weights": FLAT, "bias": FLAT, "sigma": Prior("half_cauchy", (1.0,))},
+    {"weights": Prior("uniform", (-8.0, 9.0)), "bias": FLAT, "sigma": Prior("uniform", (0.1, 3.0))},
+    {"weights": STUDENT, "bias": CAUCHY, "sigma": Prior("log_normal", (0.0, 1.0))},
     {"weights": Prior("normal", (1.0, 2.0)), "sigma": Prior("half_normal", (2.0,))},
-    {"weights": Prior("normal", (0.0, 10.0)), "bias": Prior("flat"), "sigma": Prior("known", (0.5,))},
-    {"weights": Prior("flat"), "sigma": Prior("flat")},
+    {"weights": WIDE, "bias": FLAT, "sigma": Prior("known", (0.5,))},
+    {"weights": FLAT, "sigma": FLAT},
 ]
 IDS = ["-".join(p.name for p in m.values()) for m in MODELS]
 
@@ -61,14 +55,13 @@ def test_log_density_is_scipys_with_the_jacobian(model, table, data_of, rng):
     data = data_of(*table, model)
     z = rng.uniform(-2, 2, (2, 3, data.dim))
     values, gradients = linear.log_density(data, z)
+    ends = np.cumsum([p.size for p in data.parameters])[:-1]
     assert values.shape == (2, 3) and gradients.shape == z.shape
     for index in np.ndindex(2, 3):
         one = {k: v[index] for k, v in linear.constrain(data, z).items()}
         sigma = one.get("sigma", 0.5)
         expected = scipy_log_posterior(data, one["weights"], one.get("bias", 0.0), sigma)
-        for p, at in zip(
-            data.parameters, np.split(z[index], np.cumsum([p.size for p in data.parameters])[:-1]), strict=True
-        ):
+        for p, at in zip(data.parameters, np.split(z[index], ends), strict=True):
             h = 1e-6
             if np.isfinite(p.lower) or np.isfinite(p.upper):
                 up, down = (linear.transforms.to_natural(at + s, p.lower, p.upper) for s in (h, -h))
@@ -154,11 +147,8 @@ def test_natural_and_unconstrained_maps_differ_in_sigma(table, data_of):
 
 
 def test_map_of_known_sigma_is_ridge(table, data_of):
-    model = {
-        "weights": Prior("normal", (1.0, 2.0)),
-        "bias": Prior("normal", (-1.0, 3.0)),
-        "sigma": Prior("known", (0.5,)),
-    }
+    coefficients = {"weights": Prior("normal", (1.0, 2.0)), "bias": Prior("normal", (-1.0, 3.0))}
+    model = {**coefficients, "sigma": Prior("known", (0.5,))}
     data = data_of(*table, model)
     a = np.hstack([data.arrays["x"], np.ones((25, 1))])
     precision = np.diag([1 / 4, 1 / 4, 1 / 9])
@@ -220,6 +210,14 @@ def test_an_interpolating_design_has_no_map(data_of, rng):
         linear.optimum(data, "map")
     # There is no noise to count in: the objective is RSS/2.
     assert linear.optimum(data, "least_squares")[1] < 1e-25
+
+
+@pytest.mark.parametrize("rows", ["noiseless", "zero", "one row"])
+def test_data_without_noise_have_no_map(rows, table, data_of):
+    x, y = table[0], {"noiseless": table[0] @ [1.0, 2.0] + 1, "zero": np.zeros(25), "one row": table[1]}[rows]
+    n = 1 if rows == "one row" else 25
+    with pytest.raises(NoReference, match="interpolate"):
+        linear.optimum(data_of(x[:n], y[:n], MODELS[0]), "map")
 
 
 def test_objective_outside_the_support_is_infinite(table, data_of):

@@ -23,7 +23,7 @@ def build(data, budget, options, place):
     return budget, options
 
 
-def compile(program, data):  # noqa: A001 -- the protocol's name
+def compile(program, data):
     time.sleep(0.1)
 
 

@@ -1,0 +1,91 @@
+"""MAP through Pyro's `AutoDelta` guide: SVI whose q is a point, on the density of the natural parameters.
+
+Pyro optimises an unconstrained image of each parameter, so that none can leave its support.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyro
+import torch
+from pyro.infer import Trace_ELBO
+from pyro.infer.autoguide import AutoDelta, init_to_value
+
+from backends.pyro import models
+from bench.data import family
+from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place
+
+KIND = "point"
+FAMILIES = ("linear", "two_groups")
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Learning rate."""
+
+    lr: float = 0.01  # learning rate of Adam
+
+
+class Program(NamedTuple):
+    """Model, and what `fit` needs beside the data."""
+
+    model: models.Model
+    lr: float
+    steps: int
+    place: Place
+
+
+class State(NamedTuple):
+    """The last iterate."""
+
+    estimate: Estimate
+    steps: int
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Make the model."""
+    pyro.enable_validation(False)
+    return Program(models.model(data, place), options.lr, budget.steps, place)
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Minimise from the scenario's start, and U(−2, 2) unconstrained where it gives none."""
+    pyro.clear_param_store()
+    pyro.set_rng_seed(seed)
+    drawn = family(data.family).constrain(data, np.random.default_rng(seed).uniform(-2, 2, (1, data.dim)))
+    start = {name: np.asarray(data.start.get(name, drawn[name][0])) for name in data.names}
+    with clock("transfer"):
+        args = models.to_tensors(data.arrays, data, program.place)
+        values = models.as_tensors(start, program.place)
+    with clock("warmup"):
+        guide = AutoDelta(program.model, init_loc_fn=init_to_value(values=values))
+        guide(*args)
+        elbo = Trace_ELBO()
+        optimiser = torch.optim.Adam(guide.parameters(), lr=program.lr, fused=True)
+        for step in range(1, program.steps + 1):
+            optimiser.zero_grad()
+            loss = elbo.differentiable_loss(program.model, guide, *args)
+            loss.backward()
+            optimiser.step()
+            clock.checkpoint(step, partial(_look, program, guide, step, args))
+    return State(_look(program, guide, program.steps, args), program.steps)
+
+
+@torch.no_grad()
+def _look(program: Program, guide: Any, step: int, args: Any) -> Estimate:
+    found: Arrays = {name: x.double().cpu().numpy().copy() for name, x in guide.median().items()}
+    loss = Trace_ELBO().loss(program.model, guide, *args)
+    if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in found.values())):
+        raise Diverged(f"loss is {loss:g} at step {step}; a smaller lr may help")
+    return Estimate(found, objective=float(loss))
+
+
+def draw(state: State) -> Fit:
+    """The last iterate."""
+    draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
+    return Fit("point", draws, stats={"objective": "map", "steps": state.steps, "gradients": state.steps})

@@ -1,0 +1,121 @@
+"""Adam on one vector of parameters: the loop of `torch.adam` and `torch.map`; one step is one full-data gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backends import point
+from backends.torch import models
+from bench.data import family
+from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
+
+Objective = Literal["map", "map_unconstrained", "least_squares"]
+Loss = Callable[[Dataset, models.Tensors, Tensor], Tensor]
+
+
+class Program(NamedTuple):
+    """What `fit` needs beside the data."""
+
+    objective: Objective
+    lr: float
+    steps: int
+    place: Place
+
+
+class State(NamedTuple):
+    """The last iterate."""
+
+    estimate: Estimate
+    steps: int
+    objective: Objective
+
+
+def build(data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float) -> Program:
+    """Nothing to compile; Unsupported for least squares without a regression."""
+    if objective == "least_squares" and data.family != "linear":
+        raise Unsupported(f"least squares needs a regression, and {data.family} is none")
+    return Program(objective, lr, budget.steps, place)
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Minimise from the scenario's start; Diverged when a parameter leaves its support or the finite numbers."""
+    objective, lr, steps, place = program
+    first = _vector(data, objective, models.start(data, seed))
+    with clock("transfer"):
+        arrays = models.to_tensors(data.arrays, place)
+        theta = models.to_tensors({"theta": first}, place)["theta"].requires_grad_()
+    loss_of = LOSSES[objective]
+    with clock("warmup"):
+        optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
+        for step in range(1, steps + 1):
+            optimiser.zero_grad()
+            loss_of(data, arrays, theta).backward()
+            optimiser.step()
+            clock.checkpoint(step, partial(_look, data, arrays, step, theta, objective))
+    return State(_look(data, arrays, steps, theta, objective), steps, objective)
+
+
+def draw(state: State) -> Fit:
+    """The last iterate; sigma is plugged in where the objective has none."""
+    if state.objective == "least_squares":
+        return point.least_squares_fit(state.estimate.mean, steps=state.steps, gradients=state.steps)
+    draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
+    return Fit("point", draws, stats={"objective": state.objective, "steps": state.steps, "gradients": state.steps})
+
+
+def _negative_log_posterior(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
+    return -models.log_posterior(data, arrays, models.split(data, theta))
+
+
+def _negative_log_density(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
+    return -models.unconstrained(data, arrays, theta)
+
+
+def _sum_of_squares(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
+    features = arrays["x"].shape[1]
+    mean = arrays["x"] @ theta[:features]
+    return (arrays["y"] - (mean + theta[features] if "bias" in data.names else mean)).square().sum()
+
+
+LOSSES: dict[Objective, Loss] = {
+    "map": _negative_log_posterior,
+    "map_unconstrained": _negative_log_density,
+    "least_squares": _sum_of_squares,
+}
+
+
+def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
+    """What is optimised: all parameters, all of them unconstrained, or weights and bias alone."""
+    if objective == "map_unconstrained":
+        return family(data.family).unconstrain(data, start)
+    names = [n for n in data.names if objective == "map" or n in ("weights", "bias")]
+    return np.concatenate([np.ravel(start[n]) for n in names])
+
+
+@torch.no_grad()
+def _look(data: Dataset, arrays: models.Tensors, step: int, theta: Tensor, objective: Objective) -> Estimate:
+    if objective == "least_squares":
+        weights, bias = np.split(theta.double().cpu().numpy().copy(), [arrays["x"].shape[1]])
+        return point.look(data, step, weights, bias[0] if bias.size else 0.0)
+    params = models.split(data, theta) if objective == "map" else models.constrain(data, theta)[0]
+    loss = float(LOSSES[objective](data, arrays, theta))
+    found = {name: value.double().cpu().numpy().copy() for name, value in params.items()}
+    if not np.isfinite(loss):
+        raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, found)}")
+    return Estimate(found, objective=loss)
+
+
+def _culprit(data: Dataset, found: Arrays) -> str:
+    """The parameter outside its support, or the ones that are no longer numbers."""
+    for p in data.parameters:
+        outside = found[p.name][(found[p.name] <= p.lower) | (found[p.name] >= p.upper)]
+        if outside.size:
+            return f"{p.name} = {outside[0]:.4g} left ({p.lower:g}, {p.upper:g}), as it can on its natural scale"
+    lost = [name for name in data.names if not np.isfinite(found[name]).all()]
+    return f"{', '.join(lost) or 'the log density'} is not finite: a step left the support, or lr is too large"

@@ -1,0 +1,27 @@
+"""MAP of a small Bayesian library: Adam in small steps, density −∞ outside the support; a full gradient per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.torch import descent
+from backends.torch.descent import draw, fit
+from bench.types import Budget, Dataset, Place
+
+__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
+
+KIND = "point"
+FAMILIES = ("linear", "two_groups")
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Learning rate."""
+
+    lr: float = 0.003  # learning rate of Adam
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:
+    """Nothing to compile; the mode is that of the natural parameters."""
+    return descent.build(data, budget, place, objective="map", lr=options.lr)

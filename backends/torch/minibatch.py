@@ -1,0 +1,135 @@
+"""Mini-batch SGD through `Dataset` and `DataLoader` on the mean squared error; a step costs batch_size/N of a gradient.
+
+Rows are fetched a batch at a time, so an epoch costs no Python work per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from backends import point
+from backends.torch import models
+from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place
+
+KIND = "point"
+FAMILIES = ("linear",)
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Step size and batches; the budget's steps are batches, not epochs."""
+
+    lr: float = 0.01  # step size
+    batch_size: int = 128  # rows per step; the last batch of an epoch may be smaller
+    shuffle: bool = True  # draw a new order of the rows for every epoch
+
+
+class Rows(TorchDataset[tuple[Tensor, Tensor]]):
+    """Rows of x (n, J) with y (n,), fetched in batches."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return self.x[row], self.y[row]
+
+    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        index = torch.tensor(rows, device=self.x.device)
+        return self.x[index], self.y[index]
+
+
+class Program(NamedTuple):
+    """What `fit` needs beside the data."""
+
+    options: Options
+    steps: int
+    place: Place
+
+
+class State(NamedTuple):
+    """The last iterate."""
+
+    estimate: Estimate
+    steps: int
+    rows: int
+    n: int
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Nothing to compile."""
+    return Program(options, budget.steps, place)
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Step through shuffled batches from the scenario's start; Diverged when the loss leaves the finite numbers."""
+    options, steps, place = program
+    start = models.start(data, seed)
+    with clock("transfer"):
+        arrays = models.to_tensors(data.arrays, place)
+        theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
+    rows, n = 0, len(arrays["y"])
+    with clock("warmup"):
+        layer = _layer(theta)
+        optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
+        batches = _batches(Rows(arrays["x"], arrays["y"]), options, seed)
+        for step, (x, y) in zip(count(1), islice(batches, steps), strict=False):
+            optimiser.zero_grad()
+            (y - layer(x).squeeze(-1)).square().mean().backward()  # (b,) against (b,): never (b, b)
+            optimiser.step()
+            rows += len(y)
+            clock.checkpoint(step, partial(_look, data, step, layer), gradients=rows / n)
+    return State(_look(data, steps, layer), steps, rows, n)
+
+
+def _layer(theta: dict[str, Tensor]) -> nn.Linear:
+    weights, bias = theta["weights"], theta.get("bias")
+    layer = nn.Linear(len(weights), 1, bias=bias is not None, dtype=weights.dtype, device=weights.device)
+    with torch.no_grad():
+        layer.weight.copy_(weights[None])
+        if bias is not None:
+            layer.bias.copy_(bias[None])
+    return layer
+
+
+def _batches(rows: Rows, options: Options, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of epoch after epoch, without end."""
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        rows,
+        batch_size=options.batch_size,
+        shuffle=options.shuffle,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=_as_fetched,
+    )
+    while True:
+        yield from loader
+
+
+def _as_fetched(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return batch
+
+
+def _look(data: Dataset, step: int, layer: nn.Linear) -> Estimate:
+    weights = layer.weight.detach().double().cpu().numpy().ravel().copy()
+    bias = 0.0 if layer.bias is None else layer.bias.item()
+    return point.look(data, step, weights, bias)
+
+
+def draw(state: State) -> Fit:
+    """The last iterate; gradients in units of the full data."""
+    gradients = state.rows / state.n
+    return point.least_squares_fit(
+        state.estimate.mean, steps=state.steps, gradients=gradients, stats={"epochs": gradients}
+    )

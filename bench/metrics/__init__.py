@@ -1,0 +1,1 @@
+"""Pure scores: (problem, fit) → rows. `catalog` names them without importing numpy."""

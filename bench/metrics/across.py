@@ -1,0 +1,105 @@
+"""Scores over the reps of a cell: means are taken over reps first, the worst quantity afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.metrics.curves import Curve
+from bench.metrics.problem import Row
+from bench.types import Array
+
+TARGET = 0.01
+"""b² of 100 independent draws: the accuracy that time_to_accuracy is the time to."""
+
+
+class RepRow(NamedTuple):
+    """A row of a cell; `rep` is None for a value over all its reps."""
+
+    rep: int | None
+    metric: str
+    part: str
+    value: float
+
+
+@dataclass
+class CellScores:
+    """What is kept of each rep of a cell while its run is scored: scalars and one curve."""
+
+    kind: str
+    fresh_data: bool
+    reps: list[int] = field(default_factory=list)
+    cold: list[bool] = field(default_factory=list)
+    values: list[dict[tuple[str, str], float]] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+    def add(self, rep: int, rows: Sequence[Row], way: Curve, *, cold: bool) -> None:
+        """Take in one scored rep."""
+        self.reps.append(rep)
+        self.cold.append(cold)
+        self.values.append({(r.metric, r.part): r.value for r in rows if r.metric in {"b2", "ess_bulk", "covered_90"}})
+        self.curves.append(way)
+
+    def rows(self) -> Iterator[RepRow]:
+        """Rows over reps, and each rep's time to the accuracy that the mean over reps reaches."""
+        yield from self._error()
+        ess = self._mean("ess_bulk")
+        if ess:
+            yield RepRow(None, "ess_bulk_min", "", min(ess.values()))
+            yield RepRow(None, "ess_bulk_median", "", float(np.median(list(ess.values()))))
+        covered = self._mean("covered_90")
+        if covered and self.fresh_data:
+            yield RepRow(None, "coverage_90", "", float(np.mean(list(covered.values()))))
+        yield from self._accuracy()
+
+    def _mean(self, metric: str) -> dict[str, float]:
+        """{part: mean over reps}; a part missing in any rep (a stuck chain, say) is left out."""
+        parts = [part for name, part in self.values[0] if name == metric]
+        shared = [p for p in parts if all((metric, p) in v for v in self.values)]
+        return {p: float(np.mean([v[metric, p] for v in self.values])) for p in shared}
+
+    def _error(self) -> Iterator[RepRow]:
+        mean = self._mean("b2")
+        if not mean:
+            return
+        for part, value in mean.items():
+            if value > 0.0:
+                yield RepRow(None, "n_eq", part, 1.0 / value)
+        worst = max(mean.values())
+        if worst > 0.0:
+            yield RepRow(None, "n_eq", "", 1.0 / worst)
+        yield RepRow(None, "b2_max", "", worst)
+        yield RepRow(None, "b2_avg", "", float(np.mean(list(mean.values()))))
+
+    def _accuracy(self) -> Iterator[RepRow]:
+        usable = [c for c in self.curves if c.b2.size]
+        if len(usable) < len(self.curves) or not usable:
+            return
+        steps = [c.step.tolist() for c in usable]
+        if any(s != steps[0] for s in steps):
+            return
+        mean = np.mean([c.b2 for c in usable], axis=0)
+        yield RepRow(None, "accuracy_floor", "", float(mean[-1].max()))
+        first = settled(mean.max(axis=1))
+        if first is None:
+            return
+        warm = [float(c.seconds[first]) for c, cold in zip(usable, self.cold, strict=True) if not cold]
+        cold_ = [float(c.seconds_cold[first]) for c, cold in zip(usable, self.cold, strict=True) if cold]
+        for rep, way, cold in zip(self.reps, usable, self.cold, strict=True):
+            if not cold:
+                yield RepRow(rep, "time_to_accuracy", "", float(way.seconds[first]))
+        for name, seconds in (("time_to_accuracy", warm), ("time_to_accuracy_cold", cold_)):
+            if seconds:
+                yield RepRow(None, name, "", float(np.median(seconds)))
+        yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([c.gradients[first] for c in usable])))
+
+
+def settled(error: Array) -> int | None:
+    """First index from which the error stays below TARGET to the end; None if it never does."""
+    above = np.flatnonzero(~(error < TARGET))
+    if not len(above):
+        return 0
+    return int(above[-1]) + 1 if above[-1] + 1 < len(error) else None

@@ -1,0 +1,78 @@
+"""Error against the reference posterior: the primary axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.metrics.problem import LEVELS, Row, Scored
+from bench.types import Array
+
+MASSES = (0.5, 0.9, 0.95)
+
+
+def b2(mean: Array, sd: Array, reference: tuple[Array, Array, Array]) -> Array:
+    """b² of every scalar, then of every centred square: (…, scalar) moments → (…, 2·scalar).
+
+    (Ê f − E f)² / Var f with f = θ and f = (θ − E θ)², whose estimate is sd² + (mean − E θ)².
+    """
+    m, s, variance_of_square = reference
+    shift = mean - m
+    return np.concatenate([(shift / s) ** 2, (sd**2 + shift**2 - s**2) ** 2 / variance_of_square], axis=-1)
+
+
+def b2_parts(parts: list[str]) -> list[str]:
+    """Names of the functions f of `b2`, in its order."""
+    return [*parts, *(f"({part})²" for part in parts)]
+
+
+def error_rows(scored: Scored) -> Iterator[Row]:
+    """b², standardised errors, interval mass, Wasserstein distance, and z; nothing without a reference."""
+    problem = scored.problem
+    if problem.reference is None:
+        return
+    (mean, sd), (m, s, _) = scored.answer, problem.moments
+    squared = b2(mean, sd, problem.moments)
+    for part, value in zip(b2_parts(problem.parts), squared, strict=True):
+        yield Row("b2", part, float(value))
+    yield Row("b2_max", "", float(squared.max()))
+    yield Row("b2_avg", "", float(squared.mean()))
+    yield from _per_part(scored, "mean_error_sd", (mean - m) / s)
+    flat = scored.draws.reshape(-1, len(m))
+    yield from _per_part(scored, "wasserstein_1", _distance(np.quantile(flat, LEVELS, axis=0), scored))
+    if scored.fit.kind == "point":
+        return
+    yield from _per_part(scored, "wasserstein_1_iid", _distance(problem.iid_quantiles(len(flat)), scored))
+    with np.errstate(divide="ignore"):
+        yield from _per_part(scored, "sd_ratio_log", np.log(sd / s))
+    yield from _masses(scored, flat)
+    if scored.diagnostics is not None:
+        z = (mean - m) / scored.diagnostics.mcse_mean
+        yield from _per_part(scored, "z", z)
+        yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
+
+
+def _distance(quantiles: Array, scored: Scored) -> Array:
+    """W1 in reference sds: the mean distance of quantile functions."""
+    distance: Array = np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1]
+    return distance
+
+
+def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
+    """Reference probability of the central intervals of the draws."""
+    reference = scored.problem.reference
+    assert reference is not None
+    for mass in MASSES:
+        at = 0
+        for p in scored.problem.data.parameters:
+            edges = np.quantile(flat[:, at : at + p.size], [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+            inside = np.diff(reference.cdf(p.name, edges.reshape(2, *p.shape)), axis=0).reshape(p.size)
+            at += p.size
+            for part, value in zip(p.parts(), inside, strict=True):
+                yield Row(f"mass_{mass * 100:.0f}", part, float(value))
+
+
+def _per_part(scored: Scored, metric: str, values: Array) -> Iterator[Row]:
+    for part, value in zip(scored.problem.parts, values, strict=True):
+        yield Row(metric, part, float(value))

@@ -1,0 +1,126 @@
+"""What a score is computed from, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.metrics import chains
+from bench.types import Array, Arrays, Checkpoint, Dataset, Family, Fit, Parameter, Reference
+
+LEVELS = (np.arange(199) + 0.5) / 199
+
+
+class Row(NamedTuple):
+    """One value; `part` names a scalar (`weights[0]`), a centred square (`(weights[0])²`) or is empty for the fit."""
+
+    metric: str
+    part: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One data set with its family and, where there is one, its exact posterior (else the reason)."""
+
+    data: Dataset
+    family: Family
+    reference: Reference | None
+    no_reference: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of all scalars, parameters in order."""
+        return [part for p in self.data.parameters for part in p.parts()]
+
+    def flat(self, arrays: Mapping[str, Any], leading: int = 0) -> Array:
+        """{name: (*leading, *shape)} → (*leading, scalar)."""
+        return flatten(self.data.parameters, arrays, leading)
+
+    @cached_property
+    def moments(self) -> tuple[Array, Array, Array]:
+        """Reference mean, sd and variance of the centred square, each (scalar,)."""
+        assert self.reference is not None
+        r = self.reference
+        return self.flat(r.mean), self.flat(r.sd), self.flat(r.centred_square_variance)
+
+    @cached_property
+    def quantiles(self) -> Array:
+        """Reference quantiles at LEVELS: (level, scalar)."""
+        assert self.reference is not None
+        found = {name: self.reference.quantile(name, LEVELS) for name in self.data.names}
+        return self.flat(found, 1)
+
+    def iid_quantiles(self, n: int) -> Array:
+        """Quantiles at LEVELS of n independent reference draws of a fixed seed: (level, scalar)."""
+        if n not in self._iid:
+            assert self.reference is not None
+            drawn = self.flat(self.reference.draw(n, np.random.default_rng(0)), 1)
+            self._iid[n] = np.quantile(drawn, LEVELS, axis=0)
+        return self._iid[n]
+
+    @cached_property
+    def _iid(self) -> dict[int, Array]:
+        return {}
+
+    @cached_property
+    def optima(self) -> dict[str, float]:
+        """Least values of objectives already computed."""
+        return {}
+
+    def optimum(self, objective: str) -> float:
+        """Least value of an objective of the family, in nats."""
+        if objective not in self.optima:
+            self.optima[objective] = self.family.optimum(self.data, objective)[1]
+        return self.optima[objective]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One fit with what it cost; `seconds` by phase, `cold` says whether build and compile are in them."""
+
+    problem: Problem
+    fit: Fit
+    seconds: Mapping[str, float]
+    cold: bool
+    checkpoints: Sequence[Checkpoint] = ()
+
+    @property
+    def fitting(self) -> float:
+        """Seconds of warmup and sampling."""
+        return self.seconds.get("warmup", 0.0) + self.seconds.get("sample", 0.0)
+
+    @cached_property
+    def draws(self) -> Array:
+        """(chain, draw, scalar)."""
+        return self.problem.flat(self.fit.draws, 2)
+
+    @cached_property
+    def diagnostics(self) -> chains.Diagnostics | None:
+        """Chain diagnostics of every scalar; None for fits without chains or with too few draws."""
+        if self.fit.kind != "mcmc" or self.draws.shape[1] < chains.MIN_DRAWS:
+            return None
+        return chains.diagnose(np.ascontiguousarray(np.moveaxis(self.draws, -1, 0)))
+
+    @cached_property
+    def answer(self) -> tuple[Array, Array]:
+        """Mean and sd, each (scalar,): of q where VI states them, of the draws otherwise, sd 0 for a point."""
+        if self.fit.moments:
+            means = {name: mean for name, (mean, _) in self.fit.moments.items()}
+            sds = {name: sd for name, (_, sd) in self.fit.moments.items()}
+            return self.problem.flat(means), self.problem.flat(sds)
+        flat = self.draws.reshape(-1, self.draws.shape[-1])
+        return flat.mean(axis=0), flat.std(axis=0)
+
+
+def flatten(parameters: Sequence[Parameter], arrays: Arrays, leading: int = 0) -> Array:
+    """{name: (*leading, *shape)} → (*leading, scalar), parameters in order."""
+    blocks = []
+    for p in parameters:
+        array = np.asarray(arrays[p.name], dtype=float)
+        blocks.append(array.reshape(*array.shape[:leading], p.size))
+    return np.concatenate(blocks, axis=-1)

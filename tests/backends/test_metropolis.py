@@ -1,0 +1,117 @@
+"""Random-walk Metropolis: the right distribution in either space, the ladder, thinning, and its speed."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data import family
+from bench.types import Dataset, Parameter, Prior, Unsupported
+
+
+@pytest.fixture(scope="module")
+def s3() -> Dataset:
+    """The linear model of S3: 200 observations, uniform features, wide uniform priors."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=(200, 2))
+    arrays = {"x": x, "y": 2 + x @ [1.0, -3.0] + rng.standard_normal(200)}
+    wide = Prior("uniform", (-100.0, 100.0))
+    priors = {"weights": wide, "bias": wide, "sigma": Prior("uniform", (0.0, 100.0))}
+    parameters = (
+        Parameter("weights", (2,), -100.0, 100.0),
+        Parameter("bias", (), -100.0, 100.0),
+        Parameter("sigma", (), 0.0, 100.0),
+    )
+    return Dataset("linear", parameters, arrays, priors)
+
+
+@pytest.mark.parametrize("space", ["natural", "unconstrained"])
+@pytest.mark.parametrize("proposal", ["covariance", "isotropic"])
+def test_both_spaces_and_shapes_give_the_exact_posterior(
+    space: str, proposal: str, s3: Dataset, contender: Callable[..., Any]
+) -> None:
+    fit, _ = contender("torch.metropolis", s3, chains=32, draws=2000, space=space, proposal=proposal, thin=4).fit(s3)
+    exact = family("linear").reference(s3)
+    for name in s3.names:
+        chains = fit.draws[name].mean(1)  # 32 independent means: their spread is the Monte-Carlo error
+        error = chains.std(0, ddof=1) / np.sqrt(32)
+        assert np.all(np.abs(chains.mean(0) - exact.mean[name]) < 5 * error), name
+        # The isotropic walk has about 50 effective draws per chain here, so 1600: 1/√3200 = 1.8 %, five times that.
+        np.testing.assert_allclose(fit.draws[name].std((0, 1)), exact.sd[name], rtol=0.09)
+
+
+def test_the_ladder_moves_each_chain_by_its_own_rate(s3: Dataset, contender: Callable[..., Any]) -> None:
+    torch, method = importlib.import_module("torch"), contender("torch.metropolis", s3).method
+    rates = torch.tensor([0.0, 0.01, 0.1, 0.3, 0.6, 0.8, 0.97])
+    walk = method.Walk(None, None, torch.full((7, 1), 2.0), None, None, None)
+    method._tune(walk, rates)
+    np.testing.assert_allclose(walk.scale[:, 0], 2 * np.array([0.1, 0.5, 0.9, 1.0, 1.1, 2.0, 10.0]), rtol=1e-6)
+
+
+def test_thinning_keeps_every_kth_draw_of_the_same_walk(s3: Dataset, contender: Callable[..., Any]) -> None:
+    every, _ = contender("torch.metropolis", s3, draws=200).fit(s3)
+    second, _ = contender("torch.metropolis", s3, draws=200, thin=2).fit(s3)
+    np.testing.assert_array_equal(second.draws["weights"], every.draws["weights"][:, 1::2])
+    assert second.stats["gradients"] == every.stats["gradients"] == 4 * 400
+    with pytest.raises(Unsupported, match="thin=201"):
+        contender("torch.metropolis", s3, draws=200, thin=201)
+
+
+def test_nothing_is_tuned_after_warmup(s3: Dataset, contender: Callable[..., Any], monkeypatch: Any) -> None:
+    made, scales = contender("torch.metropolis", s3, draws=1000), []
+    run = made.method.Walk.run
+
+    def spy(walk: Any, *args: Any) -> Any:
+        scales.append((walk.scale.clone(), walk.factor.clone()))
+        return run(walk, *args)
+
+    monkeypatch.setattr(made.method.Walk, "run", spy)
+    made.fit(s3)
+    assert len(scales) == 20
+    assert len({float(scale.sum()) for scale, _ in scales[:10]}) > 3  # the warmup does tune
+    assert all((scale == scales[10][0]).all() and (factor == scales[10][1]).all() for scale, factor in scales[10:])
+
+
+def one_parameter_at_a_time(data: Dataset, draws: int) -> float:
+    """Draws per second of the plain loop: one chain, autograd tensors, a Python loop over parameters."""
+    torch = importlib.import_module("torch")
+    x, y = torch.tensor(data.arrays["x"]), torch.tensor(data.arrays["y"])
+    uniform = torch.distributions.Uniform(torch.tensor(-100.0).double(), 100.0)
+    positive = torch.distributions.Uniform(torch.tensor(0.0).double(), 100.0)
+    state = {
+        name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        for name, value in (("w0", 1.3), ("w1", -2.4), ("bias", 1.5), ("sigma", 1.0))
+    }
+
+    def log_density(at: dict[str, Any]) -> Any:
+        prior = sum(uniform.log_prob(at[name]) for name in ("w0", "w1", "bias")) + positive.log_prob(at["sigma"])
+        mean = at["w0"] * x[:, 0] + at["w1"] * x[:, 1] + at["bias"]
+        return prior + torch.distributions.Normal(mean, at["sigma"]).log_prob(y).sum()
+
+    began = time.perf_counter()
+    for _ in range(draws):
+        proposal = {name: value + 0.05 * torch.randn((), dtype=torch.float64) for name, value in state.items()}
+        if torch.rand(()).log() < log_density(proposal) - log_density(state):
+            state = {name: value.detach().requires_grad_() for name, value in proposal.items()}
+    return draws / (time.perf_counter() - began)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chains", "factor"), [(4, 8), (64, 100)])
+def test_batched_chains_are_that_much_faster_than_a_plain_loop(
+    chains: int, factor: int, s3: Dataset, contender: Callable[..., Any]
+) -> None:
+    made = contender("torch.metropolis", s3, chains=chains, draws=2000)
+    made.fit(s3)
+    _, clock = made.fit(s3)
+    batched, plain = (
+        chains * 4000 / (clock.seconds["warmup"] + clock.seconds["sample"]),
+        one_parameter_at_a_time(s3, 500),
+    )
+    print(f"{chains} chains: {batched:.0f} draws/s against {plain:.0f}, {batched / plain:.0f} times")
+    assert batched > factor * plain  # what the project promises, measured in one run
