@@ -1,4 +1,4 @@
-"""What least-squares point methods of every framework share: plug-in sigma, the step-size limit, their `Fit`."""
+"""What point methods of every framework share: where they start, plug-in sigma, the step-size limit, their `Fit`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ import numpy as np
 from bench.types import Array, Arrays, Dataset, Diverged, Estimate, Fit
 
 Loss = Literal["sum", "mean"]
+
+
+def start(data: Dataset, seed: int) -> dict[str, Array]:
+    """The scenario's start values; where it gives none, U(−2, 2), its exponential above a bound, or else its logit."""
+    rng = np.random.default_rng(seed)
+    found = {}
+    for p in data.parameters:
+        u = rng.uniform(-2, 2, p.shape)
+        if p.lower < -2 and p.upper > 2:
+            drawn = u
+        elif p.lower + np.exp(2) < p.upper:
+            drawn = p.lower + np.exp(u)
+        else:
+            drawn = p.lower + (p.upper - p.lower) / (1 + np.exp(-u))
+        found[p.name] = np.asarray(data.start.get(p.name, drawn), np.float64)
+    return found
 
 
 def with_plug_in(data: Dataset, weights: Array, bias: Array | float) -> dict[str, Array]:

@@ -37,7 +37,10 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         start=start,
         truth=simulated.truth,
         holdout=simulated.holdout,
-        digest=_digest(parameters, scenario.priors, simulated.arrays, simulated.truth, simulated.holdout),
+        predict=dict(simulated.predict),
+        digest=_digest(
+            parameters, scenario.priors, simulated.arrays, simulated.truth, simulated.holdout, simulated.predict
+        ),
     )
 
 

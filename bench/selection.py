@@ -80,13 +80,13 @@ def _split(text: str) -> Iterator[str]:
 
 
 def _value(text: str, whole: str) -> Any:
+    if _BARE.fullmatch(text) and text not in {"true", "false"}:
+        return text  # also nan and inf, which are never sensible numbers here
     try:
         parsed = tomllib.loads(f"value = {text}")
         if set(parsed) == {"value"}:
             return parsed["value"]
     except tomllib.TOMLDecodeError:
-        if _BARE.fullmatch(text):
-            return text
         if text.startswith("[") and text.endswith("]"):
             return [_value(item.strip(), whole) for item in _split(text[1:-1])]
     raise UsageError(f"cannot read the value {text!r} in {whole!r}; write a number, true, false, a word or a [list]")

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -82,7 +83,8 @@ class Parameter:
 class Scenario:
     """A validated scenario file: what is simulated or loaded, and the model that is fitted to it.
 
-    `settings` holds the family's own keys (`n_obs`, `weights`, …); `overrides` what the user changed in brackets.
+    `settings` holds the family's own keys (`n_obs`, `weights`, …); `overrides` what the user changed in brackets;
+    `predict` new inputs at which a family predicts.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Scenario:
     sweep: Mapping[str, tuple[Any, ...]]
     overrides: Mapping[str, Any]
     digest: str
+    predict: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fixed_data(self) -> bool:
@@ -111,16 +114,17 @@ class Scenario:
 
 
 class Simulated(NamedTuple):
-    """What a family's generator gives: `arrays` the model conditions on, the `truth`, and hold-out arrays."""
+    """What a family's generator gives: `arrays` the model conditions on, truth, hold-out, and new inputs."""
 
     arrays: Arrays
     truth: Arrays
     holdout: Arrays
+    predict: Arrays = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One data set with the model to fit. `digest` covers arrays, priors, truth and hold-out, not `start`."""
+    """One data set with the model to fit; `predict` holds new inputs. `digest` covers everything but `start`."""
 
     family: str
     parameters: tuple[Parameter, ...]
@@ -129,6 +133,7 @@ class Dataset:
     start: Arrays = field(default_factory=dict)
     truth: Arrays = field(default_factory=dict)
     holdout: Arrays = field(default_factory=dict)
+    predict: Arrays = field(default_factory=dict)
     digest: str = ""
 
     @property
@@ -146,14 +151,14 @@ class Dataset:
         return {p.name: p for p in self.parameters}[name]
 
     def observed(self) -> Dataset:
-        """What a backend may see: no truth, no hold-out."""
-        return replace(self, truth={}, holdout={})
+        """What a backend may see: no truth, no hold-out, no new inputs."""
+        return replace(self, truth={}, holdout={}, predict={})
 
     def skeleton(self) -> Dataset:
         """What `build` may see: shapes, dtypes and priors, every value zero."""
         zeros = {k: np.zeros_like(v) for k, v in self.arrays.items()}
         start = {k: np.zeros_like(v) for k, v in self.start.items()}
-        return replace(self, arrays=zeros, start=start, truth={}, holdout={})
+        return replace(self, arrays=zeros, start=start, truth={}, holdout={}, predict={})
 
 
 class Reference(Protocol):
@@ -180,6 +185,38 @@ class Reference(Protocol):
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
         """Independent draws, {name: (n, *shape)}."""
+        ...
+
+
+class DerivedExact(NamedTuple):
+    """Exact posterior of a derived quantity, each of its shape; of an event only the probability, `mean`."""
+
+    mean: Array
+    sd: Array | None = None
+    q025: Array | None = None
+    q975: Array | None = None
+
+    def reshape(self, shape: tuple[int, ...]) -> DerivedExact:
+        """The same values in another shape."""
+        sd, low, high = (None if v is None else v.reshape(shape) for v in self[1:])
+        return DerivedExact(self.mean.reshape(shape), sd, low, high)
+
+
+@runtime_checkable
+class DerivedReference(Protocol):
+    """A reference that also knows derived quantities of the family exactly; keys are those of `Family.derived`."""
+
+    def derived(self) -> dict[str, DerivedExact]:
+        """Exact summaries; a quantity without one is absent."""
+        ...
+
+
+@runtime_checkable
+class PredictiveReference(Protocol):
+    """A reference that also knows the predictive distribution at the data set's new inputs."""
+
+    def predictive(self, p: Array) -> dict[str, Array]:
+        """Exact quantiles p (k,) of a new observation, {"prediction": (k, m)}; empty without new inputs."""
         ...
 
 
@@ -354,6 +391,17 @@ class Family(Protocol):
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         """Pointwise log p(y_i | draw), (..., n)."""
+        ...
+
+    def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        """Pointwise P(Y_i ≤ y_i | draw), (..., n)."""
+        ...
+
+    def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
+        """Derived quantities {name: (..., *shape)}, often none; a boolean one is an event whose mean is wanted.
+
+        `prediction` (..., m) is the expected observation at the new inputs `data.predict`, where it has any.
+        """
         ...
 
     def objective(self, data: Dataset, name: str, params: Arrays) -> float:

@@ -27,6 +27,7 @@ from bench.catalog.places import backend_folders
 from bench.catalog.scenarios import scenario
 from bench.clock import WallClock
 from bench.data import data_seed, dataset
+from bench.errors import NoReference
 from bench.store.arrays import save
 from bench.store.folder import Record, RunFolder, tail
 from bench.types import BUDGET_OPTIONS, Cell, Dataset, Diverged, Fit, Place, Unavailable, Unsupported, derive_seed
@@ -153,7 +154,7 @@ def _verdict(error: Exception) -> tuple[str, str]:
     text = " ".join(str(error).split())[:500]
     if isinstance(error, Unavailable):
         return "unavailable", text
-    if isinstance(error, Unsupported):
+    if isinstance(error, Unsupported | NoReference):
         return "unsupported", text
     if isinstance(error, Diverged):
         return "failed", f"diverged: {text}"

@@ -168,7 +168,7 @@ def test_a_query_can_only_read_the_tables(done_run, tmp_path, monkeypatch, sql):
     with pytest.raises(UsageError, match="query:"):
         ask(path / "results", sql)
     assert not list(tmp_path.iterdir())
-    assert duckdb.sql("select 1").fetchone() == (1,)
+    assert duckdb.sql("select 1").fetchall() == [(1,)]
 
 
 def test_changed_data_are_noticed_when_scoring(done_run, tmp_path):

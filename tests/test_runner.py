@@ -150,7 +150,22 @@ def children_of_a_worker():
     return [p.pid for p in psutil.process_iter(["cmdline"]) if "bench.worker" in (p.info["cmdline"] or [])]
 
 
-def start(tmp_path, *args):
+@pytest.fixture
+def start(tmp_path):
+    """Start a run in the background; it is gone when the test ends, however that goes."""
+    started = []
+
+    def call(*args):
+        started.append(popen(tmp_path, *args))
+        return started[-1]
+
+    yield call
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def popen(tmp_path, *args):
     return subprocess.Popen(
         [sys.executable, "-m", "bench", "run", "-s", SCENARIO, *args, "--name", "r"],
         cwd=tmp_path,
@@ -168,8 +183,8 @@ def wait_for(condition, seconds=30.0):
         time.sleep(0.05)
 
 
-def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(tmp_path):
-    process = start(tmp_path, "-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "2")
+def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(start, tmp_path):
+    process = start("-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "2")
     wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob(".*faulty*")) or children_of_a_worker())
     wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob("[!.]*")) or children_of_a_worker())
     time.sleep(1.5)
@@ -185,13 +200,11 @@ def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(tmp_path):
     assert not children_of_a_worker()
 
 
-def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, tmp_path):
-    process = start(tmp_path, "-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "9")
-    wait_for(lambda: len(list((tmp_path / "results" / "r" / "fits").glob("[!.]*"))) >= 2)
+def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, start, tmp_path):
+    process = start("-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "9", "--timeout", "5")
+    wait_for(lambda: len(list((tmp_path / "results" / "r" / "fits").glob("*/draws.npz"))) >= 2)
     process.kill()
     process.wait()
-    process.stdout.close()
-    process.stderr.close()
     wait_for(lambda: not children_of_a_worker())
     done = bench("score", "r")
     assert done.code == 0, done.err

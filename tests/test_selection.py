@@ -17,6 +17,7 @@ from bench.selection import expand, parse, sweeps
         ("a[guide=[manual,delta]]", "a", {"guide": ["manual", "delta"]}),
         ("a[priors.sigma={known = 0.1}]", "a", {"priors.sigma": {"known": 0.1}}),
         ("a[weights=[[1.0, 2.0]]]", "a", {"weights": [[1.0, 2.0]]}),
+        ("a[x=nan]", "a", {"x": "nan"}),
         ("a[x='p, q']", "a", {"x": "p, q"}),
         ("a[]", "a", {}),
     ],

@@ -15,8 +15,8 @@ import torch
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoDelta, init_to_value
 
+from backends import point
 from backends.pyro import models
-from bench.data import family
 from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place
 
 KIND = "point"
@@ -54,11 +54,10 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
-    """Minimise from the scenario's start, and U(−2, 2) unconstrained where it gives none."""
+    """Minimise from the scenario's start; Diverged when the loss or a parameter is no longer finite."""
     pyro.clear_param_store()
     pyro.set_rng_seed(seed)
-    drawn = family(data.family).constrain(data, np.random.default_rng(seed).uniform(-2, 2, (1, data.dim)))
-    start = {name: np.asarray(data.start.get(name, drawn[name][0])) for name in data.names}
+    start = point.start(data, seed)
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
         values = models.as_tensors(start, program.place)

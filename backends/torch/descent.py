@@ -46,7 +46,7 @@ def build(data: Dataset, budget: Budget, place: Place, *, objective: Objective, 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Minimise from the scenario's start; Diverged when a parameter leaves its support or the finite numbers."""
     objective, lr, steps, place = program
-    first = _vector(data, objective, models.start(data, seed))
+    first = _vector(data, objective, point.start(data, seed))
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({"theta": first}, place)["theta"].requires_grad_()

@@ -50,7 +50,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Iterate from the scenario's start; Diverged when the loss leaves the finite numbers."""
     lr, steps, place = program
     limit = point.step_limit(data, lr, "mean")
-    start = {name: value for name, value in models.start(data, seed).items() if name != "sigma"}
+    start = {name: value for name, value in point.start(data, seed).items() if name != "sigma"}
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = {name: x.requires_grad_() for name, x in models.to_tensors(start, place).items()}

@@ -8,13 +8,14 @@ hundred steps, and the shape of the proposal is learned from the warmup draws (H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from backends import point
 from backends.torch import models
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported
@@ -96,10 +97,10 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Tune, then walk with everything held fixed."""
     budget, options, place = program
-    z = np.random.default_rng(seed).uniform(-2, 2, (budget.chains, data.dim))
+    first_at = _starts(data, budget.chains, options, seed)
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
-        walk = _begin(data, arrays, models.to_tensors({"z": z}, place)["z"], options, seed)
+        walk = _begin(data, arrays, models.to_tensors({"at": first_at}, place)["at"], options, seed)
     with clock("warmup"):
         history = walk.at.new_empty(budget.warmup, *walk.at.shape)
         for first, last in _blocks(budget.warmup, TUNE):
@@ -117,18 +118,24 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     return State(data, options, draws, _stats(walk, budget, total / (len(kept) * options.thin)))
 
 
-def _begin(data: Dataset, arrays: models.Tensors, z: Tensor, options: Options, seed: int) -> Walk:
-    """Chains at `z` (chain, dim) in the space of the walk; Diverged where the density is not finite there."""
+def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
+    """A start per chain (chain, dim), drawn as for point methods: far out in a wide prior nothing points back."""
+    seeds = np.random.SeedSequence(seed).generate_state(chains)
+    starts = [point.start(replace(data, start={}), int(s)) for s in seeds]
+    stacked = {name: np.stack([start[name] for start in starts]) for name in data.names}
+    if options.space == "unconstrained":
+        return family(data.family).unconstrain(data, stacked)
+    return np.concatenate([stacked[p.name].reshape(chains, p.size) for p in data.parameters], axis=1)
+
+
+def _begin(data: Dataset, arrays: models.Tensors, at: Tensor, options: Options, seed: int) -> Walk:
+    """Chains at `at` (chain, dim) in the space of the walk; Diverged where the density is not finite there."""
 
     def density(at: Tensor) -> Tensor:
         if options.space == "unconstrained":
             return models.unconstrained(data, arrays, at)
         return models.log_posterior(data, arrays, models.split(data, at))
 
-    at = z
-    if options.space == "natural":
-        params = models.constrain(data, z)[0]
-        at = torch.cat([params[p.name].reshape(len(z), p.size) for p in data.parameters], dim=-1)
     value = density(at)
     if not torch.isfinite(value).all():
         raise Diverged(f"the log density at the start of the chains is {value.min().item():g}")
@@ -141,9 +148,9 @@ def _blocks(steps: int, size: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + size, steps)) for first in range(0, steps, size))
 
 
-def _learning(warmup: int) -> tuple[int, int]:
-    """Warmup steps after which the shape of the proposal is learned; the rest of the warmup tunes its scale."""
-    return warmup // 4, warmup // 2
+def _learning(warmup: int) -> tuple[int, int, int]:
+    """Warmup steps after which the shape of the proposal is learned anew; the rest of the warmup tunes its scale."""
+    return warmup // 4, warmup // 2, 3 * warmup // 4
 
 
 def _tune(walk: Walk, rate: Tensor) -> None:

@@ -76,7 +76,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Step through shuffled batches from the scenario's start; Diverged when the loss leaves the finite numbers."""
     options, steps, place = program
-    start = models.start(data, seed)
+    start = point.start(data, seed)
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)

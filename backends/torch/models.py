@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from backends.torch.priors import log_prob
-from bench.data import family
 from bench.types import Array, Arrays, Dataset, Place
 
 Tensors = Mapping[str, Tensor]
@@ -99,12 +98,6 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     value = unconstrained(data, to_tensors(data.arrays, place), leaf)
     (gradient,) = torch.autograd.grad(value.sum(), leaf)
     return value.detach().cpu().double().numpy(), gradient.cpu().double().numpy()
-
-
-def start(data: Dataset, seed: int) -> dict[str, Array]:
-    """Start values: the scenario's, and U(−2, 2) on the unconstrained scale where it gives none."""
-    drawn = family(data.family).constrain(data, np.random.default_rng(seed).uniform(-2, 2, (1, data.dim)))
-    return {name: np.asarray(data.start.get(name, drawn[name][0])) for name in data.names}
 
 
 def _total(x: Tensor, event_dims: int) -> Tensor:

@@ -66,7 +66,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Iterate from the scenario's start; Diverged when the loss leaves the finite numbers."""
     options, steps, place = program
     limit = point.step_limit(data, options.lr, options.loss)
-    start = models.start(data, seed)
+    start = point.start(data, seed)
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)

@@ -14,7 +14,7 @@ from bench.errors import ScenarioError, UsageError, unknown
 from bench.types import PRIORS, Family, Prior, Scenario, digest_of
 
 TEXT = ("family", "description", "source")
-TABLES = ("priors", "start", "holdout", "data", "sweep")
+TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
 
 
 def scenario(name: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
@@ -75,6 +75,7 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         priors=_priors(tables["priors"], fam),
         start=tables["start"],
         holdout=tables["holdout"],
+        predict=tables["predict"],
         data=tables["data"],
         sweep=_sweep(tables["sweep"], fam),
         overrides=overrides,

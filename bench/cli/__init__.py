@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from bench.cli import catalog, results, run
+from bench.cli import catalog, plot, results, run
 from bench.errors import UsageError
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
@@ -26,6 +26,7 @@ app.command("list")(catalog.list_)
 app.command("info")(catalog.info)
 app.command("score")(results.score)
 app.command("report")(results.report)
+app.command("plot")(plot.plot)
 app.command("query")(results.query)
 app.command("export")(results.export)
 

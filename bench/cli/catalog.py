@@ -204,13 +204,14 @@ def _backend_info(name: str) -> str:
 
 
 def _metric_info(name: str) -> str:
-    from bench.metrics.catalog import METRICS
+    from bench.metrics.catalog import ALL, METRICS
 
     m = METRICS[name]
     return "\n".join(
         [
             f"{m.name} [{m.unit or 'no unit'}]: {m.definition}",
             f"better: {m.direction}; kinds: {', '.join(sorted(m.kinds))}; source: {m.source}",
+            *(f"  {kind}: {m.not_applicable(kind)}" for kind in sorted(ALL - m.kinds)),
         ]
     )
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from bench.plan import Job, Plan
     from bench.store.folder import Record, RunFolder
 
-OUT = Console(soft_wrap=True, highlight=False)
-ERR = Console(stderr=True, highlight=False)
+OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
+ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
 
 
 def now() -> str:

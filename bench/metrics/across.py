@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.metrics.curves import Curve
 from bench.metrics.problem import Row
@@ -75,26 +76,36 @@ class CellScores:
         yield RepRow(None, "b2_avg", "", float(np.mean(list(mean.values()))))
 
     def _accuracy(self) -> Iterator[RepRow]:
-        usable = [c for c in self.curves if c.b2.size]
-        if len(usable) < len(self.curves) or not usable:
+        if not all(c.b2.size for c in self.curves):
             return
-        steps = [c.step.tolist() for c in usable]
-        if any(s != steps[0] for s in steps):
-            return
-        mean = np.mean([c.b2 for c in usable], axis=0)
-        yield RepRow(None, "accuracy_floor", "", float(mean[-1].max()))
-        first = settled(mean.max(axis=1))
+        _, at = aligned([c.step for c in self.curves])
+        error = np.mean([c.b2[i] for c, i in zip(self.curves, at, strict=True)], axis=0).max(axis=1)
+        yield RepRow(None, "accuracy_floor", "", float(error[-1]))
+        first = settled(error)
         if first is None:
             return
-        warm = [float(c.seconds[first]) for c, cold in zip(usable, self.cold, strict=True) if not cold]
-        cold_ = [float(c.seconds_cold[first]) for c, cold in zip(usable, self.cold, strict=True) if cold]
-        for rep, way, cold in zip(self.reps, usable, self.cold, strict=True):
+        reps = list(zip(self.reps, self.cold, self.curves, [int(i[first]) for i in at], strict=True))
+        for rep, cold, way, i in reps:
             if not cold:
-                yield RepRow(rep, "time_to_accuracy", "", float(way.seconds[first]))
-        for name, seconds in (("time_to_accuracy", warm), ("time_to_accuracy_cold", cold_)):
+                yield RepRow(rep, "time_to_accuracy", "", float(way.seconds[i]))
+        for name, seconds in (
+            ("time_to_accuracy", [float(way.seconds[i]) for _, cold, way, i in reps if not cold]),
+            ("time_to_accuracy_cold", [float(way.seconds_cold[i]) for _, cold, way, i in reps if cold]),
+        ):
             if seconds:
                 yield RepRow(None, name, "", float(np.median(seconds)))
-        yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([c.gradients[first] for c in usable])))
+        if self.kind != "exact":
+            yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([way.gradients[i] for *_, way, i in reps])))
+
+
+def aligned(steps: Sequence[Array]) -> tuple[Array, list[npt.NDArray[np.intp]]]:
+    """All steps at which every rep has an answer, and for each rep the index of its latest point by then.
+
+    A rep that stopped early keeps its last answer and its last second.
+    """
+    union = np.unique(np.concatenate(steps))
+    union = union[union >= max(s[0] for s in steps)]
+    return union, [np.searchsorted(s, union, side="right") - 1 for s in steps]
 
 
 def settled(error: Array) -> int | None:

@@ -1,8 +1,9 @@
 """Chain diagnostics of Vehtari et al. (2021, arXiv:1903.08008), for all scalars of a fit at once.
 
 The estimators are those of Stan and ArviZ to rounding (the tests hold them against arviz-stats); here one sort and one
-real FFT serve every scalar. Arrays are (scalar, chain, draw); results (scalar,). A scalar that does not move has no
-R-hat, ESS or Monte-Carlo error: its entries are NaN, and callers leave such rows out.
+real FFT serve every scalar. Arrays are (scalar, chain, draw); results (scalar,). A scalar that never moves has
+ESS 0 (ArviZ says as many as draws, which would make a stuck sampler the best of all) and neither R-hat nor Monte-Carlo
+errors: those entries are NaN, and callers leave such rows out.
 """
 
 from __future__ import annotations
@@ -46,17 +47,16 @@ def diagnose(draws: Array) -> Diagnostics:
 
 def _diagnose(draws: Array) -> Diagnostics:
     moving = np.ptp(draws, axis=(1, 2)) > 0.0
-    everywhere = np.full(len(draws), np.nan)
-    if not moving.any():
-        return Diagnostics(*(everywhere.copy() for _ in Diagnostics.__dataclass_fields__))
-    made = _of_moving(draws[moving])
+    if moving.all():
+        return Diagnostics(**_of_moving(draws))
+    made = _of_moving(draws[moving]) if moving.any() else {}
 
-    def spread(values: Array) -> Array:
-        full = everywhere.copy()
-        full[moving] = values
+    def spread(name: str) -> Array:
+        full = np.full(len(draws), 0.0 if name.startswith("ess") else np.nan)
+        full[moving] = made.get(name, 0.0)
         return full
 
-    return Diagnostics(**{k: spread(v) for k, v in made.items()})
+    return Diagnostics(**{name: spread(name) for name in Diagnostics.__dataclass_fields__})
 
 
 def _of_moving(draws: Array) -> dict[str, Array]:
@@ -101,13 +101,16 @@ def normal_scores(draws: Array) -> Array:
 
 
 def r_hat(chains: Array) -> Array:
-    """Potential scale reduction of chains as they stand (split and transform them first)."""
+    """Potential scale reduction of chains as they stand (split and transform them first).
+
+    Infinite where only the chains differ, NaN where nothing does.
+    """
     n = chains.shape[-1]
     between = n * chains.mean(axis=-1).var(axis=-1, ddof=1)
     within = chains.var(axis=-1, ddof=1).mean(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         value: Array = np.sqrt((between / within + n - 1) / n)
-    return np.where(within > 0.0, value, np.nan)
+    return value
 
 
 def ess(chains: Array) -> Array:

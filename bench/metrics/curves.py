@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.metrics.error import b2
-from bench.metrics.problem import Scored
+from bench.metrics.problem import Problem, Scored
 from bench.types import Array
 
 POINTS = 30
@@ -29,7 +29,10 @@ class CurveRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """One fit's way to its answer: (point,) steps, seconds and gradients; b2 (point, f), empty without a reference."""
+    """One fit's way to its answer: (point,) steps, seconds, gradients, objective; b2 (point, f).
+
+    b2 is empty without a reference, an objective that nobody stated NaN. The last point is always the fit's answer.
+    """
 
     step: Array
     seconds: Array
@@ -43,8 +46,7 @@ class Curve:
         for i, step in enumerate(self.step):
             at = (int(step), float(self.seconds[i]), float(self.seconds_cold[i]), float(self.gradients[i]))
             values = {"b2_avg": self.b2[i].mean(), "b2_max": self.b2[i].max()} if self.b2.size else {}
-            if self.objective.size:
-                values["objective"] = self.objective[i]
+            values["objective"] = self.objective[i]
             yield from (CurveRow(*at, name, float(v)) for name, v in values.items() if np.isfinite(v))
 
 
@@ -56,20 +58,25 @@ def curve(scored: Scored) -> Curve:
 
 
 def _of_checkpoints(scored: Scored) -> Curve:
-    points, problem = scored.checkpoints, scored.problem
-    if not points:
-        return _made(scored, [], [], [], np.empty((0, 0)), [])
-    mean = np.array([problem.flat(c.estimate.mean) for c in points])
-    sd = np.array([np.zeros(mean.shape[1]) if c.estimate.sd is None else problem.flat(c.estimate.sd) for c in points])
-    squared = b2(mean, sd, problem.moments) if problem.reference is not None else np.empty((0, 0))
-    objective = [c.estimate.objective for c in points]
+    """The checkpoints, and at the end the answer itself: the last steps may lie between two checkpoints."""
+    points, stats, flat = scored.checkpoints, scored.fit.stats, scored.problem.flat
+    reached = max([float(stats.get("steps") or 1.0), *(float(c.step) for c in points)])
+    before = [c for c in points if c.step < reached]
+    at_end = [c.estimate.objective for c in points if c.step == reached]
+    mean, sd = scored.answer
+    none = np.zeros_like(sd)
+    squared = _squared(
+        scored.problem,
+        np.array([*(flat(c.estimate.mean) for c in before), mean]),
+        np.array([*(none if c.estimate.sd is None else flat(c.estimate.sd) for c in before), sd]),
+    )
     return _made(
         scored,
-        [c.step for c in points],
-        [c.seconds for c in points],
-        [c.gradients for c in points],
+        [*(c.step for c in before), reached],
+        [*(c.seconds for c in before), scored.fitting],
+        [*(c.gradients for c in before), float(stats.get("gradients") or 0.0)],
         squared,
-        [] if None in objective else objective,  # type: ignore[arg-type]
+        [*(c.estimate.objective for c in before), at_end[-1] if at_end else None],
     )
 
 
@@ -78,18 +85,22 @@ def _of_draws(scored: Scored) -> Curve:
     draws, stats, problem = scored.draws, scored.fit.stats, scored.problem
     n = draws.shape[1]
     count = np.unique(np.geomspace(min(2, n), n, POINTS).round().astype(int))
-    work = np.asarray(stats["num_steps"], dtype=float).sum(axis=0) if "num_steps" in stats else np.ones(n)
+    work = np.asarray(stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
     share = np.cumsum(work)[count - 1] / work.sum()
     warmup, total = (float(stats.get(k) or 0.0) for k in ("gradients_warmup", "gradients"))
     seconds = scored.seconds.get("warmup", 0.0) + scored.seconds.get("sample", 0.0) * share
-    squared = np.empty((0, 0))
-    if problem.reference is not None:
-        centre = problem.moments[0]
-        first = np.cumsum((draws - centre).mean(axis=0), axis=0)[count - 1] / count[:, None]
-        second = np.cumsum(((draws - centre) ** 2).mean(axis=0), axis=0)[count - 1] / count[:, None]
-        sd = np.sqrt(np.maximum(second - first**2, 0.0))
-        squared = b2(first + centre, sd, problem.moments)
-    return _made(scored, count, seconds, warmup + (total - warmup) * share, squared, [])
+    # moments about the reference mean: raw ones would cancel where a mean is large against its sd
+    centre = problem.moments[0] if problem.reference is not None else draws[0, 0]
+    first, second = (
+        np.cumsum(((draws - centre) ** power).mean(axis=0), axis=0)[count - 1] / count[:, None] for power in (1, 2)
+    )
+    squared = _squared(problem, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
+    return _made(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
+
+
+def _squared(problem: Problem, mean: Array, sd: Array) -> Array:
+    """b² of (point, scalar) moments: (point, f); no f without a reference."""
+    return np.empty((len(mean), 0)) if problem.reference is None else b2(mean, sd, problem.moments)
 
 
 def _made(scored: Scored, *columns: object) -> Curve:

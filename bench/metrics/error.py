@@ -45,10 +45,11 @@ def error_rows(scored: Scored) -> Iterator[Row]:
         return
     yield from _per_part(scored, "wasserstein_1_iid", _distance(problem.iid_quantiles(len(flat)), scored))
     with np.errstate(divide="ignore"):
-        yield from _per_part(scored, "sd_ratio_log", np.log(sd / s))
+        yield from _per_part(scored, "sd_ratio_log", np.log(scored.sd / s))
     yield from _masses(scored, flat)
     if scored.diagnostics is not None:
-        z = (mean - m) / scored.diagnostics.mcse_mean
+        of_reference = s / np.sqrt(problem.reference.n_effective)
+        z = (mean - m) / np.hypot(scored.diagnostics.mcse_mean, of_reference)
         yield from _per_part(scored, "z", z)
         yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
 

@@ -108,13 +108,27 @@ class Scored:
 
     @cached_property
     def answer(self) -> tuple[Array, Array]:
-        """Mean and sd, each (scalar,): of q where VI states them, of the draws otherwise, sd 0 for a point."""
-        if self.fit.moments:
-            means = {name: mean for name, (mean, _) in self.fit.moments.items()}
-            sds = {name: sd for name, (_, sd) in self.fit.moments.items()}
-            return self.problem.flat(means), self.problem.flat(sds)
-        flat = self.draws.reshape(-1, self.draws.shape[-1])
-        return flat.mean(axis=0), flat.std(axis=0)
+        """Mean and root of the second central moment, each (scalar,): of q where VI states them, else of the draws.
+
+        The sd of a point is 0. No Bessel's correction: what b² needs is the mean of the squares.
+        """
+        moments = self.fit.moments
+        drawn = {n: np.asarray(d, dtype=float) for n, d in self.fit.draws.items() if n not in moments}
+        means = {n: d.mean(axis=(0, 1)) for n, d in drawn.items()} | {n: m for n, (m, _) in moments.items()}
+        sds = {n: d.std(axis=(0, 1)) for n, d in drawn.items()} | {n: s for n, (_, s) in moments.items()}
+        return self.problem.flat(means), self.problem.flat(sds)
+
+    @property
+    def sd(self) -> Array:
+        """The sd to report, (scalar,): of q where VI states it, else of the draws with Bessel's correction."""
+        n = self.draws.shape[0] * self.draws.shape[1]
+        found, bessel = self.answer[1], np.sqrt(n / max(n - 1, 1))
+        factors = {
+            p.name: np.full(p.shape, 1.0 if p.name in self.fit.moments else bessel)
+            for p in self.problem.data.parameters
+        }
+        reported: Array = found * self.problem.flat(factors)
+        return reported
 
 
 def flatten(parameters: Sequence[Parameter], arrays: Arrays, leading: int = 0) -> Array:

@@ -35,6 +35,10 @@ def recovery_rows(scored: Scored) -> Iterator[Row]:
             for part, a, b, true in zip(p.parts(), low, high, truth, strict=True):
                 yield Row("covered_90", part, float(a <= true <= b))
                 yield Row("width_90", part, float(b - a))
+            for part, z in zip(p.parts(), _ratio(errors[p.name], scored.sd[block]), strict=True):
+                yield Row("recovery_z", part, float(z))
+        for part, value in zip(p.parts(), crps(flat[:, block], truth), strict=True):
+            yield Row("crps", part, float(value))
     located = [e for name, e in errors.items() if name in LOCATIONS]
     if located:
         yield Row("recovery_rmse", "", _rms(np.concatenate(located)))
@@ -46,30 +50,52 @@ def recovery_rows(scored: Scored) -> Iterator[Row]:
     yield from _predictive(scored)
 
 
+def crps(draws: Array, truth: Array) -> Array:
+    """Continuous ranked probability score of the empirical distribution: (draw, scalar), (scalar,) → (scalar,).
+
+    E|X − truth| − E|X − X'|/2, the second from the sorted draws (Gneiting & Raftery 2007); |error| for one draw.
+    """
+    n = len(draws)
+    weights = (2.0 * np.arange(1, n + 1) - n - 1.0) / n**2
+    score: Array = np.abs(draws - truth).mean(axis=0) - weights @ np.sort(draws, axis=0)
+    return score
+
+
+def _ratio(error: Array, sd: Array) -> Array:
+    """error / sd, NaN where nothing is spread."""
+    return np.divide(error, sd, out=np.full_like(error, np.nan), where=sd > 0.0)
+
+
 def _predictive(scored: Scored) -> Iterator[Row]:
     data, family, holdout = scored.problem.data, scored.problem.family, scored.problem.data.holdout
     if "y" in holdout:
         error = _predicted(scored, {k: v for k, v in holdout.items() if not k.endswith("_outside")}) - holdout["y"]
         yield Row("predictive_mae", "", float(np.abs(error).mean()))
+        yield Row("predictive_mse", "", float(np.mean(error**2)))
         yield Row("predictive_rmse", "", _rms(error))
         if scored.fit.kind != "point":
-            log_p = family.log_likelihood(data, _thinned(scored), holdout).reshape(-1, len(error))
+            log_p = family.log_likelihood(data, thinned(scored), holdout).reshape(-1, len(error))
             pointwise = logsumexp(log_p, axis=0) - np.log(len(log_p))
             yield Row("elpd", "", float(pointwise.sum()))
             yield Row("elpd_se", "", float(np.sqrt(len(pointwise) * pointwise.var())))
+            below = family.observation_cdf(data, thinned(scored), holdout).reshape(-1, len(error)).mean(axis=0)
+            yield Row("predictive_coverage_95", "", float(np.mean((below >= 0.025) & (below <= 0.975))))
     if "y_outside" in holdout:
         outside = {k.removesuffix("_outside"): v for k, v in holdout.items() if k.endswith("_outside")}
-        yield Row("predictive_rmse_outside", "", _rms(_predicted(scored, outside) - outside["y"]))
+        error = _predicted(scored, outside) - outside["y"]
+        yield Row("predictive_mae_outside", "", float(np.abs(error).mean()))
+        yield Row("predictive_mse_outside", "", float(np.mean(error**2)))
+        yield Row("predictive_rmse_outside", "", _rms(error))
 
 
 def _predicted(scored: Scored, arrays: dict[str, Array]) -> Array:
     """Mean over draws of the expected observation: (n,)."""
-    predicted = scored.problem.family.predict(scored.problem.data, _thinned(scored), arrays)
+    predicted = scored.problem.family.predict(scored.problem.data, thinned(scored), arrays)
     mean: Array = predicted.reshape(-1, predicted.shape[-1]).mean(axis=0)
     return mean
 
 
-def _thinned(scored: Scored) -> dict[str, Array]:
+def thinned(scored: Scored) -> dict[str, Array]:
     """At most 2000 draws, evenly spread: their Monte-Carlo error is far below that of the hold-out's size."""
     step = max(1, scored.draws.shape[0] * scored.draws.shape[1] // 2000)
     return {name: np.asarray(array)[:, ::step] for name, array in scored.fit.draws.items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.errors import NoReference
 from bench.metrics import chains
+from bench.metrics.derived import derived_rows
 from bench.metrics.error import error_rows
 from bench.metrics.problem import Row, Scored
 from bench.metrics.recovery import recovery_rows
@@ -17,7 +18,8 @@ from bench.types import Array
 
 def score(scored: Scored) -> list[Row]:
     """Every row that applies to the fit; a value that is not finite is left out, never stored."""
-    rows = [*_answer(scored), *_chains(scored), *error_rows(scored), *recovery_rows(scored), *_gap(scored)]
+    groups = (_answer, _chains, error_rows, recovery_rows, derived_rows, _gap)
+    rows = [row for group in groups for row in group(scored)]
     return [row for row in rows if np.isfinite(row.value)]
 
 
@@ -28,10 +30,9 @@ def per_part(metric: str, scored: Scored, values: Array) -> Iterator[Row]:
 
 
 def _answer(scored: Scored) -> Iterator[Row]:
-    mean, sd = scored.answer
-    yield from per_part("mean", scored, mean)
+    yield from per_part("mean", scored, scored.answer[0])
     if scored.fit.kind != "point":
-        yield from per_part("sd", scored, sd)
+        yield from per_part("sd", scored, scored.sd)
     gradients = float(scored.fit.stats.get("gradients") or 0.0)
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
@@ -40,17 +41,16 @@ def _answer(scored: Scored) -> Iterator[Row]:
 def _chains(scored: Scored) -> Iterator[Row]:
     if scored.fit.kind != "mcmc":
         return
-    yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=(0, 1)) == 0.0).sum()))
+    yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=1) == 0.0).any(axis=0).sum()))
     found = scored.diagnostics
     if found is not None:
         for name in chains.Diagnostics.__dataclass_fields__:
             yield from per_part(name, scored, getattr(found, name))
-        if np.isfinite(found.ess_bulk).all():
-            yield Row("r_hat_max", "", float(found.r_hat.max()))
-            yield Row("ess_bulk_min", "", float(found.ess_bulk.min()))
-            yield Row("ess_bulk_median", "", float(np.median(found.ess_bulk)))
-            yield Row("ess_tail_min", "", float(found.ess_tail.min()))
-            yield from _efficiency(scored, float(found.ess_bulk.min()))
+        yield Row("r_hat_max", "", float(found.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
+        yield Row("ess_bulk_min", "", float(found.ess_bulk.min()))
+        yield Row("ess_bulk_median", "", float(np.median(found.ess_bulk)))
+        yield Row("ess_tail_min", "", float(found.ess_tail.min()))
+        yield from _efficiency(scored, float(found.ess_bulk.min()))
     yield from _sampler(scored)
 
 
@@ -75,7 +75,7 @@ def _sampler(scored: Scored) -> Iterator[Row]:
     if "diverging" in stats:
         yield Row("divergences", "", 1000.0 * float(np.sum(stats["diverging"])) / total)
     if "treedepth_hits" in stats:
-        yield Row("treedepth_hits", "", 1000.0 * float(stats["treedepth_hits"]) / total)
+        yield Row("treedepth_hits", "", 1000.0 * float(np.sum(stats["treedepth_hits"])) / total)
     if "energy" in stats:
         energy = np.asarray(stats["energy"], dtype=float)
         spread = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)

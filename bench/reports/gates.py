@@ -29,7 +29,7 @@ def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
         return "reference", ""
     if kind == "point":
         return "point", ""
-    failed = list(diagnostics(cell))
+    failed = list(diagnostics(cell, kind))
     if failed:
         return "not converged", "; ".join(failed)
     error = cell.b2_max
@@ -40,9 +40,14 @@ def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
     return "met", ""
 
 
-def diagnostics(cell: CellTables) -> Iterator[str]:
-    """The gates that a cell fails, in words with the number that failed; absent metrics fail nothing."""
+def diagnostics(cell: CellTables, kind: str) -> Iterator[str]:
+    """The gates that a cell fails, in words with the number that failed; only chains must have an R-hat."""
     r_hat = cell.values("r_hat")
+    stuck = _total(cell.values("stuck_parameters")) if len(cell.values("stuck_parameters")) else 0.0
+    if stuck > 0.0:
+        yield f"{stuck:.0f} parameters with a chain that never moves"
+    elif kind == "mcmc" and not len(r_hat):
+        yield "no R-hat could be computed"
     if len(r_hat):
         worst = r_hat.groupby("rep")["value"].max()
         limit = R_HAT_MANY if r_hat["part"].nunique() > MANY else R_HAT

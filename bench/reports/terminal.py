@@ -18,16 +18,17 @@ QUIET = ("met", "point", "reference")
 
 
 def summary(tables: RunTables) -> RenderableType:
-    """A rich renderable: one row per scenario × backend, verdict lines under it."""
+    """A rich renderable: a row per scenario × backend under the scenario's name, then the verdicts."""
     found = sections(tables)
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for title in ("scenario", "backend", "status"):
-        table.add_column(title, overflow="fold")
-    for title in ("warm", "cold", "b²_max", "ESS/s", "recovery RMSE"):
+    table.add_column("backend", overflow="fold", ratio=1)
+    table.add_column("status", overflow="fold", max_width=16)
+    for title in ("warm", "cold", "b²_max", "ESS/s", "RMSE"):
         table.add_column(title, justify="right", no_wrap=True)
     for section in found:
-        for i, row in enumerate(section.rows):
-            table.add_row(Text(section.title if i == 0 else ""), *_cells(row), end_section=row is section.rows[-1])
+        table.add_row(Text(section.title, style="bold"))
+        for row in section.rows:
+            table.add_row(*_cells(row))
     verdicts = [_text(s.verdict.sentence) for s in found]
     total = overall(found)
     return Group(table, Text(""), *verdicts, *([_text(total)] if total else []))
@@ -36,7 +37,7 @@ def summary(tables: RunTables) -> RenderableType:
 def _cells(row: Row) -> tuple[Text, ...]:
     partial = f" ({row.reps}/{row.planned} reps)" if row.reps not in (0, row.planned) else ""
     return (
-        Text(row.label),
+        Text(f"  {row.label}"),
         Text(WORDS[row.state] + partial, style="" if row.state in QUIET else "yellow"),
         Text(fmt.seconds(row.warm)),
         Text(fmt.seconds(row.cold)),

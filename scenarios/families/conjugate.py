@@ -9,10 +9,10 @@ import numpy as np
 from scipy import special
 
 from bench.errors import NoReference
-from bench.types import Array, Arrays, Dataset, Parameter
+from bench.types import Array, Arrays, Dataset, DerivedExact, Parameter
 from scenarios.families import transforms
 from scenarios.families.conditional import CoefficientPrior, Conditional, condition
-from scenarios.families.mixtures import normal_mixture_cdf, normal_mixture_quantile
+from scenarios.families.mixtures import NormalMixture, normal_mixture_cdf, normal_mixture_quantile
 from scenarios.families.sigma_posterior import KnownSigma, SigmaPosterior
 
 TRUNCATED = 1e-10
@@ -23,6 +23,7 @@ class ConjugatePosterior:
     """A `Reference` exact to rounding: a mixture over sigma of normals (see `bench.types.Reference`).
 
     `log_evidence` counts a flat prior as density 1. `covariance` is that of the joint vector, parameters in order.
+    `new` (m, P) are rows of new inputs, a column of ones last where there is a bias.
     """
 
     n_effective = math.inf
@@ -31,9 +32,14 @@ class ConjugatePosterior:
     centred_square_variance: Arrays
 
     def __init__(
-        self, parameters: tuple[Parameter, ...], given: Conditional, sigma: SigmaPosterior | KnownSigma, method: str
+        self,
+        parameters: tuple[Parameter, ...],
+        given: Conditional,
+        sigma: SigmaPosterior | KnownSigma,
+        method: str,
+        new: Array | None = None,
     ) -> None:
-        self.method, self._parameters, self._given, self._sigma = method, parameters, given, sigma
+        self.method, self._parameters, self._given, self._sigma, self._new = method, parameters, given, sigma, new
         self.log_evidence = sigma.log_evidence
         self._locations = tuple(p for p in parameters if p.name != "sigma")
         weights = sigma.weights
@@ -106,6 +112,32 @@ class ConjugatePosterior:
         outside = special.ndtr((low - means) / sds) + special.ndtr((means - high) / sds)
         return float((self._sigma.weights @ outside).sum())
 
+    @property
+    def sigma_nodes(self) -> tuple[Array, Array]:
+        """Values of sigma, (K,), and their posterior masses, (K,)."""
+        return self._sigma.nodes, self._sigma.weights
+
+    def combination(self, rows: Array) -> NormalMixture:
+        """Posterior of rows·coefficients: rows (m, P), weights then bias, without the observation's own noise."""
+        given = self._given
+        nu, nu_variance = given.moments(self._sigma.nodes)
+        loadings = rows @ given.loadings
+        variance = nu_variance @ np.square(loadings).T
+        variance += np.square(self._sigma.nodes)[:, None] * np.square(rows @ given.spread).sum(axis=1)
+        if given.basis.shape[0] > given.basis.shape[1]:
+            variance += np.maximum(np.square(rows @ given.maps).sum(axis=1) - np.square(loadings).sum(axis=1), 0.0)
+        return NormalMixture(self._sigma.weights, rows @ given.centre + nu @ loadings.T, np.sqrt(variance))
+
+    def derived(self) -> dict[str, DerivedExact]:
+        """`prediction`: exact posterior of the expected observation at the data's new inputs, if there are any."""
+        return {} if self._new is None else {"prediction": self.combination(self._new).summary()}
+
+    def predictive(self, p: Array) -> dict[str, Array]:
+        """Exact quantiles p (k,) of a new observation at the new inputs: {"prediction": (k, m)}, if there are any."""
+        if self._new is None:
+            return {}
+        return {"prediction": self.combination(self._new).widened(self._sigma.nodes).quantile(np.asarray(p))}
+
     @cached_property
     def covariance(self) -> Array:
         """Posterior covariance of the joint vector, (dim, dim)."""
@@ -140,7 +172,10 @@ def posterior(data: Dataset) -> ConjugatePosterior:
         scale = math.sqrt((given.rss + float(given.rotated @ given.rotated)) / len(y)) or 1.0
         sigma = SigmaPosterior(log_likelihood, data.priors["sigma"], scale=scale)
         method = "normal given sigma, trapezoid rule over sigma"
-    found = ConjugatePosterior(data.parameters, given, sigma, method)
+    new = data.predict.get("x")
+    if new is not None and "bias" in data.names:
+        new = np.hstack([new, np.ones((len(new), 1))])
+    found = ConjugatePosterior(data.parameters, given, sigma, method, new)
     if bounded.any():
         beyond = found.mass_beyond(prior.low, prior.high)
         if beyond > TRUNCATED:

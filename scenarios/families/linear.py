@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
+from scipy import special
 
 from bench.types import Array, Arrays, Dataset, Prior, Reference
 from scenarios.families import conjugate, linear_optimum, priors, transforms
@@ -13,8 +15,8 @@ from scenarios.families.linear_data import parameters, simulate, start
 from scenarios.families.linear_settings import KEYS, PRIORS, check, notes, settings
 
 __all__ = [
-    "KEYS", "PRIORS", "check", "constrain", "log_density", "log_likelihood", "notes", "objective", "optimum", "parameters",
-    "predict", "reference", "settings", "simulate", "start", "unconstrain",
+    "KEYS", "PRIORS", "check", "constrain", "derived", "log_density", "log_likelihood", "notes", "objective",
+    "observation_cdf", "optimum", "parameters", "predict", "reference", "settings", "simulate", "start", "unconstrain",
 ]  # fmt: skip
 
 CHUNK = 5_000_000
@@ -63,6 +65,19 @@ def log_likelihood(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
     value *= -0.5
     value -= np.log(sigma) + 0.5 * _LOG_2PI
     return value
+
+
+def observation_cdf(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+    """P(Y_i ≤ y_i | draw) at `arrays` x (n, J), y (n,): (..., n)."""
+    value = predict(data, draws, arrays)
+    np.subtract(arrays["y"], value, out=value)
+    value /= sigma_of(data, draws)[..., None]
+    return np.asarray(special.ndtr(value))
+
+
+def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
+    """`prediction`: the expected observation at the scenario's new inputs (m, J), (..., m); empty without them."""
+    return {"prediction": predict(data, draws, data.predict)} if data.predict else {}
 
 
 def log_density(data: Dataset, z: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.errors import ScenarioError
 from bench.types import Array, Parameter, Prior, Scenario, Simulated, derive_seed
-from scenarios.families import checks, designs, priors
+from scenarios.families import checks, designs, priors, starts
 
 SCENARIOS = Path(__file__).parents[1]
 RECIPES = ("legacy_normal",)
@@ -129,7 +129,7 @@ def true_weights(settings: Mapping[str, Any], width: int, rng: np.random.Generat
 
 
 def simulate(scenario: Scenario, rng: np.random.Generator) -> Simulated:
-    """One data set: arrays x (n, J) and y (n,); truth; hold-out x, y and x_outside, y_outside (noiseless)."""
+    """One data set: arrays x (n, J) and y (n,); truth; hold-out x, y and x_outside, y_outside (noiseless); new x."""
     settings, (n, width) = scenario.settings, sizes(scenario)
     if scenario.data:
         rng = np.random.default_rng(derive_seed(0, "holdout", scenario.name))
@@ -148,7 +148,8 @@ def simulate(scenario: Scenario, rng: np.random.Generator) -> Simulated:
     else:
         x = designs.rows(settings["features"], (n, width), root, rng)
         y = _mean(truth, x) + truth["sigma"] * rng.standard_normal(n)
-    return Simulated({"x": x, "y": y}, truth, _holdout(scenario, truth, root, rng))
+    new = {"x": np.array(scenario.predict["x"], dtype=float)} if scenario.predict else {}
+    return Simulated({"x": x, "y": y}, truth, _holdout(scenario, truth, root, rng), new)
 
 
 def _mean(truth: Mapping[str, Array], x: Array) -> Array:
@@ -187,10 +188,4 @@ def start(scenario: Scenario, rng: np.random.Generator) -> dict[str, Array]:
     if "recipe" in scenario.data:
         truth = {k: np.asarray(v) for k, v in simulate(scenario, rng).truth.items()}
         begun |= _legacy_normal(scenario, truth)[2]
-    for p in parameters(scenario):
-        value = scenario.start.get(p.name)
-        if isinstance(value, Mapping):
-            begun[p.name] = priors.draw(checks.prior_rule(f"start.{p.name}", value), p.shape, rng)
-        elif value is not None:
-            begun[p.name] = np.broadcast_to(np.asarray(value, dtype=float), p.shape).copy()
-    return begun
+    return begun | starts.values(scenario.start, parameters(scenario), rng)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.errors import ScenarioError
 from bench.types import Scenario
-from scenarios.families import checks, designs, linear_data, priors
+from scenarios.families import checks, designs, linear_data, priors, starts
 
 KEYS: Mapping[str, str] = {
     "n_obs": "number of observations N; of a data file, its rows",
@@ -98,12 +98,13 @@ def _n_features(value: object, weights: list[float] | dict[str, Any] | None, *, 
 
 
 def check(scenario: Scenario) -> None:
-    """Validate priors, data, start and hold-out against the settings; ScenarioError with a dotted key."""
+    """Validate priors, data, start, hold-out and new inputs against the settings; ScenarioError with a dotted key."""
     if scenario.data:
         linear_data.check_data(scenario)
     _check_priors(scenario)
     _check_start(scenario)
     _check_holdout(scenario)
+    _check_predict(scenario)
 
 
 def _check_priors(scenario: Scenario) -> None:
@@ -127,24 +128,23 @@ def _check_priors(scenario: Scenario) -> None:
 
 
 def _check_start(scenario: Scenario) -> None:
-    parameters = {p.name: p for p in linear_data.parameters(scenario)}
-    for name, value in scenario.start.items():
-        key = f"start.{name}"
-        if name not in parameters:
-            raise ScenarioError(key, value, f"parameters are {', '.join(parameters)}")
-        if name != "sigma" and "recipe" in scenario.data:
-            raise ScenarioError(key, value, "the data recipe brings its own start of weights and bias")
-        p = parameters[name]
-        if isinstance(value, Mapping):
-            lower, upper = priors.support(checks.prior_rule(key, value))
-            inside = p.lower <= lower and upper <= p.upper
-        else:
-            length = max(p.size, 1) if p.shape else 1
-            listed = checks.numbers(key, value, length=length) if isinstance(value, list | tuple) else None
-            values = [checks.number(key, value)] if listed is None else listed
-            inside = all(p.lower < v < p.upper for v in values)
-        if not inside:
-            raise ScenarioError(key, value, f"{name} lives in ({p.lower:g}, {p.upper:g})")
+    parameters = linear_data.parameters(scenario)
+    for name in [p.name for p in parameters if p.name != "sigma" and "recipe" in scenario.data]:
+        if name in scenario.start:
+            allowed = "the data recipe brings its own start of weights and bias"
+            raise ScenarioError(f"start.{name}", scenario.start[name], allowed)
+    starts.check(scenario.start, parameters)
+
+
+def _check_predict(scenario: Scenario) -> None:
+    table = checks.table("predict", scenario.predict, ("x",))
+    if not table:
+        return
+    rows, width = table["x"], linear_data.sizes(scenario)[1]
+    if not isinstance(rows, list | tuple) or not rows:
+        raise ScenarioError("predict.x", rows, f"it must be a list of rows of {width} numbers")
+    for i, row in enumerate(rows):
+        checks.numbers(f"predict.x[{i}]", row, length=width)
 
 
 def _check_holdout(scenario: Scenario) -> None:
@@ -169,8 +169,8 @@ def notes(scenario: Scenario) -> tuple[str, ...]:
     if sigma.name == "known" and noise is not None and sigma.args[0] != noise:
         found.append(
             f"Misspecified on purpose: the model takes sigma = {sigma.args[0]:g} as known, the data were made with "
-            f"{noise:g}. The reference is the exact posterior under the assumed {sigma.args[0]:g}, so its intervals are "
-            f"{'too wide' if sigma.args[0] > noise else 'too narrow'} for the truth by a factor of "
+            f"{noise:g}. The reference is the exact posterior under the assumed {sigma.args[0]:g}, so its intervals "
+            f"are {'too wide' if sigma.args[0] > noise else 'too narrow'} for the truth by a factor of "
             f"{max(sigma.args[0] / noise, noise / sigma.args[0]):g}."
         )
     flat = [name for name, prior in scenario.priors.items() if prior.name == "flat"]

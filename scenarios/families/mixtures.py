@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import special
 
-from bench.types import Array
+from bench.types import Array, DerivedExact
 
 CHUNK = 4_000_000
 """Component values held at once: 32 MB of float64."""
@@ -56,3 +58,31 @@ def _quantile(p: Array, weights: Array, means: Array, sds: Array) -> Array:
         if settled.all():
             break
     return x
+
+
+@dataclass(frozen=True, slots=True)
+class NormalMixture:
+    """P mixtures of K normals that share their weights (K,); means and sds are (K, P)."""
+
+    weights: Array
+    means: Array
+    sds: Array
+
+    def cdf(self, x: Array) -> Array:
+        """Distribution function at x (m, P), same shape."""
+        return normal_mixture_cdf(x, self.weights, self.means, self.sds)
+
+    def quantile(self, p: Array) -> Array:
+        """Quantiles at p (m,): (m, P)."""
+        return normal_mixture_quantile(p, self.weights, self.means, self.sds)
+
+    def widened(self, sds: Array) -> NormalMixture:
+        """The mixture with independent normals of mean 0 and standard deviation sds (K,) added to its components."""
+        return NormalMixture(self.weights, self.means, np.hypot(self.sds, sds[:, None]))
+
+    def summary(self) -> DerivedExact:
+        """Mean, sd, and 2.5 % and 97.5 % quantiles, each (P,)."""
+        mean = self.weights @ self.means
+        sd = np.sqrt(self.weights @ (np.square(self.sds) + np.square(self.means - mean)))
+        low, high = self.quantile(np.array([0.025, 0.975]))
+        return DerivedExact(mean, sd, low, high)

@@ -23,7 +23,8 @@ CASES = [(name, key) for name in backend_files() for key, fam in DATASETS.items(
 # Settings under which the slow ones reach their own optimum within the steps of these tests.
 SETTINGS: dict[str, dict[str, Any]] = {
     "torch.adam": {"lr": 0.02, "steps": 2000},
-    "pyro.map": {"lr": 0.03, "steps": 1500},
+    "torch.map": {"steps": 5000},
+    "pyro.map": {"lr": 0.05, "steps": 1000},
     "torch.metropolis": {"draws": 4000, "thin": 8},
 }
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]

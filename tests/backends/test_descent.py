@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends import point
 from bench.types import Array, Dataset, Diverged, Parameter, Place, Prior
 
 
@@ -56,9 +57,7 @@ def test_torch_descent_is_the_closed_form_on_s4(
     np.testing.assert_allclose(found, closed_form(s4, 0.1, 37), rtol=1e-12)
 
 
-def test_autograd_by_hand_and_whole_batches_are_the_closed_form_on_s4(
-    s4: Dataset, contender: Callable[..., Any]
-) -> None:
+def test_autograd_by_hand_and_whole_batches_are_the_closed_form(s4: Dataset, contender: Callable[..., Any]) -> None:
     expected = closed_form(s4, 0.1, 37)
     np.testing.assert_allclose(solution(contender, "torch.gd", s4, steps=37, lr=0.1), expected, rtol=1e-12)
     # A batch of all rows is full-batch descent, whatever their order.
@@ -83,7 +82,8 @@ def test_batches_without_shuffling_are_the_loop_over_slices(
         residual = design[rows] @ theta - data.arrays["y"][rows]
         theta -= 0.05 * 2 / len(residual) * design[rows].T @ residual
     np.testing.assert_allclose(np.append(fit.draws["weights"], fit.draws["bias"]), theta, rtol=1e-12)
-    assert fit.stats["gradients"] == pytest.approx(2.4) and clock.checkpoints[-1].gradients == pytest.approx(2.4)
+    assert fit.stats["gradients"] == pytest.approx(2.4)
+    assert {c.step: c.gradients for c in clock.checkpoints}[6] == pytest.approx(2.0)  # two epochs of three batches
 
 
 def test_an_epoch_of_shuffled_batches_is_every_row_once(
@@ -173,6 +173,14 @@ def test_a_start_is_the_first_iterate_plus_one_step(s4: Dataset, contender: Call
     found = solution(contender, "numpy.gd", at_rest, steps=1, lr=0.5)
     x, y = s4.arrays["x"][:, 0], s4.arrays["y"]
     np.testing.assert_allclose(found, [np.mean(x * y), np.mean(y)], rtol=1e-12)  # −lr times the gradient at 0
+
+
+def test_starts_are_the_scenarios_or_drawn_inside_the_support(linear: Callable[..., Dataset]) -> None:
+    wide, narrow = Prior("uniform", (-100.0, 100.0)), Prior("uniform", (0.0, 1.0))
+    for seed in range(20):
+        found = point.start(linear(location=wide, sigma=narrow, start={"bias": 7.0}), seed)
+        assert found["bias"] == 7.0 and np.all(np.abs(found["weights"]) < 2) and 0 < found["sigma"] < 1
+        assert np.exp(-2) < point.start(linear(), seed)["sigma"] < np.exp(2)
 
 
 def test_float32_is_computed_in_float32(s4: Dataset, contender: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from bench.data import family
 from bench.types import Array, Dataset, Place, Prior
@@ -61,6 +62,28 @@ def assert_matches(framework: str, data: Dataset) -> None:
     scale = np.ptp(expected)
     np.testing.assert_allclose(value - value.mean(), expected - expected.mean(), rtol=0, atol=1e-12 * scale)
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-10 * np.abs(slope).max())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_two_groups_match_a_density_written_with_scipy(framework: str, two_groups: Callable[[], Dataset]) -> None:
+    data = two_groups()
+
+    def expected(z: Array) -> float:
+        mu, share = z[:2], special.expit(z[2:])
+        sigma = 100 * share
+        total = stats.norm.logpdf(mu).sum() + np.log(share * (1 - share)).sum()  # the Jacobian, up to a constant
+        return float(total + sum(stats.norm.logpdf(data.arrays[f"y{i + 1}"], mu[i], sigma[i]).sum() for i in (0, 1)))
+
+    z = np.column_stack(
+        [np.random.default_rng(1).uniform(-1, 1, (5, 2)), np.random.default_rng(2).uniform(-5, -3, (5, 2))]
+    )
+    value, gradient = log_density(framework, data, z, Place())
+    direct = np.array([expected(at) for at in z])
+    np.testing.assert_allclose(value - value.mean(), direct - direct.mean(), rtol=1e-11, atol=1e-10)
+    for at, slope in zip(z, gradient, strict=True):
+        # Central differences err by h² times the third derivative and 1e-16·value/h: 1e-7 of gradients of up to 1e3.
+        numeric = [(expected(at + h) - expected(at - h)) / 2e-5 for h in 1e-5 * np.eye(4)]
+        np.testing.assert_allclose(slope, numeric, rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

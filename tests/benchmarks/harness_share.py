@@ -1,0 +1,33 @@
+"""The harness's own share of `bench run`: wall clock minus build…transfer seconds minus framework imports.
+
+    python tests/benchmarks/harness_share.py            the quick suite
+    python tests/benchmarks/harness_share.py -s s4-linear
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+
+def main(args: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "bench", "run", "--results", folder, "--name", "share", *args]
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+        wall = time.perf_counter() - began
+        fits = pd.read_parquet(Path(folder) / "share" / "fits.parquet")
+    work, imports = float(fits.seconds_total.sum()), float(fits.seconds_import.sum())
+    share = 1.0 - (work + imports) / wall
+    print(f"exit code {done.returncode}, {len(fits)} fits, wall {wall:.1f} s")
+    print(f"build…transfer {work:.1f} s, framework imports {imports:.1f} s, harness {wall - work - imports:.1f} s")
+    print(f"harness share: {share:.1%} (with imports counted in: {1.0 - work / wall:.1%})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
