@@ -68,14 +68,14 @@ class Problem:
         return {}
 
     @cached_property
-    def optima(self) -> dict[str, float]:
-        """Least values of objectives already computed."""
+    def optima(self) -> dict[str, tuple[dict[str, Array], float]]:
+        """Optima of objectives already computed."""
         return {}
 
-    def optimum(self, objective: str) -> float:
-        """Least value of an objective of the family, in nats."""
+    def optimum(self, objective: str) -> tuple[dict[str, Array], float]:
+        """Minimiser and least value, in nats, of an objective of the family; NoReference where it has none."""
         if objective not in self.optima:
-            self.optima[objective] = self.family.optimum(self.data, objective)[1]
+            self.optima[objective] = self.family.optimum(self.data, objective)
         return self.optima[objective]
 
 

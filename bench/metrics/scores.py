@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 
-from bench.errors import NoReference
 from bench.metrics import chains
 from bench.metrics.derived import derived_rows
 from bench.metrics.error import error_rows
+from bench.metrics.optimum import optimum_rows
 from bench.metrics.problem import Row, Scored
 from bench.metrics.recovery import recovery_rows
 from bench.types import Array
@@ -18,7 +17,7 @@ from bench.types import Array
 
 def score(scored: Scored) -> list[Row]:
     """Every row that applies to the fit; a value that is not finite is left out, never stored."""
-    groups = (_answer, _chains, error_rows, recovery_rows, derived_rows, _gap)
+    groups = (_answer, _chains, error_rows, recovery_rows, derived_rows, optimum_rows)
     rows = [row for group in groups for row in group(scored)]
     return [row for row in rows if np.isfinite(row.value)]
 
@@ -36,6 +35,9 @@ def _answer(scored: Scored) -> Iterator[Row]:
     gradients = float(scored.fit.stats.get("gradients") or 0.0)
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
+    steps = float(scored.fit.stats.get("steps") or 0.0)
+    if scored.fit.kind in {"point", "vi"} and steps > 0.0 and not scored.cold and scored.fitting > 0.0:
+        yield Row("steps_per_second", "", steps / scored.fitting)
 
 
 def _chains(scored: Scored) -> Iterator[Row]:
@@ -81,13 +83,3 @@ def _sampler(scored: Scored) -> Iterator[Row]:
         spread = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
         if (spread > 0.0).all():
             yield Row("e_bfmi", "", float(((np.diff(energy, axis=1) ** 2).sum(axis=1) / spread).min()))
-
-
-def _gap(scored: Scored) -> Iterator[Row]:
-    objective = scored.fit.stats.get("objective")
-    if scored.fit.kind == "point" and isinstance(objective, str):
-        problem = scored.problem
-        point = {name: np.asarray(array)[0, 0] for name, array in scored.fit.draws.items()}
-        with contextlib.suppress(NoReference):  # an objective without a least value has no gap
-            least = problem.optimum(objective)
-            yield Row("optimality_gap", "", problem.family.objective(problem.data, objective, point) - least)

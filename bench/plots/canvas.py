@@ -94,6 +94,17 @@ def caption(made: Figure, sentence: str, notes: Sequence[str] = ()) -> None:
     legend.get_title().set(fontsize=8, color=MUTED)
 
 
+def short(value: float) -> str:
+    """Two significant digits, or a whole number."""
+    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.2g}"
+
+
+def signed(value: float) -> str:
+    """With its sign: two decimals, one from 10 and none from 100 on; a value that rounds to zero has no sign."""
+    decimals = 2 if abs(value) < 10.0 else 1 if abs(value) < 100.0 else 0
+    return "0.00" if abs(value) < 0.005 else f"{value:+.{decimals}f}".replace("-", "−")
+
+
 def mark(axes: Axes, value: float | None, style: Mapping[str, Any], *, along: str = "x") -> None:
     """A line across the axes at a value, if there is one."""
     if value is not None:

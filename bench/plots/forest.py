@@ -93,15 +93,11 @@ def _exact(axes: Axes, y: float, at: Array, step: float) -> None:
 
 def _intervals(axes: Axes, y: float, subject: Subject, part: Part, scale: Scale, i: int) -> None:
     colour, marker = (of[i % len(of)] for of in (canvas.COLOURS, canvas.MARKERS))
+    width = 0 if subject.scored.fit.kind == "point" else 3
     centre = float(scale(part, subject.scored.answer[0][part.column]))
     if abs(centre) > scale.edge:
-        side = float(np.sign(centre))
-        axes.plot(side * scale.edge, y, marker=">" if side > 0 else "<", color=colour, markersize=6)
-        axes.annotate(
-            f"{centre:+.3g} sd", (side * scale.edge, y), xytext=(-8 * side, 0), textcoords="offset points",
-            ha="right" if side > 0 else "left", va="center", fontsize=8,
-        )  # fmt: skip
-        axes.plot([], [], marker=marker, color=colour, linewidth=3, label=subject.backend)
+        _beyond(axes, y, centre, scale, colour)
+        axes.plot([], [], marker=marker, color=colour, linewidth=width, label=subject.backend)
         return
     if subject.scored.fit.kind != "point":
         at = np.clip(scale(part, np.quantile(draws(subject, part), LEVELS)), -scale.edge, scale.edge)
@@ -109,14 +105,29 @@ def _intervals(axes: Axes, y: float, subject: Subject, part: Part, scale: Scale,
         axes.plot(at[[1, 2]], [y, y], color=colour, linewidth=3.6, solid_capstyle="butt")
     axes.plot(
         centre, y, marker=marker, color=colour, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6,
-        linewidth=0 if subject.scored.fit.kind == "point" else 3, label=subject.backend, zorder=3,
+        linewidth=width, label=subject.backend, zorder=3,
     )  # fmt: skip
 
 
 def _truth(axes: Axes, row: int, problem: Problem, part: Part, scale: Scale) -> None:
     true = truth(problem, part)
-    if true is not None and abs(at := float(scale(part, true))) <= scale.edge:
+    if true is None:
+        return
+    at = float(scale(part, true))
+    if abs(at) > scale.edge:
+        _beyond(axes, row - 0.4, at, scale, canvas.INK, "truth ")
+    else:
         axes.plot([at, at], [row - 0.42, row + 0.42], **canvas.TRUTH)
+
+
+def _beyond(axes: Axes, y: float, at: float, scale: Scale, colour: str, what: str = "") -> None:
+    """An arrow at the edge of the axis, with the value that lies beyond it."""
+    side = float(np.sign(at))
+    axes.plot(side * scale.edge, y, marker=">" if side > 0 else "<", color=colour, markersize=6)
+    axes.annotate(
+        f"{what}{canvas.signed(at)} sd", (side * scale.edge, y), xytext=(-8 * side, 0), textcoords="offset points",
+        ha="right" if side > 0 else "left", va="center", fontsize=8,
+    )  # fmt: skip
 
 
 def _limits(axes: Axes, edge: float) -> tuple[float, float]:
@@ -133,7 +144,7 @@ def _sentence(subjects: Sequence[Subject], marginals: Marginals | None) -> str:
     if len(far) > 3:
         near, most = min(far, key=lambda name: far[name]), max(far, key=lambda name: far[name])
         far = {f"{near} (least of {len(far)})": far[near], f"{most} (most)": far[most]}
-    said = ", ".join(f"{name} {value:.2g} sd" for name, value in far.items())
+    said = ", ".join(f"{name} {canvas.short(value)} sd" for name, value in far.items())
     return f"{where}: largest distance of a mean from the exact one: {said}."
 
 

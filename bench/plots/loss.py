@@ -75,7 +75,7 @@ def path_of(subject: Subject) -> Path:
             steps, seconds, estimates = [*steps, end], [*seconds, scored.fitting], [*estimates, answer]
         values = [problem.family.objective(problem.data, name, estimate) for estimate in estimates]
         try:
-            least = problem.optimum(name)
+            least = problem.optimum(name)[1]
         except NoReference:
             least = None
         return _made(NAMES.get(name, name), steps, seconds, values, least)

@@ -52,20 +52,18 @@ def _panel(axes: Axes, subject: Subject, marginals: Marginals | None, part: Part
         axes.axvline(flat[0], color=canvas.COLOURS[0], linewidth=2.4, label=label)
     else:
         axes.hist(flat, bins=bins(flat), density=True, color=canvas.FILL, label="draws", linewidth=0)
-    said = part.name
     if marginals is not None:
         x, density = marginals.density(part)
         seen = density > 1e-4 * density.max()
         axes.plot(x[seen], density[seen], **canvas.EXACT)
-        mean, sd = marginals.moments(part)
-        canvas.mark(axes, mean, canvas.EXACT_MEAN)
-        column = part.column
-        said += f": {(subject.scored.answer[0][column] - mean) / sd:+.2g} sd from the exact mean".replace("-", "−")
+        exact, sd = marginals.moments(part)
+        canvas.mark(axes, exact, canvas.EXACT_MEAN)
+        said = f"{canvas.signed((subject.scored.answer[0][part.column] - exact) / sd)} sd off"
         if subject.scored.fit.kind != "point":
-            said += f", spread × {subject.scored.sd[column] / sd:.2f}"
+            said += f", spread × {subject.scored.sd[part.column] / sd:.2f}"
+        axes.set_title(said)
     canvas.mark(axes, true, canvas.TRUTH)
-    axes.set_title(said)
-    axes.set(xlabel=f"value of {part.name}", ylabel="density" if marginals or np.ptp(flat) else "", ylim=(0.0, None))
+    axes.set(xlabel=f"value of {part.name} (own units)", ylabel="density", ylim=(0.0, None))
 
 
 def _sentence(subject: Subject, marginals: Marginals | None) -> str:
@@ -73,4 +71,4 @@ def _sentence(subject: Subject, marginals: Marginals | None) -> str:
         return f"The answer of {subject.title}."
     far, name = distance(subject, marginals)
     what = "estimate" if subject.scored.fit.kind == "point" else "mean"
-    return f"{subject.title}: every {what} is within {far:.2g} sd of the exact mean ({name} is the farthest)."
+    return f"{subject.title}: every {what} is within {canvas.short(far)} sd of the exact mean ({name} is the farthest)."

@@ -44,10 +44,12 @@ def error_against_seconds(section: Section, style: dict[str, Style], *, cold: bo
         return ""
     import altair as alt
     import vl_convert
+    from altair.utils import schemapi
 
     alt.data_transformers.disable_max_rows()
-    chart = _chart(lines, {**{name: (MUTED, "circle", [1, 0]) for name in lines}, **style}, cold=cold)
-    return str(vl_convert.vegalite_to_svg(chart.to_dict()))
+    with schemapi.debug_mode(False):  # checking every layer against the JSON schema is half of the drawing time
+        chart = _chart(lines, {**{name: (MUTED, "circle", [1, 0]) for name in lines}, **style}, cold=cold)
+        return str(vl_convert.vegalite_to_svg(chart.to_dict(validate=False)))
 
 
 def trajectory(row: Row, *, cold: bool) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 
@@ -56,6 +57,10 @@ class GroupsPosterior:
 
     def derived(self) -> dict[str, DerivedExact]:
         """Exact mu_diff and effect_size, each a normal mixture over pairs of sigma nodes, and P(mu_diff < 0)."""
+        return dict(self._derived)
+
+    @cached_property
+    def _derived(self) -> dict[str, DerivedExact]:
         (w1, sigma1, mean1, sd1), (w2, sigma2, mean2, sd2) = (self._nodes(g) for g in range(2))
         weights = np.outer(w1, w2).ravel()
         means = (mean2[None, :] - mean1[:, None]).ravel()

@@ -45,18 +45,17 @@ def test_density_and_gradient_match_the_family(framework: str, mu: Prior, sigma:
 
 
 @pytest.mark.parametrize(
-    ("name", "objective", "options"),
-    [("torch.adam", "map", {}), ("torch.map", "map", {"lr": 0.01}), ("pyro.map", "map_unconstrained", {"lr": 0.01})],
+    ("name", "options"), [("torch.adam", {}), ("torch.map", {"lr": 0.01}), ("pyro.map", {"lr": 0.01})]
 )
 def test_map_methods_end_at_the_optimum_they_name(
-    name: str, objective: str, options: dict[str, Any], contender: Callable[..., Any]
+    name: str, options: dict[str, Any], contender: Callable[..., Any]
 ) -> None:
     start = {"mu": np.array([0.5, 0.5]), "sigma": np.array([1.0, 1.0])}
     made = unequal(Prior("normal", (0.0, 1.0)), Prior("uniform", (0.0, 10.0)))
     data = Dataset(made.family, made.parameters, made.arrays, made.priors, start=start)
     fitted, _ = contender(name, data, steps=3000, **options).fit(data)
     best, _ = family("two_groups").optimum(data, fitted.stats["objective"])
-    assert fitted.stats["objective"] == objective
+    assert fitted.stats["objective"] in ("map", "map_unconstrained")
     for parameter, value in best.items():
         # Adam at these rates settles to about 1e-5; the posterior sds are 0.2 to 0.6, and 1e-3 of them is the bar.
         np.testing.assert_allclose(fitted.draws[parameter][0, 0], value, atol=2e-4)
