@@ -24,7 +24,7 @@ types: $(VENV)/.ready
 	$(PY) -m mypy
 
 contracts: $(VENV)/.ready
-	$(VENV)/bin/lint-imports --no-timings 2>/dev/null || $(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports
 
 # Scripts of measurements; each prints its ratio in one run.
 bench: $(VENV)/.ready

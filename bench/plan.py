@@ -129,15 +129,13 @@ def make(choice: Choice) -> Plan:
         for planned in _cells(choice, scenario_text, backend_text, budget, named):
             found.setdefault(planned.cell.id, planned)
     if not found:
-        raise UsageError(f"suite {choice.suite!r} has none of the scenarios and backends named")
+        raise UsageError(f"suite {choice.suite!r} pairs none of the scenarios and backends named")
     return Plan(tuple(found.values()), choice.seed)
 
 
 def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
     """(scenario selector, backend selector, budget, whether the user typed both)."""
-    if choice.suite and (choice.scenarios and choice.backends):
-        raise UsageError("--suite with both --scenario and --backend: a suite already pairs them; give at most one")
-    if choice.scenarios and choice.backends:
+    if choice.scenarios and choice.backends and not choice.suite:
         for s in choice.scenarios:
             for b in choice.backends:
                 yield s, b, choice.budget or "quick", True

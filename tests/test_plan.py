@@ -67,6 +67,11 @@ def test_globs_and_suites_are_not_explicit():
 def test_a_suite_can_be_narrowed_and_the_default_suite_replaced():
     narrowed = make(Choice(suite="sources", scenarios=["s0-*"]))
     assert {p.cell.scenario for p in narrowed.cells} == {"s0-exponential", "s0-uniform"}
+    both = make(Choice(suite="sources", scenarios=["s3-*"], backends=["torch.map"]))
+    assert {(p.cell.scenario, p.cell.backend) for p in both.cells} == {
+        ("s3-best", "torch.map"),
+        ("s3-linear", "torch.map"),
+    }
     replaced = make(Choice(scenarios=["wide-n1000-p100"]))
     assert len(replaced.cells) == 6
 
@@ -79,8 +84,8 @@ def test_a_suite_can_be_narrowed_and_the_default_suite_replaced():
         (Choice(suite="quik"), "did you mean quick"),
         (Choice(budget="big"), "unknown budget 'big'"),
         (Choice(scenarios=["s4-linear[noise=-1]"], backends=["numpy.gd"]), "noise"),
-        (Choice(suite="quick", scenarios=["s4-linear"], backends=["numpy.gd"]), "--suite"),
-        (Choice(suite="quick", scenarios=["wide-n1000-p100"]), "has none of"),
+        (Choice(suite="quick", scenarios=["s4-linear"], backends=["numpy.gd"]), "pairs none of"),
+        (Choice(suite="quick", scenarios=["wide-n1000-p100"]), "pairs none of"),
     ],
 )
 def test_what_cannot_be_planned_is_a_usage_error(choice, words):

@@ -50,7 +50,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     with clock("transfer"):
         design, y, theta = _arrays(data, dtype)
     rate = np.asarray(2 * lr / len(y), dtype)
-    with clock("warmup"), np.errstate(all="ignore"):  # overflow is found at the checkpoints and named there
+    with clock("sample"), np.errstate(all="ignore"):  # overflow is found at the checkpoints and named there
         for step in range(1, steps + 1):
             theta -= rate * (design.T @ (design @ theta - y))
             clock.checkpoint(step, partial(_look, data, step, theta, limit))

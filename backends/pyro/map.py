@@ -61,7 +61,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
         values = models.as_tensors(start, program.place)
-    with clock("warmup"):
+    with clock("sample"):
         guide = AutoDelta(program.model, init_loc_fn=init_to_value(values=values))
         guide(*args)
         elbo = Trace_ELBO()

@@ -103,7 +103,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
     particle_fraction = options.particles * program.fraction
-    with clock("warmup"):
+    with clock("sample"):
         guide(*args)  # registers the parameters, which a traced ELBO looks up by name
         optimiser = torch.optim.Adam(guide.parameters(), lr=options.lr, fused=True)
         decay = options.lr_decay ** (1 / program.steps)
@@ -120,7 +120,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         z = posterior.sample((DRAWS,))
     found = _look(program, data, program.steps, loss, posterior)
     stats = {"steps": program.steps, "gradients": program.steps * particle_fraction}
-    return State(data, found, z.double().cpu().numpy(), stats | {"gradients_warmup": stats["gradients"]})
+    return State(data, found, z.double().cpu().numpy(), stats)
 
 
 def _reset(program: Program, seed: int) -> None:

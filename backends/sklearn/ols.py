@@ -36,7 +36,7 @@ def fit(dtype: str, data: Dataset, seed: int, clock: Clock) -> State:
     """Solve once."""
     with clock("transfer"):
         X, y = (data.arrays[name].astype(dtype) for name in ("x", "y"))
-    with clock("warmup"):
+    with clock("sample"):
         model = LinearRegression(fit_intercept="bias" in data.names).fit(X, y)
     return State(model, data)
 

@@ -51,7 +51,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({"theta": first}, place)["theta"].requires_grad_()
     loss_of = LOSSES[objective]
-    with clock("warmup"):
+    with clock("sample"):
         optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
         for step in range(1, steps + 1):
             optimiser.zero_grad()

@@ -55,7 +55,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         theta = {name: x.requires_grad_() for name, x in models.to_tensors(start, place).items()}
     leaves = [theta[name] for name in ("weights", "bias") if name in theta]
-    with clock("warmup"):
+    with clock("sample"):
         for step in range(1, steps + 1):
             loss = (arrays["y"] - models.linear_mean(data, arrays, theta)).square().mean()
             gradients = torch.autograd.grad(loss, leaves)

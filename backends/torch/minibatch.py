@@ -81,7 +81,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
     rows, n = 0, len(arrays["y"])
-    with clock("warmup"):
+    with clock("sample"):
         layer = _layer(theta)
         optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
         batches = _batches(Rows(arrays["x"], arrays["y"]), options, seed)

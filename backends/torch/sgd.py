@@ -22,8 +22,8 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Step size, loss, and the form in which the same model is written."""
 
-    lr: float = 0.01  # step size; stable while lr·λmax/2 < 1
-    loss: Literal["sum", "mean"] = "sum"  # sum or mean of the squared residuals
+    lr: float = 0.1  # step size; stable while lr·λmax/2 < 1
+    loss: Literal["sum", "mean"] = "mean"  # sum or mean of the squared residuals
     form: Literal["tensors", "module", "sequential"] = "module"  # raw tensors, a hand-written module, or nn.Sequential
 
 
@@ -70,7 +70,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
-    with clock("warmup"):
+    with clock("sample"):
         predict, parameters = _model(options.form, theta["weights"], theta.get("bias"))
         optimiser = torch.optim.SGD(parameters, lr=options.lr)
         reduce = torch.sum if options.loss == "sum" else torch.mean

@@ -134,8 +134,9 @@ def backend(name: str) -> BackendInfo:
 
 
 def framework_digest(framework_folder: Path) -> str:
-    """Hash of what a framework's backends share: every module that is not a backend itself."""
-    shared = [f for f in sorted(framework_folder.glob("*.py")) if f not in set(backend_files().values())]
+    """Hash of what a framework's backends share: its modules, and those beside it, that are no backends themselves."""
+    beside = [*framework_folder.glob("*.py"), *framework_folder.parent.glob("*.py")]
+    shared = [f for f in sorted(beside) if f not in set(backend_files().values())]
     return hashlib.sha256(b"".join(f.read_bytes() for f in shared)).hexdigest()
 
 

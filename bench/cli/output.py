@@ -14,6 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from bench.plan import Job, Plan
+    from bench.reports.tables import RunTables
     from bench.store.folder import Record, RunFolder
 
 OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -135,17 +136,18 @@ def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
     return 0 if bool((fits["status"] == "ok").any()) else 4
 
 
-def write_reports(folder: RunFolder) -> None:
-    """report.md and report.html from the stored tables."""
+def write_reports(folder: RunFolder) -> RunTables:
+    """report.md and report.html from the stored tables, which are given back."""
     from bench.reports import html, markdown
     from bench.store.folder import write_bytes
 
     tables = run_tables(folder)
     write_bytes(folder.path / "report.md", markdown.render(tables).encode())
     write_bytes(folder.path / "report.html", html.render(tables).encode())
+    return tables
 
 
-def run_tables(folder: RunFolder) -> Any:
+def run_tables(folder: RunFolder) -> RunTables:
     """The stored tables as the reports take them."""
     from bench.reports.tables import RunTables
     from bench.store import tables
@@ -160,18 +162,18 @@ def run_tables(folder: RunFolder) -> Any:
     )
 
 
-def show_outcome(folder: RunFolder, code: int, *, as_json: bool, scored: bool) -> None:
-    """The summary table, counts by status, and where the report is."""
+def show_outcome(folder: RunFolder, code: int, *, as_json: bool, tables: RunTables | None) -> None:
+    """The summary table (None: not scored), counts by status, and where the report is."""
     from bench.store.tables import read
 
     counts = {str(k): int(v) for k, v in read(folder, "fits")["status"].value_counts().sort_index().items()}
-    report = folder.path / "report.html" if scored else None
+    report = folder.path / "report.html" if tables else None
     if as_json:
         print_json({"run": folder.name, "path": folder.path, "fits": counts, "report": report, "exit": code})
         return
-    if scored:
+    if tables:
         from bench.reports import terminal
 
-        OUT.print(terminal.summary(run_tables(folder)))
+        OUT.print(terminal.summary(tables))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     OUT.print(f"report: {report}" if report else f"not scored; next: python -m bench score {folder.path}", markup=False)

@@ -152,17 +152,18 @@ def conclude(folder: RunFolder, made: Plan, *, score: bool, as_json: bool, inter
     from bench.cli import output
     from bench.store import tables
 
+    shown = None
     if score:
         from bench.scoring import score_run  # here: a machine that only fits need not have what scoring needs
 
         with output.Status("scoring", quiet=as_json) as status:
             score_run(folder, status.update)
             status.update("writing the report")
-            output.write_reports(folder)
+            shown = output.write_reports(folder)
     else:
         tables.write(folder, "fits", tables.fits_table(folder))
     code = output.exit_code(folder, interrupted=interrupted)
-    output.show_outcome(folder, code, as_json=as_json, scored=score)
+    output.show_outcome(folder, code, as_json=as_json, tables=shown)
     return code
 
 

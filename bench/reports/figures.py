@@ -1,4 +1,4 @@
-"""Error against seconds, drawn by Altair and vl-convert as static SVG that needs no script."""
+"""Error against seconds: a Vega-Lite specification, drawn by vl-convert as static SVG that needs no script."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ POINTS = 200
 HEIGHT, WIDTH = 250, 280
 LABEL_GAP = 16 / HEIGHT
 FLOOR = 1e-5
+NAME = {"field": "name", "type": "nominal"}
 
 Style = tuple[str, str, list[int]]
 
@@ -42,14 +43,10 @@ def error_against_seconds(section: Section, style: dict[str, Style], *, cold: bo
     lines = {r.label: points for r in section.rows if len(points := trajectory(r, cold=cold))}
     if not lines:
         return ""
-    import altair as alt
     import vl_convert
-    from altair.utils import schemapi
 
-    alt.data_transformers.disable_max_rows()
-    with schemapi.debug_mode(False):  # checking every layer against the JSON schema is half of the drawing time
-        chart = _chart(lines, {**{name: (MUTED, "circle", [1, 0]) for name in lines}, **style}, cold=cold)
-        return str(vl_convert.vegalite_to_svg(chart.to_dict(validate=False)))
+    chart = _chart(lines, {**{name: (MUTED, "circle", [1, 0]) for name in lines}, **style}, cold=cold)
+    return str(vl_convert.vegalite_to_svg(chart))
 
 
 def trajectory(row: Row, *, cold: bool) -> pd.DataFrame:
@@ -70,59 +67,68 @@ def trajectory(row: Row, *, cold: bool) -> pd.DataFrame:
     return path
 
 
-def _chart(lines: dict[str, pd.DataFrame], style: dict[str, Style], *, cold: bool) -> Any:
-    import altair as alt
-
+def _chart(lines: dict[str, pd.DataFrame], style: dict[str, Style], *, cold: bool) -> dict[str, Any]:
+    """The specification, as plain data: building it through Altair's classes takes longer than drawing it."""
     everything = pd.concat([*lines.values(), pd.DataFrame({"error": [TARGET]})])
     x_domain = _padded(everything["seconds"].min(), everything["seconds"].max())
     y_domain = _padded(everything["error"].min(), everything["error"].max())
-    x = alt.X("seconds:Q", title=f"{'cold' if cold else 'warm'} seconds", axis=_axis(x_domain),
-              scale=alt.Scale(type="log", domain=x_domain, nice=False))  # fmt: skip
-    y = alt.Y("error:Q", title="b²_avg (lower is better)", axis=_axis(y_domain),
-              scale=alt.Scale(type="log", domain=y_domain, nice=False))  # fmt: skip
+    x = _encoding("seconds", f"{'cold' if cold else 'warm'} seconds", x_domain)
+    y = _encoding("error", "b²_avg (lower is better)", y_domain)
+    left = {"type": "text", "align": "left"}
     layers = [
-        alt.Chart(_records([{"error": TARGET}])).mark_rule(color=INK, strokeDash=[5, 4]).encode(y=y),
-        alt.Chart(_records([{"error": TARGET, "seconds": x_domain[0], "t": f"target {TARGET}"}]))
-        .mark_text(align="left", dx=4, dy=-6, color=MUTED, fontSize=11).encode(x=x, y=y, text="t:N"),
+        _layer([{"error": TARGET}], {"type": "rule", "color": INK, "strokeDash": [5, 4]}, y=y),
+        _layer(
+            [{"error": TARGET, "seconds": x_domain[0], "name": f"target {TARGET}"}],
+            {**left, "dx": 4, "dy": -6, "color": MUTED, "fontSize": 11}, x=x, y=y, text=NAME,
+        ),
     ]  # fmt: skip
     places = _spread({name: float(p["error"].iloc[-1]) for name, p in lines.items()}, y_domain)
     for name, path in lines.items():
         colour, shape, dash = style[name]
         last, fill = path.iloc[-1], "transparent" if colour == MUTED else colour
-        data = _records(path.to_dict("records"))
+        line = {"type": "line", "color": colour, "strokeWidth": 2, "strokeDash": dash}
         if len(path) > 1:
-            layers.append(alt.Chart(data).mark_line(color=colour, strokeWidth=2, strokeDash=dash).encode(x=x, y=y))
-        lead = [{"seconds": last["seconds"], "error": last["error"]}, {"seconds": x_domain[1], "error": places[name]}]
-        layers.append(alt.Chart(_records(lead)).mark_line(color=MUTED, strokeWidth=0.6).encode(x=x, y=y))
-        layers.append(
-            alt.Chart(_records([dict(last)]))
-            .mark_point(color=colour, fill=fill, shape=shape, size=75, opacity=1)
-            .encode(x=x, y=y)
-        )  # fmt: skip
-        layers.append(
-            alt.Chart(_records([{**lead[1], "name": name}]))
-            .mark_text(align="left", dx=6, color=INK, fontSize=13).encode(x=x, y=y, text="name:N")
-        )  # fmt: skip
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, background="transparent").configure(
-        font="sans-serif",
-        view=alt.ViewConfig(stroke=GRID),
-        axis=alt.AxisConfig(
-            labelColor=INK, titleColor=INK, gridColor=GRID, domainColor=MUTED, tickColor=MUTED, labelFontSize=12,
-            titleFontSize=13, titleFontWeight="normal",
-        ),
-    )  # fmt: skip
+            layers.append(_layer(path.to_dict("records"), line, x=x, y=y))
+        end = {"seconds": x_domain[1], "error": places[name]}
+        lead = [{"seconds": last["seconds"], "error": last["error"]}, end]
+        layers.append(_layer(lead, {"type": "line", "color": MUTED, "strokeWidth": 0.6}, x=x, y=y))
+        mark = {"type": "point", "color": colour, "fill": fill, "shape": shape, "size": 75, "opacity": 1}
+        layers.append(_layer([dict(last)], mark, x=x, y=y))
+        text = {**left, "dx": 6, "color": INK, "fontSize": 13}
+        layers.append(_layer([{**end, "name": name}], text, x=x, y=y, text=NAME))
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "background": "transparent",
+        "layer": layers,
+        "config": {
+            "font": "sans-serif",
+            "view": {"stroke": GRID},
+            "axis": {
+                "labelColor": INK, "titleColor": INK, "gridColor": GRID, "domainColor": MUTED, "tickColor": MUTED,
+                "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal",
+            },
+        },
+    }  # fmt: skip
 
 
-def _axis(domain: tuple[float, float]) -> Any:
-    import altair as alt
+def _layer(rows: list[dict[Any, Any]], mark: dict[str, Any], **encoding: Any) -> dict[str, Any]:
+    values = [{str(k): v if isinstance(v, str) else float(v) for k, v in row.items()} for row in rows]
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
 
+
+def _encoding(field: str, title: str, domain: tuple[float, float]) -> dict[str, Any]:
+    """A log axis over `domain`, labelled at powers of ten."""
+    scale = {"type": "log", "domain": list(domain), "nice": False}
     decades = [10.0**k for k in range(math.ceil(math.log10(domain[0])), math.floor(math.log10(domain[1])) + 1)]
     if len(decades) > 7:
         decades = decades[:: math.ceil(len(decades) / 7)]
     small = "datum.value < 0.001 || datum.value >= 10000 ? format(datum.value, '.0e') : format(datum.value, '~r')"
+    axis: dict[str, Any] = {"values": decades, "labelExpr": small}
     if len(decades) < 2:
-        return alt.Axis(tickCount=4, labelExpr="format(datum.value, '~r')")
-    return alt.Axis(values=decades, labelExpr=small)
+        axis = {"tickCount": 4, "labelExpr": "format(datum.value, '~r')"}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -142,9 +148,3 @@ def _spread(ends: dict[str, float], domain: tuple[float, float]) -> dict[str, fl
         heights[i] = min(heights[i], top)
         top = heights[i] - LABEL_GAP
     return {name: math.exp(low + span * h) for name, h in zip(order, heights, strict=True)}
-
-
-def _records(rows: list[dict[Any, Any]]) -> Any:
-    import altair as alt
-
-    return alt.InlineData(values=[{str(k): v if isinstance(v, str) else float(v) for k, v in r.items()} for r in rows])

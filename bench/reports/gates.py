@@ -14,6 +14,7 @@ from bench.reports.tables import CellTables
 ESS = 400
 K_HAT = 0.7
 E_BFMI = 0.3
+AT_OPTIMUM = 1e-3
 R_HAT, R_HAT_MANY, MANY, R_HAT_ANY = 1.01, 1.02, 20, 1.05
 
 
@@ -28,7 +29,7 @@ def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
     if kind == "exact":
         return "reference", ""
     if kind == "point":
-        return "point", ""
+        return "point", _unfinished(cell)
     failed = list(diagnostics(cell, kind))
     if failed:
         return "not converged", "; ".join(failed)
@@ -38,6 +39,14 @@ def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
     if not error < TARGET:
         return "off target", f"b²_max {fmt.error(error)}, target {TARGET}"
     return "met", ""
+
+
+def _unfinished(cell: CellTables) -> str:
+    """A sentence where a point method did not end at the optimum of its own objective in every rep."""
+    distance = cell.values("optimum_distance_sd")["value"]
+    if not len(distance) or distance.max() < AT_OPTIMUM:
+        return ""
+    return f"ended {fmt.significant(distance.max(), 2)} posterior sd from the optimum of its own objective"
 
 
 def diagnostics(cell: CellTables, kind: str) -> Iterator[str]:

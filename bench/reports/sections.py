@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
@@ -81,6 +82,7 @@ class Section:
         return bool(self.about.get("fixed_data", False))
 
 
+@lru_cache(maxsize=1)  # three formats of one run show the same sections
 def sections(tables: RunTables) -> list[Section]:
     """Every (scenario, track) of the run, in the order of its plan."""
     cells = split(tables)

@@ -15,7 +15,7 @@ SEED = 20260101
 RESAMPLES = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunTables:
     """A run as tables: `run` is run.json, the frames have its tidy columns, `scenarios` describes them by name.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
@@ -38,12 +39,14 @@ def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
 
 def load(nc: Path, kind: Kind, stats: dict[str, Any], notes: Sequence[str]) -> tuple[Fit, list[Checkpoint]]:
     """The fit and checkpoints of a draws.nc; `stats` are the scalars of the record."""
-    with xr.open_datatree(nc, engine="h5netcdf") as tree:
+    # h5py rather than xarray: a scorer reads hundreds of small files, and needs the arrays only
+    with h5py.File(nc, "r") as file:
         arrays = {
-            prefix + str(name).replace(".", "/"): variable.to_numpy()
+            prefix + str(name).replace(".", "/"): variable[()]
             for group, prefix in GROUPS.items()
-            if group in tree.children
-            for name, variable in tree[group].data_vars.items()
+            if group in file
+            for name, variable in file[group].items()
+            if not variable.is_scale
         }
     return unpack(arrays, kind, stats, notes)
 

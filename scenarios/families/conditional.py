@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from bench.errors import NoReference
 from bench.types import Array
@@ -90,10 +90,10 @@ def condition(x: Array, y: Array, prior: CoefficientPrior, *, has_bias: bool) ->
     if f > len(y) or not _full_rank(r[:f, :f]):
         raise NoReference("flat priors on coefficients that the data do not determine: the posterior is improper")
     block, target = r[f:, f:p], r[f:, p]
-    u, singular, vt = linalg.svd(block, full_matrices=False)
+    u, singular, vt = scipy.linalg.svd(block, full_matrices=False)
     rotated = u.T @ target
     left = target - u @ rotated
-    inverse = linalg.solve_triangular(r[:f, :f], np.eye(f)) if f else np.empty((0, 0))
+    inverse = scipy.linalg.solve_triangular(r[:f, :f], np.eye(f)) if f else np.empty((0, 0))
     maps, centre, spread = np.zeros((p, p - f)), prior.loc.copy(), np.zeros((p, f))
     maps[order[f:], np.arange(p - f)] = prior.scale[order[f:]]
     maps[order[:f]] = -inverse @ r[:f, f:p]
@@ -110,5 +110,5 @@ def _full_rank(r: Array) -> bool:
     norms = np.sqrt(np.square(r).sum(axis=0))
     if not norms.all():
         return False
-    values = linalg.svdvals(r / norms)
+    values = scipy.linalg.svdvals(r / norms)
     return bool(values[-1] > len(r) * np.finfo(float).eps * values[0])

@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 
 import numpy as np
-from scipy import special
+import scipy
 
 from bench.errors import NoReference
 from bench.types import Array, Arrays, Dataset, DerivedExact, Parameter
@@ -109,7 +109,7 @@ class ConjugatePosterior:
     def mass_beyond(self, low: Array, high: Array) -> float:
         """Sum over coefficients of the posterior mass outside [low, high], each (P,)."""
         means, sds = self._component_means, self._component_sds
-        outside = special.ndtr((low - means) / sds) + special.ndtr((means - high) / sds)
+        outside = scipy.special.ndtr((low - means) / sds) + scipy.special.ndtr((means - high) / sds)
         return float((self._sigma.weights @ outside).sum())
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from bench.types import Array, Arrays, Dataset, Prior, Reference
 from scenarios.families import conjugate, linear_optimum, priors, transforms
@@ -72,7 +72,7 @@ def observation_cdf(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
     value = predict(data, draws, arrays)
     np.subtract(arrays["y"], value, out=value)
     value /= sigma_of(data, draws)[..., None]
-    return np.asarray(special.ndtr(value))
+    return np.asarray(scipy.special.ndtr(value))
 
 
 def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from bench.errors import NoReference
 from bench.types import Array, Dataset
@@ -31,7 +31,7 @@ def design(data: Dataset) -> Array:
 
 def least_squares(data: Dataset) -> dict[str, Array]:
     """The least-squares fit, of least norm where it is not unique: {weights, bias}."""
-    coefficients = linalg.lstsq(design(data), data.arrays["y"], lapack_driver="gelsd")[0]
+    coefficients = scipy.linalg.lstsq(design(data), data.arrays["y"], lapack_driver="gelsd")[0]
     return transforms.unflatten([p for p in data.parameters if p.name != "sigma"], coefficients)
 
 
@@ -138,9 +138,9 @@ def _newton_step(hessian: Array, gradient: Array) -> tuple[Array, float]:
     ridge = 0.0
     while True:
         try:
-            factor = linalg.cho_factor(scaled + ridge * np.eye(len(scaled)), lower=True)
+            factor = scipy.linalg.cho_factor(scaled + ridge * np.eye(len(scaled)), lower=True)
             break
-        except linalg.LinAlgError:
+        except scipy.linalg.LinAlgError:
             ridge = max(2.0 * ridge, 1e-3)
-    step = -scale * linalg.cho_solve(factor, scale * gradient)
+    step = -scale * scipy.linalg.cho_solve(factor, scale * gradient)
     return step, -0.5 * float(gradient @ step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from bench.types import Array, DerivedExact
 
@@ -24,7 +24,7 @@ def normal_mixture_cdf(x: Array, weights: Array, means: Array, sds: Array) -> Ar
     step = max(1, CHUNK // max(1, means.size))
     for at in range(0, len(x), step):
         part = x[at : at + step, None, :]
-        value[at : at + step] = np.einsum("k,mkp->mp", weights, special.ndtr((part - means) / sds))
+        value[at : at + step] = np.einsum("k,mkp->mp", weights, scipy.special.ndtr((part - means) / sds))
     return value
 
 
@@ -43,12 +43,12 @@ def normal_mixture_quantile(p: Array, weights: Array, means: Array, sds: Array) 
 
 
 def _quantile(p: Array, weights: Array, means: Array, sds: Array) -> Array:
-    own = means[None] + special.ndtri(p)[:, None, None] * sds[None]
+    own = means[None] + scipy.special.ndtri(p)[:, None, None] * sds[None]
     low, high = own.min(axis=1), own.max(axis=1)
     x: Array = np.einsum("k,mkp->mp", weights, own)
     for _ in range(100):
         standard = (x[:, None, :] - means) / sds
-        excess = np.einsum("k,mkp->mp", weights, special.ndtr(standard)) - p[:, None]
+        excess = np.einsum("k,mkp->mp", weights, scipy.special.ndtr(standard)) - p[:, None]
         low, high = np.where(excess < 0.0, x, low), np.where(excess < 0.0, high, x)
         density = np.einsum("k,mkp->mp", weights, np.exp(-0.5 * standard**2) / sds) / np.sqrt(2.0 * np.pi)
         newton = x - excess / np.where(density > 0.0, density, np.inf)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from bench.types import PRIORS, Array, Prior
 
@@ -139,5 +139,5 @@ def variance(prior: Prior) -> float:
         case "half_normal", (scale,):
             return scale**2 * (1.0 - 2.0 / math.pi)
         case "log_normal", (loc, scale):
-            return float(special.expm1(scale**2)) * math.exp(2.0 * loc + scale**2)
+            return float(scipy.special.expm1(scale**2)) * math.exp(2.0 * loc + scale**2)
     return math.inf

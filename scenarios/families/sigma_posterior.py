@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
-from scipy import interpolate, optimize
+import scipy
 
 from bench.errors import NoReference
 from bench.types import Array, Prior
@@ -57,7 +57,9 @@ class SigmaPosterior:
         """Where the target, and at the upper end sigma⁴ × target, has fallen by NATS; NoReference if it does not."""
         best = int(np.argmax(self._log_target(grid)))
         around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-        mode = optimize.minimize_scalar(lambda t: -self._log_target(np.array([t]))[0], bounds=around, method="bounded")
+        mode = scipy.optimize.minimize_scalar(
+            lambda t: -self._log_target(np.array([t]))[0], bounds=around, method="bounded"
+        )
         t = np.sort(np.append(grid, mode.x))
         return self._edge(t, 0.0), -self._edge(-t[::-1], 4.0)
 
@@ -72,7 +74,9 @@ class SigmaPosterior:
         first = int(np.argmax(heights > threshold))
         if first == 0:
             raise NoReference("the posterior of sigma is improper or lacks a fourth moment: too few observations")
-        return float(optimize.brentq(lambda at: float(height(np.array([at]))[0]) - threshold, t[first - 1], t[first]))
+        return float(
+            scipy.optimize.brentq(lambda at: float(height(np.array([at]))[0]) - threshold, t[first - 1], t[first])
+        )
 
     def _converged(self) -> tuple[float, Array]:
         previous, count = math.nan, 128
@@ -89,7 +93,7 @@ class SigmaPosterior:
         raise NoReference(f"the evidence integral over sigma has not settled with {FINEST} nodes")
 
     @cached_property
-    def _spline(self) -> tuple[Array, interpolate.PPoly, Array, interpolate.PPoly]:
+    def _spline(self) -> tuple[Array, scipy.interpolate.PPoly, Array, scipy.interpolate.PPoly]:
         """Nodes of t, the density's spline, its distribution function at the nodes, and that function's spline.
 
         4096 panels or more over about 20 standard deviations leave a cubic spline an error of 1e-11.
@@ -97,11 +101,11 @@ class SigmaPosterior:
         t = np.linspace(self._low, self._high, max(4096, 4 * (len(self.nodes) - 1)) + 1)
         height = self._log_target(t)
         density = np.exp(height - height.max())
-        spline = interpolate.CubicSpline(t, density)
+        spline = scipy.interpolate.CubicSpline(t, density)
         total = spline.antiderivative()
         scale = 1.0 / float(total(t[-1]))
         spline, total = spline.__class__.construct_fast(spline.c * scale, t), total
-        cumulative = interpolate.PPoly(total.c * scale, t)
+        cumulative = scipy.interpolate.PPoly(total.c * scale, t)
         return t, spline, np.maximum.accumulate(np.clip(cumulative(t), 0.0, 1.0)), cumulative
 
     def cdf(self, sigma: Array) -> Array:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from bench.types import Array, Arrays, Parameter
 
@@ -20,7 +20,7 @@ def to_natural(z: Array, lower: float, upper: float) -> Array:
         return lower + np.exp(z)
     if math.isinf(lower):
         return upper - np.exp(z)
-    return lower + (upper - lower) * special.expit(z)
+    return lower + (upper - lower) * scipy.special.expit(z)
 
 
 def to_unconstrained(x: Array, lower: float, upper: float) -> Array:
@@ -43,7 +43,7 @@ def log_jacobian(z: Array, lower: float, upper: float) -> tuple[Array, Array]:
         return np.zeros_like(z), np.zeros_like(z)
     if math.isinf(lower) or math.isinf(upper):
         return z, np.ones_like(z)
-    value = math.log(upper - lower) + special.log_expit(z) + special.log_expit(-z)
+    value = math.log(upper - lower) + scipy.special.log_expit(z) + scipy.special.log_expit(-z)
     return value, -np.tanh(0.5 * z)
 
 

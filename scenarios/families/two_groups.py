@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from bench.types import Array, Arrays, Dataset, Reference
 from scenarios.families import linear, transforms
@@ -78,7 +78,7 @@ def log_likelihood(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
 
 def observation_cdf(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
     """P(Y_i ≤ y_i | draw) at `arrays`, `group` and y (n,) or y1 and y2: (..., n)."""
-    return np.asarray(special.ndtr(_standardised(draws, arrays)[0]))
+    return np.asarray(scipy.special.ndtr(_standardised(draws, arrays)[0]))
 
 
 def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:

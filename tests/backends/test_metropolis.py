@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -91,43 +90,3 @@ def test_nothing_is_tuned_after_warmup(s3: Dataset, contender: Callable[..., Any
     assert len(scales) == 20
     assert len({float(scale.sum()) for scale, _ in scales[:10]}) > 3  # the warmup does tune
     assert all((scale == scales[10][0]).all() and (factor == scales[10][1]).all() for scale, factor in scales[10:])
-
-
-def one_parameter_at_a_time(data: Dataset, draws: int) -> float:
-    """Draws per second of the plain loop: one chain, autograd tensors, a Python loop over parameters."""
-    torch = importlib.import_module("torch")
-    x, y = torch.tensor(data.arrays["x"]), torch.tensor(data.arrays["y"])
-    uniform = torch.distributions.Uniform(torch.tensor(-100.0).double(), 100.0)
-    positive = torch.distributions.Uniform(torch.tensor(0.0).double(), 100.0)
-    state = {
-        name: torch.tensor(value, dtype=torch.float64, requires_grad=True)
-        for name, value in (("w0", 1.3), ("w1", -2.4), ("bias", 1.5), ("sigma", 1.0))
-    }
-
-    def log_density(at: dict[str, Any]) -> Any:
-        prior = sum(uniform.log_prob(at[name]) for name in ("w0", "w1", "bias")) + positive.log_prob(at["sigma"])
-        mean = at["w0"] * x[:, 0] + at["w1"] * x[:, 1] + at["bias"]
-        return prior + torch.distributions.Normal(mean, at["sigma"]).log_prob(y).sum()
-
-    began = time.perf_counter()
-    for _ in range(draws):
-        proposal = {name: value + 0.05 * torch.randn((), dtype=torch.float64) for name, value in state.items()}
-        if torch.rand(()).log() < log_density(proposal) - log_density(state):
-            state = {name: value.detach().requires_grad_() for name, value in proposal.items()}
-    return draws / (time.perf_counter() - began)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("chains", "factor"), [(4, 8), (64, 100)])
-def test_batched_chains_are_that_much_faster_than_a_plain_loop(
-    chains: int, factor: int, s3: Dataset, contender: Callable[..., Any]
-) -> None:
-    made = contender("torch.metropolis", s3, chains=chains, draws=2000)
-    made.fit(s3)
-    _, clock = made.fit(s3)
-    batched, plain = (
-        chains * 4000 / (clock.seconds["warmup"] + clock.seconds["sample"]),
-        one_parameter_at_a_time(s3, 500),
-    )
-    print(f"{chains} chains: {batched:.0f} draws/s against {plain:.0f}, {batched / plain:.0f} times")
-    assert batched > factor * plain  # what the project promises, measured in one run

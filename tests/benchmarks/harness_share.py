@@ -1,7 +1,7 @@
 """The harness's own share of `bench run`: wall clock minus build…transfer seconds minus framework imports.
 
-    python tests/benchmarks/harness_share.py            the quick suite
-    python tests/benchmarks/harness_share.py -s s4-linear
+python tests/benchmarks/harness_share.py            the quick suite
+python tests/benchmarks/harness_share.py -s s4-linear
 """
 
 from __future__ import annotations

@@ -33,7 +33,11 @@ def fitted(kind: Kind, *, cold: bool = False) -> Any:
     problem = make_problem(holdout={"x": rng.standard_normal((6, 2)), "y": rng.standard_normal(6)} | outside)
     shape = {"point": (1, 1), "vi": (1, 500), "mcmc": (4, 200), "exact": (1, 500)}[kind]
     draws: Arrays = of_posterior(problem, 0.1 * rng.standard_normal((*shape, 4)))
-    stats = {"mcmc": mcmc_stats(), "point": {"objective": "least_squares", "gradients": 50}, "vi": {"gradients": 70}}
+    stats = {
+        "mcmc": mcmc_stats(),
+        "point": {"objective": "least_squares", "gradients": 50, "steps": 50},
+        "vi": {"gradients": 70, "steps": 70},
+    }
     return make_scored(problem, kind, draws, cold=cold, **stats.get(kind, {}))
 
 

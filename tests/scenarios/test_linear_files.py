@@ -40,7 +40,7 @@ def test_the_two_s0_scenarios_share_rows_and_differ_in_the_prior():
     assert np.array_equal(one.arrays["x"], two.arrays["x"]) and np.array_equal(one.arrays["y"], two.arrays["y"])
     assert one.priors["sigma"] == Prior("exponential", (2.0,))
     assert two.priors["sigma"] == Prior("uniform", (0.0, 10.0))
-    assert set(one.start) == {"weights", "sigma"} and two.start == {}
+    assert set(one.start) == {"weights", "bias", "sigma"} and two.start == {}
 
 
 def test_s1_is_misspecified_as_in_the_source():
