@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
 
 Objective = Literal["map", "map_unconstrained", "least_squares"]
+Trail = list[tuple[int, float]]
+DESCENDING = 1e-3
+"""Nats over the last steps that a finished MAP no longer falls by."""
 Loss = Callable[[Dataset, models.Tensors, Tensor], Tensor]
 
 
@@ -29,11 +32,12 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """The last iterate."""
+    """The last iterate, and a sentence where it is not yet the answer."""
 
     estimate: Estimate
     steps: int
     objective: Objective
+    notes: tuple[str, ...]
 
 
 def build(data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float) -> Program:
@@ -51,14 +55,16 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({"theta": first}, place)["theta"].requires_grad_()
     loss_of = LOSSES[objective]
+    trail: Trail = []
     with clock("sample"):
         optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
         for step in range(1, steps + 1):
             optimiser.zero_grad()
             loss_of(data, arrays, theta).backward()
             optimiser.step()
-            clock.checkpoint(step, partial(_look, data, arrays, step, theta, objective))
-    return State(_look(data, arrays, steps, theta, objective), steps, objective)
+            clock.checkpoint(step, partial(_seen, trail, data, arrays, step, theta, objective))
+    last = _look(data, arrays, steps, theta, objective)
+    return State(last, steps, objective, _unfinished(trail, last, steps, optimiser, objective))
 
 
 def draw(state: State) -> Fit:
@@ -66,7 +72,8 @@ def draw(state: State) -> Fit:
     if state.objective == "least_squares":
         return point.least_squares_fit(state.estimate.mean, steps=state.steps, gradients=state.steps)
     draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
-    return Fit("point", draws, stats={"objective": state.objective, "steps": state.steps, "gradients": state.steps})
+    stats = {"objective": state.objective, "steps": state.steps, "gradients": state.steps}
+    return Fit("point", draws, stats=stats, notes=state.notes)
 
 
 def _negative_log_posterior(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
@@ -109,6 +116,34 @@ def _look(data: Dataset, arrays: models.Tensors, step: int, theta: Tensor, objec
     if not np.isfinite(loss):
         raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, found)}")
     return Estimate(found, objective=loss)
+
+
+def _seen(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest: Any) -> Estimate:
+    """`_look`, remembered."""
+    estimate = _look(data, arrays, step, *rest)
+    trail.append((step, estimate.objective or 0.0))
+    return estimate
+
+
+def _unfinished(
+    trail: Trail, last: Estimate, steps: int, optimiser: torch.optim.Adam, objective: Objective
+) -> tuple[str, ...]:
+    """Why a MAP that still descends is slow: Adam divides by a mean of squared gradients that remembers a thousand."""
+    before = [seen for seen in trail if seen[0] <= 0.9 * steps]
+    if objective == "least_squares" or not before or last.objective is None:
+        return ()
+    step, value = before[-1]
+    if (fell := value - last.objective) < DESCENDING:
+        return ()
+    (theta,) = optimiser.param_groups[0]["params"]
+    remembered = optimiser.state[theta]["exp_avg_sq"].sqrt()
+    worst = int(remembered.argmax())
+    now = float(theta.grad[worst].abs())
+    return (
+        f"not at its optimum: the objective fell by {fell:.2g} nats from step {step} to {steps}; Adam still scales by "
+        f"earlier gradients (root mean square {float(remembered[worst]):.3g} where the last is {now:.3g}), so its "
+        "steps are short",
+    )
 
 
 def _culprit(data: Dataset, found: Arrays) -> str:

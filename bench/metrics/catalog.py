@@ -110,7 +110,7 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
     ("seconds_per_gradient", "s", "lower", ITERATIVE, "fit", OWN,
      "Seconds of warmup and sampling over gradient evaluations of the full data; warm reps."),
     ("steps_per_second", "1/s", "higher", frozenset({"point", "vi"}), "fit", OWN,
-     "Optimiser or VI steps over the seconds of the fit; warm reps."),
+     "Optimiser or VI steps over the seconds of the fit; warm reps of more than one step."),
     ("b2", "", "lower", ALL, "parameter", MCLMC,
      "Squared error of an expectation in units of the posterior variance, (Ê f − E f)² / Var f, for f = θ (part "
      "`name`) and its centred square (θ − E θ)² (part `(name)²`). 0.01 is what 100 independent draws give."),

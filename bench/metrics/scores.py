@@ -36,7 +36,7 @@ def _answer(scored: Scored) -> Iterator[Row]:
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
     steps = float(scored.fit.stats.get("steps") or 0.0)
-    if scored.fit.kind in {"point", "vi"} and steps > 0.0 and not scored.cold and scored.fitting > 0.0:
+    if scored.fit.kind in {"point", "vi"} and steps > 1.0 and not scored.cold and scored.fitting > 0.0:
         yield Row("steps_per_second", "", steps / scored.fitting)
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
+from bench.palette import GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, MUTED, FRAME = "#1b1f24", "#5c6570", "#dfe3e8"
-COLOURS = ("#0033ff", "#884400", "#5599dd", "#665577", "#cc7788", "#999900")
 FILL = "#8fbbe0"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ("-", "--", ":", "-.", (0, (4, 4)), (0, (10, 2)))
@@ -33,7 +32,7 @@ STYLE: Mapping[str, Any] = {
     "axes.titlesize": 9,
     "font.family": "DejaVu Sans",
     "font.size": 9,
-    "grid.color": FRAME,
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.fontsize": 9,
     "legend.frameon": False,

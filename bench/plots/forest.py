@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bench import palette
 from bench.metrics.problem import Problem
 from bench.plots import canvas
 from bench.plots.subject import Marginals, Part, Subject, distance, draws, truth, worst_first
@@ -53,7 +54,7 @@ def draw(subjects: Sequence[Subject]) -> Figure:
     axes = made.subplots()
     for row, part in enumerate(shown):
         if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color=canvas.FRAME, alpha=0.45, linewidth=0)
+            axes.axhspan(row - 0.5, row + 0.5, color=palette.GRID, alpha=0.45, linewidth=0)
         if marginals is not None:
             _exact(axes, row - 0.4 + step / 2, scale(part, marginals.quantiles(part, LEVELS)), step)
         for i, subject in enumerate(subjects):
@@ -84,15 +85,15 @@ def _scale(problem: Problem, marginals: Marginals | None, shown: Sequence[Part])
 
 def _exact(axes: Axes, y: float, at: Array, step: float) -> None:
     """A hollow bar over 50 %, whiskers to 90 %."""
-    axes.plot(at[[0, 3]], [y, y], color=canvas.INK, linewidth=1.0)
+    axes.plot(at[[0, 3]], [y, y], color=palette.INK, linewidth=1.0)
     axes.barh(
-        y, at[2] - at[1], left=at[1], height=0.7 * step, facecolor="white", edgecolor=canvas.INK, linewidth=1.1,
+        y, at[2] - at[1], left=at[1], height=0.7 * step, facecolor="white", edgecolor=palette.INK, linewidth=1.1,
         label="exact posterior (50 and 90 %)", zorder=2,
     )  # fmt: skip
 
 
 def _intervals(axes: Axes, y: float, subject: Subject, part: Part, scale: Scale, i: int) -> None:
-    colour, marker = (of[i % len(of)] for of in (canvas.COLOURS, canvas.MARKERS))
+    colour, marker = (of[i % len(of)] for of in (palette.COLOURS, canvas.MARKERS))
     width = 0 if subject.scored.fit.kind == "point" else 3
     centre = float(scale(part, subject.scored.answer[0][part.column]))
     if abs(centre) > scale.edge:
@@ -115,7 +116,7 @@ def _truth(axes: Axes, row: int, problem: Problem, part: Part, scale: Scale) -> 
         return
     at = float(scale(part, true))
     if abs(at) > scale.edge:
-        _beyond(axes, row - 0.4, at, scale, canvas.INK, "truth ")
+        _beyond(axes, row - 0.4, at, scale, palette.INK, "truth ")
     else:
         axes.plot([at, at], [row - 0.42, row + 0.42], **canvas.TRUTH)
 

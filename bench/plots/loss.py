@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bench import palette
 from bench.errors import NoReference
 from bench.plots import canvas
 from bench.plots.subject import Subject
@@ -93,7 +94,7 @@ def _made(name: str, steps: list[float], seconds: list[float], values: list[floa
 
 def _line(axes: Axes, along: Array, values: Array, label: str, *, colour: int = 0) -> None:
     axes.plot(
-        along, values, color=canvas.COLOURS[colour], linestyle=canvas.DASHES[colour], linewidth=1.4, label=label,
+        along, values, color=palette.COLOURS[colour], linestyle=canvas.DASHES[colour], linewidth=1.4, label=label,
         marker=canvas.MARKERS[colour], markersize=3.5,
     )  # fmt: skip
     if (along > 0).all():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench import palette
 from bench.plots import canvas
 from bench.plots.subject import Marginals, Part, Subject, bins, distance, draws, truth, worst_first
 
@@ -49,7 +50,7 @@ def _panel(axes: Axes, subject: Subject, marginals: Marginals | None, part: Part
     flat, true = draws(subject, part).ravel(), truth(subject.scored.problem, part)
     if subject.scored.fit.kind == "point" or np.ptp(flat) == 0.0:
         label = "estimate" if subject.scored.fit.kind == "point" else "draws, all equal"
-        axes.axvline(flat[0], color=canvas.COLOURS[0], linewidth=2.4, label=label)
+        axes.axvline(flat[0], color=palette.COLOURS[0], linewidth=2.4, label=label)
     else:
         axes.hist(flat, bins=bins(flat), density=True, color=canvas.FILL, label="draws", linewidth=0)
     if marginals is not None:

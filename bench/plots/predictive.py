@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench import palette
 from bench.plots import canvas
 from bench.plots.forecast import Forecast, forecast, thinned
 from bench.plots.subject import Subject
@@ -78,22 +79,22 @@ def _column(grid: Array, held: Arrays, mine: Forecast, exact: Forecast | None, *
     upper, lower = grid
     for axes, base in ((upper, np.zeros_like(mine.mean)), (lower, mine.mean)):
         _band(axes, along, mine.low - base, mine.high - base, line=line)
-        blue = {"color": canvas.COLOURS[0], "linewidth": 1.5, "label": "predictive mean"}
+        blue = {"color": palette.COLOURS[0], "linewidth": 1.5, "label": "predictive mean"}
         if line:
             axes.plot(along, mine.mean - base, **blue)
         else:
             axes.axline((mine.mean[0], mine.mean[0] - base[0]), slope=float(axes is upper), **blue)
         if exact is not None:
-            style = {"color": canvas.INK, "linewidth": 1.0}
+            style = {"color": palette.INK, "linewidth": 1.0}
             for edge in (exact.low, exact.high):
                 if line:
                     axes.plot(along, edge - base, linestyle="--", label="exact posterior's 95 %", **style)
                 else:
                     axes.plot(along, edge - base, "_", markersize=5, label="exact posterior's 95 %", **style)
         label = "expected y under the truth, without noise" if noiseless else "held-out observation"
-        face = "white" if noiseless else canvas.COLOURS[1]
+        face = "white" if noiseless else palette.COLOURS[1]
         axes.plot(
-            along, held["y"] - base, "s" if noiseless else "o", markersize=3.4, color=canvas.COLOURS[1],
+            along, held["y"] - base, "s" if noiseless else "o", markersize=3.4, color=palette.COLOURS[1],
             markerfacecolor=face, markeredgewidth=0.8, label=label,
         )  # fmt: skip
     lower.set_xlabel("x[0]" if line else "predictive mean of y")

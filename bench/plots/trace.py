@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench import palette
 from bench.metrics.problem import Scored
 from bench.plots import canvas
 from bench.plots.subject import Marginals, Part, Subject, bins, draws, parts, truth
@@ -68,7 +69,7 @@ def _by_r_hat(scored: Scored) -> tuple[list[Part], str]:
 def _chains(axes: Axes, chains: Array) -> None:
     for i, chain in enumerate(chains):
         at, values = thinned(chain)
-        colour = canvas.COLOURS[i % len(canvas.COLOURS)]
+        colour = palette.COLOURS[i % len(palette.COLOURS)]
         axes.plot(at, values, color=colour, linewidth=0.6, alpha=0.75, label=f"chain {i}" if len(chains) <= 6 else None)
     axes.margins(x=0.01)
 
@@ -109,7 +110,7 @@ def _divergences(axes: Axes, scored: Scored) -> None:
     if len(at):
         height = np.full(len(at), 0.02)
         axes.plot(
-            at, height, "|", color=canvas.INK, markersize=7, transform=axes.get_xaxis_transform(), label="divergence"
+            at, height, "|", color=palette.INK, markersize=7, transform=axes.get_xaxis_transform(), label="divergence"
         )
 
 

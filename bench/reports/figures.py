@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.palette import COLOURS, GRID, INK, MUTED
 from bench.reports.contender import TARGET
 from bench.reports.sections import Row, Section
 
-INK, MUTED, GRID = "#1b1f24", "#5c6570", "#dfe3e8"
-COLOURS = ("#0033ff", "#884400", "#5599dd", "#665577", "#cc7788", "#999900")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [10, 2])
 POINTS = 200
