@@ -72,5 +72,7 @@ def least_squares_fit(point: Arrays, *, steps: int, gradients: float, stats: Map
     if "sigma" in point:
         found["plug_in"] = ("sigma",)
         notes = ("sigma is plugged in as √(RSS/N): this method does not estimate it",)
+    if stats and "lr_limit" in stats:
+        notes += (f"lr·λmax/2 = {stats['lr_limit']:.3g} on these data; the iteration is stable below 1",)
     draws = {name: np.asarray(value)[None, None] for name, value in point.items()}
     return Fit("point", draws, stats={**found, **(stats or {})}, notes=notes)

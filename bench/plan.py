@@ -22,7 +22,9 @@ DEFAULT_SUITE = "quick"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user asked for. `reps`, `rounds`, `budget` are None where the budget or suite decides."""
+    """What the user asked for. `reps`, `rounds`, `budget` are None where the budget or suite decides, `dtype` where
+    the track does: float64 for `matched`, the framework's own for `defaults`.
+    """
 
     scenarios: Sequence[str] = ()
     backends: Sequence[str] = ()
@@ -30,7 +32,7 @@ class Choice:
     budget: str | None = None
     track: Track = "matched"
     device: Device | Literal["auto"] = "cpu"
-    dtype: DType = "float64"
+    dtype: DType | None = None
     reps: int | None = None
     rounds: int | None = None
     seed: int = 0
@@ -179,7 +181,7 @@ def _cells(choice: Choice, scenario_text: str, backend_text: str, budget: str, n
                             budget=budget,
                             track=choice.track,
                             device=_device(choice, info),
-                            dtype=choice.dtype,
+                            dtype=choice.dtype or (info.dtype if choice.track == "defaults" else "float64"),  # type: ignore[arg-type]
                             threads=choice.threads,
                         ),
                         scenario=loaded,

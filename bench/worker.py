@@ -94,9 +94,10 @@ class Worker:
         return self.method.draw(state), data
 
     def options(self) -> Any:
-        """The backend's options with what the user named."""
+        """The backend's options: on the track `defaults` as its framework ships, then what the user named."""
         made = getattr(self.method, "Options", dict)
-        return made(**{k: v for k, v in self.cell.options if k not in BUDGET_OPTIONS})
+        shipped = self.info.defaults if self.cell.track == "defaults" else {}
+        return made(**{**shipped, **{k: v for k, v in self.cell.options if k not in BUDGET_OPTIONS}})
 
     def judge(self, record: Record, fit: Fit, data: Dataset, clock: WallClock) -> tuple[str, str]:
         """Status and reason of a fit that came back; books its statistics."""

@@ -102,3 +102,12 @@ def test_adding_a_backend_changes_nobodys_seeds(fakes):
     assert one.cells[0].cell.id in {p.cell.id for p in two.cells}
     seeds = [data_seed(p.scenario, seed=0, rep=1) for p in (*one.cells, *two.cells)]
     assert len(set(seeds)) == 1
+
+
+def test_the_defaults_track_takes_each_frameworks_own_precision_unless_one_is_named():
+    chosen = {"scenarios": ["s4-linear"], "backends": ["numpyro.nuts", "numpy.gd"]}
+    shipped = make(Choice(**chosen, track="defaults"))
+    assert [p.cell.dtype for p in shipped.cells] == ["float32", "float64"]
+    assert shipped.cells[0].backend.defaults == {"aot": False, "chain_method": "sequential"}
+    assert {p.cell.dtype for p in make(Choice(**chosen, track="defaults", dtype="float64")).cells} == {"float64"}
+    assert {p.cell.dtype for p in make(Choice(**chosen)).cells} == {"float64"}

@@ -4,6 +4,7 @@ from bench.types import Place, Track
 
 PACKAGES = ("numpyro", "jax")
 EXTRA = "numpyro"
+DTYPE = "float32"
 
 
 def environment(place: Place, track: Track) -> dict[str, str]:

@@ -19,6 +19,8 @@ from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported
 KIND = "mcmc"
 FAMILIES = ("linear", "two_groups")
 DEVICES = ("cpu", "cuda")
+DEFAULTS = {"aot": False, "chain_method": "sequential"}
+"""What `MCMC` does by default where there is one device; the options of the track `defaults`."""
 FIELDS = ("num_steps", "diverging", "energy", "accept_prob")
 
 Drawn = tuple[dict[str, jax.Array], dict[str, jax.Array]]

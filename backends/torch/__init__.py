@@ -4,6 +4,7 @@ from bench.types import Place, Track
 
 PACKAGES = ("torch",)
 EXTRA = "torch"
+DTYPE = "float32"
 
 
 def environment(place: Place, track: Track) -> dict[str, str]:

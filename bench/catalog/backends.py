@@ -23,6 +23,10 @@ BUDGET_OPTIONS: Mapping[str, str] = {
 }
 
 
+DECLARED = {"KIND", "FAMILIES", "DEVICES", "DEFAULTS", "PACKAGES", "EXTRA", "DTYPE"}
+"""Constants that a backend's file or its framework's folder may state as literals."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One field of a backend's `Options`: `type` is int, float, bool, str or a tuple of allowed words."""
@@ -56,7 +60,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
-    """A backend as its source declares it."""
+    """A backend as its source declares it. `dtype` and `defaults` are the framework's own, of the track `defaults`."""
 
     name: str
     file: Path
@@ -68,6 +72,8 @@ class BackendInfo:
     devices: tuple[str, ...]
     packages: tuple[str, ...]
     extra: str
+    dtype: str
+    defaults: Mapping[str, Any]
     digest: str
 
     @property
@@ -129,6 +135,8 @@ def backend(name: str) -> BackendInfo:
         devices=tuple(constants.get("DEVICES", ("cpu",))),
         packages=tuple(framework.get("PACKAGES", ())),
         extra=str(framework.get("EXTRA", "")),
+        dtype=str(framework.get("DTYPE", "float64")),
+        defaults=dict(constants.get("DEFAULTS", {})),
         digest=_digest(file),
     )
 
@@ -152,7 +160,7 @@ def _constants(tree: ast.Module) -> dict[str, Any]:
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in {"KIND", "FAMILIES", "DEVICES", "PACKAGES", "EXTRA"}:
+            if isinstance(target, ast.Name) and target.id in DECLARED:
                 assert isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
                 found[target.id] = ast.literal_eval(node.value)
     return found
