@@ -99,7 +99,7 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
     """A stored fit with its problem, ready to be scored or drawn; UsageError as `Problems.get`."""
     problem = (problems or Problems(folder.manifest()["seed"])).get(stored)
     fit, checkpoints = _fit(folder, stored)
-    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints)
+    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
 
 
 def _backend(entry: Mapping[str, Any]) -> str:

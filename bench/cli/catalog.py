@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+BUDGET_NAMES = ("quick", "standard", "thorough")
 KINDS_OF_THINGS = ("scenarios", "backends", "suites", "metrics", "runs")
 
 
@@ -65,8 +66,11 @@ def info(
         text = _backend_info(name)
     elif name in places.suite_files():
         text = places.suite_files()[name].read_text()
+        text += f"\nthe budget of the same name:\n{_budget_info(name)}" if name in BUDGET_NAMES else ""
     elif name in METRICS:
         text = _metric_info(name)
+    elif name in BUDGET_NAMES:
+        text = _budget_info(name)
     else:
         runs = {r.name: r for r in RunFolder.all(results)}
         if name not in {"latest", *runs}:
@@ -201,6 +205,14 @@ def _backend_info(name: str) -> str:
         f"run it: python -m bench run -s s0-uniform -b {b.name}",
     ]
     return "\n".join(lines)
+
+
+def _budget_info(name: str) -> str:
+    from dataclasses import asdict
+
+    from bench.types import BUDGETS
+
+    return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items())
 
 
 def _metric_info(name: str) -> str:

@@ -103,6 +103,8 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Smallest ess_bulk over the sampling seconds; warm reps."),
     ("ess_per_second_cold", "1/s", "higher", MCMC, "fit", OWN,
      "Smallest ess_bulk over all seconds of a cold rep, compile included."),
+    ("ess_per_core_second", "1/s", "higher", MCMC, "fit", OWN,
+     "ess_per_second over the number of CPUs the fit was given; warm reps."),
     ("ess_per_gradient", "", "higher", MCMC, "fit", OWN,
      "Smallest ess_bulk over gradient evaluations, warmup included."),
     ("ess_per_gradient_sampling", "", "higher", MCMC, "fit", OWN,

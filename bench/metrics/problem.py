@@ -81,13 +81,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Scored:
-    """One fit with what it cost; `seconds` by phase, `cold` says whether build and compile are in them."""
+    """One fit with what it cost: `seconds` by phase, build and compile in them if `cold`, on `threads` CPUs."""
 
     problem: Problem
     fit: Fit
     seconds: Mapping[str, float]
     cold: bool
     checkpoints: Sequence[Checkpoint] = ()
+    threads: int | None = None
 
     @property
     def fitting(self) -> float:

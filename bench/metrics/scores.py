@@ -65,6 +65,7 @@ def _efficiency(scored: Scored, ess: float) -> Iterator[Row]:
         costs = {"ess_per_second_cold": sum(scored.seconds.get(p, 0.0) for p in phases)}
     else:
         costs = {"ess_per_second": scored.fitting, "ess_per_second_sampling": scored.seconds.get("sample", 0.0)}
+        costs["ess_per_core_second"] = scored.fitting * (scored.threads or 0)
     costs |= {"ess_per_gradient": gradients, "ess_per_gradient_sampling": gradients - warmup}
     for name, cost in costs.items():
         if cost > 0.0:

@@ -111,7 +111,7 @@ def make_scored(
     **stats: Any,
 ) -> Scored:
     fit = Fit(kind, draws, stats=stats, moments=moments or {})
-    return Scored(problem, fit, WARM if seconds is None else seconds, cold, checkpoints)
+    return Scored(problem, fit, WARM if seconds is None else seconds, cold, checkpoints, threads=2)
 
 
 def table(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
