@@ -38,7 +38,7 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 class Contender:
     """One backend on one scenario, as far as the verdict needs it.
 
-    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` its median warm seconds;
+    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` and `cold` its median seconds warm and cold;
     `times` {round: warm seconds to the target}; `reps` those that finished.
     """
 
@@ -50,6 +50,7 @@ class Contender:
     seconds: float | None = None
     times: Mapping[int, float] = field(default_factory=dict)
     reps: int = 0
+    cold: float | None = None
 
     @property
     def time(self) -> float:

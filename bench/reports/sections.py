@@ -193,6 +193,7 @@ def _contender(row: Row, finish: bool) -> Contender:
         error=row.b2_max,
         error_interval=row.b2_interval,
         seconds=row.warm,
+        cold=row.cold,
         times=row.tables.times(finish=finish),
         reps=row.reps,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_clear():
     v = verdict("S", (met("B", 2.5), met("A", 1.2), met("C", 9.0)))
     assert v.state == "clear"
     assert plain(v.sentence) == (
-        "Choose A for S: it reaches error 0.01 in 1.20 s; B, the next that does, takes 2.1× as long (2.1–2.1)."
+        "Choose A for S: it reaches error 0.01 in 1.20 s warm; B, the next that does, takes 2.1× as long (2.1–2.1)."
     )
     assert v.best_group == ("A",)
     assert "A was faster than B in 5 of 5 paired rounds" in plain(v.how_sure)
@@ -193,3 +194,12 @@ def test_interval_covers_the_true_ratio(rounds: int):
         held += r.low <= 1.3 <= r.high
     # Binomial sd of 400 trials at 0.95 is 0.011; with 3 rounds the bootstrap's own coarseness costs a few points more.
     assert 0.90 <= held / trials <= 0.99
+
+
+def test_a_leader_that_compiles_longer_than_it_saves_is_said_to() -> None:
+    a = replace(met("A", 0.06), cold=4.4)
+    b = replace(met("B", 0.4), cold=1.0)
+    lines = [plain(line) for line in verdict("S", (a, b)).why_not]
+    assert "For one fit in a fresh process, compile included, B is done first: 1.00 s against 4.40 s of A." in lines
+    quick = [plain(line) for line in verdict("S", (replace(a, cold=0.9), b)).why_not]
+    assert not any("fresh process" in line for line in quick)
