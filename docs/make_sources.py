@@ -63,8 +63,9 @@ def _scenario(section: Any, metrics: pd.DataFrame) -> list[str]:
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     lines += [_line(section, row, metrics[metrics.cell == row.cell]) for row in section.rows]
-    lines += ["", *_derived(section, metrics)]
-    return lines
+    lines.append("")
+    lines += [f"- `{backend}`: {note}" for backend, note in section.notes if "plugged in" not in note]
+    return [*lines, "", *_derived(section, metrics)]
 
 
 def _line(section: Any, row: Row, metrics: pd.DataFrame) -> str:

@@ -38,8 +38,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 class Contender:
     """One backend on one scenario, as far as the verdict needs it.
 
-    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` and `cold` its median seconds warm and cold;
-    `times` {round: warm seconds to the target}; `reps` those that finished.
+    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` and `cold` its median
+    seconds, warm and cold; `times` {round: warm seconds to the target}; `reps` those that finished.
     """
 
     label: str

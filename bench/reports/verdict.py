@@ -152,10 +152,9 @@ def _compare(scenario: str, met: list[Contender], rivals: list[Contender], finis
         if tied
         else _separated(scenario, leader, by_label, ratios, "finishes within" if finish else "reaches")
     )
-    return Verdict(
-        state, sentence, (*_colder(leader, met), *_why_not(rivals, met)), _how_sure(leader, by_label[rival], ratios[rival]),
-        leader.label, (leader.label, *tied), ratios,
-    )  # fmt: skip
+    why_not = (*_colder(leader, met), *_why_not(rivals, met))
+    how_sure = _how_sure(leader, by_label[rival], ratios[rival])
+    return Verdict(state, sentence, why_not, how_sure, leader.label, (leader.label, *tied), ratios)
 
 
 def _tied(scenario: str, leader: Contender, tied: list[str], ratios: Mapping[str, Ratio]) -> tuple[str, str, Sentence]:
