@@ -1,7 +1,8 @@
 """torch.metropolis, all chains as one batch, against the plain loop of the S3 source, on the S3 linear model.
 
 The plain loop has one chain, a tensor that asks for gradients per parameter, a Python loop over the parameters, and
-takes the log density of both states at every step, as one writes it first; a kinder one keeps that of the present state.
+takes the log density of both states at every step, as one writes it first; a kinder one keeps that of the present
+state.
 Prints draws per second and the ratios to both.
 """
 
