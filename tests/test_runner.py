@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import FAKES, ROOT
 
 SCENARIO = "correlated-rho95"
+DELAY = 0.5
+"""Seconds by which a busy machine may wake a sleeper late; it never wakes one early."""
 
 
 def fits(path, run="r"):
@@ -96,9 +98,8 @@ def test_the_tables_say_what_the_fake_did(bench, tmp_path):
     table = fits(tmp_path).set_index(["options", "rep"])
     for rep in range(3):
         row = table.loc[("sleep=0.3", rep)]
-        # a sleep is never short; 0.1 s is the scheduling delay allowed for on a shared machine
-        assert 0.3 <= row.seconds_sample < 0.4
-        assert 0.02 <= row.seconds_warmup < 0.12
+        assert 0.3 <= row.seconds_sample < 0.3 + DELAY
+        assert 0.02 <= row.seconds_warmup < 0.02 + DELAY
         assert row.split == "measured"
         assert row.seconds_total == pytest.approx(
             row.seconds_build + row.seconds_compile + row.seconds_warmup + row.seconds_sample + row.seconds_transfer
@@ -108,7 +109,7 @@ def test_the_tables_say_what_the_fake_did(bench, tmp_path):
         assert (row.seconds_compile == 0.0) == (rep > 0)
         assert pd.isna(row.seconds_import) == (rep > 0)
         again = table.loc[("recompile=true", rep)]
-        assert 0.05 <= again.seconds_compile - (0.1 if rep == 0 else 0.0) < 0.15
+        assert 0.05 <= again.seconds_compile - (0.1 if rep == 0 else 0.0) < 0.05 + DELAY
         assert ("inside a warm rep" in again.notes) == (rep > 0)
     values = metrics(tmp_path)
     cells = fits(tmp_path).drop_duplicates("options").set_index("options").cell
