@@ -53,7 +53,7 @@ class Planned:
     @property
     def kind(self) -> str:
         """point, vi, mcmc or exact."""
-        return self.backend.kind
+        return self.backend.kind_of(dict(self.cell.options))
 
     def description(self) -> dict[str, Any]:
         """The cell with everything a table needs that a record does not repeat."""

@@ -428,7 +428,8 @@ class Clock(Protocol):
 class Backend(Protocol):
     """The contract of `backends/<framework>/<method>.py`, a module of three functions and a few constants.
 
-    `KIND` (required), `Options` (a frozen dataclass), `FAMILIES` (tuple of family names) and `DEVICES` are literals:
+    `KIND` (required), `KIND_OF` (exceptions, {"option=value": kind}), `Options` (a frozen dataclass), `FAMILIES` (tuple
+    of family names), `DEVICES` and `DEFAULTS` (options of the track `defaults`) are literals:
     the catalog reads them from the source without importing the framework.
     """
 

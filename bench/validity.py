@@ -10,7 +10,7 @@ from bench.types import Dataset, Fit
 def complaint(fit: Fit, data: Dataset, kind: str) -> str:
     """One sentence on the first thing wrong with the draws; empty when nothing is."""
     if fit.kind != kind:
-        return f"the fit says it is {fit.kind}, its file says {kind}"
+        return f"the fit says it is {fit.kind}, its file declares {kind}"
     if set(fit.draws) != set(data.names):
         return f"parameters {', '.join(sorted(fit.draws))} instead of {', '.join(sorted(data.names))}"
     leading = {np.shape(draws)[:2] for draws in fit.draws.values()}

@@ -105,7 +105,7 @@ class Worker:
         record.notes = list(fit.notes)
         if clock.recompiled and not record.cold:
             record.notes.append(f"compiled for {clock.recompiled:.2f} s inside a warm rep, booked as compile")
-        wrong = complaint(fit, data, self.info.kind)
+        wrong = complaint(fit, data, self.info.kind_of(dict(self.cell.options)))
         return ("invalid", f"unusable draws: {wrong}") if wrong else ("ok", "")
 
     def finish(self, record: Record, fit: Fit | None, clock: WallClock) -> None:

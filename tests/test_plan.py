@@ -111,3 +111,11 @@ def test_the_defaults_track_takes_each_frameworks_own_precision_unless_one_is_na
     assert shipped.cells[0].backend.defaults == {"aot": False, "chain_method": "sequential"}
     assert {p.cell.dtype for p in make(Choice(**chosen, track="defaults", dtype="float64")).cells} == {"float64"}
     assert {p.cell.dtype for p in make(Choice(**chosen)).cells} == {"float64"}
+
+
+def test_the_kind_of_a_cell_may_depend_on_its_options():
+    plan = make(Choice(scenarios=["s1-known-noise"], backends=["pyro.svi[guide=[normal,delta]]"]))
+    assert {p.cell.backend_label: p.kind for p in plan.cells} == {
+        "pyro.svi[guide=normal]": "vi",
+        "pyro.svi[guide=delta]": "point",
+    }

@@ -19,10 +19,12 @@ from pyro.infer import JitTrace_ELBO, Trace_ELBO
 from torch import Tensor
 
 from backends.pyro import guides, models
+from backends.pyro import map as delta
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
 
 KIND = "vi"
+KIND_OF = {"guide=delta": "point"}
 FAMILIES = ("linear", "two_groups")
 DEVICES = ("cpu", "cuda")
 DRAWS = 4000
@@ -63,12 +65,16 @@ class State(NamedTuple):
     stats: dict[str, Any]
 
 
-def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program | delta.Program:
     """Make model, guide and ELBO; Unsupported for a guide or mini-batch the model cannot take."""
     if options.batch_size and (data.family != "linear" or options.batch_size > len(data.arrays["y"])):
         raise Unsupported(f"batch_size={options.batch_size}: only a linear model with as many rows has batches")
     if options.guide == "delta":
-        raise Unsupported("a delta guide gives a point and no distribution: run it as pyro.map")
+        if options != Options(guide="delta", lr=options.lr):
+            raise Unsupported(
+                "guide=delta takes lr alone: a point has neither particles nor batches, decay or jit here"
+            )
+        return delta.build(data, budget, delta.Options(lr=options.lr), place)
     pyro.enable_validation(False)
     pyro.clear_param_store()
     model = models.model(data, place, options.batch_size or None)
@@ -84,9 +90,9 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     return Program(options, budget.steps, place, guide, partial(elbo.differentiable_loss, model, guide), fraction)
 
 
-def compile(program: Program, data: Dataset) -> None:
+def compile(program: Program | delta.Program, data: Dataset) -> None:
     """Trace the ELBO on arrays of the same shapes, if it is to be traced."""
-    if program.options.jit:
+    if isinstance(program, Program) and program.options.jit:
         _reset(program, 0)
         args = models.to_tensors(data.arrays, data, program.place)
         program.guide(*args)
@@ -96,8 +102,10 @@ def compile(program: Program, data: Dataset) -> None:
                 program.loss(*args).backward()
 
 
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock) -> State | delta.State:
     """Maximise the ELBO, then draw from q; Diverged when q leaves the finite numbers."""
+    if isinstance(program, delta.Program):
+        return delta.fit(program, data, seed, clock)
     options, guide = program.options, program.guide
     _reset(program, seed)
     with clock("transfer"):
@@ -147,8 +155,10 @@ def _look(program: Program, data: Dataset, step: int, loss: Tensor, posterior: A
     return Estimate(mean, sd if scale.any() else None, loss.item())
 
 
-def draw(state: State) -> Fit:
-    """4000 independent draws of q as one chain, and its moments by Gauss–Hermite quadrature."""
+def draw(state: State | delta.State) -> Fit:
+    """4000 independent draws of q as one chain, and its moments by Gauss–Hermite quadrature; of a delta, its point."""
+    if isinstance(state, delta.State):
+        return delta.draw(state)
     draws = family(state.data.family).constrain(state.data, state.z)
     moments = {name: (state.found.mean[name], state.found.sd[name]) for name in draws} if state.found.sd else {}
     return Fit("vi", {name: value[None] for name, value in draws.items()}, stats=state.stats, moments=moments)

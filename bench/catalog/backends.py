@@ -23,7 +23,7 @@ BUDGET_OPTIONS: Mapping[str, str] = {
 }
 
 
-DECLARED = {"KIND", "FAMILIES", "DEVICES", "DEFAULTS", "PACKAGES", "EXTRA", "DTYPE"}
+DECLARED = {"KIND", "KIND_OF", "FAMILIES", "DEVICES", "DEFAULTS", "PACKAGES", "EXTRA", "DTYPE"}
 """Constants that a backend's file or its framework's folder may state as literals."""
 
 
@@ -74,12 +74,21 @@ class BackendInfo:
     extra: str
     dtype: str
     defaults: Mapping[str, Any]
+    kinds: Mapping[str, str]
     digest: str
 
     @property
     def framework(self) -> str:
         """The folder it lies in."""
         return self.name.partition(".")[0]
+
+    def kind_of(self, options: Mapping[str, Any]) -> str:
+        """The kind of its answers under these options: `kinds` holds exceptions, {"option=value": kind}."""
+        for setting, kind in self.kinds.items():
+            name, _, value = setting.partition("=")
+            if str(options.get(name)) == value:
+                return kind
+        return self.kind
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -137,6 +146,7 @@ def backend(name: str) -> BackendInfo:
         extra=str(framework.get("EXTRA", "")),
         dtype=str(framework.get("DTYPE", "float64")),
         defaults=dict(constants.get("DEFAULTS", {})),
+        kinds=dict(constants.get("KIND_OF", {})),
         digest=_digest(file),
     )
 

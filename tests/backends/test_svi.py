@@ -104,8 +104,16 @@ def test_mini_batches_count_as_fractions_of_a_gradient(s1: Dataset, contender: C
     assert clock.checkpoints[-1].gradients == pytest.approx(clock.checkpoints[-1].step * 0.4)
     with pytest.raises(Unsupported, match="batch_size=101"):
         contender("pyro.svi", s1, batch_size=101)
-    with pytest.raises(Unsupported, match=r"run it as pyro\.map"):
-        contender("pyro.svi", s1, guide="delta")
+
+
+def test_a_delta_guide_is_the_point_that_pyro_map_finds(s1: Dataset, contender: Callable[..., Any]) -> None:
+    found, _ = contender("pyro.svi", s1, guide="delta", lr=0.05).fit(s1)
+    point, _ = contender("pyro.map", s1, lr=0.05).fit(s1)
+    assert found.kind == "point"
+    for name in s1.names:
+        np.testing.assert_array_equal(found.draws[name], point.draws[name])
+    with pytest.raises(Unsupported, match="takes lr alone"):
+        contender("pyro.svi", s1, guide="delta", particles=2)
 
 
 def test_a_rate_that_explodes_is_divergence(s1: Dataset, contender: Callable[..., Any]) -> None:
