@@ -212,3 +212,18 @@ def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, 
     table = fits(tmp_path)
     assert len(table) == 36
     assert (table.status == "ok").sum() >= 2
+
+
+def test_what_a_dead_child_left_half_written_is_removed_and_its_neighbours_are_not(tmp_path):
+    from bench.runner.local import _tidy
+    from bench.store.folder import RunFolder
+
+    folder = RunFolder.create(tmp_path, "r")
+    fits_folder = folder.path / "fits"
+    (fits_folder / ".abc-0.npz").write_bytes(b"half")
+    (fits_folder / ".abc-1.77").mkdir()
+    (fits_folder / ".abc-1.77" / "record.json").write_text("{")
+    (fits_folder / "abc-0").mkdir()
+    (fits_folder / ".def-0.npz").write_bytes(b"another cell's")
+    _tidy(folder, "abc")
+    assert sorted(p.name for p in fits_folder.iterdir()) == [".def-0.npz", "abc-0"]

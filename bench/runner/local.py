@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -76,8 +77,16 @@ def one(job: Job, plan: Plan, folder: RunFolder, limits: Limits, tick: Callable[
         status, reason = _how(end, timeout)
         return _record_missing(job, plan, folder, status, reason, end=end, log=log.read_bytes())
     finally:
-        request.unlink(missing_ok=True)
-        log.unlink(missing_ok=True)
+        _tidy(folder, planned.cell.id)
+
+
+def _tidy(folder: RunFolder, cell: str) -> None:
+    """Remove the request, the log, and whatever a child that died was about to rename into place."""
+    for left in (folder.path / "fits").glob(f".{cell}-*"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def _request(job: Job, plan: Plan, folder: RunFolder, threads: int, log: Path) -> dict[str, object]:
