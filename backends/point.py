@@ -13,10 +13,10 @@ Loss = Literal["sum", "mean"]
 
 
 def start(data: Dataset, seed: int) -> dict[str, Array]:
-    """The scenario's start values; where it gives none, U(−2, 2), its exponential above a bound, or else its logit."""
+    """A start per site: the scenario's, or U(−2, 2), its exponential above a bound, its logit in an interval."""
     rng = np.random.default_rng(seed)
     found = {}
-    for p in data.parameters:
+    for p in data.sites:
         u = rng.uniform(-2, 2, p.shape)
         if p.lower < -2 and p.upper > 2:
             drawn = u

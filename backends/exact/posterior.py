@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench.data import family
+from bench.errors import NoReference
 from bench.types import Budget, Clock, Dataset, Fit, Place
 
 KIND = "exact"
-FAMILIES = ("linear", "two_groups")
+FAMILIES = ("linear", "two_groups", "eight_schools", "varying_intercept")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ def fit(budget: Budget, data: Dataset, seed: int, clock: Clock) -> dict[str, Any
     """Solve for the posterior, then draw from it; both are `sample`. NoReference where there is none."""
     size = (budget.chains, budget.draws)
     with clock("sample"):
-        drawn = family(data.family).reference(data).draw(size[0] * size[1], np.random.default_rng(seed))
+        posterior = family(data.family).reference(data)
+        if not math.isinf(posterior.n_effective):
+            raise NoReference("the reference is itself Monte Carlo: there is no exact posterior to draw from")
+        drawn = posterior.draw(size[0] * size[1], np.random.default_rng(seed))
     return {name: value.reshape(*size, *value.shape[1:]) for name, value in drawn.items()}
 
 

@@ -31,6 +31,31 @@ def linear(data: Dataset) -> Model:
     return model
 
 
+def logistic(data: Dataset) -> Model:
+    """y ~ Bernoulli(logit = X·weights + bias)."""
+
+    def model(X: jax.Array, y: jax.Array) -> None:
+        params = _sample(data)
+        logits = X @ params["weights"] + params.get("bias", 0.0)
+        with numpyro.plate("observations", len(y)):
+            numpyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
+
+    return model
+
+
+def robust(data: Dataset) -> Model:
+    """y ~ StudentT(df, X·weights + bias, sigma)."""
+
+    def model(X: jax.Array, y: jax.Array) -> None:
+        params = _sample(data)
+        mean = X @ params["weights"] + params.get("bias", 0.0)
+        sigma, df = (params[name] if name in params else data.priors[name].args[0] for name in ("sigma", "df"))
+        with numpyro.plate("observations", len(y)):
+            numpyro.sample("y", dist.StudentT(df, mean, sigma), obs=y)
+
+    return model
+
+
 def two_groups(data: Dataset) -> Model:
     """Two groups, each Normal with its own mean and scale."""
 
@@ -43,9 +68,38 @@ def two_groups(data: Dataset) -> Model:
     return model
 
 
+def eight_schools(data: Dataset) -> Model:
+    """y_j ~ Normal(theta_j, s_j) of effects theta_j ~ Normal(mu, tau)."""
+
+    def model(y: jax.Array, errors: jax.Array) -> None:
+        params = _sample_hierarchy(data)
+        with numpyro.plate("schools", len(y)):
+            numpyro.sample("y", dist.Normal(params["theta"], errors), obs=y)
+
+    return model
+
+
+def varying_intercept(data: Dataset) -> Model:
+    """y_i ~ Normal(a[group_i] + x_i·weights, sigma) of intercepts a_g ~ Normal(mu, tau)."""
+
+    def model(X: jax.Array, group: jax.Array, y: jax.Array) -> None:
+        params = _sample_hierarchy(data)
+        mean = params["a"][group.astype(int)]
+        if "weights" in params:
+            mean = mean + X @ params["weights"]
+        with numpyro.plate("observations", len(y)):
+            numpyro.sample("y", dist.Normal(mean, params["sigma"]), obs=y)
+
+    return model
+
+
 MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     "linear": (linear, ("x", "y")),
     "two_groups": (two_groups, ("y1", "y2")),
+    "logistic": (logistic, ("x", "y")),
+    "robust": (robust, ("x", "y")),
+    "eight_schools": (eight_schools, ("y", "errors")),
+    "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }
 
 
@@ -65,11 +119,11 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
     place = place or Place()
     made, args = model(data), to_arrays(data.arrays, data, place)
-    stops = np.cumsum([p.size for p in data.parameters])[:-1]
+    stops = np.cumsum([p.size for p in data.sites])[:-1]
 
     def density(point: jax.Array, args: tuple[jax.Array, ...]) -> Any:
         pieces = jnp.split(point, stops)
-        sites = {p.name: piece.reshape(p.shape) for p, piece in zip(data.parameters, pieces, strict=True)}
+        sites = {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
         return -potential_energy(made, args, {}, sites)
 
     flat = np.asarray(z, place.dtype).reshape(-1, data.dim)
@@ -78,4 +132,23 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
 
 
 def _sample(data: Dataset) -> dict[str, jax.Array]:
-    return {p.name: numpyro.sample(p.name, distribution(data.priors[p.name], p)) for p in data.parameters}
+    """Sample every site that has a prior of its own."""
+    own = [p for p in data.sites if p.name in data.priors]
+    return {p.name: numpyro.sample(p.name, distribution(data.priors[p.name], p)) for p in own}
+
+
+def _sample_hierarchy(data: Dataset) -> dict[str, jax.Array]:
+    """Sample every site in order, the effects Normal(mu, tau) themselves (centred) or as eta (non-centred)."""
+    params: dict[str, jax.Array] = {}
+    effects = next(p for p in data.parameters if p.name not in data.priors)
+    for p in data.sites:
+        if p.name in data.priors:
+            params[p.name] = numpyro.sample(p.name, distribution(data.priors[p.name], p))
+            continue
+        with numpyro.plate("effects", effects.size):
+            if data.coordinates:
+                eta = numpyro.sample("eta", dist.Normal(0.0, 1.0))
+                params[effects.name] = numpyro.deterministic(effects.name, params["mu"] + params["tau"] * eta)
+            else:
+                params[effects.name] = numpyro.sample(effects.name, dist.Normal(params["mu"], params["tau"]))
+    return params

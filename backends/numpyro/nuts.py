@@ -17,7 +17,7 @@ from backends.numpyro import models
 from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups")
+FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 DEFAULTS = {"aot": False, "chain_method": "sequential"}
 """What `MCMC` does by default where there is one device; the options of the track `defaults`."""
@@ -51,8 +51,9 @@ class Collected(NUTS):
 
 @dataclass
 class Program:
-    """The sampler, and its executable once `compile` has made it."""
+    """The sampler, and its executable once `compile` has made it; `names` are the parameters to give back."""
 
+    names: tuple[str, ...]
     budget: Budget
     options: Options
     place: Place
@@ -79,7 +80,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         )
 
     sampler = _ahead if options.aot else _plain
-    return Program(budget, options, place, sampler(kernel, budget, options))
+    return Program(data.names, budget, options, place, sampler(kernel, budget, options))
 
 
 def _ahead(kernel: Callable[[], NUTS], budget: Budget, options: Options) -> Callable[..., Drawn]:
@@ -160,5 +161,5 @@ def draw(state: tuple[Program, Drawn]) -> Fit:
         "energy": np.asarray(extra["energy"], np.float64)[:, warmup:],
         "accept_prob": np.asarray(extra["accept_prob"], np.float64)[:, warmup:],
     }
-    draws = {name: np.asarray(value, np.float64)[:, warmup:] for name, value in samples.items()}
+    draws = {name: np.asarray(samples[name], np.float64)[:, warmup:] for name in program.names}
     return Fit("mcmc", draws, stats=stats)

@@ -13,6 +13,7 @@ from bench.types import Place, Unavailable
 _started = Place()
 _total = 0.0
 _counted: list[tuple[float, float]] = []
+_reused = 0
 
 
 def _listen(event: str, seconds: float, **_: object) -> None:
@@ -27,7 +28,14 @@ def _listen(event: str, seconds: float, **_: object) -> None:
     _counted.append((began, seconds))
 
 
+def _notice(event: str, **_: object) -> None:
+    """Count programs that came out of the compilation cache."""
+    global _reused
+    _reused += event == "/jax/compilation_cache/cache_hits"
+
+
 jax.monitoring.register_event_duration_secs_listener(_listen)
+jax.monitoring.register_event_listener(_notice)
 
 
 def start(place: Place) -> None:
@@ -63,6 +71,19 @@ def compile_seconds() -> float:
 def threads() -> int | None:
     """XLA offers no read-back; its pool is as large as the affinity it found at start."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def reuse_compiled(folder: str) -> None:
+    """Keep what is compiled in a folder of this run, and take it from there in its later rounds."""
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_enable_compilation_cache", True)
+
+
+def reused_compiled() -> int:
+    """Programs that were not compiled but taken from the folder, so far."""
+    return _reused
 
 
 def versions() -> dict[str, str]:

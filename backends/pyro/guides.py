@@ -29,8 +29,8 @@ class MeanField(PyroModule):
         super().__init__()
         zeros = torch.zeros(data.dim, dtype=dtype_of(place), device=place.device)
         self.loc, self.raw_scale = nn.Parameter(zeros), nn.Parameter(zeros.clone())
-        self.sizes = [p.size for p in data.parameters]
-        self.sites = [(p, _transform(p)) for p in data.parameters]
+        self.sizes = [p.size for p in data.sites]
+        self.sites = [(p, _transform(p)) for p in data.sites]
 
     def reset(self, generator: torch.Generator) -> None:
         """loc ~ N(0, 1), raw scale ~ −3 + 0.05·N(0, 1)."""

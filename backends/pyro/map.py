@@ -17,10 +17,11 @@ from pyro.infer.autoguide import AutoDelta, init_to_value
 
 from backends import point
 from backends.pyro import models
+from bench.data import family
 from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place
 
 KIND = "point"
-FAMILIES = ("linear", "two_groups")
+FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 
 
@@ -34,6 +35,7 @@ class Options:
 class Program(NamedTuple):
     """Model, and what `fit` needs beside the data."""
 
+    data: Dataset
     model: models.Model
     lr: float
     steps: int
@@ -50,7 +52,7 @@ class State(NamedTuple):
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Make the model."""
     pyro.enable_validation(False)
-    return Program(models.model(data, place), options.lr, budget.steps, place)
+    return Program(data, models.model(data, place), options.lr, budget.steps, place)
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
@@ -77,7 +79,8 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 
 @torch.no_grad()
 def _look(program: Program, guide: Any, step: int, args: Any) -> Estimate:
-    found: Arrays = {name: x.double().cpu().numpy().copy() for name, x in guide.median().items()}
+    sites: Arrays = {name: x.double().cpu().numpy().copy() for name, x in guide.median().items()}
+    found = family(program.data.family).from_sites(program.data, sites)
     loss = Trace_ELBO().loss(program.model, guide, *args)
     if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in found.values())):
         raise Diverged(f"loss is {loss:g} at step {step}; a smaller lr may help")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pyro
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.distributions import biject_to
 
 from backends.pyro.priors import distribution, dtype_of
-from bench.types import Array, Arrays, Dataset, Place
+from bench.types import Array, Arrays, Dataset, Parameter, Place
 
 Model = Callable[..., None]
 
@@ -27,15 +28,42 @@ def linear(data: Dataset, place: Place, batch: int | None = None) -> Model:
         params = sample()
         with pyro.plate("observations", n, subsample_size=batch) as rows:
             X, y = (X, y) if batch is None else (X[rows], y[rows])
-            weights = params["weights"]
-            mean = weights @ X.mT
-            if weights.dim() > 1:  # vectorised particles, (P, 1, J) → (P, n)
-                mean = mean.squeeze(-2)
-            if "bias" in params:
-                mean = mean + params["bias"]
-            pyro.sample("y", dist.Normal(mean, params["sigma"] if known is None else known), obs=y)
+            pyro.sample("y", dist.Normal(_predictor(params, X), params["sigma"] if known is None else known), obs=y)
 
     return model
+
+
+def logistic(data: Dataset, place: Place, batch: int | None = None) -> Model:
+    """y ~ Bernoulli(logit = X·weights + bias), on all rows."""
+    sample = _sampler(data, place)
+
+    def model(X: Tensor, y: Tensor) -> None:
+        logits = _predictor(sample(), X)
+        with pyro.plate("observations", len(y)):
+            pyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
+
+    return model
+
+
+def robust(data: Dataset, place: Place, batch: int | None = None) -> Model:
+    """y ~ StudentT(df, X·weights + bias, sigma), on all rows."""
+    sample = _sampler(data, place)
+    known = {name: data.priors[name].args[0] for name in ("sigma", "df") if name not in data.names}
+
+    def model(X: Tensor, y: Tensor) -> None:
+        params = sample()
+        sigma, df = (params[name] if name in params else known[name] for name in ("sigma", "df"))
+        with pyro.plate("observations", len(y)):
+            pyro.sample("y", dist.StudentT(df, _predictor(params, X), sigma), obs=y)
+
+    return model
+
+
+def _predictor(params: Mapping[str, Tensor], X: Tensor) -> Tensor:
+    mean = params["weights"] @ X.mT
+    if params["weights"].dim() > 1:  # vectorised particles, (P, 1, J) → (P, n)
+        mean = mean.squeeze(-2)
+    return mean + params["bias"] if "bias" in params else mean
 
 
 def two_groups(data: Dataset, place: Place, batch: int | None = None) -> Model:
@@ -52,9 +80,45 @@ def two_groups(data: Dataset, place: Place, batch: int | None = None) -> Model:
     return model
 
 
+def eight_schools(data: Dataset, place: Place, batch: int | None = None) -> Model:
+    """y_j ~ Normal(theta_j, s_j) of effects theta_j ~ Normal(mu, tau)."""
+    sample = _hierarchy_sampler(data, place)
+
+    def model(y: Tensor, errors: Tensor) -> None:
+        params = sample()
+        with pyro.plate("schools", len(y)):
+            pyro.sample("y", dist.Normal(_rows(params["theta"]), errors), obs=y)
+
+    return model
+
+
+def varying_intercept(data: Dataset, place: Place, batch: int | None = None) -> Model:
+    """y_i ~ Normal(a[group_i] + x_i·weights, sigma) of intercepts a_g ~ Normal(mu, tau), on all rows."""
+    sample = _hierarchy_sampler(data, place)
+
+    def model(X: Tensor, group: Tensor, y: Tensor) -> None:
+        params = sample()
+        mean = _rows(params["a"])[..., group.long()]
+        if "weights" in params:
+            mean = mean + _rows(params["weights"] @ X.mT)
+        with pyro.plate("observations", len(y)):
+            pyro.sample("y", dist.Normal(mean, params["sigma"]), obs=y)
+
+    return model
+
+
+def _rows(x: Tensor) -> Tensor:
+    """Events as rows of a plate: of vectorised particles (P, 1, J) → (P, J)."""
+    return x.squeeze(-2) if x.dim() > 1 else x
+
+
 MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
     "linear": (linear, ("x", "y")),
     "two_groups": (two_groups, ("y1", "y2")),
+    "logistic": (logistic, ("x", "y")),
+    "robust": (robust, ("x", "y")),
+    "eight_schools": (eight_schools, ("y", "errors")),
+    "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }
 
 
@@ -79,7 +143,7 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     place = place or Place()
     args = to_tensors(data.arrays, data, place)
     made = model(data, place)
-    transforms = {p.name: biject_to(distribution(data.priors[p.name], p, place).support) for p in data.parameters}
+    transforms = _supports(data, made, args, place)
     points = torch.tensor(z, dtype=dtype_of(place), device=place.device).reshape(-1, data.dim)
     values, gradients = [], []
     for point in points:  # Pyro scores one trace at a time
@@ -94,16 +158,58 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     return np.array(values).reshape(z.shape[:-1]), np.array(gradients).reshape(z.shape)
 
 
+def _supports(data: Dataset, made: Model, args: tuple[Tensor, ...], place: Place) -> dict[str, Any]:
+    """The bijection onto the support that the model itself states for each site, seen by tracing it once."""
+    inside = {p.name: torch.full(p.shape, _interior(p), dtype=dtype_of(place), device=place.device) for p in data.sites}
+    trace = pyro.poutine.trace(pyro.poutine.condition(made, inside)).get_trace(*args)
+    return {name: biject_to(trace.nodes[name]["fn"].support) for name in inside}
+
+
+def _interior(p: Parameter) -> float:
+    """A point inside a site's support."""
+    if np.isfinite(p.upper):
+        return 0.5 * (p.lower + p.upper)
+    return p.lower + 1.0 if np.isfinite(p.lower) else 0.0
+
+
 def _sites(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
-    pieces = flat.split([p.size for p in data.parameters])
-    return {p.name: piece.reshape(p.shape) for p, piece in zip(data.parameters, pieces, strict=True)}
+    pieces = flat.split([p.size for p in data.sites])
+    return {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
 
 
 def _sampler(data: Dataset, place: Place) -> Callable[[], Mapping[str, Tensor]]:
-    """Sample every parameter; the prior objects are made once, not at each step."""
-    priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.parameters}
+    """Sample every site that has a prior of its own; the prior objects are made once, not at each step."""
+    priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.sites if p.name in data.priors}
 
     def sample() -> Mapping[str, Tensor]:
         return {name: pyro.sample(name, prior) for name, prior in priors.items()}
+
+    return sample
+
+
+def _hierarchy_sampler(data: Dataset, place: Place) -> Callable[[], Mapping[str, Tensor]]:
+    """Sample every site in order, the effects Normal(mu, tau) themselves (centred) or as eta (non-centred).
+
+    In order, because an automatic guide lays out its vector as the model's trace does.
+    """
+    priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.sites if p.name in data.priors}
+    effects = next(p for p in data.parameters if p.name not in data.priors)
+    zero = torch.zeros(effects.shape, dtype=dtype_of(place), device=place.device)
+    standard = dist.Normal(zero, torch.ones_like(zero)).to_event(1)
+
+    def sample() -> Mapping[str, Tensor]:
+        params: dict[str, Tensor] = {}
+        for p in data.sites:
+            if p.name in priors:
+                params[p.name] = pyro.sample(p.name, priors[p.name])
+                continue
+            mu, tau = params["mu"].unsqueeze(-1), params["tau"].unsqueeze(-1)
+            if data.coordinates:
+                value = mu + tau * pyro.sample("eta", standard)
+                params[effects.name] = pyro.deterministic(effects.name, value, event_dim=1)
+            else:
+                law = dist.Normal(mu.expand(*mu.shape[:-1], effects.size), tau).to_event(1)
+                params[effects.name] = pyro.sample(effects.name, law)
+        return params
 
     return sample

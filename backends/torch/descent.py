@@ -100,8 +100,9 @@ LOSSES: dict[Objective, Loss] = {
 def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
     """What is optimised: all parameters, all of them unconstrained, or weights and bias alone."""
     if objective == "map_unconstrained":
-        return family(data.family).unconstrain(data, start)
-    names = [n for n in data.names if objective == "map" or n in ("weights", "bias")]
+        fam = family(data.family)
+        return fam.unconstrain(data, fam.from_sites(data, start))
+    names = [p.name for p in data.sites if objective == "map" or p.name in ("weights", "bias")]
     return np.concatenate([np.ravel(start[n]) for n in names])
 
 
@@ -115,7 +116,7 @@ def _look(data: Dataset, arrays: models.Tensors, step: int, theta: Tensor, objec
     found = {name: value.double().cpu().numpy().copy() for name, value in params.items()}
     if not np.isfinite(loss):
         raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, found)}")
-    return Estimate(found, objective=loss)
+    return Estimate(family(data.family).from_sites(data, found), objective=loss)
 
 
 def _seen(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest: Any) -> Estimate:
@@ -148,9 +149,9 @@ def _unfinished(
 
 def _culprit(data: Dataset, found: Arrays) -> str:
     """The parameter outside its support, or the ones that are no longer numbers."""
-    for p in data.parameters:
+    for p in data.sites:
         outside = found[p.name][(found[p.name] <= p.lower) | (found[p.name] >= p.upper)]
         if outside.size:
             return f"{p.name} = {outside[0]:.4g} left ({p.lower:g}, {p.upper:g}), as it can on its natural scale"
-    lost = [name for name in data.names if not np.isfinite(found[name]).all()]
+    lost = [name for name in found if not np.isfinite(found[name]).all()]
     return f"{', '.join(lost) or 'the log density'} is not finite: a step left the support, or lr is too large"

@@ -11,7 +11,7 @@ from bench.types import Budget, Dataset, Place
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
-FAMILIES = ("linear", "two_groups")
+FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 
 

@@ -21,7 +21,7 @@ from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups")
+FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 TUNE = 100
 """Steps between two looks at the acceptance rate, and per block of random numbers."""
@@ -122,10 +122,11 @@ def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
     """A start per chain (chain, dim), drawn as for point methods: far out in a wide prior nothing points back."""
     seeds = np.random.SeedSequence(seed).generate_state(chains)
     starts = [point.start(replace(data, start={}), int(s)) for s in seeds]
-    stacked = {name: np.stack([start[name] for start in starts]) for name in data.names}
+    stacked = {p.name: np.stack([start[p.name] for start in starts]) for p in data.sites}
     if options.space == "unconstrained":
-        return family(data.family).unconstrain(data, stacked)
-    return np.concatenate([stacked[p.name].reshape(chains, p.size) for p in data.parameters], axis=1)
+        fam = family(data.family)
+        return fam.unconstrain(data, fam.from_sites(data, stacked))
+    return np.concatenate([stacked[p.name].reshape(chains, p.size) for p in data.sites], axis=1)
 
 
 def _begin(data: Dataset, arrays: models.Tensors, at: Tensor, options: Options, seed: int) -> Walk:
@@ -188,10 +189,11 @@ def draw(state: State) -> Fit:
     if state.options.space == "unconstrained":
         draws = fam.constrain(state.data, at)
     else:
-        pieces = np.split(at, np.cumsum([p.size for p in state.data.parameters])[:-1], axis=-1)
-        draws = {
+        pieces = np.split(at, np.cumsum([p.size for p in state.data.sites])[:-1], axis=-1)
+        sites = {
             p.name: np.ascontiguousarray(piece.reshape(at.shape[:2] + p.shape))
-            for p, piece in zip(state.data.parameters, pieces, strict=True)
+            for p, piece in zip(state.data.sites, pieces, strict=True)
         }
+        draws = fam.from_sites(state.data, sites)
     notes = ("no gradient is taken: a log density evaluation is counted as one",)
     return Fit("mcmc", dict(draws), stats=state.stats, notes=notes)

@@ -27,6 +27,7 @@ class ConjugatePosterior:
     """
 
     n_effective = math.inf
+    log_evidence_se = 0.0
     mean: Arrays
     sd: Arrays
     centred_square_variance: Arrays

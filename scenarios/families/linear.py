@@ -10,29 +10,29 @@ import numpy.typing as npt
 import scipy
 
 from bench.types import Array, Arrays, Dataset, Prior, Reference
-from scenarios.families import conjugate, linear_optimum, priors, transforms
+from scenarios.families import conjugate, importance, linear_optimum, priors, transforms
+from scenarios.families.direct import (
+    constrain,
+    coordinates,
+    from_sites,
+    prior_draw,
+    prior_variance,
+    to_sites,
+    unconstrain,
+)
 from scenarios.families.linear_data import parameters, simulate, start
 from scenarios.families.linear_settings import KEYS, PRIORS, check, notes, settings
 
 __all__ = [
-    "KEYS", "PRIORS", "check", "constrain", "derived", "log_density", "log_likelihood", "notes", "objective",
-    "observation_cdf", "optimum", "parameters", "predict", "reference", "settings", "simulate", "start", "unconstrain",
+    "KEYS", "PRIORS", "check", "constrain", "coordinates", "derived", "from_sites", "log_density", "log_likelihood",
+    "notes", "objective", "observation_cdf", "optimum", "parameters", "predict", "prior_predictive", "prior_variance",
+    "reference", "settings", "simulate", "start", "to_sites", "unconstrain",
 ]  # fmt: skip
 
 CHUNK = 5_000_000
 """Residuals held at once by `log_density`: 40 MB of float64."""
 
 _LOG_2PI = math.log(2.0 * math.pi)
-
-
-def constrain(data: Dataset, z: Array) -> dict[str, Array]:
-    """Unconstrained vectors (..., dim) → draws {name: (..., *shape)}."""
-    return transforms.constrain(data.parameters, z)
-
-
-def unconstrain(data: Dataset, draws: Arrays) -> Array:
-    """Draws {name: (..., *shape)} → unconstrained vectors (..., dim)."""
-    return transforms.unconstrain(data.parameters, draws)
 
 
 def known_sigma(model: Mapping[str, Prior]) -> float | None:
@@ -80,6 +80,13 @@ def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bo
     return {"prediction": predict(data, draws, data.predict)} if data.predict else {}
 
 
+def prior_predictive(data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+    """A truth from the priors and observations of it at the features of `data`; NoReference for a flat prior."""
+    truth, x = prior_draw(data, rng), data.arrays["x"]
+    noise = rng.standard_normal(len(x))
+    return truth, {**data.arrays, "y": predict(data, truth, {"x": x}) + sigma_of(data, truth) * noise}
+
+
 def log_density(data: Dataset, z: Array) -> tuple[Array, Array]:
     """Log posterior density with Jacobian and its gradient, (...) and (..., dim); normalised but for the evidence."""
     z = np.asarray(z, dtype=float)
@@ -115,7 +122,10 @@ def natural_log_density(data: Dataset, params: Arrays) -> tuple[Array, Array]:
 
 
 def reference(data: Dataset) -> Reference:
-    """The exact posterior; NoReference with the reason where the model is not conjugate given sigma."""
+    """The exact posterior, or by importance sampling under student_t or cauchy priors; NoReference with the reason."""
+    heavy = {"student_t", "cauchy"} & {prior.name for prior in data.priors.values()}
+    if heavy:
+        return importance.posterior(data, log_density, constrain, linear_optimum.begin(data))
     return conjugate.posterior(data)
 
 

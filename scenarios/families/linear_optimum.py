@@ -53,7 +53,7 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
     a = design(data)
     gram = a.T @ a
     least_sigma = _LEAST_RELATIVE_SIGMA * float(np.sqrt(np.mean(data.arrays["y"] ** 2)))
-    z = _begin(data)
+    z = begin(data)
     value, gradient = _negative(data, name, z, log_density)
     before = np.inf
     for _ in range(MAX_STEPS):
@@ -74,7 +74,8 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
     raise NoReference(f"{name} has no minimum that Newton steps from least squares reach: the design may interpolate")
 
 
-def _begin(data: Dataset) -> Array:
+def begin(data: Dataset) -> Array:
+    """The least-squares fit with the sigma of its residuals, drawn inside the supports, in unconstrained space."""
     begun = dict(least_squares(data))
     for p in data.parameters:
         if p.name == "sigma":

@@ -53,7 +53,8 @@ def _quantile(p: Array, weights: Array, means: Array, sds: Array) -> Array:
         density = np.einsum("k,mkp->mp", weights, np.exp(-0.5 * standard**2) / sds) / np.sqrt(2.0 * np.pi)
         newton = x - excess / np.where(density > 0.0, density, np.inf)
         moved = np.where((newton >= low) & (newton <= high), newton, 0.5 * (low + high))
-        settled = np.abs(moved - x) <= 4.0 * np.finfo(float).eps * np.maximum(np.abs(x), sds.min(axis=0))
+        # the rounding of a sum of thousands of components moves a root by some 1e-14 of their width
+        settled = np.abs(moved - x) <= 64.0 * np.finfo(float).eps * np.maximum(np.abs(x), weights @ sds)
         x = moved
         if settled.all():
             break

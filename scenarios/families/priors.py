@@ -141,3 +141,15 @@ def variance(prior: Prior) -> float:
         case "log_normal", (loc, scale):
             return float(scipy.special.expm1(scale**2)) * math.exp(2.0 * loc + scale**2)
     return math.inf
+
+
+def moments(prior: Prior) -> float:
+    """The order below which absolute moments are finite: inf for light tails, the df of a student_t, 0 for `flat`."""
+    match prior.name, prior.args:
+        case "flat", _:
+            return 0.0
+        case (("cauchy" | "half_cauchy"), _):
+            return 1.0
+        case "student_t", (df, _, _):
+            return df
+    return math.inf

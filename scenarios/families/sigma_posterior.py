@@ -30,9 +30,11 @@ class SigmaPosterior:
     posterior masses. The window's upper end makes room for sigma⁴, so that fourth moments converge too.
     """
 
-    def __init__(self, log_likelihood: Callable[[Array], Array], prior: Prior, *, scale: float) -> None:
+    def __init__(
+        self, log_likelihood: Callable[[Array], Array], prior: Prior, *, scale: float, name: str = "sigma"
+    ) -> None:
         lower, upper = priors.support(prior)
-        self._bounds = (max(lower, 0.0), upper)
+        self._bounds, self._name = (max(lower, 0.0), upper), name
         self._log_likelihood, self._prior = log_likelihood, prior
         centre = 0.0 if math.isfinite(upper) else math.log(scale)
         self._low, self._high = self._window(centre + np.linspace(-REACH, REACH, 1201))
@@ -73,7 +75,9 @@ class SigmaPosterior:
         threshold = float(heights.max()) - NATS
         first = int(np.argmax(heights > threshold))
         if first == 0:
-            raise NoReference("the posterior of sigma is improper or lacks a fourth moment: too few observations")
+            raise NoReference(
+                f"the posterior of {self._name} is improper or lacks a fourth moment: too few observations"
+            )
         return float(
             scipy.optimize.brentq(lambda at: float(height(np.array([at]))[0]) - threshold, t[first - 1], t[first])
         )
@@ -90,7 +94,7 @@ class SigmaPosterior:
             if abs(now - previous) <= 1e-13 + 16.0 * np.finfo(float).eps * abs(top):
                 return now, t
             previous, count = now, 2 * count
-        raise NoReference(f"the evidence integral over sigma has not settled with {FINEST} nodes")
+        raise NoReference(f"the evidence integral over {self._name} has not settled with {FINEST} nodes")
 
     @cached_property
     def _spline(self) -> tuple[Array, scipy.interpolate.PPoly, Array, scipy.interpolate.PPoly]:

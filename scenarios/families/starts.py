@@ -41,5 +41,6 @@ def values(table: Mapping[str, Any], parameters: Sequence[Parameter], rng: np.ra
         if isinstance(value, Mapping):
             begun[p.name] = priors.draw(checks.prior_rule(f"start.{p.name}", value), p.shape, rng)
         elif value is not None:
-            begun[p.name] = np.broadcast_to(np.asarray(value, dtype=float), p.shape).copy()
+            given = np.asarray(value, dtype=float)
+            begun[p.name] = given.reshape(p.shape) if given.ndim else np.full(p.shape, given)
     return begun

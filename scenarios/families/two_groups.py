@@ -13,27 +13,35 @@ import numpy.typing as npt
 import scipy
 
 from bench.types import Array, Arrays, Dataset, Reference
-from scenarios.families import linear, transforms
+from scenarios.families import linear
+from scenarios.families.direct import (
+    constrain,
+    coordinates,
+    from_sites,
+    prior_draw,
+    prior_variance,
+    to_sites,
+    unconstrain,
+)
 from scenarios.families.two_groups_data import parameters, simulate, start
 from scenarios.families.two_groups_posterior import GroupsPosterior, regression
 from scenarios.families.two_groups_settings import KEYS, PRIORS, check, notes, settings
 
 __all__ = [
-    "KEYS", "PRIORS", "check", "constrain", "derived", "log_density", "log_likelihood", "notes", "objective",
-    "observation_cdf", "optimum", "parameters", "predict", "reference", "settings", "simulate", "start", "unconstrain",
+    "KEYS", "PRIORS", "check", "constrain", "coordinates", "derived", "from_sites", "log_density", "log_likelihood",
+    "notes", "objective", "observation_cdf", "optimum", "parameters", "predict", "prior_predictive", "prior_variance",
+    "reference", "settings", "simulate", "start", "to_sites", "unconstrain",
 ]  # fmt: skip
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-def constrain(data: Dataset, z: Array) -> dict[str, Array]:
-    """Unconstrained vectors (..., 4) → draws {name: (..., 2)}."""
-    return transforms.constrain(data.parameters, z)
-
-
-def unconstrain(data: Dataset, draws: Arrays) -> Array:
-    """Draws {name: (..., 2)} → unconstrained vectors (..., 4)."""
-    return transforms.unconstrain(data.parameters, draws)
+def prior_predictive(data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+    """A truth from the priors and as many observations of each group; NoReference for a flat prior."""
+    truth = prior_draw(data, rng)
+    sizes = (len(data.arrays["y1"]), len(data.arrays["y2"]))
+    drawn = [truth["mu"][g] + truth["sigma"][g] * rng.standard_normal(n) for g, n in enumerate(sizes)]
+    return truth, {**data.arrays, "y1": drawn[0], "y2": drawn[1]}
 
 
 def log_density(data: Dataset, z: Array) -> tuple[Array, Array]:

@@ -24,11 +24,7 @@ def truth_known(settings: Mapping[str, Any]) -> bool:
 @lru_cache(maxsize=8)
 def read_table(file: str) -> tuple[Array, Array]:
     """y1 (n1,) and y2 (n2,) of a CSV file with header group,y and groups 1 and 2, relative to scenarios/."""
-    path = SCENARIOS / file
-    if not path.is_file():
-        raise ScenarioError("data.file", file, "it must name a CSV file below the scenarios' folder")
-    with path.open(encoding="utf-8") as stream:
-        header = stream.readline().strip()
+    path, header = checks.data_file(file, SCENARIOS)
     if header != "group,y":
         raise ScenarioError("data.file", file, f"its header must be group,y but is {header}")
     try:
@@ -48,7 +44,7 @@ def read_table(file: str) -> tuple[Array, Array]:
 def check_data(scenario: Scenario) -> None:
     """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
     table = checks.table("data", scenario.data, ("file",))
-    file = table["file"]
+    file = table.get("file")
     if not isinstance(file, str):
         raise ScenarioError("data.file", file, "it must be a path below the scenarios' folder")
     for key, value in scenario.overrides.items():

@@ -25,6 +25,7 @@ class GroupsPosterior:
     """A `Reference` exact to rounding (see `bench.types.Reference`); each group is a `ConjugatePosterior`."""
 
     n_effective = math.inf
+    log_evidence_se = 0.0
     method = "two independent groups: normal given sigma, trapezoid rule over sigma"
     mean: Arrays
     sd: Arrays

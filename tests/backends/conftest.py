@@ -15,6 +15,7 @@ from bench.types import Budget, Dataset, Fit, Parameter, Place, Prior
 
 NORMAL = Prior("normal", (0.0, 10.0))
 EXPONENTIAL = Prior("exponential", (2.0,))
+FOUR = Prior("known", (4.0,))
 
 
 def make_linear(
@@ -52,6 +53,30 @@ def make_two_groups() -> Dataset:
     return Dataset(
         "two_groups", parameters, arrays, {"mu": Prior("normal", (0.0, 1.0)), "sigma": Prior("uniform", (0.0, 100.0))}
     )
+
+
+def make_logistic(*, location: Prior = NORMAL, bias: bool = True, n: int = 60) -> Dataset:
+    """Two features, y of 0 and 1."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((n, 2))
+    y = (rng.random(n) < 1 / (1 + np.exp(-(x @ [1.0, -1.5] + 0.5)))).astype(float)
+    parameters = (Parameter("weights", (2,)),) + ((Parameter("bias"),) if bias else ())
+    return Dataset("logistic", parameters, {"x": x, "y": y}, {p.name: location for p in parameters})
+
+
+def make_robust(
+    *, sigma: Prior = EXPONENTIAL, df: Prior = FOUR, location: Prior = NORMAL, bias: bool = True
+) -> Dataset:
+    """Two features, noise of three degrees of freedom."""
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((60, 2))
+    y = x @ [1.0, -1.5] + 0.5 + rng.standard_t(3.0, 60)
+    parameters = [Parameter("weights", (2,)), Parameter("bias")][: 1 + bias]
+    priors = {p.name: location for p in parameters} | {"sigma": sigma, "df": df}
+    for name, prior in (("sigma", sigma), ("df", df)):
+        if prior.name != "known":
+            parameters.append(Parameter(name, (), *(prior.args if prior.name == "uniform" else (0.0, np.inf))))
+    return Dataset("robust", tuple(parameters), {"x": x, "y": y}, priors)
 
 
 @dataclass
@@ -97,6 +122,18 @@ def make_contender(
 def linear() -> Callable[..., Dataset]:
     """`make_linear`."""
     return make_linear
+
+
+@pytest.fixture(scope="session")
+def logistic() -> Callable[..., Dataset]:
+    """`make_logistic`."""
+    return make_logistic
+
+
+@pytest.fixture(scope="session")
+def robust() -> Callable[..., Dataset]:
+    """`make_robust`."""
+    return make_robust
 
 
 @pytest.fixture(scope="session")

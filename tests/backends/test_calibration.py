@@ -1,13 +1,12 @@
-"""Simulation-based calibration (Talts et al. 2018): the truth's rank among posterior draws is uniform, if all is right.
+"""Simulation-based calibration (Talts et al. 2018) of the exact posterior, with data that no code of ours has made.
 
-The truth comes from the prior, so this needs neither the exact posterior nor any other code of ours to be right.
+Of the backends it is `bench calibrate` that says it: tests/calibration.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -80,16 +79,3 @@ def test_draws_twice_too_wide_are_noticed(template: Dataset) -> None:
         return {name: exact.mean[name] + 2 * (draws - exact.mean[name]) for name, draws in drawn.items()}
 
     assert max(p_values(ranks_of(template, 300, wide)).values()) < P
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "thin"), [("numpyro.nuts", 20), ("torch.metropolis", 80)])
-def test_samplers_are_calibrated(name: str, thin: int, template: Dataset, contender: Callable[..., Any]) -> None:
-    """Thinned far enough that the draws are close to independent, which uniform ranks need."""
-    made = contender(name, template, draws=(DRAWS + 1) * thin // 4)
-
-    def drawn(data: Dataset, seed: int) -> dict[str, Array]:
-        fit, _ = made.fit(data, seed)
-        return {k: v.reshape(-1, *v.shape[2:])[thin - 1 :: thin][:DRAWS] for k, v in fit.draws.items()}
-
-    assert min(p_values(ranks_of(template, 200, drawn)).values()) > P

@@ -12,6 +12,7 @@ import pytest
 
 from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files
+from bench.check import answers
 from bench.clock import WallClock
 from bench.data import family
 from bench.types import Dataset, Fit, Place, Prior
@@ -69,14 +70,15 @@ def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], nam
     assert all(value.dtype == np.float64 for value in found.fit.draws.values())
     size = next(iter(found.fit.draws.values())).shape[:2]
     assert size == {"point": (1, 1), "vi": (1, 4000)}.get(found.info.kind, (4, 500))
+    if found.info.kind == "vi":
+        assert found.fit.stats["log_q"].shape == size and np.isfinite(found.fit.stats["log_q"]).all()
 
 
 @pytest.mark.parametrize(("name", "key"), CASES)
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
-    first, again, *others = (fit.draws for fit, _ in fits(name, key).runs)
-    for parameter in first:
-        np.testing.assert_array_equal(first[parameter], again[parameter])
-        assert all(not np.array_equal(first[parameter], other[parameter]) for other in others)
+    first, again, *others = (fit for fit, _ in fits(name, key).runs)
+    assert answers.reproducible(first, again) == ""
+    assert [answers.seeded(first, other) for other in others] == [""] * len(others)
 
 
 @pytest.mark.parametrize(("name", "key"), CASES)
@@ -98,6 +100,7 @@ def test_checkpoints_are_finite_and_named_like_the_draws(fits: Callable[[str, st
     found = fits(name, key)
     points = found.clock.checkpoints
     assert len(points) > 20
+    assert answers.checkpoints(points, found.data) == ""
     assert [p.seconds for p in points] == sorted(p.seconds for p in points)
     for p in points:
         assert set(p.estimate.mean) == set(found.data.names)

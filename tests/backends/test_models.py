@@ -52,6 +52,41 @@ def test_a_model_without_bias_matches_the_family(framework: str, linear: Callabl
     assert_matches(framework, linear(bias=None, weights=(1.0,)))
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("location", ["normal", "student_t", "cauchy"])
+def test_logistic_matches_the_family(
+    framework: str, location: str, bias: bool, logistic: Callable[..., Dataset]
+) -> None:
+    assert_matches(framework, logistic(location=LOCATIONS[location], bias=bias))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_logistic_is_finite_where_every_row_is_hopelessly_wrong(
+    framework: str, logistic: Callable[..., Dataset]
+) -> None:
+    data = logistic()
+    z = np.array([[-800.0, 900.0, 0.0], [700.0, 700.0, -800.0]])
+    value, gradient = log_density(framework, data, z, Place())
+    expected, slope = family("logistic").log_density(data, z)
+    # exp(800) is no float64: a form that takes it gives inf; here each row costs its predictor, up to 1e3 nats.
+    assert np.ptp(value) == pytest.approx(np.ptp(expected), rel=1e-12)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-9)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(("sigma", "df"), [("known", 4.0), *((sigma, 4.0) for sigma in SIGMAS if sigma != "known")])
+def test_robust_matches_the_family(framework: str, sigma: str, df: float, robust: Callable[..., Dataset]) -> None:
+    assert_matches(framework, robust(sigma=SIGMAS[sigma], df=Prior("known", (df,))))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("df", ["exponential", "uniform", "half_normal", "half_cauchy", "log_normal"])
+def test_robust_with_unknown_df_matches_the_family(framework: str, df: str, robust: Callable[..., Dataset]) -> None:
+    assert_matches(framework, robust(df=SIGMAS[df], bias=df != "uniform", location=LOCATIONS["student_t"]))
+    assert_matches(framework, robust(df=SIGMAS[df], sigma=SIGMAS["known"]))
+
+
 def assert_matches(framework: str, data: Dataset) -> None:
     z = np.random.default_rng(1).uniform(-2, 2, (6, data.dim))
     value, gradient = log_density(framework, data, z, Place())

@@ -8,7 +8,7 @@ from scipy import optimize, special, stats
 
 from bench.errors import NoReference
 from bench.types import Prior
-from scenarios.families import linear
+from scenarios.families import conjugate, linear
 
 FLAT = Prior("flat")
 WIDE = Prior("normal", (0.0, 10.0))
@@ -305,7 +305,7 @@ def test_wide_uniform_weights_are_flat_ones_and_say_so(table, data_of):
 def test_no_reference_says_why(rows, model, reason, table, data_of):
     data = data_of(table[0][:rows], table[1][:rows], model)
     with pytest.raises(NoReference, match=reason):
-        linear.reference(data)
+        conjugate.posterior(data)
 
 
 def test_flat_priors_on_equal_columns_are_improper(table, data_of):

@@ -16,6 +16,9 @@ SHAPES = {
     "s4-linear": (1000, 1),
     "correlated-rho95": (100, 2),
     "wide-n1000-p100": (1000, 100),
+    "ill-conditioned": (200, 10),
+    "more-features-than-rows": (50, 100),
+    "tiny-noise": (100, 2),
 }
 
 
@@ -33,6 +36,18 @@ def test_file_has_its_size_its_truth_and_an_exact_posterior(name):
         else:
             assert np.all(np.abs(found.mean[p.name] - data.truth[p.name]) < 6 * found.sd[p.name])
     assert np.isfinite(found.log_evidence)
+
+
+@pytest.mark.parametrize("name", ["correlated-rho95", "ill-conditioned", "more-features-than-rows", "tiny-noise"])
+def test_a_hard_linear_scenario_is_exact(name):
+    found = family("linear").reference(dataset(scenario(name), seed=1, rep=0))
+    assert found.n_effective == np.inf and found.log_evidence_se == 0.0
+
+
+def test_the_ill_conditioned_design_is_that():
+    x = dataset(scenario("ill-conditioned", {"n_obs": 20_000}), seed=1, rep=0).arrays["x"]
+    # The population's is 1e4; of 20 000 rows it deviates by some √(10/20 000) = 2 %, both ends of the spectrum.
+    assert np.linalg.cond(x) == pytest.approx(1e4, rel=0.1)
 
 
 def test_the_two_s0_scenarios_share_rows_and_differ_in_the_prior():
