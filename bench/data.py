@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -27,7 +28,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     fam = family(scenario.family)
     drawn = data_seed(scenario, seed=seed, rep=rep)
     simulated = fam.simulate(scenario, np.random.default_rng(derive_seed(0, scenario.name) if drawn is None else drawn))
-    parameters = fam.parameters(scenario)
+    parameters, coordinates = fam.parameters(scenario), fam.coordinates(scenario)
     start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
     return Dataset(
         family=scenario.family,
@@ -38,9 +39,35 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         truth=simulated.truth,
         holdout=simulated.holdout,
         predict=dict(simulated.predict),
+        coordinates=coordinates,
         digest=_digest(
-            parameters, scenario.priors, simulated.arrays, simulated.truth, simulated.holdout, simulated.predict
+            parameters + coordinates,
+            scenario.priors,
+            simulated.arrays,
+            simulated.truth,
+            simulated.holdout,
+            simulated.predict,
         ),
+    )
+
+
+def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number: int) -> Dataset:
+    """Data set `number` of a calibration: a truth from the priors, observed at the design of `template`.
+
+    NoReference where a prior is improper.
+    """
+    fam = family(scenario.family)
+    drawn = np.random.default_rng(derive_seed(seed, "calibration", scenario.label, number))
+    truth, arrays = fam.prior_predictive(template, drawn)
+    start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, number)))
+    return replace(
+        template,
+        arrays=arrays,
+        start=start,
+        truth=truth,
+        holdout={},
+        predict={},
+        digest=_digest(template.parameters + template.coordinates, template.priors, arrays, truth),
     )
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
+import unicodedata
 from collections.abc import Iterable
+
+VALUE_LIMIT = 200
+MESSAGE_LIMIT = 4000
 
 
 class UsageError(ValueError):
-    """Bad input: the message says what, where, and what is allowed. Exit code 2."""
+    """Bad input: the message, one line, says what, where, and what is allowed. Exit code 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message, MESSAGE_LIMIT))
 
 
 class ScenarioError(UsageError):
@@ -16,11 +24,15 @@ class ScenarioError(UsageError):
     def __init__(self, key: str, value: object, allowed: str, file: str = "") -> None:
         self.key, self.value, self.allowed, self.file = key, value, allowed, file
         where = f"{file}: " if file else ""
-        super().__init__(f"{where}{key} = {value!r} is not allowed; {allowed}")
+        super().__init__(f"{where}{printable(key, VALUE_LIMIT)} = {shown(value)} is not allowed; {allowed}")
 
     def at(self, file: str) -> ScenarioError:
         """The same error, naming the file it was found in."""
         return ScenarioError(self.key, self.value, self.allowed, file)
+
+
+class StorageError(Exception):
+    """A file system that takes no more: the message says which, and how to go on. Exit code 3."""
 
 
 class NoReference(Exception):
@@ -30,6 +42,41 @@ class NoReference(Exception):
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """An unknown name, with the nearest known ones first."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # longer ones are no typing errors, and comparing them takes long
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) if len(name) <= VALUE_LIMIT else []
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    return UsageError(f"unknown {what} {name!r}; {hint}known: {', '.join(names) or 'none'}")
+    return UsageError(f"unknown {what} {shown(name)}; {hint}known: {', '.join(names) or 'none'}")
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: its repr, cut where it is long, and whatever its size in little time."""
+    try:
+        text = _Short().repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes, or a tree of more levels
+        text = f"({type(value).__name__}, too large to show)"
+    return text if len(text) <= VALUE_LIMIT else f"{text[:VALUE_LIMIT]}…"
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlist, self.maxtuple, self.maxdict = 4, 12, 12, 12
+        self.maxstring = self.maxlong = self.maxother = VALUE_LIMIT
+
+
+def printable(text: str, limit: int) -> str:
+    """Text on one line of at most so many characters, with what a terminal or a reader's eye would obey escaped."""
+    text = " ".join(text[: 4 * limit].split())
+    kept = escaped(text)
+    return kept if len(kept) <= limit else f"{kept[:limit]}…"
+
+
+def escaped(line: str) -> str:
+    """A line with what a terminal or a reader's eye would obey escaped."""
+    if line.isascii() and line.isprintable():
+        return line
+    return "".join(c if unicodedata.category(c) not in _OBEYED else repr(c)[1:-1] for c in line)
+
+
+_OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Control characters, invisible format characters (bidirectional ones among them), surrogates, line separators."""

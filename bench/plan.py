@@ -18,6 +18,8 @@ from bench.selection import expand, parse, sweeps
 from bench.types import BUDGETS, Cell, Device, DType, Scenario, Track, bracketed, derive_seed
 
 DEFAULT_SUITE = "quick"
+MOST_FITS = 1_000_000
+"""Rows that a run may have; its manifest and tables are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Planned:
             "reps": self.reps,
             "rounds": self.rounds,
             "explicit": self.explicit,
+            "scenario_digest": self.scenario.digest,
+            "backend_digest": self.backend.digest,
         }
 
     def unsupported(self) -> str:
@@ -127,9 +131,14 @@ class Plan:
 def make(choice: Choice) -> Plan:
     """The plan of a choice; UsageError names what cannot be."""
     found: dict[str, Planned] = {}
+    fits = 0
     for scenario_text, backend_text, budget, named in _pairs(choice):
         for planned in _cells(choice, scenario_text, backend_text, budget, named):
-            found.setdefault(planned.cell.id, planned)
+            if planned.cell.id not in found:
+                found[planned.cell.id] = planned
+                fits += planned.reps * planned.rounds
+            if fits > MOST_FITS:
+                raise UsageError(f"more than {MOST_FITS} fits are not allowed; sweep less, or fewer reps and rounds")
     if not found:
         raise UsageError(f"suite {choice.suite!r} pairs none of the scenarios and backends named")
     return Plan(tuple(found.values()), choice.seed)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import math
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bench.errors import UsageError, unknown
+from bench.catalog import toml
+from bench.errors import UsageError, shown, unknown
 
 _FORM = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<values>.*)\])?", re.DOTALL)
+LARGEST = 10_000
+"""Characters of a selector at most."""
+SWEPT = 100_000
+"""Combinations of list values at most."""
+NESTED = 50
+"""Brackets in a list that is no TOML at most."""
 _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
 
 
@@ -29,16 +36,18 @@ class Selector(NamedTuple):
 
 def parse(text: str) -> Selector:
     """Read `name[k=v,…]`; values are TOML (`0.1`, `true`, `[1, 2]`, `{normal = [0, 1]}`) or bare words; UsageError."""
+    if len(text) > LARGEST:
+        raise UsageError(f"cannot read {shown(text)}: {len(text)} characters, {LARGEST} are allowed")
     match = _FORM.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"cannot read {text!r}; write name or name[key=value,key=value]")
+        raise UsageError(f"cannot read {shown(text)}; write name or name[key=value,key=value]")
     values: dict[str, Any] = {}
     for item in _split(match["values"] or ""):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not re.fullmatch(r"[\w.]+", key) or not value:
-            raise UsageError(f"cannot read {item!r} in {text!r}; write key=value")
+            raise UsageError(f"cannot read {shown(item)} in {shown(text)}; write key=value")
         if key in values:
-            raise UsageError(f"{key} is given twice in {text!r}")
+            raise UsageError(f"{key} is given twice in {shown(text)}")
         values[key] = _value(value, text)
     return Selector(match["name"].strip(), values)
 
@@ -53,8 +62,15 @@ def expand(selector: Selector, known: Iterable[str], what: str) -> list[str]:
 
 
 def sweeps(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every combination of the list values, `{n_obs: [10, 20]}` → two dicts; a nested list is one literal list."""
+    """Every combination of the list values, `{n_obs: [10, 20]}` → two dicts; a nested list is one literal list.
+
+    UsageError for more than SWEPT of them, and for an empty list, of which nothing would run.
+    """
     lists = [value if isinstance(value, list) else [value] for value in values.values()]
+    if empty := [key for key, value in values.items() if value == []]:
+        raise UsageError(f"{empty[0]} = [] is not allowed; a sweep needs a value or more")
+    if (count := math.prod(map(len, lists))) > SWEPT:
+        raise UsageError(f"the sweep over {', '.join(values)} has {count} combinations; at most {SWEPT} are allowed")
     for combination in itertools.product(*lists):
         yield dict(zip(values, combination, strict=True))
 
@@ -74,19 +90,27 @@ def _split(text: str) -> Iterator[str]:
             yield text[start:i]
             start = i + 1
     if depth or quote:
-        raise UsageError(f"cannot read {text!r}: a bracket or a quote is not closed")
+        raise UsageError(f"cannot read {shown(text)}: a bracket or a quote is not closed")
     if text[start:].strip():
         yield text[start:]
+
+
+def _items(text: str, whole: str) -> Iterator[str]:
+    if text.count("[") > NESTED:
+        raise UsageError(f"cannot read the value {shown(text)} in {shown(whole)}: nested too deeply")
+    return _split(text)
 
 
 def _value(text: str, whole: str) -> Any:
     if _BARE.fullmatch(text) and text not in {"true", "false"}:
         return text  # also nan and inf, which are never sensible numbers here
     try:
-        parsed = tomllib.loads(f"value = {text}")
+        parsed = toml.parse(f"value = {text}", "value")
         if set(parsed) == {"value"}:
             return parsed["value"]
-    except tomllib.TOMLDecodeError:
+    except UsageError:
         if text.startswith("[") and text.endswith("]"):
-            return [_value(item.strip(), whole) for item in _split(text[1:-1])]
-    raise UsageError(f"cannot read the value {text!r} in {whole!r}; write a number, true, false, a word or a [list]")
+            return [_value(item.strip(), whole) for item in _items(text[1:-1], whole)]
+    raise UsageError(
+        f"cannot read the value {shown(text)} in {shown(whole)}; write a number, true, false, a word or a [list]"
+    )

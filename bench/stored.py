@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError, unknown
 from bench.metrics.problem import Problem, Scored
+from bench.references import reference
 from bench.store import arrays, netcdf
 from bench.store.folder import Record, RunFolder
 from bench.types import Checkpoint, Fit, Scenario
@@ -32,6 +34,10 @@ class Stored:
     def backend(self) -> str:
         """Backend with its options, as the user writes it."""
         return _backend(self.entry)
+
+
+class DamagedDraws(UsageError):
+    """A fit that ended ok, but whose draws cannot be read any more."""
 
 
 class Problems:
@@ -57,7 +63,7 @@ class Problems:
                 )
             fam = family(data.family)
             try:
-                self.problem = Problem(data=data, family=fam, reference=fam.reference(data), no_reference="")
+                self.problem = Problem(data=data, family=fam, reference=reference(data), no_reference="")
             except NoReference as reason:
                 self.problem = Problem(data=data, family=fam, reference=None, no_reference=str(reason))
             self.digest = record.data_digest
@@ -96,9 +102,16 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
 
 
 def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = None) -> Scored:
-    """A stored fit with its problem, ready to be scored or drawn; UsageError as `Problems.get`."""
+    """A stored fit with its problem, ready to be scored or drawn; UsageError as `Problems.get`.
+
+    The worker's draws.npz becomes draws.nc the first time.
+    """
     problem = (problems or Problems(folder.manifest()["seed"])).get(stored)
-    fit, checkpoints = _fit(folder, stored)
+    fit, checkpoints = load_fit(folder, stored)
+    where = folder.fit(stored.record.cell, stored.record.rep)
+    if (npz := where / "draws.npz").is_file():
+        about = {"scenario": stored.scenario, "backend": stored.entry["backend"], "rep": stored.record.rep}
+        netcdf.convert(npz, where / "draws.nc", about)
     return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
 
 
@@ -128,14 +141,18 @@ def _one(folder: RunFolder, cell: Mapping[str, Any], rep: int | None) -> Stored 
     return f"{name} has no fit to draw: rep {tried[0]} {what}"
 
 
-def _fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
-    """A stored fit; the worker's draws.npz becomes draws.nc the first time."""
+def load_fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
+    """A stored fit, and nothing written; DamagedDraws where neither draws.npz nor draws.nc can be read."""
     record, entry = stored.record, stored.entry
     where = folder.fit(record.cell, record.rep)
     npz, nc = where / "draws.npz", where / "draws.nc"
-    if npz.is_file():
+    file = npz if npz.is_file() else nc
+    try:
+        if file is nc:
+            return netcdf.load(nc, entry["kind"], record.stats, record.notes)
         loaded = arrays.load(npz, entry["kind"], record.stats, record.notes)
-        attributes = {"scenario": stored.scenario, "backend": entry["backend"], "rep": record.rep}
-        netcdf.convert(npz, nc, attributes)
-        return loaded
-    return netcdf.load(nc, entry["kind"], record.stats, record.notes)
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        why = " ".join(str(error).split())[:200] if file.is_file() else "not there"
+        folder.spoil(record.cell, record.rep, file.name, why)
+        raise DamagedDraws(f"{file} is damaged ({why}); made again by: {folder.resume_command()}") from None
+    return loaded

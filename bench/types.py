@@ -124,7 +124,11 @@ class Simulated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One data set with the model to fit; `predict` holds new inputs. `digest` covers everything but `start`."""
+    """One data set with the model to fit; `predict` holds new inputs. `digest` covers everything but `start`.
+
+    `coordinates` are the blocks a model samples where they are not the parameters themselves, as the standardised
+    effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them.
+    """
 
     family: str
     parameters: tuple[Parameter, ...]
@@ -135,6 +139,12 @@ class Dataset:
     holdout: Arrays = field(default_factory=dict)
     predict: Arrays = field(default_factory=dict)
     digest: str = ""
+    coordinates: tuple[Parameter, ...] = ()
+
+    @property
+    def sites(self) -> tuple[Parameter, ...]:
+        """What a model samples, in the order of z: `coordinates`, or the parameters themselves."""
+        return self.coordinates or self.parameters
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -165,7 +175,7 @@ class Reference(Protocol):
     """A posterior known well enough to judge others by; mappings are keyed by parameter name.
 
     `mean`, `sd`, `centred_square_variance` (Var[(θ−Eθ)²]) have each parameter's shape. `n_effective` is the number of
-    draws its own error is worth (inf when exact).
+    draws its own error is worth (inf when exact), `log_evidence_se` the standard error of `log_evidence` (then 0).
     """
 
     method: str
@@ -173,6 +183,7 @@ class Reference(Protocol):
     sd: Arrays
     centred_square_variance: Arrays
     log_evidence: float
+    log_evidence_se: float
     n_effective: float
 
     def cdf(self, name: str, x: Array) -> Array:
@@ -312,7 +323,8 @@ class Fit:
     """A backend's answer: draws {parameter: (chain, draw, *event)}; a point estimate is one chain of one draw.
 
     `stats` holds scalars (`gradients`, `gradients_warmup`, `objective`, …) and per-draw arrays (chain, draw) such as
-    `diverging`. `moments` {parameter: (mean, sd)} is for VI, whose own sampling noise must not be scored.
+    `diverging`; of VI `log_q`, the log density of q at each draw on the unconstrained scale. `moments`
+    {parameter: (mean, sd)} is for VI, whose own sampling noise must not be scored.
     `notes` are sentences a reader of the result needs.
     """
 
@@ -338,12 +350,14 @@ class Unavailable(Exception):
 class Family(Protocol):
     """The contract of `scenarios/families/<name>.py`: the statistics of one model, in float64 NumPy and SciPy.
 
-    Draws are {parameter: (..., *shape)}; `z` is the unconstrained vector (..., dim), parameters in order, C order
-    inside; `arrays` is a mapping like `Dataset.arrays`.
+    Draws are {parameter: (..., *shape)}; `z` is the unconstrained vector (..., dim), sites in order, C order inside;
+    `arrays` is a mapping like `Dataset.arrays`. Where the sites are the parameters, `direct` has what follows from it.
     """
 
     KEYS: Mapping[str, str]
     PRIORS: Mapping[str, tuple[str, ...]]
+    # DISCRETE = True, where observations are integers: a predictive distribution function then has steps
+    # PRIOR_DEFAULTS = {parameter: Prior}, where a scenario may leave a prior out
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
@@ -361,16 +375,34 @@ class Family(Protocol):
         """What is inferred, in order."""
         ...
 
+    def coordinates(self, scenario: Scenario) -> tuple[Parameter, ...]:
+        """The model's sites in the order of z where they are not the parameters; empty where they are."""
+        ...
+
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
         """Draw (or, with a `[data]` table, load) one data set and its hold-out."""
         ...
 
     def start(self, scenario: Scenario, rng: np.random.Generator) -> Arrays:
-        """Start values the scenario prescribes, {parameter: shape}; empty when it leaves them to the backend."""
+        """Start values the scenario prescribes, {site: shape}; empty when it leaves them to the backend."""
+        ...
+
+    def prior_predictive(self, data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
+        """A truth drawn from the priors of `data`, {parameter: shape}, and arrays observed there at its design.
+
+        NoReference with the reason where a prior is improper.
+        """
+        ...
+
+    def prior_variance(self, data: Dataset) -> dict[str, Array]:
+        """Prior variance of each parameter, of its shape; inf where there is none."""
         ...
 
     def log_density(self, data: Dataset, z: Array) -> tuple[Array, Array]:
-        """Log posterior density up to a constant, with Jacobian, and its gradient: (...), (..., dim)."""
+        """Log joint density of data and z, with Jacobian, and its gradient in z: (...), (..., dim).
+
+        Normalised: its exponential integrates to the evidence (a flat prior counts as density 1).
+        """
         ...
 
     def constrain(self, data: Dataset, z: Array) -> dict[str, Array]:
@@ -379,6 +411,14 @@ class Family(Protocol):
 
     def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
         """The inverse of `constrain`."""
+        ...
+
+    def from_sites(self, data: Dataset, sites: Arrays) -> dict[str, Array]:
+        """{site: (..., *shape)} on their natural scale → draws."""
+        ...
+
+    def to_sites(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
+        """The inverse of `from_sites`."""
         ...
 
     def reference(self, data: Dataset) -> Reference:
@@ -405,7 +445,10 @@ class Family(Protocol):
         ...
 
     def objective(self, data: Dataset, name: str, params: Arrays) -> float:
-        """The objective `least_squares`, `map` (natural space) or `map_unconstrained`, in nats, to be minimised."""
+        """The objective `least_squares`, `map` (natural scale of the sites) or `map_unconstrained`, in nats.
+
+        To be minimised; ValueError for a name the family does not have.
+        """
         ...
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:

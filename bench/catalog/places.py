@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -27,11 +29,15 @@ def root() -> Path:
 
 def _folders(package: str, variable: str) -> list[Path]:
     """The package's own folder, then those the user names in an environment variable, separated as in PATH."""
-    more = [Path(p).resolve() for p in os.environ.get(variable, "").split(os.pathsep) if p]
-    for folder in more:
-        if not folder.is_dir():
-            raise UsageError(f"{variable} names {folder}, which is not a folder")
-    return [root() / package, *more]
+    more = []
+    for named in filter(None, os.environ.get(variable, "").split(os.pathsep)):
+        try:
+            more.append(Path(named).resolve())
+            list(more[-1].iterdir())
+        except (OSError, RuntimeError) as error:  # of a circle of links
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"{variable} names {named}, which is not a folder that can be read: {why}") from None
+    return list(dict.fromkeys([root() / package, *more]))
 
 
 def scenario_folders() -> list[Path]:
@@ -44,20 +50,55 @@ def backend_folders() -> list[Path]:
     return _folders("backends", "BENCH_BACKENDS")
 
 
+def cache_folder() -> Path:
+    """Where what is dear to compute is kept: `BENCH_CACHE`, else in the user's cache folder; it may not exist yet."""
+    chosen = os.environ.get("BENCH_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posterior-bench"
+
+
 def scenario_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return dict(sorted((f.stem, f) for folder in scenario_folders() for f in folder.glob("*.toml")))
+    return _named(f for folder in scenario_folders() for f in folder.glob("*.toml"))
 
 
 def suite_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return dict(sorted((f.stem, f) for folder in scenario_folders() for f in folder.glob("suites/*.toml")))
+    return _named(f for folder in scenario_folders() for f in folder.glob("suites/*.toml"))
+
+
+def _named(files: Iterable[Path]) -> dict[str, Path]:
+    """{stem: file} of what may be a file; UsageError where two have the same name: neither hides the other."""
+    found: dict[str, Path] = {}
+    for file in sorted(files):
+        if file.is_dir():
+            continue
+        if file.stem in found:
+            raise UsageError(f"{file} and {found[file.stem]} have the same name; rename one")
+        found[file.stem] = file
+    return dict(sorted(found.items()))
 
 
 def backend_files() -> dict[str, Path]:
-    """{framework.method: Python file}: the files of a framework's folder that declare a `KIND`."""
-    found = {}
+    """{framework.method: Python file}: the files of a framework's folder that declare a `KIND`, or cannot be read.
+
+    UsageError where two have the same name, as `scenario_files`.
+    """
+    found: dict[str, Path] = {}
     for file in sorted(f for folder in backend_folders() for f in folder.glob("*/*.py")):
-        if not file.name.startswith("_") and any(line.startswith("KIND") for line in file.read_text().splitlines()):
-            found[f"{file.parent.name}.{file.stem}"] = file
+        name = f"{file.parent.name}.{file.stem}"
+        if file.name.startswith("_") or file.is_dir() or not _may_be_backend(file):
+            continue
+        if name in found:
+            raise UsageError(f"{file} and {found[name]} have the same name; rename one")
+        found[name] = file
     return dict(sorted(found.items()))
+
+
+def _may_be_backend(file: Path) -> bool:
+    """Whether it declares a KIND; one that cannot be read is said to, so that whoever names it learns what is wrong."""
+    try:
+        return re.search(rb"^KIND\b", file.read_bytes(), re.MULTILINE) is not None
+    except OSError:
+        return True

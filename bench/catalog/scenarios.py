@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import tomllib
+import ast
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bench.catalog import toml
 from bench.catalog.places import root, scenario_files
 from bench.data import family
-from bench.errors import ScenarioError, UsageError, unknown
+from bench.errors import ScenarioError, unknown
 from bench.types import PRIORS, Family, Prior, Scenario, digest_of
 
 TEXT = ("family", "description", "source")
+LARGEST = 1e100
+"""No number of a prior is beyond this or, where it must be positive, below its inverse: squares stay finite."""
 TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
 
 
@@ -38,10 +41,7 @@ def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
 
 def read(file: Path) -> dict[str, Any]:
     """The raw table of a TOML file; UsageError where it is not TOML."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file.name}: not a TOML file: {error}") from None
+    return toml.read(file)
 
 
 def _override(table: dict[str, Any], dotted: str, value: Any) -> None:
@@ -108,7 +108,8 @@ def _priors(table: Mapping[str, Any], fam: Family) -> dict[str, Prior]:
     for key, value in table.items():
         if key not in fam.PRIORS:
             raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")
-    return {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
+    given = {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
+    return {**getattr(fam, "PRIOR_DEFAULTS", {}), **given}
 
 
 def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:
@@ -127,6 +128,8 @@ def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:
     for arg in ("scale", "rate", "df"):
         if named.get(arg, 1.0) <= 0:
             raise ScenarioError(key, value, f"{arg} must be above 0")
+        if named.get(arg, 1.0) < 1 / LARGEST:
+            raise ScenarioError(key, value, f"{arg} must be at least {1 / LARGEST:g}")
     if name == "known" and named["value"] <= 0:
         raise ScenarioError(key, value, "a known value must be above 0")
     if name == "uniform" and named["low"] >= named["high"]:
@@ -148,12 +151,32 @@ def _one_entry(value: Any) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def _digest(table: Mapping[str, Any], family_name: str, data_file: Any) -> str:
     folder = root() / "scenarios"
-    sources = [table, *(f.read_text() for f in sorted((folder / "families").glob(f"{family_name}*.py")))]
-    if isinstance(data_file, str) and (folder / data_file).is_file():
-        sources.append((folder / data_file).read_text())
+    sources = [table, *(f.read_text() for f in _behind(folder / "families", family_name))]
+    if isinstance(data_file, str) and "\0" not in data_file:
+        file = (folder / data_file).resolve()
+        if file.is_relative_to(folder) and file.is_file():
+            sources.append(file.read_text(errors="replace"))
     return digest_of(sources)[:16]
+
+
+@cache
+def _behind(folder: Path, name: str) -> tuple[Path, ...]:
+    """A family's file and those of its folder that it imports, directly or not, sorted."""
+    found: dict[str, Path] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        file = folder / f"{module}.py"
+        if module in found or not file.is_file():
+            continue
+        found[module] = file
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scenarios.families"):
+                inside = (node.module or "").removeprefix("scenarios.families").lstrip(".")
+                waiting += [inside] if inside else [alias.name for alias in node.names]
+    return tuple(found[module] for module in sorted(found))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
+from bench.catalog import toml
 from bench.catalog.places import suite_files
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError, shown, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +34,21 @@ def suite(name: str) -> Suite:
     if name not in files:
         raise unknown("suite", name, files)
     where = files[name].name
-    try:
-        table = tomllib.loads(files[name].read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{where}: not a TOML file: {error}") from None
+    table = toml.read(files[name])
     _only(table, {"description", "fits"}, where)
-    fits = table.get("fits")
-    if not isinstance(fits, list) or not fits:
-        raise UsageError(f"{where}: fits = {fits!r} is not allowed; one or more [[fits]] tables")
-    return Suite(name, str(table.get("description", "")), tuple(_entry(fit, where) for fit in fits))
+    fits, description = table.get("fits"), table.get("description", "")
+    if not isinstance(description, str):
+        raise UsageError(f"{where}: description = {shown(description)} is not allowed; a text")
+    if not isinstance(fits, list) or not fits or not all(isinstance(fit, dict) for fit in fits):
+        raise UsageError(f"{where}: fits = {shown(fits)} is not allowed; one or more [[fits]] tables")
+    return Suite(name, description, tuple(_entry(fit, where) for fit in fits))
 
 
 def _entry(fit: dict[str, Any], where: str) -> Entry:
     _only(fit, {"scenario", "backend", "budget"}, where)
     budget = fit.get("budget")
     if budget is not None and not isinstance(budget, str):
-        raise UsageError(f"{where}: budget = {budget!r} is not allowed; the name of a budget")
+        raise UsageError(f"{where}: budget = {shown(budget)} is not allowed; the name of a budget")
     return Entry(_names(fit, "scenario", where), _names(fit, "backend", where), budget)
 
 
@@ -57,11 +56,13 @@ def _names(fit: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     value = fit.get(key)
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise UsageError(f"{where}: {key} = {value!r} is not allowed; a name or a list of names")
+        raise UsageError(f"{where}: {key} = {shown(value)} is not allowed; a name or a list of names")
     return tuple(names)
 
 
 def _only(table: dict[str, Any], allowed: set[str], where: str) -> None:
     for key, value in table.items():
         if key not in allowed:
-            raise UsageError(f"{where}: {key} = {value!r} is not allowed; allowed keys: {', '.join(sorted(allowed))}")
+            raise UsageError(
+                f"{where}: {key} = {shown(value)} is not allowed; allowed keys: {', '.join(sorted(allowed))}"
+            )

@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from bench.cli import catalog, plot, results, run
-from bench.errors import UsageError
+from bench.cli import ab, calibrate, catalog, check, compare, doctor, plot, results, run, signals, verify
+from bench.errors import StorageError, UsageError
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
@@ -24,20 +24,37 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(catalog.list_)
 app.command("info")(catalog.info)
+app.command("verify")(verify.verify)
 app.command("score")(results.score)
 app.command("report")(results.report)
 app.command("plot")(plot.plot)
+app.command("compare")(compare.compare)
+app.command("ab")(ab.ab)
+app.command("calibrate")(calibrate.calibrate)
+app.command("doctor")(doctor.doctor)
+app.command("check")(check.check)
 app.command("query")(results.query)
 app.command("export")(results.export)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    signals.install()
     try:
         app()
     except UsageError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(USAGE)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(OK)
+    except StorageError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(FAILED)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(OK)
+        from bench.store.durable import unwritable
+
+        if not unwritable(error):
+            raise
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(FAILED)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from bench.catalog import toml
+from bench.errors import UsageError, escaped, printable
 
 BUDGET_NAMES = ("quick", "standard", "thorough")
 KINDS_OF_THINGS = ("scenarios", "backends", "suites", "metrics", "runs")
@@ -58,7 +60,7 @@ def info(
     from bench.catalog import places
     from bench.errors import unknown
     from bench.metrics.catalog import METRICS
-    from bench.store.folder import RunFolder
+    from bench.store.folder import every
 
     if name in places.scenario_files():
         text = _scenario_info(name)
@@ -72,12 +74,13 @@ def info(
     elif name in BUDGET_NAMES:
         text = _budget_info(name)
     else:
-        runs = {r.name: r for r in RunFolder.all(results)}
-        if name not in {"latest", *runs}:
+        runs = {r.name: r for r in every(results)}
+        runs |= {"latest": max(runs.values(), key=lambda r: (r.path / "run.json").stat().st_mtime)} if runs else {}
+        if name not in runs:
             known = [*places.scenario_files(), *places.backend_files(), *places.suite_files(), *METRICS, *runs]
             raise unknown("name", name, known)
-        text = _run_info(RunFolder.open(results, name))
-    sys.stdout.write(text.rstrip() + "\n")
+        text = _run_info(runs[name])
+    sys.stdout.write("\n".join(escaped(line.expandtabs(4)) for line in text.rstrip().split("\n")) + "\n")
 
 
 def _scenarios(_: Path) -> list[dict[str, Any]]:
@@ -86,11 +89,12 @@ def _scenarios(_: Path) -> list[dict[str, Any]]:
     rows = []
     for name, file in scenario_files().items():
         try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            rows.append({"name": name, "family": "broken", "description": f"not a TOML file: {error}"})
+            table = toml.read(file)
+        except UsageError as error:
+            rows.append({"name": _line(name), "family": "broken", "description": str(error)})
             continue
-        rows.append({"name": name, "family": table.get("family", "?"), "description": table.get("description", "")})
+        family, description = table.get("family", "?"), table.get("description", "")
+        rows.append({"name": _line(name), "family": _line(family), "description": _line(description)})
     return rows
 
 
@@ -98,16 +102,21 @@ def _backends(_: Path) -> list[dict[str, Any]]:
     from bench.catalog.backends import backend
     from bench.catalog.places import backend_files
 
-    infos = [backend(name) for name in backend_files()]
-    return [
-        {
-            "name": i.name,
-            "kind": i.kind,
-            "state": f"not installed: {i.install}" if i.missing else "ready",
-            "description": i.summary,
-        }
-        for i in infos
-    ]
+    rows = []
+    for name in backend_files():
+        try:
+            i = backend(name)
+        except UsageError as error:
+            rows.append({"name": _line(name), "kind": "broken", "state": "broken", "description": str(error)})
+            continue
+        state = f"not installed: {_line(i.install)}" if i.missing else "ready"
+        rows.append({"name": _line(i.name), "kind": i.kind, "state": state, "description": _line(i.summary)})
+    return rows
+
+
+def _line(text: object) -> str:
+    """What a file says, on one line and without what a terminal obeys."""
+    return printable(str(text), 1000)
 
 
 def _suites(_: Path) -> list[dict[str, Any]]:
@@ -115,8 +124,11 @@ def _suites(_: Path) -> list[dict[str, Any]]:
 
     rows = []
     for name, file in suite_files().items():
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        rows.append({"name": name, "description": table.get("description", "")})
+        try:
+            description = toml.read(file).get("description", "")
+        except UsageError as error:
+            description = f"broken: {error}"
+        rows.append({"name": _line(name), "description": _line(description)})
     return rows
 
 
@@ -136,19 +148,19 @@ def _metrics(_: Path) -> list[dict[str, Any]]:
 
 
 def _runs(results: Path) -> list[dict[str, Any]]:
-    import json
-
-    from bench.store.folder import RunFolder
+    from bench.errors import UsageError
+    from bench.store.folder import every
 
     rows = []
-    for run in RunFolder.all(results):
+    for run in every(results):
         try:
-            manifest = json.loads((run.path / "run.json").read_text())
-            rows.append(
-                {"name": run.name, "state": manifest.get("state", "?"), "description": manifest.get("command", "")}
-            )
-        except (OSError, ValueError) as error:
-            rows.append({"name": run.name, "state": "damaged", "description": str(error)})
+            manifest = run.manifest()
+            state, description = str(manifest.get("state", "?")), str(manifest.get("command", ""))
+            if state == "running" and run.KIND == "run" and not run.at_work():
+                state = "broken off"  # killed: nobody is making it any more
+        except UsageError as error:
+            state, description = "damaged", str(error)
+        rows.append({"name": run.name, "kind": run.KIND, "state": state, "description": description})
     return rows
 
 
@@ -232,9 +244,9 @@ def _run_info(folder: Any) -> str:
     manifest = folder.manifest()
     keys = ("id", "command", "started", "finished", "state", "bench", "commit", "dirty", "threads", "seed")
     lines = [f"{k}: {manifest.get(k)}" for k in keys]
-    lines += [f"host: {', '.join(f'{k} {v}' for k, v in manifest['host'].items())}"]
-    lines += [f"versions: {', '.join(f'{k} {v}' for k, v in manifest['versions'].items())}"]
-    lines += [f"cells: {len(manifest['cells'])}", f"report: {folder.path / 'report.html'}"]
+    lines += [f"host: {', '.join(f'{k} {v}' for k, v in manifest.get('host', {}).items())}"]
+    lines += [f"versions: {', '.join(f'{k} {v}' for k, v in manifest.get('versions', {}).items())}"]
+    lines += [f"cells: {len(manifest['cells'])}", f"report: {folder.report}"]
     return "\n".join(lines)
 
 

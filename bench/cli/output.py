@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -49,16 +50,47 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     OUT.print(f"{len(plan.cells)} cells, {plan.fits} fits, seed {plan.seed}; nothing was run")
 
 
+def show_jobs(folder: RunFolder, jobs: Sequence[Job], *, as_json: bool) -> None:
+    """What a resumed run would make."""
+    fits = sum(len(job.reps) for job in jobs)
+    if as_json:
+        made = [{"cell": j.planned.cell.id, "round": j.round, "reps": list(j.reps)} for j in jobs]
+        print_json({"run": folder.name, "fits": fits, "jobs": made})
+        return
+    for j in jobs:
+        cell, reps = j.planned.cell, ", ".join(map(str, j.reps))
+        OUT.print(f"{cell.scenario_label} × {cell.backend_label}: round {j.round}, reps {reps}", markup=False)
+    OUT.print(f"{len(jobs)} children, {fits} fits are missing of {folder.path}; nothing was run", markup=False)
+
+
+def warn(*folders: RunFolder) -> None:
+    """Name on stderr what of these runs could not be read and was left out, each once."""
+    for folder in folders:
+        known = len(folder.damage)
+        for where, why in list(folder.damage.items())[:NAMED]:
+            # of another run, `latest` says
+            place = folder.path.parent / where[3:] if where.startswith("../") else folder.path / where
+            ERR.print(f"warning: {place} is damaged and left out: {why}", markup=False)
+        if known > NAMED:
+            ERR.print(
+                f"warning: {known - NAMED} more are damaged; all: python -m bench check {folder.path}", markup=False
+            )
+
+
+NAMED = 10
+"""How many damaged files are named before the rest are counted."""
+
+
 class Progress:
     """The cell at work, what is done, and an ETA; plain lines where stderr is no terminal."""
 
-    def __init__(self, plan: Plan, *, quiet: bool) -> None:
+    def __init__(self, jobs: int, *, quiet: bool) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
-        self.total, self.done, self.began = sum(p.rounds for p in plan.cells), 0, time.monotonic()
+        self.total, self.done, self.began = jobs, 0, time.monotonic()
         self.plain = quiet or not ERR.is_terminal
-        self.quiet = quiet
+        self.quiet, self.verified = quiet, ""
         columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
         self.bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=ERR, disable=self.plain)
         self.task = self.bar.add_task("starting", total=self.total, eta="")
@@ -69,6 +101,17 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+
+    def verifies(self, what: str) -> None:
+        """Name the densities that are being verified; a line each where stderr is no terminal."""
+        if self.plain and not self.quiet and what != self.verified:
+            ERR.print(f"verifying {what}", markup=False)
+        self.verified = what
+        self.bar.update(self.task, description=f"verifying {what}")
+
+    def imports(self, framework: str) -> None:
+        """Name the framework that is being imported."""
+        self.bar.update(self.task, description=f"importing {framework}")
 
     def starts(self, job: Job) -> None:
         """Name the cell at work."""
@@ -122,6 +165,28 @@ class Status(AbstractContextManager["Status"]):
             self._status.stop()
 
 
+class Steps(AbstractContextManager["Steps"]):
+    """What is being done, as one line that changes; a line each where stderr is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet, self.said = quiet, ""
+        self.status = Status("starting", quiet=quiet)
+
+    def __enter__(self) -> Steps:
+        self.status.__enter__()
+        return self
+
+    def says(self, text: str) -> None:
+        """Name the step; saying the same again says nothing."""
+        if text != self.said and not self.quiet and not ERR.is_terminal:
+            ERR.print(text, markup=False)
+        self.said = text
+        self.status.update(text)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.status.__exit__(kind, error, tb)
+
+
 def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
     """Exit code of a run: unsupported and unavailable count only when the cell was named without a glob or suite."""
     from bench.store.tables import fits_table
@@ -168,8 +233,10 @@ def show_outcome(folder: RunFolder, code: int, *, as_json: bool, tables: RunTabl
 
     counts = {str(k): int(v) for k, v in read(folder, "fits")["status"].value_counts().sort_index().items()}
     report = folder.path / "report.html" if tables else None
+    resume = folder.resume_command() if "interrupted" in counts else None
     if as_json:
-        print_json({"run": folder.name, "path": folder.path, "fits": counts, "report": report, "exit": code})
+        said = {"run": folder.name, "path": folder.path, "fits": counts, "report": report, "resume": resume}
+        print_json(said | {"exit": code})
         return
     if tables:
         from bench.reports import terminal
@@ -177,3 +244,5 @@ def show_outcome(folder: RunFolder, code: int, *, as_json: bool, tables: RunTabl
         OUT.print(terminal.summary(tables))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     OUT.print(f"report: {report}" if report else f"not scored; next: python -m bench score {folder.path}", markup=False)
+    if resume:
+        OUT.print(f"what is missing is made by: {resume}", markup=False)

@@ -77,7 +77,7 @@ def _subjects(
 ) -> tuple[list[tuple[str, Subject]], list[str]]:
     """Every chosen fit once, with the id of its cell, by scenario; and why others have none."""
     from bench.plots.subject import Subject
-    from bench.stored import Problems, choose, load_scored
+    from bench.stored import DamagedDraws, Problems, choose, load_scored
 
     choices = [choose(folder, scenario, name, rep) for name in backends]
     chosen = {s.entry["id"]: s for found, _ in choices for s in found}
@@ -85,9 +85,17 @@ def _subjects(
     problems = Problems(folder.manifest()["seed"])
     # by data set, so that each exact posterior is computed once
     ordered = sorted(chosen.values(), key=lambda s: (s.scenario, s.record.rep))
-    return [
-        (s.entry["id"], Subject(load_scored(folder, s, problems), s.scenario, s.backend, s.record.rep)) for s in ordered
-    ], reasons
+    subjects = []
+    for s in ordered:
+        try:
+            scored = load_scored(folder, s, problems)
+        except DamagedDraws as error:
+            if len(ordered) == 1:
+                raise
+            reasons.append(str(error))
+            continue
+        subjects.append((s.entry["id"], Subject(scored, s.scenario, s.backend, s.record.rep)))
+    return subjects, reasons
 
 
 def _applicable(subjects: list[tuple[str, Subject]], kind: str) -> tuple[list[tuple[str, Subject]], list[str]]:
@@ -107,14 +115,14 @@ def _grouped(subjects: list[tuple[str, Subject]], kind: str) -> dict[str, list[S
             together = [s for _, s in subjects if (s.scenario, s.rep) == (scenario, rep)]
             reps = {s.rep for _, s in subjects if s.scenario == scenario}
             several = "all" if len(together) > 1 else together[0].backend
-            pictures[_stem(scenario, several, f"rep{rep}" if len(reps) > 1 else "")] = together
+            pictures[stem(scenario, several, f"rep{rep}" if len(reps) > 1 else "")] = together
         return pictures
     for (cell, subject), label in zip(subjects, labels, strict=True):
-        pictures[_stem(*label, cell if labels.count(label) > 1 else "")] = [subject]
+        pictures[stem(*label, cell if labels.count(label) > 1 else "")] = [subject]
     return pictures
 
 
-def _stem(*names: str) -> str:
+def stem(*names: str) -> str:
     """Names joined by dashes, without what a shell or a file system minds."""
     import re
 

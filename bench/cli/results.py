@@ -28,6 +28,7 @@ def score(run: Run, results: Results = Path("results")) -> None:
     with output.Status("scoring", quiet=False) as status:
         scored = score_run(folder, status.update)
         output.write_reports(folder)
+    output.warn(folder)
     output.OUT.print(f"scored {scored} fits; report: {folder.path / 'report.html'}", markup=False)
 
 
@@ -43,6 +44,7 @@ def report(run: Run = "latest", results: Results = Path("results")) -> None:
 
     folder = RunFolder.open(results, run)
     output.write_reports(folder)
+    output.warn(folder)
     output.OUT.print(f"{folder.path / 'report.html'}\n{folder.path / 'report.md'}", markup=False)
 
 
@@ -59,11 +61,14 @@ def query(
       bench query "select scenario, backend, max(value) from metrics where metric = 'r_hat' group by all" --format csv
     """
     from bench.cli.options import word
-    from bench.cli.output import OUT
+    from bench.cli.output import OUT, warn
+    from bench.store.folder import RunFolder
     from bench.store.queries import ask
 
     word("format", format_, ("table", "csv", "json"))
-    frame = ask(results, sql)
+    runs = RunFolder.all(results)
+    frame = ask(results, sql, runs=runs)
+    warn(*runs)
     if format_ == "csv":
         sys.stdout.write(frame.to_csv(index=False))
     elif format_ == "json":
@@ -87,10 +92,10 @@ def export(
     import shutil
 
     from bench.cli.options import word
-    from bench.cli.output import OUT
+    from bench.cli.output import OUT, warn
     from bench.errors import UsageError
     from bench.store.folder import RunFolder
-    from bench.store.tables import TABLES
+    from bench.store.tables import TABLES, read
 
     word("format", format_, ("csv", "parquet"))
     folder = RunFolder.open(results, run)
@@ -99,6 +104,12 @@ def export(
     absent = [f.name for f in files if not f.is_file()]
     if absent:
         raise UsageError(f"{folder.path} has no {', '.join(absent)}; first: python -m bench score {folder.name}")
+    for name in TABLES:
+        read(folder, name)
+    warn(folder)
+    spoilt = [name for name in TABLES if f"{name}.parquet" in folder.damage]
+    if spoilt:
+        raise UsageError(f"{', '.join(spoilt)} would be exported damaged; first: python -m bench score {folder.name}")
     target.mkdir(parents=True, exist_ok=True)
     for file in [*files, folder.path / "run.json"]:
         shutil.copy(file, target / file.name)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from bench import interrupts
+from bench.cli import signals
+
 if TYPE_CHECKING:
-    from bench.plan import Choice, Plan
+    from bench.plan import Choice, Job, Plan
+    from bench.runner.job import Limits
     from bench.store.folder import RunFolder
 
 Names = Annotated[list[str] | None, typer.Option(metavar="NAME[k=v,…]")]
 CONFIG = {
     "scenario": list, "backend": list, "suite": str, "budget": str, "track": str, "device": str, "dtype": str,
-    "reps": int, "rounds": int, "seed": int, "threads": int, "timeout": float, "memory": str, "results": str,
+    "reps": int, "rounds": int, "seed": int, "threads": int, "timeout": float, "memory": str, "max_disturbance": float,
+    "results": str,
     "name": str,
 }  # fmt: skip
 
@@ -46,14 +54,47 @@ def run(
     threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds per child. [default: the budget's]")] = None,
     memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")] = None,
+    max_disturbance: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Repeat a child, twice at most, while others have more of its CPUs' time."),
+    ] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the runs. [default: results]")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run. [default: its date and time]")] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Every child an interpreter of its own, not forked where its framework is imported."
+        ),
+    ] = False,
+    reuse_compiled: Annotated[
+        bool,
+        typer.Option(
+            "--reuse-compiled", help="Compile a cell in its first round only; later ones have no cold seconds."
+        ),
+    ] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Make what a run lacks, with the options it has."),
+    ] = None,
+    retry: Annotated[
+        str | None,
+        typer.Option(metavar="failed|timeout|all", help="With --resume: make again the fits that ended so, too."),
+    ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes", help="With --resume: go on although sources, versions or the machine have changed."
+        ),
+    ] = False,
     config: Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")] = None,
     no_score: Annotated[bool, typer.Option("--no-score", help="Fit only; `bench score RUN` later.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
 ) -> None:
     """Fit every scenario × backend of a selection, score the fits, write tables and a report.
+
+    Before the first fit every framework's log density is verified as `bench verify` does it, unless that is known from
+    an earlier run; fits of a wrong target are not timed, their rows say `invalid`.
 
     \b
     Examples:
@@ -62,40 +103,186 @@ def run(
       bench run -s 's4-*' -b 'torch.*' -b numpy.gd       globs
       bench run -s 'correlated-rho95[n_obs=[100,1000]]' -b numpyro.nuts    a sweep
       bench run -s s0-uniform -b 'torch.adam[lr=0.05,steps=5000]' --reps 3 --rounds 5
+      bench run --max-disturbance 0.1                    make children again that had to share their CPUs
       bench run --suite sources --dry-run                what would run
+      bench run --resume latest                          what is missing after Ctrl-C, a crash or a full disk
+      bench run --resume latest --retry failed           and what failed, crashed, was invalid or lacked memory
 
     \b
-    Exit codes: 0 ok · 2 usage · 3 some fit failed, crashed, timed out, ran out of memory or was invalid
-    · 4 nothing ran · 130 interrupted.
+    Ctrl-C once ends the cell at work, and writes tables and a report of what there is; twice stops at once. A resumed
+    run has its options from its beginning; only --timeout, --memory and --max-disturbance may be given anew. A round of
+    a cell that was broken off is made again as a whole, for its warm fits need the cold one of the same child.
+
+    \b
+    Exit codes: 0 ok · 2 usage · 3 some fit failed, crashed, timed out, ran out of memory or was invalid,
+    or the disk is full · 4 nothing ran · 130 interrupted.
     """
     from bench.cli import options
+    from bench.errors import UsageError
 
     given = {k: v for k, v in locals().items() if k in CONFIG and v not in (None, [])}
+    how = {"no_score": no_score, "dry_run": dry_run, "as_json": json_}
+    if resume is not None:
+        given |= {k: v for k, v in {"fresh": fresh, "reuse_compiled": reuse_compiled, "config": config}.items() if v}
+        _resume(resume, given, retry=retry, allow_changes=allow_changes, **how)
+        return
+    if retry is not None or allow_changes:
+        raise UsageError(
+            f"--{'retry' if retry else 'allow-changes'} needs a run: --resume RUN, such as --resume latest"
+        )
     merged = {**options.config(config, CONFIG), **given}
-    _execute(merged, no_score=no_score, dry_run=dry_run, as_json=json_)
+    merged |= {"fresh": fresh, "reuse_compiled": reuse_compiled}
+    _begin(merged, **how)
 
 
-def _execute(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
+def _begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
+    """A new run."""
     from bench import plan
-    from bench.cli import options, output
-    from bench.runner import local
+    from bench.cli import output
     from bench.store.folder import RunFolder
 
-    limits = local.Limits(
-        timeout=_positive("timeout", chosen.get("timeout")),
-        memory=options.size(chosen["memory"]) if "memory" in chosen else None,
-    )
+    limits = limits_of(chosen)
     made = plan.make(choice(chosen))
     if dry_run:
         output.show_plan(made, as_json=as_json)
         return
     folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
-    manifest = start_manifest(folder, made, chosen)
-    with output.Progress(made, quiet=as_json) as progress:
-        finished = local.execute(made, folder, limits, progress)
+    with storage_errors(folder), signals.patience(), folder.held():
+        manifest = start_manifest(folder, made, chosen)
+        code = _make(folder, made, list(made.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
+    raise typer.Exit(code)
+
+
+ANEW = ("timeout", "memory", "max_disturbance")
+"""Limits do not change which cells there are, so a resumed run may have others."""
+
+
+def _resume(
+    name: str,
+    given: dict[str, Any],
+    *,
+    retry: str | None,
+    allow_changes: bool,
+    no_score: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """A run that goes on; UsageError where it is given other options or could not be like its beginning."""
+    from bench import resume
+    from bench.cli import output
+    from bench.cli.options import word
+    from bench.errors import UsageError
+    from bench.store.folder import RunFolder
+
+    if refused := [f"--{k.replace('_', '-')}" for k in given if k not in (*ANEW, "results")]:
+        allowed = ", ".join(f"--{k.replace('_', '-')}" for k in ANEW)
+        raise UsageError(
+            f"{', '.join(refused)}: a resumed run has its options from its beginning; leave out all but {allowed}"
+        )
+    if retry is not None:
+        word("retry", retry, tuple(resume.RETRY))
+    folder = RunFolder.open(Path(given.pop("results", "results")), name)
+    manifest = folder.manifest()
+    if "ab" in manifest:
+        raise UsageError(
+            f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
+        )
+    limits = limits_of({**manifest.get("options", {}), **given})
+    made = resume.plan_of(manifest, folder.path)
+    jobs = resume.missing(folder, made, retry)
+    output.warn(folder)
+    found = resume.changes(manifest, jobs)
+    if found and not allow_changes:
+        raise UsageError(
+            f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(found)}; "
+            "--allow-changes makes them nevertheless, a new run makes all of them alike"
+        )
+    if dry_run:
+        output.show_jobs(folder, jobs, as_json=as_json)
+        return
+    with storage_errors(folder), signals.patience(), folder.held():
+        folder.tidy()
+        folder.damage.clear()
+        resume.note(manifest, jobs, found)
+        folder.write_manifest(manifest)
+        code = _make(folder, made, jobs, limits, manifest, no_score=no_score, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def limits_of(chosen: dict[str, Any]) -> Limits:
+    """What a child may take, and how it is made; UsageError."""
+    from bench.cli import options
+    from bench.runner.job import Limits
+
+    return Limits(
+        timeout=positive("timeout", chosen.get("timeout")),
+        memory=options.size(chosen["memory"]) if "memory" in chosen else None,
+        fresh=bool(chosen.get("fresh")),
+        reuse=bool(chosen.get("reuse_compiled")),
+        disturbance=positive("max-disturbance", chosen.get("max_disturbance")),
+    )
+
+
+def _make(
+    folder: RunFolder,
+    made: Plan,
+    jobs: list[Job],
+    limits: Limits,
+    manifest: dict[str, Any],
+    *,
+    no_score: bool,
+    as_json: bool,
+) -> int:
+    """Verify, fit, score, report, print; the exit code."""
+    from bench.cli import output
+    from bench.plan import Plan
+    from bench.runner import local
+    from bench.verify import gate
+
+    cells = {job.planned.cell.id for job in jobs}
+    part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
+    with output.Progress(len(jobs), quiet=as_json) as progress:
+        try:
+            outcomes = gate.verify(gate.pairs_of(part), progress.verifies)
+        except KeyboardInterrupt:
+            finished = False
+        else:
+            before = {_density(o): o for o in manifest.get("verified", [])}
+            known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
+            manifest["verified"] = list(known.values())
+            folder.write_manifest(manifest)
+            finished = local.execute(part, folder, limits, progress, gate.refused(part, outcomes), jobs)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
-    raise typer.Exit(conclude(folder, made, score=not no_score, as_json=as_json, interrupted=not finished))
+    return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
+
+
+def _density(outcome: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(outcome.get(k) for k in ("framework", "scenario", "dtype", "device"))
+
+
+@contextmanager
+def storage_errors(folder: RunFolder) -> Iterator[None]:
+    """Where nothing more can be written, one sentence instead of a traceback: StorageError."""
+    from bench.errors import StorageError
+    from bench.store.durable import described, unwritable
+
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(_full(folder, str(error))) from None
+    except Exception as error:
+        if not unwritable(error):
+            raise
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "No space left on device"
+        raise StorageError(_full(folder, f"{why}: {described(folder.path)} takes no more")) from None
+
+
+def _full(folder: RunFolder, why: str) -> str:
+    if not (folder.path / "run.json").is_file():
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return f"{why}; nothing was run"
+    return f"{why}. The fits that had finished are kept; make room, then: {folder.resume_command()}"
 
 
 def choice(chosen: dict[str, Any]) -> Choice:
@@ -153,7 +340,7 @@ def command_line() -> str:
     return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
 
 
-def conclude(folder: RunFolder, made: Plan, *, score: bool, as_json: bool, interrupted: bool) -> int:
+def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool) -> int:
     """Score, report, print, and say with which code to exit."""
     from bench.cli import output
     from bench.store import tables
@@ -163,19 +350,29 @@ def conclude(folder: RunFolder, made: Plan, *, score: bool, as_json: bool, inter
         from bench.scoring import score_run  # here: a machine that only fits need not have what scoring needs
 
         with output.Status("scoring", quiet=as_json) as status:
-            score_run(folder, status.update)
-            status.update("writing the report")
-            shown = output.write_reports(folder)
+
+            def progress(text: str) -> None:
+                interrupts.check()
+                status.update(text)
+
+            try:
+                score_run(folder, progress)
+                progress("writing the report")
+                shown = output.write_reports(folder)
+            except KeyboardInterrupt:
+                interrupted = True
     else:
         tables.write(folder, "fits", tables.fits_table(folder))
+    output.warn(folder)
     code = output.exit_code(folder, interrupted=interrupted)
     output.show_outcome(folder, code, as_json=as_json, tables=shown)
     return code
 
 
-def _positive(name: str, value: float | None) -> float | None:
+def positive(name: str, value: float | None) -> float | None:
+    """A number above 0, or None; UsageError."""
     from bench.errors import UsageError
 
-    if value is not None and not value > 0:
-        raise UsageError(f"--{name} {value} is not allowed; above 0")
+    if value is not None and not 0 < value <= 1e9:
+        raise UsageError(f"--{name} {value} is not allowed; above 0 and at most 1e9")
     return value

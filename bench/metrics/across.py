@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from bench.types import Array
 
 TARGET = 0.01
 """b² of 100 independent draws: the accuracy that time_to_accuracy is the time to."""
+
+KEPT = frozenset({"b2", "ess_bulk", "covered_90", "recovery_error"})
+"""Metrics whose rows are kept of each rep."""
 
 
 class RepRow(NamedTuple):
@@ -41,7 +45,13 @@ class CellScores:
         """Take in one scored rep."""
         self.reps.append(rep)
         self.cold.append(cold)
-        self.values.append({(r.metric, r.part): r.value for r in rows if r.metric in {"b2", "ess_bulk", "covered_90"}})
+        self.values.append(
+            {
+                (r.metric, r.part): r.value
+                for r in rows
+                if r.metric in {"b2", "ess_bulk", "covered_90", "recovery_error"}
+            }
+        )
         self.curves.append(way)
 
     def rows(self) -> Iterator[RepRow]:
@@ -51,10 +61,22 @@ class CellScores:
         if ess:
             yield RepRow(None, "ess_bulk_min", "", min(ess.values()))
             yield RepRow(None, "ess_bulk_median", "", float(np.median(list(ess.values()))))
-        covered = self._mean("covered_90")
-        if covered and self.fresh_data:
-            yield RepRow(None, "coverage_90", "", float(np.mean(list(covered.values()))))
+        if self.fresh_data:
+            yield from self._recovery()
         yield from self._accuracy()
+
+    def _recovery(self) -> Iterator[RepRow]:
+        """Bias and coverage over data sets; the Wilson interval is per scalar, whose reps are independent."""
+        for part, value in self._mean("recovery_error").items():
+            yield RepRow(None, "recovery_bias", part, value)
+        covered = self._mean("covered_90")
+        for part, share in covered.items():
+            low, high = wilson(share, len(self.reps))
+            yield RepRow(None, "coverage_90", part, share)
+            yield RepRow(None, "coverage_90_low", part, low)
+            yield RepRow(None, "coverage_90_high", part, high)
+        if covered:
+            yield RepRow(None, "coverage_90", "", float(np.mean(list(covered.values()))))
 
     def _mean(self, metric: str) -> dict[str, float]:
         """{part: mean over reps}; a part missing in any rep (a stuck chain, say) is left out."""
@@ -96,6 +118,13 @@ class CellScores:
                 yield RepRow(None, name, "", float(np.median(seconds)))
         if self.kind != "exact":
             yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([way.gradients[i] for *_, way, i in reps])))
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a probability of which `share` was seen in n independent trials (Wilson 1927)."""
+    z2 = 1.959963984540054**2
+    centre, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
+    return max((centre - half) / (1 + z2 / n), 0.0), min((centre + half) / (1 + z2 / n), 1.0)
 
 
 def aligned(steps: Sequence[Array]) -> tuple[Array, list[npt.NDArray[np.intp]]]:

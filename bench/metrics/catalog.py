@@ -33,6 +33,8 @@ class Metric:
             return ""
         if self.kinds == MCMC:
             return NO_CHAINS[kind]
+        if self.kinds == VI:
+            return NO_Q[kind]
         if self.kinds == POINT:
             return "n/a: only a point method minimises an objective of its own"
         if self.kinds == OPTIMISED:
@@ -43,6 +45,7 @@ class Metric:
 ALL: frozenset[Kind] = frozenset({"point", "vi", "mcmc", "exact"})
 SPREAD: frozenset[Kind] = frozenset({"vi", "mcmc", "exact"})
 MCMC: frozenset[Kind] = frozenset({"mcmc"})
+VI: frozenset[Kind] = frozenset({"vi"})
 POINT: frozenset[Kind] = frozenset({"point"})
 OPTIMISED: frozenset[Kind] = frozenset({"point", "vi"})
 ITERATIVE: frozenset[Kind] = frozenset({"point", "vi", "mcmc"})
@@ -53,11 +56,24 @@ NO_CHAINS: Mapping[str, str] = {
     "exact": "n/a: draws are independent by construction",
 }
 
+NO_Q: Mapping[str, str] = {
+    "point": "n/a: a point estimate has no density",
+    "mcmc": "n/a: draws of a chain have no density that can be evaluated",
+    "exact": "n/a: it is the posterior itself",
+}
+
 OWN = "definition of this project"
 VEHTARI = "Vehtari et al. 2021, arXiv:1903.08008"
 BETANCOURT = "Betancourt 2017, arXiv:1701.02434"
 ELPD = "Vehtari, Gelman & Gabry 2017, arXiv:1507.04544"
 GNEITING = "Gneiting & Raftery 2007, doi:10.1198/016214506000001437"
+SCHAD = "Schad, Betancourt & Vasishth 2021, arXiv:1904.12765"
+CZADO = "Czado, Gneiting & Held 2009, doi:10.1111/j.1541-0420.2009.01191.x"
+WILSON = "Wilson 1927, doi:10.1080/01621459.1927.10502953"
+BLEI = "Blei, Kucukelbir & McAuliffe 2017, arXiv:1601.00670"
+YAO = "Yao et al. 2018, arXiv:1802.02538; Vehtari et al. 2024, arXiv:1507.02646"
+SATTERTHWAITE = "Satterthwaite 1946, doi:10.2307/3002019; batch means as Vats, Flegal & Jones 2019, arXiv:1512.07713"
+IMHOF = "Imhof 1961, doi:10.1093/biomet/48.3-4.419"
 MCLMC = "after arXiv:2412.08876, with centred instead of raw squares"
 
 _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] = (
@@ -120,6 +136,9 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Largest b2; over reps: the largest over f of the mean over reps."),
     ("b2_avg", "", "lower", ALL, "fit", MCLMC,
      "Mean b2 over all f; over reps: its mean."),
+    ("reference_draws", "draws", "none", ALL, "fit", OWN,
+     "Independent draws that the reference's own error is worth; no row where it is exact. A b2 below 1 over it is "
+     "not certified."),
     ("n_eq", "draws", "higher", ALL, "reps", MCLMC,
      "Error-equivalent independent draws, 1 / mean over reps of b2, per f; part empty: the worst f. It saturates "
      "for a biased method."),
@@ -133,6 +152,12 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Posterior probability inside the method's central 90 % interval."),
     ("mass_95", "", "none", SPREAD, "parameter", OWN,
      "Posterior probability inside the method's central 95 % interval."),
+    ("mass_50_error", "", "none", SPREAD, "parameter", OWN,
+     "mass_50 minus 0.5: below 0 the interval is too narrow or misplaced."),
+    ("mass_90_error", "", "none", SPREAD, "parameter", OWN,
+     "mass_90 minus 0.9: below 0 the interval is too narrow or misplaced."),
+    ("mass_95_error", "", "none", SPREAD, "parameter", OWN,
+     "mass_95 minus 0.95: below 0 the interval is too narrow or misplaced."),
     ("wasserstein_1", "posterior sd", "lower", ALL, "parameter", OWN,
      "Wasserstein-1 distance of the marginal to the reference's, over 199 quantile levels."),
     ("wasserstein_1_iid", "posterior sd", "none", SPREAD, "parameter", OWN,
@@ -141,24 +166,59 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "(mean − reference mean) / its Monte-Carlo error; about standard normal if both agree."),
     ("rms_z", "", "none", MCMC, "fit", OWN,
      "Root mean square of z; about 1 if the sampler meets the reference."),
+    ("z_effective", "", "none", MCMC, "fit", SATTERTHWAITE,
+     "Degrees of freedom of the chi-square that the sum of z² varies like, (tr R)² / tr R², where R correlates the "
+     "errors of the means (by batch means): the effective number of z."),
+    ("z_effective_tail", "", "none", MCMC, "fit", IMHOF,
+     "Degrees of freedom of the chi-square that the sum of z² is skewed like, (tr R²)³ / (tr R³)²: its upper tail."),
+    ("elbo", "nats", "higher", VI, "fit", BLEI,
+     "Evidence lower bound, the mean of log p − log q over 1000 or more fresh draws of q, p the joint density of data "
+     "and parameters; no row where the backend does not state log q, or log_ratios_lost is not 0."),
+    ("elbo_se", "nats", "none", VI, "fit", BLEI,
+     "Monte-Carlo standard error of elbo."),
+    ("elbo_gap", "nats", "lower", VI, "fit", BLEI,
+     "Log evidence minus elbo: the Kullback–Leibler divergence of q from the posterior, below 0 only by noise."),
+    ("elbo_gap_se", "nats", "none", VI, "fit", BLEI,
+     "Standard error of elbo_gap, the reference's own included."),
+    ("k_hat", "", "lower", VI, "fit", YAO,
+     "Pareto shape of the largest importance weights p/q: below 0.5 good, below 0.7 usable, else q misses a part of "
+     "the posterior. −1 where all weights are equal."),
+    ("log_ratios_lost", "draws", "lower", VI, "fit", OWN,
+     "Draws of q at which log p − log q is no finite number, because they lie on a bound of the support or beyond "
+     "float64."),
     ("recovery_error", "", "none", ALL, "parameter", OWN,
      "Mean minus the scenario's truth, signed."),
+    ("recovery_relative_error", "", "none", ALL, "parameter", OWN,
+     "recovery_error over the size of the truth; no row where that is 0."),
+    ("recovery_bias", "", "none", ALL, "reps", OWN,
+     "Mean of recovery_error over reps; only with fresh data in each rep."),
     ("recovery_rmse", "", "lower", ALL, "fit", OWN,
      "Root mean square of recovery_error over weights and bias. Not for ranking: the exact posterior misses the "
      "truth too."),
     ("recovery_rmse_exact", "", "none", ALL, "fit", OWN,
      "recovery_rmse of the exact posterior mean on the same data."),
+    ("recovery_rmse_excess", "", "lower", ALL, "fit", OWN,
+     "recovery_rmse minus recovery_rmse_exact, paired by data set; a single one may be below 0 by luck."),
     ("covered_90", "", "none", SPREAD, "parameter", OWN,
      "1 where the central 90 % interval holds the truth, else 0."),
     ("coverage_90", "", "none", SPREAD, "reps", OWN,
-     "Mean of covered_90 over reps and scalars; only with fresh data in each rep. A claim needs 200 of them."),
-    ("recovery_z", "", "none", SPREAD, "parameter", "Schad, Betancourt & Vasishth 2021, arXiv:1904.12765",
+     "Mean of covered_90 over reps, per scalar and (part empty) over all; only with fresh data in each rep. A claim "
+     "needs 200 reps."),
+    ("coverage_90_low", "", "none", SPREAD, "reps", WILSON,
+     "Lower end of the 95 % interval of coverage_90, per scalar."),
+    ("coverage_90_high", "", "none", SPREAD, "reps", WILSON,
+     "Upper end of the 95 % interval of coverage_90, per scalar."),
+    ("recovery_z", "", "none", SPREAD, "parameter", SCHAD,
      "(mean − truth) / sd: how many of its own standard deviations the truth is off."),
     ("crps", "", "lower", ALL, "parameter", GNEITING,
      "Continuous ranked probability score of the draws against the truth; for a point the absolute error. Not for "
      "ranking."),
     ("width_90", "", "lower", SPREAD, "parameter", OWN,
      "Width of the central 90 % interval."),
+    ("interval_score_90", "", "lower", SPREAD, "parameter", GNEITING,
+     "width_90 plus 20 times the distance of the truth from the interval. Not for ranking."),
+    ("contraction", "", "none", SPREAD, "parameter", SCHAD,
+     "1 − posterior variance / prior variance: what the data taught; no row where the prior has no variance."),
     ("optimality_gap", "nats", "lower", POINT, "fit", OWN,
      "The method's own objective on the full data (least squares or negative log posterior) minus its least value."),
     ("optimum_distance_sd", "posterior sd", "lower", POINT, "fit", OWN,
@@ -175,14 +235,26 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Mean squared error of the predictive mean on the hold-out rows."),
     ("predictive_rmse", "", "lower", ALL, "fit", OWN,
      "Root mean squared error of the predictive mean on the hold-out rows."),
-    ("predictive_coverage_95", "", "none", SPREAD, "fit", OWN,
-     "Share of the hold-out observations inside their central 95 % predictive interval, the mixture over draws."),
+    ("predictive_r2", "", "higher", ALL, "fit", OWN,
+     "1 − predictive_mse / variance of the hold-out observations; no row where they do not vary."),
+    ("predictive_crps", "", "lower", SPREAD, "fit", GNEITING,
+     "Mean continuous ranked probability score of the hold-out observations, the mixture over 50 draws; of binary "
+     "ones the Brier score."),
+    ("predictive_coverage_50", "", "none", SPREAD, "fit", CZADO,
+     "predictive_coverage_95 of the central 50 % interval."),
+    ("predictive_coverage_90", "", "none", SPREAD, "fit", CZADO,
+     "predictive_coverage_95 of the central 90 % interval."),
+    ("predictive_coverage_95", "", "none", SPREAD, "fit", CZADO,
+     "Share of the hold-out observations inside their central 95 % predictive interval, the mixture over draws, by "
+     "the probability integral transform; of discrete ones the expected share of the randomised transform."),
     ("predictive_mae_outside", "", "lower", ALL, "fit", OWN,
      "Mean absolute error of the predictive mean outside the training range, against the noiseless truth."),
     ("predictive_mse_outside", "", "lower", ALL, "fit", OWN,
      "Mean squared error of the predictive mean outside the training range, against the noiseless truth."),
     ("predictive_rmse_outside", "", "lower", ALL, "fit", OWN,
      "Root mean squared error of the predictive mean outside the training range, against the noiseless truth."),
+    ("predictive_r2_outside", "", "higher", ALL, "fit", OWN,
+     "predictive_r2 outside the training range, against the noiseless truth."),
     ("predictive_q025", "", "none", SPREAD, "derived", OWN,
      "2.5 % quantile of a new observation at each new input of the scenario, the mixture over draws."),
     ("predictive_q975", "", "none", SPREAD, "derived", OWN,

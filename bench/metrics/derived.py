@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bench.metrics import chains
+from bench.metrics.predictive import MOST, mixture_cdf, thinned
 from bench.metrics.problem import Row, Scored
-from bench.metrics.recovery import thinned
 from bench.types import Array, Arrays, DerivedReference, Parameter, PredictiveReference
 
 INTERVAL = np.array([0.025, 0.975])
@@ -94,12 +94,7 @@ def predictive_quantiles(scored: Scored, new: Arrays, p: Array) -> Array:
     draws, problem = thinned(scored), scored.problem
     means = problem.family.predict(problem.data, draws, new)
     centre = means.reshape(-1, means.shape[-1]).mean(axis=0)
-
-    def cdf(y: Array) -> Array:
-        values = problem.family.observation_cdf(problem.data, draws, {**new, "y": y})
-        mean: Array = values.reshape(-1, values.shape[-1]).mean(axis=0)
-        return mean
-
+    cdf = mixture_cdf(scored, new, MOST)
     found = np.empty((len(p), len(centre)))
     for i, level in enumerate(p):
         low, high = (_beyond(cdf, centre, float(level), sign) for sign in (-1.0, 1.0))

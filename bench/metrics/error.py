@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench.metrics.agreement import agreement
 from bench.metrics.problem import LEVELS, Row, Scored
 from bench.types import Array
 
@@ -38,6 +39,8 @@ def error_rows(scored: Scored) -> Iterator[Row]:
         yield Row("b2", part, float(value))
     yield Row("b2_max", "", float(squared.max()))
     yield Row("b2_avg", "", float(squared.mean()))
+    if np.isfinite(problem.reference.n_effective):
+        yield Row("reference_draws", "", float(problem.reference.n_effective))
     yield from _per_part(scored, "mean_error_sd", (mean - m) / s)
     flat = scored.draws.reshape(-1, len(m))
     yield from _per_part(scored, "wasserstein_1", _distance(np.quantile(flat, LEVELS, axis=0), scored))
@@ -48,10 +51,20 @@ def error_rows(scored: Scored) -> Iterator[Row]:
         yield from _per_part(scored, "sd_ratio_log", np.log(scored.sd / s))
     yield from _masses(scored, flat)
     if scored.diagnostics is not None:
-        of_reference = s / np.sqrt(problem.reference.n_effective)
-        z = (mean - m) / np.hypot(scored.diagnostics.mcse_mean, of_reference)
-        yield from _per_part(scored, "z", z)
-        yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
+        yield from _agreement(scored, s / np.sqrt(problem.reference.n_effective))
+
+
+def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
+    """z of every scalar that moves, and what its sum of squares is to be judged by."""
+    assert scored.diagnostics is not None
+    z = (scored.answer[0] - scored.problem.moments[0]) / np.hypot(scored.diagnostics.mcse_mean, of_reference)
+    yield from _per_part(scored, "z", z)
+    yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
+    moving = np.isfinite(z)
+    if moving.any():
+        found = agreement(scored.draws[..., moving])
+        yield Row("z_effective", "", found.effective)
+        yield Row("z_effective_tail", "", found.tail)
 
 
 def _distance(quantiles: Array, scored: Scored) -> Array:
@@ -72,6 +85,7 @@ def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
             at += p.size
             for part, value in zip(p.parts(), inside, strict=True):
                 yield Row(f"mass_{mass * 100:.0f}", part, float(value))
+                yield Row(f"mass_{mass * 100:.0f}_error", part, float(value) - mass)
 
 
 def _per_part(scored: Scored, metric: str, values: Array) -> Iterator[Row]:

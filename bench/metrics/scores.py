@@ -10,14 +10,18 @@ from bench.metrics import chains
 from bench.metrics.derived import derived_rows
 from bench.metrics.error import error_rows
 from bench.metrics.optimum import optimum_rows
+from bench.metrics.predictive import predictive_rows
 from bench.metrics.problem import Row, Scored
 from bench.metrics.recovery import recovery_rows
+from bench.metrics.variational import variational_rows
 from bench.types import Array
 
 
 def score(scored: Scored) -> list[Row]:
     """Every row that applies to the fit; a value that is not finite is left out, never stored."""
-    groups = (_answer, _chains, error_rows, recovery_rows, derived_rows, optimum_rows)
+    groups = (
+        _answer, _chains, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
+    )  # fmt: skip
     rows = [row for group in groups for row in group(scored)]
     return [row for row in rows if np.isfinite(row.value)]
 

@@ -69,12 +69,12 @@ def _rows(arrays: Arrays) -> tuple[dict[str, Array], int]:
     kept = np.unique(np.linspace(0, n - 1, min(n, ROWS)).round().astype(int))
     if arrays["x"].shape[1] == 1:
         kept = kept[np.argsort(arrays["x"][kept, 0], kind="stable")]
-    return {"x": arrays["x"][kept], "y": arrays["y"][kept]}, n
+    return {name: rows[kept] for name, rows in arrays.items()}, n
 
 
 def _column(grid: Array, held: Arrays, mine: Forecast, exact: Forecast | None, *, noiseless: bool) -> None:
     """One column: y above, y minus the predictive mean below."""
-    line = held["x"].shape[1] == 1
+    line = held.keys() == {"x", "y"} and held["x"].shape[1] == 1
     along = held["x"][:, 0] if line else mine.mean
     upper, lower = grid
     for axes, base in ((upper, np.zeros_like(mine.mean)), (lower, mine.mean)):

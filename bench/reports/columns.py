@@ -51,7 +51,19 @@ def _status(row: Row, section: Section) -> Cell:
 
 def _error(row: Row, section: Section) -> Cell:
     spread = f"{fmt.error(row.b2_interval[0])}–{fmt.error(row.b2_interval[1])}" if row.b2_interval else ""
-    return Cell(fmt.error(row.b2_max), spread, row.b2_max)
+    if certified(row):
+        return Cell(error_text(row), spread, row.b2_max)
+    return Cell(error_text(row), "the reference's own error", row.b2_max)
+
+
+def certified(row: Row) -> bool:
+    """Whether b²_max, if there is one, is above what the reference's own error may make of it."""
+    return row.b2_max is None or row.b2_max >= row.tables.error_floor
+
+
+def error_text(row: Row) -> str:
+    """b²_max in two digits, or below which value it cannot be told."""
+    return fmt.error(row.b2_max) if certified(row) else f"< {fmt.error(row.tables.error_floor)}"
 
 
 def _ratio(row: Row, section: Section) -> Cell:

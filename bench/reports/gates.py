@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bench.reports import format as fmt
+from bench.reports.agreement import disagreement
 from bench.reports.contender import TARGET
 from bench.reports.tables import CellTables
 
-ESS = 400
+ESS, ESS_PER_CHAIN = 400, 100
 K_HAT = 0.7
 E_BFMI = 0.3
 AT_OPTIMUM = 1e-3
@@ -36,6 +37,9 @@ def state_of(cell: CellTables, kind: str) -> tuple[str, str]:
     error = cell.b2_max
     if error is None:
         return "unchecked", "no reference posterior to be judged by"
+    floor = cell.error_floor
+    if floor >= TARGET:
+        return "unchecked", f"the reference is itself worth {1.0 / floor:.0f} draws: b² below {floor:.2g} says nothing"
     if not error < TARGET:
         return "off target", f"b²_max {fmt.error(error)}, target {TARGET}"
     return "met", ""
@@ -63,10 +67,11 @@ def diagnostics(cell: CellTables, kind: str) -> Iterator[str]:
         if worst.median() >= limit or worst.max() >= R_HAT_ANY:
             # Two digits after the point would print a failing 1.012 as "1.01".
             yield f"R-hat {worst.max() if worst.max() >= R_HAT_ANY else worst.median():.3f}"
+    needed = max(ESS, ESS_PER_CHAIN * int(cell.fits["chains"].max()))
     for metric, name in (("ess_bulk", "bulk ESS"), ("ess_tail", "tail ESS")):
         rows = cell.values(metric)
-        if len(rows) and (least := rows.groupby("part")["value"].mean().min()) < ESS:
-            yield f"{name} {fmt.significant(least)}, {ESS} needed"
+        if len(rows) and (least := rows.groupby("part")["value"].mean().min()) < needed:
+            yield f"{name} {fmt.significant(least)}, {needed} needed"
     for metric, name in (("divergences", "divergences"), ("treedepth_hits", "transitions at the largest tree depth")):
         rows = cell.values(metric)
         if len(rows) and (most := _total(rows)) > 0:
@@ -74,9 +79,24 @@ def diagnostics(cell: CellTables, kind: str) -> Iterator[str]:
     e_bfmi = cell.values("e_bfmi")["value"]
     if len(e_bfmi) and e_bfmi.min() <= E_BFMI:
         yield f"E-BFMI {fmt.significant(e_bfmi.min(), 2)}"
+    if kind == "vi":
+        yield from _weights(cell)
+    if off := disagreement(cell):
+        yield off
+
+
+def _weights(cell: CellTables) -> Iterator[str]:
+    """Whether q can be told, and is, close enough to the posterior to be corrected by its importance weights."""
     k_hat = cell.median("k_hat")
-    if k_hat is not None and k_hat >= K_HAT:
-        yield f"k-hat {fmt.significant(k_hat, 2)}"
+    lost = _total(cell.values("log_ratios_lost")) if len(cell.values("log_ratios_lost")) else 0.0
+    if lost > 0.0:
+        yield f"{lost:.0f} draws of q on a bound of the support"
+    elif k_hat is None:
+        yield "no k-hat: the density of q is not stated"
+    elif k_hat >= K_HAT:
+        mass = cell.values("mass_90").groupby("part")["value"].median()
+        held = f", 90 % intervals that hold {fmt.share(mass.min())} of the posterior" if len(mass) else ""
+        yield f"k-hat {fmt.significant(k_hat, 2)}, below {K_HAT} needed{held}"
 
 
 def _total(rows: pd.DataFrame) -> float:

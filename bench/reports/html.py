@@ -38,6 +38,7 @@ def render(tables: RunTables) -> str:
         warnings=provenance.warnings(tables),
         command=provenance.command(tables),
         environment=provenance.environment(tables),
+        targets=provenance.targets(tables),
         sections=found,
         anchors={s.title: f"s{i}" for i, s in enumerate(found)},
         columns=columns,
@@ -60,19 +61,24 @@ def _template() -> Template:
 
     env = Environment(
         loader=PackageLoader("bench.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
     env.filters |= {"sentence": _sentence, "exact": fmt.exact, "clean": clean, "backend": _backend}
     return env.get_template("report.html.j2")
 
 
+def _finalized(value: Any) -> Any:
+    """Whatever text the template shows, without what a reader's eye would obey; markup of our own as it is."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _sentence(sentence: Sentence) -> Markup:
-    return Markup("").join(TAGS[part.style].format(escape(part.text)) for part in sentence)
+    return Markup("").join(TAGS[part.style].format(escape(clean(part.text))) for part in sentence)
 
 
 def _backend(label: str) -> Markup:
     """A label that may break after a dot, an opening bracket or a comma, and nowhere else."""
-    return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,])|(?=\[)", label) if piece)
+    return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,])|(?=\[)", clean(label)) if piece)
 
 
 def _figures(found: list[Section]) -> dict[str, list[Markup]]:

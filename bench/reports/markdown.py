@@ -30,7 +30,7 @@ def render(tables: RunTables) -> str:
 
 def escape(text: str) -> str:
     """Text that Markdown and HTML leave alone, on one line."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 
 
@@ -54,7 +54,7 @@ def _section(section: Section) -> list[str]:
     lines += [" ".join(extra), ""] if extra else []
     lines += _table(section)
     if section.notes:
-        lines += ["", *(f"- `{_code(name)}`: {escape(clean(note))}" for name, note in section.notes)]
+        lines += ["", *(f"- `{_code(name)}`: {escape(note)}" for name, note in section.notes)]
     return [*lines, "", f"*{coverage_note(section)}*"] if coverage_note(section) else lines
 
 
@@ -89,7 +89,9 @@ def _failures(found: list[Section]) -> list[str]:
     lines = ["## Failures and flags", "", "These rows stay in the tables and are not ranked.", ""]
     for section, row in rows:
         where = f"{escape(section.title)} × `{_code(row.label)}`"
-        lines.append(f"- {where}: **{WORDS[row.state]}**: {escape(clean(row.reason)) or 'no reason was recorded'}")
+        lines.append(f"- {where}: **{WORDS[row.state]}**: {escape(row.reason) or 'no reason was recorded'}")
+        if log := row.log:
+            lines[-1] += f" (log: `{_code(log[0])}`)"
     return lines
 
 
@@ -99,4 +101,4 @@ def _environment(tables: RunTables) -> list[str]:
 
 
 def _code(text: str) -> str:
-    return text.replace("`", "'").replace("|", "\\|").replace("\n", " ")
+    return clean(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.reports import format as fmt
 from bench.reports.clean import clean
@@ -12,7 +12,7 @@ from bench.reports.contender import MIN_REPS, MIN_ROUNDS, TARGET
 from bench.reports.sections import cores_of, disturbance
 from bench.reports.tables import RunTables
 
-ELSEWHERE = ("command", "cells", "scenarios")
+ELSEWHERE = ("command", "cells", "scenarios", "verified")
 """What the report shows in other places, or in full."""
 
 
@@ -58,6 +58,34 @@ def environment(tables: RunTables) -> list[tuple[str, str]]:
     """(name, value) of everything recorded about the run but its command, nested names joined by dots."""
     shown = {k: v for k, v in tables.run.items() if k not in ELSEWHERE}
     return [(k, clean(v)) for k, v in _flat(shown)]
+
+
+class Target(NamedTuple):
+    """What verification found of one framework's density: errors relative to the gate's own, or why there are none."""
+
+    framework: str
+    scenario: str
+    dtype: str
+    verdict: str
+    value_error: str
+    gradient_error: str
+    gate: str
+
+
+def targets(tables: RunTables) -> list[Target]:
+    """Every density that was held against the family's before the run; none in runs without verification."""
+    found = []
+    for entry in tables.run.get("verified") or []:
+        same = entry.get("verdict") == "same"
+        said = "same target" if same else str(entry.get("reason") or entry.get("verdict", ""))
+        framework, scenario, dtype = (clean(str(entry.get(key, ""))) for key in ("framework", "scenario", "dtype"))
+        value, gradient, gate = (_power(entry.get(key)) for key in ("value_error", "gradient_error", "gate"))
+        found.append(Target(framework, scenario, dtype, clean(said), value, gradient, gate))
+    return found
+
+
+def _power(value: Any) -> str:
+    return f"{value:.0e}" if isinstance(value, (int, float)) else fmt.NONE
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.noise import DISTURBED
 from bench.reports.contender import OUTCOMES, Contender, Verdict
 from bench.reports.gates import state_of
 from bench.reports.tables import CellTables, RunTables, label, split
@@ -41,6 +42,18 @@ class Row:
     planned: int
     time_to_target: float | None
     tables: CellTables
+
+    @property
+    def log(self) -> tuple[str, str] | None:
+        """Where the log of the first fit that failed lies in the run's folder, and its end; None for no output."""
+        fits = self.tables.fits
+        if "log_tail" not in fits:
+            return None
+        said = fits[(fits["status"] != "ok") & (fits["log_tail"].fillna("") != "")]
+        if said.empty:
+            return None
+        first = said.sort_values("rep").iloc[0]
+        return f"fits/{first['cell']}-{first['rep']}/log.txt", str(first["log_tail"])
 
     @property
     def group(self) -> str:
@@ -99,9 +112,15 @@ def sections(tables: RunTables) -> list[Section]:
 def disturbance(tables: RunTables, fits: pd.DataFrame) -> str:
     """Why the seconds of these fits cannot be trusted: other work on the machine; empty if they can.
 
-    A fit's own threads count in the load average, so only what exceeds all CPUs by half of one is other work; a
-    fifth of the fits may be hit before the medians are doubted.
+    Told from the CPU time that others had during each fit, where the machine offers it; else from the load average, in
+    which a fit's own threads count, so that only what exceeds all CPUs by half of one is other work. A fifth of the
+    fits may be hit before the medians are doubted.
     """
+    if "disturbance" in fits and not (share := fits["disturbance"].dropna()).empty:
+        hit = share[share > DISTURBED]
+        if len(hit) <= 0.2 * len(share):
+            return ""
+        return f"others had up to {100 * hit.max():.0f} % of the CPUs' time during {len(hit)} of {len(share)} fits"
     cores = cores_of(tables.run)
     load = pd.to_numeric(fits["load_average"], errors="coerce").dropna()
     if cores is None or load.empty:

@@ -121,6 +121,12 @@ class CellTables:
         return float(low), float(high)
 
     @property
+    def error_floor(self) -> float:
+        """b² below which the reference's own error certifies nothing, 1 over the draws it is worth; 0 if exact."""
+        draws = self.median("reference_draws")
+        return 0.0 if draws is None else 1.0 / draws
+
+    @property
     def coverage(self) -> tuple[float, int] | None:
         """Share of (rep, part) whose 90 % interval holds the truth, and how many there are."""
         rows = self.values("covered_90")["value"]

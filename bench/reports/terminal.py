@@ -7,13 +7,15 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.reports import format as fmt
-from bench.reports.columns import WORDS
+from bench.reports.clean import clean
+from bench.reports.columns import WORDS, error_text
 from bench.reports.matrix import overall
 from bench.reports.sections import Row, sections
 from bench.reports.sentence import Sentence
 from bench.reports.tables import RunTables
 
 STYLES = {"": "", "b": "bold", "i": "italic"}
+FLAGGED = ("not converged", "unchecked")
 QUIET = ("met", "point", "reference")
 
 
@@ -29,9 +31,15 @@ def summary(tables: RunTables) -> RenderableType:
         table.add_row(Text(section.title, style="bold"))
         for row in section.rows:
             table.add_row(*_cells(row))
+    flags = [_flag(row, section.title) for section in found for row in section.rows if row.state in FLAGGED]
     verdicts = [_text(s.verdict.sentence) for s in found]
     total = overall(found)
-    return Group(table, Text(""), *verdicts, *([_text(total)] if total else []))
+    return Group(table, Text(""), *flags, *([Text("")] if flags else []), *verdicts, *([_text(total)] if total else []))
+
+
+def _flag(row: Row, scenario: str) -> Text:
+    """Which gate a fit failed, so that nobody need open the report to learn it."""
+    return Text.assemble((f"{WORDS[row.state]}: ", "yellow"), f"{row.label} on {scenario}: {clean(row.reason)}")
 
 
 def _cells(row: Row) -> tuple[Text, ...]:
@@ -41,7 +49,7 @@ def _cells(row: Row) -> tuple[Text, ...]:
         Text(WORDS[row.state] + partial, style="" if row.state in QUIET else "yellow"),
         Text(fmt.seconds(row.warm)),
         Text(fmt.seconds(row.cold)),
-        Text(fmt.error(row.b2_max)),
+        Text(error_text(row)),
         Text(fmt.significant(row.ess_per_second) if row.kind == "mcmc" else "n/a"),
         Text(fmt.significant(row.recovery_rmse)),
     )

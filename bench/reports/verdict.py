@@ -88,8 +88,9 @@ def _closest(rivals: list[Contender]) -> Sentence:
     *_, best = measured[0]
     spread = best.error_interval
     return say(
-        "Closest: {A:b}, {error}{spread}.",
+        "Closest: {A:b}, {error}{spread}{unsure}.",
         A=best.label,
+        unsure="" if best.state in ("off target", "met") else ", which its own diagnostics do not vouch for",
         error=fmt.error(best.error),
         spread=f" ({fmt.error(spread[0])}–{fmt.error(spread[1])})" if spread else "",
     )

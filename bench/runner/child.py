@@ -1,24 +1,29 @@
-"""Start a child, watch its time and memory from outside, end its whole process group."""
+"""Watch a child's time, memory and output from outside, and end everything it started."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
-from bench.runner.environment import affinity, environment
+from bench import guardian, interrupts
+from bench.store import logs
 
 WATCH_SECONDS = 0.2
-"""How often memory is looked at; the child's end is noticed at once."""
+"""How often memory and output are looked at; the child's end is noticed at once."""
+MARK = "BENCH_MARK"
+"""A variable in the environment of whatever is started, inherited through every fork, exec, new session and orphanage:
+processes that carry the mark of a child are the child's, wherever they hang in the process table."""
+SWEEPS = 100
+"""How often what carries a mark is killed before whoever forks faster than that is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +36,42 @@ class End:
     peak_rss_bytes: int
 
 
-def run(request: Path, log: Path, *, threads: int, timeout: float, memory: int, tick: Callable[[], None]) -> End:
-    """Run `bench.worker` on a request file, its output to `log`; `tick` is called while waiting.
+class Child(Protocol):
+    """A started worker, leader of a process group of its own; its output goes to `log`, open for appending."""
+
+    pid: int
+    log: Path
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended, waiting for that at most so long."""
+        ...
+
+    def code(self) -> int:
+        """Its exit code, or minus the signal that ended it, once it has ended."""
+        ...
+
+    def peak_rss_bytes(self) -> int:
+        """Its largest resident memory by the system's account, its descendants excepted; 0 if that is not known."""
+        ...
+
+    def strays(self) -> Iterator[int]:
+        """Processes that it started and that are still there, itself excepted."""
+        ...
+
+
+def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]) -> End:
+    """Wait for the end of a child, or bring it about; `tick` is called while waiting. KeyboardInterrupt when asked to.
 
     `timeout` in seconds for the whole child, `memory` in bytes of resident memory over its process tree.
     """
-    cpus = affinity(threads)
     began, peak, limit = time.perf_counter(), 0, ""
-    with log.open("wb") as stream:
-        # preexec_fn is safe here: the runner has a single thread between children, and the call only sets affinity
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", str(request)],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=environment(threads),
-            start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
-        )
+    guardian.watch_group(child.pid)
     try:
-        for _ in _waiting(process):
+        while not child.wait(WATCH_SECONDS):
+            interrupts.check()
             tick()
-            peak = max(peak, tree_rss(process.pid))
+            logs.trim(child.log)
+            peak = max(peak, tree_rss(child.pid))
             if time.perf_counter() - began > timeout:
                 limit = "timeout"
                 break
@@ -60,22 +79,16 @@ def run(request: Path, log: Path, *, threads: int, timeout: float, memory: int, 
                 limit = "memory"
                 break
     finally:
-        end_group(process)
-    return End(process.wait(), limit, time.perf_counter() - began, peak)
-
-
-def _waiting(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Yield every WATCH_SECONDS until the process ends, which is noticed at once."""
-    descriptor = os.pidfd_open(process.pid)
-    try:
-        while not select.select([descriptor], [], [], WATCH_SECONDS)[0]:
-            yield
-    finally:
-        os.close(descriptor)
+        seconds = time.perf_counter() - began
+        end_all(child)
+        code = child.code()
+        guardian.release_group(child.pid)
+        logs.trim(child.log)
+    return End(code, limit, seconds, max(peak, child.peak_rss_bytes()))
 
 
 def tree_rss(pid: int) -> int:
-    """Resident bytes of a process and its descendants."""
+    """Resident bytes of a process and its descendants; a worker adopts what its descendants orphan."""
     total = 0
     with contextlib.suppress(psutil.Error):
         parent = psutil.Process(pid)
@@ -85,8 +98,29 @@ def tree_rss(pid: int) -> int:
     return total
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill whatever is left of the child's session; nothing survives its cell."""
+def end_all(child: Child) -> None:
+    """Kill the child's session, then whatever left it: nothing survives its cell."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(child.pid, signal.SIGKILL)
+    for _ in range(SWEEPS):
+        left = list(child.strays())
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not left:
+            return
+
+
+def new_mark() -> dict[str, str]:
+    """The variable that marks one child and all that comes of it."""
+    return {MARK: uuid.uuid4().hex}
+
+
+def marked(mark: dict[str, str]) -> Iterator[int]:
+    """Living processes, ours to look at, whose environment carries the mark; zombies carry none."""
+    line = f"{MARK}={mark[MARK]}".encode()
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if line in Path(entry.path, "environ").read_bytes():
+                    yield int(entry.name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from bench.catalog.places import root
 
@@ -25,9 +28,23 @@ def affinity(threads: int) -> set[int]:
     return set(sorted(os.sched_getaffinity(0))[:threads])
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Variables of a child, the same for every framework; the framework's own are set by the worker before import."""
-    paths = [str(root()), *filter(None, [os.environ.get("PYTHONPATH")])]
+@contextmanager
+def bound(threads: int) -> Iterator[None]:
+    """Bind this thread while it starts a child, which inherits that; a hook between fork and exec would be no safer."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, affinity(threads))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def environment(threads: int, code: Path | None = None) -> dict[str, str]:
+    """Variables of a child, the same for every framework; the framework's own are set by the worker before import.
+
+    `code` is the checkout whose packages it imports, instead of this process's own.
+    """
+    paths = [str(code or root()), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
         **{name: str(threads) for name in THREAD_VARIABLES},

@@ -34,7 +34,8 @@ def save(path: Path, fit: Fit, checkpoints: Sequence[Checkpoint]) -> None:
 
 def load(path: Path, kind: Kind, stats: dict[str, Any], notes: Sequence[str]) -> tuple[Fit, list[Checkpoint]]:
     """The inverse of `save`; `stats` are the scalars of the record."""
-    with np.load(path, allow_pickle=False) as stored:
+    # opened here, for a damaged archive would leave numpy's own handle to the collector
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
         arrays = {key: stored[key] for key in stored.files}
     return unpack(arrays, kind, stats, notes)
 

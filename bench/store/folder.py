@@ -2,61 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from bench.errors import UsageError, unknown
+from bench.errors import StorageError, UsageError, shown, unknown
+from bench.store import records
+from bench.store.durable import described, put_folder, write_bytes, write_json
+from bench.store.ledger import Ledger
+from bench.store.logs import LOG_LIMIT
+from bench.store.records import SCHEMA, Record
 
-SCHEMA = 1
-LOG_LIMIT = 65_536
-"""Bytes of a child's output kept per fit, from its end."""
-
-
-@dataclass(slots=True)
-class Record:
-    """One planned (cell, rep): how it ended and what it cost. Made by the worker, or by the runner when that died.
-
-    `seconds` has one entry per phase that occurred, and `import` for the first rep of a child.
-    """
-
-    cell: str
-    rep: int
-    round: int
-    position: int
-    cold: bool
-    status: str
-    reason: str = ""
-    seconds: dict[str, float] = field(default_factory=dict)
-    split: str = "measured"
-    stats: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    peak_rss_bytes: int | None = None
-    peak_device_bytes: int | None = None
-    threads: int | None = None
-    load_average: float | None = None
-    measured_at: str = ""
-    data_seed: int | None = None
-    fit_seed: int | None = None
-    data_digest: str = ""
-    scenario_digest: str = ""
-    backend_digest: str = ""
-    exit_code: int | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    log_tail: str = ""
+__all__ = [
+    "LOG_LIMIT", "SCHEMA", "CalibrationFolder", "Record", "RunFolder", "every", "folder_of", "tail", "write_bytes",
+    "write_json",
+]  # fmt: skip
 
 
 class RunFolder:
     """`<results>/<run>/`: run.json, fits/<cell>-<rep>/{record.json, draws.nc, log.txt}, tables and reports."""
 
+    KIND, INNER = "run", "fits"
+
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damage: dict[str, str] = {}
+        """What could not be read so far, {path inside the run: why}."""
 
     @property
     def name(self) -> str:
@@ -64,10 +45,10 @@ class RunFolder:
         return self.path.name
 
     @classmethod
-    def create(cls, results: Path, name: str | None) -> RunFolder:
+    def create(cls, results: Path, name: str | None) -> Self:
         """A new, empty run folder; UsageError if the name is taken or unusable."""
-        if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.\-]{0,99}", name):
-            raise UsageError(f"run name {name!r} is not allowed; letters, digits, '.', '_' and '-'")
+        if name is not None and (not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", name) or name == "latest"):
+            raise UsageError(f"run name {shown(name)} is not allowed; letters, digits, '.', '_' and '-', not latest")
         stem = name or time.strftime("%Y%m%d-%H%M%S")
         for suffix in ["", *(f"-{i}" for i in range(2, 1000))]:
             path = results / f"{stem}{suffix}"
@@ -77,29 +58,58 @@ class RunFolder:
                 if name:
                     raise UsageError(f"run {name!r} exists in {results}; choose another --name") from None
                 continue
-            except (NotADirectoryError, PermissionError) as error:
+            except OSError as error:
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                    raise StorageError(f"{error.strerror}: {described(existing(results))}; nothing was run") from None
                 raise UsageError(f"cannot write to {results}: {error.strerror}") from None
-            (path / "fits").mkdir()
+            (path / cls.INNER).mkdir()
             return cls(path)
         raise UsageError(f"no free run name for {stem} in {results}")
 
     @classmethod
-    def open(cls, results: Path, name: str) -> RunFolder:
+    def open(cls, results: Path, name: str) -> Self:
         """An existing run, by name or path, `latest` for the newest; UsageError lists those there are."""
         known = {r.name: r for r in cls.all(results)}
         if name == "latest" and known:
-            return max(known.values(), key=lambda r: (r.path / "run.json").stat().st_mtime)
+            return cls._latest(list(known.values()))
         if name in known:
             return known[name]
-        path = Path(name)
-        if (path / "run.json").is_file():
-            return cls(path)
-        raise unknown(f"run (in {results})", name, known)
+        for path in (results / name, Path(name)):
+            if _is_file(path / "run.json"):
+                other = folder_of(path)
+                if other.KIND != cls.KIND:
+                    raise UsageError(f"{path} is a {other.KIND}, not a {cls.KIND}; {other.advice()}")
+                return cls(path)
+        raise unknown(f"{cls.KIND} (in {results})", name, known)
 
     @classmethod
-    def all(cls, results: Path) -> list[RunFolder]:
-        """Every run of a results folder, by name."""
-        return [cls(f.parent) for f in sorted(results.glob("*/run.json"))]
+    def _latest(cls, known: list[Self]) -> Self:
+        """The newest of these whose run.json can be read, with the names of newer ones that cannot in its `damage`."""
+        skipped: dict[str, str] = {}
+        for run in sorted(known, key=lambda r: (r.path / "run.json").stat().st_mtime, reverse=True):
+            try:
+                run.manifest()
+            except UsageError as error:
+                skipped[f"../{run.name}"] = str(error)
+                continue
+            run.damage |= skipped
+            return run
+        raise UsageError(f"no run can be read: {'; '.join(skipped.values())}")
+
+    @classmethod
+    def all(cls, results: Path) -> list[Self]:
+        """Every run of a results folder, by name; a calibration is no run."""
+        found = every(results)
+        return [cls(folder.path) for folder in found if cls.KIND == folder.KIND]
+
+    @property
+    def report(self) -> Path:
+        """What a reader opens."""
+        return self.path / "report.html"
+
+    def advice(self) -> str:
+        """Where to look and what to type, for one who took it for something else."""
+        return f"its report is {self.report}"
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write run.json."""
@@ -108,39 +118,104 @@ class RunFolder:
     def manifest(self) -> dict[str, Any]:
         """Read run.json; UsageError if it is damaged or of another schema."""
         try:
-            manifest: dict[str, Any] = json.loads((self.path / "run.json").read_text())
-        except (OSError, json.JSONDecodeError) as error:
+            manifest = json.loads((self.path / "run.json").read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{self.path}/run.json is not readable: {error}") from None
-        if manifest.get("schema") != SCHEMA:
-            raise UsageError(
-                f"{self.path}: schema {manifest.get('schema')!r}, this version reads schema {SCHEMA}; run it again"
-            )
-        return manifest
+        if wrong := records.complaint(manifest):
+            raise UsageError(f"{self.path}: {wrong}")
+        return dict(manifest)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else makes fits of this run meanwhile; UsageError where somebody does. Leaves no file."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"{self.path} is being made by another process; wait for it or stop that") from None
+            except OSError:
+                pass  # a file system without locks
+            yield
+        finally:
+            os.close(descriptor)
+
+    def at_work(self) -> bool:
+        """Whether a process is making fits of this run now."""
+        try:
+            with self.held():
+                return False
+        except UsageError:
+            return True
+
+    def resume_command(self) -> str:
+        """What makes the fits that are missing."""
+        return f"python -m bench run --resume {shlex.quote(str(self.path))}"
+
+    @property
+    def children(self) -> Ledger:
+        """A line per child that has ended: cell, round, attempt, how it started, and the workload around it."""
+        return Ledger(self.path / "children.jsonl")
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed had begun to write; nothing of it was a finished fit or table."""
+        for left in self.leftovers():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+        self.children.mend()
+
+    def leftovers(self) -> list[Path]:
+        """Files and folders under temporary names: a run that is being made has them too."""
+        there = [*self.path.glob(".*"), *(self.path / self.INNER).glob(".*"), *self.path.glob(f"{self.INNER}/*/.*")]
+        return sorted(left for left in there if left.name != ".compiled")
 
     def fit(self, cell: str, rep: int) -> Path:
         """The folder of one fit."""
         return self.path / "fits" / f"{cell}-{rep}"
 
     def write_fit(self, record: Record, draws: Path | None = None, log: bytes = b"") -> None:
-        """Store one fit: a folder that appears whole, by rename, after its files are on disk."""
+        """Store one fit: a folder that appears whole, by rename, after its files are on disk.
+
+        One that is there already is replaced in one step. Where that fails nothing has changed.
+        """
         final = self.fit(record.cell, record.rep)
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
-        temporary.mkdir()
-        write_json(temporary / "record.json", asdict(record))
-        write_bytes(temporary / "log.txt", log[-LOG_LIMIT:])
-        if draws is not None:
-            os.replace(draws, temporary / "draws.npz")
-        if final.exists():
-            shutil.rmtree(final)
-        os.rename(temporary, final)
+        try:
+            temporary.mkdir()
+            write_bytes(temporary / "log.txt", log[-LOG_LIMIT:])
+            write_json(temporary / "record.json", asdict(record))
+            if draws is not None:
+                os.replace(draws, temporary / "draws.npz")
+            put_folder(temporary, final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if draws is not None:
+                draws.unlink(missing_ok=True)
+            raise
 
     def record(self, cell: str, rep: int) -> Record | None:
-        """The record of one fit; None where there is none (or it is damaged, then its folder keeps the evidence)."""
+        """The record of one fit; None where there is none, or where it is damaged: `damage` then says why."""
+        file = self.fit(cell, rep) / "record.json"
         try:
-            raw = json.loads((self.fit(cell, rep) / "record.json").read_text())
-            return Record(**{f.name: raw[f.name] for f in fields(Record) if f.name in raw})
-        except (OSError, json.JSONDecodeError, TypeError):
-            return None
+            return records.read(file, cell, rep)
+        except OSError as error:
+            if file.parent.is_dir():
+                self.spoil(cell, rep, "record.json", error.strerror or str(error))
+        except ValueError as error:
+            self.spoil(cell, rep, "record.json", str(error))
+        return None
+
+    def spoil(self, cell: str, rep: int, file: str, why: str) -> None:
+        """Note that a file of a fit cannot be used."""
+        self.damage[f"{self.INNER}/{cell}-{rep}/{file}"] = why
+
+    def spoilt(self, cell: str, rep: int) -> str:
+        """What has been found damaged of a fit so far, as a sentence; empty when nothing has."""
+        start = f"{self.INNER}/{cell}-{rep}/"
+        found = [f"{k.removeprefix(start)} is damaged ({why})" for k, why in self.damage.items() if k.startswith(start)]
+        return "; ".join(found)
 
     def planned(self) -> Iterator[tuple[dict[str, Any], int]]:
         """Every planned (cell entry of the manifest, rep)."""
@@ -149,21 +224,56 @@ class RunFolder:
                 yield entry, rep
 
 
+class CalibrationFolder(RunFolder):
+    """`<results>/<name>/`: run.json, cells/<cell>.jsonl with a line per data set, tables, plots and reports."""
+
+    KIND, INNER = "calibration", "cells"
+
+    def ledger(self, cell: str) -> Ledger:
+        """The finished data sets of one cell."""
+        return Ledger(self.path / "cells" / f"{cell}.jsonl")
+
+    @property
+    def report(self) -> Path:
+        """What a reader opens."""
+        return self.path / "calibration.html"
+
+    def advice(self) -> str:
+        """Where to look and what to type, for one who took it for something else."""
+        return f"its report is {self.report}, and what is missing is made by: {self.resume_command()}"
+
+    def resume_command(self) -> str:
+        """What continues it."""
+        return f"python -m bench calibrate --resume {shlex.quote(str(self.path))}"
+
+
+def folder_of(path: Path) -> RunFolder:
+    """The folder of a run or of a calibration, told apart by what is inside."""
+    return (CalibrationFolder if (path / CalibrationFolder.INNER).is_dir() else RunFolder)(path)
+
+
+def every(results: Path) -> list[RunFolder]:
+    """All runs and calibrations of a results folder, by name."""
+    try:
+        return [folder_of(f.parent) for f in sorted(results.glob("*/run.json"))]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--results {results}: not readable: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 def tail(log: bytes) -> str:
     """The last 4 KiB of a log, as text."""
     return log[-4096:].decode(errors="replace")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write strict JSON whole: temporary file, fsync, rename."""
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole: temporary file, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)

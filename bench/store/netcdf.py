@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bench.store.arrays import unpack
+from bench.store.durable import write_bytes
 from bench.types import Checkpoint, Fit, Kind
 
 GROUPS = {"posterior": "draw/", "sample_stats": "stat/", "moments": "moment/", "checkpoints": "checkpoint/"}
@@ -29,11 +30,9 @@ def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
         arrays = {key: stored[key] for key in stored.files}
     tree = xr.DataTree.from_dict({f"/{group}": _dataset(arrays, group) for group in GROUPS if _has(arrays, group)})
     tree["posterior"].attrs = dict(attributes)
-    temporary = nc.with_name(f".{nc.name}.{os.getpid()}")
-    tree.to_netcdf(temporary, engine="h5netcdf")
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    os.replace(temporary, nc)
+    made = io.BytesIO()  # HDF5 does not survive a disk that fills while it writes
+    tree.to_netcdf(made, engine="h5netcdf")
+    write_bytes(nc, made.getvalue())
     npz.unlink()
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bench.store.durable import write_whole
 from bench.store.folder import Record, RunFolder
 from bench.types import PHASES
 
@@ -17,26 +17,54 @@ FITS_COLUMNS = [
     "rep", "round", "position", "cold", "split", "data_seed", "fit_seed", "status", "reason", "seconds_import",
     "seconds_build", "seconds_compile", "seconds_warmup", "seconds_sample", "seconds_transfer", "seconds_total",
     "gradients", "gradients_warmup", "peak_rss_bytes", "peak_device_bytes", "threads", "load_average", "measured_at",
-    "data_digest", "scenario_digest", "backend_digest", "exit_code", "notes", "explicit",
+    "data_digest", "scenario_digest", "backend_digest", "exit_code", "seconds_until_end", "notes", "explicit",
+    "log_tail", "os_threads", "disturbance",
+    "reference_seconds", "started", "attempt",
 ]  # fmt: skip
+FITS_KEYS = ["run", "cell", "scenario", "backend", "rep", "cold", "status", "reason", "seconds_total"]
+"""Without these a table is none of fits; the other columns have come one by one."""
 METRICS_COLUMNS = ["run", "cell", "scenario", "backend", "rep", "metric", "part", "value"]
 CURVES_COLUMNS = [
     "run", "cell", "scenario", "backend", "rep", "step", "seconds", "seconds_cold", "gradients", "metric", "value",
 ]  # fmt: skip
 INTEGERS = {
     "chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes", "threads",
-    "exit_code", "step",
+    "exit_code", "step", "os_threads", "attempt",
 }  # fmt: skip
 TABLES = ("fits", "metrics", "curves")
 
 
 def fits_table(folder: RunFolder) -> pd.DataFrame:
-    """One row per planned (cell, rep); a rep without a record is `interrupted`."""
-    rows = [_fit_row(folder.name, entry, rep, folder.record(entry["id"], rep)) for entry, rep in folder.planned()]
+    """One row per planned (cell, rep); a rep without a record, or with a damaged one, is `interrupted`."""
+    children = _children(folder)
+    rows = []
+    for entry, rep in folder.planned():
+        record = folder.record(entry["id"], rep)
+        spoilt = folder.spoilt(entry["id"], rep)
+        row = _fit_row(folder.name, entry, rep, None if spoilt else record, spoilt)
+        rows.append(row | children.get((entry["id"], row["round"]), {}))
     return typed(pd.DataFrame(rows, columns=FITS_COLUMNS))
 
 
-def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None) -> dict[str, Any]:
+def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
+    """What is known of the child of each (cell, round); of several attempts the last. Damaged lines are noted."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    damaged = []
+    for number, line in folder.children.lines():
+        try:
+            if line is None:
+                raise ValueError("not an entry")
+            before, after = (float(line[f"reference_seconds_{when}"]) for when in ("before", "after"))
+            known = {"started": str(line["started"]), "attempt": int(line["attempt"])}
+            found[str(line["cell"]), int(line["round"])] = known | {"reference_seconds": max(before, after)}
+        except (KeyError, TypeError, ValueError):
+            damaged.append(number)
+    if damaged:
+        folder.damage["children.jsonl"] = f"{len(damaged)} damaged, the first is line {damaged[0]}"
+    return found
+
+
+def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None, spoilt: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run": run,
         "cell": entry["id"],
@@ -46,7 +74,7 @@ def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None
         "round": rep // entry["reps"],
         "cold": rep % entry["reps"] == 0,
         "status": "interrupted",
-        "reason": "no record of this rep: the run did not get to it, or its record is damaged",
+        "reason": spoilt or "not made: the run ended before this rep did",
         **{
             k: entry[k]
             for k in ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
@@ -64,6 +92,8 @@ def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None
         "gradients_warmup": record.stats.get("gradients_warmup"),
         "notes": " · ".join(record.notes),
     }
+    if record.stats.get("compile_reused"):
+        row |= {"seconds_compile": None, "seconds_total": None}
     return row
 
 
@@ -85,7 +115,14 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
             kinds[column] = "Int64"
         elif column in {"cold", "explicit"}:
             kinds[column] = "boolean"
-        elif column.startswith("seconds") or column in {"gradients", "gradients_warmup", "value", "load_average"}:
+        elif column.startswith("seconds") or column in {
+            "gradients",
+            "gradients_warmup",
+            "value",
+            "load_average",
+            "disturbance",
+            "reference_seconds",
+        }:
             kinds[column] = "float64"
         else:
             kinds[column] = "string"
@@ -94,19 +131,25 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def write(folder: RunFolder, name: str, frame: pd.DataFrame) -> None:
     """Write one table as Parquet and CSV, each whole or not at all; full precision in both."""
-    for suffix in ("parquet", "csv"):
-        final = folder.path / f"{name}.{suffix}"
-        temporary = final.with_name(f".{final.name}.{os.getpid()}")
-        if suffix == "parquet":
-            frame.to_parquet(temporary, index=False)
-        else:
-            frame.to_csv(temporary, index=False)
-        os.replace(temporary, final)
+    write_whole(folder.path / f"{name}.parquet", lambda file: frame.to_parquet(file, index=False))
+    write_whole(folder.path / f"{name}.csv", lambda file: frame.to_csv(file, index=False))
 
 
 def read(folder: RunFolder, name: str) -> pd.DataFrame:
-    """One stored table; an empty one where the run has not been scored."""
+    """One stored table; where there is none, or a damaged one, `fits` made from the records and the others empty."""
     file: Path = folder.path / f"{name}.parquet"
     if file.is_file():
-        return pd.read_parquet(file)
+        try:
+            return load(file, name)
+        except (OSError, ValueError) as error:
+            folder.damage[file.name] = f"not a table of this version: {' '.join(str(error).split())[:200]}"
     return fits_table(folder) if name == "fits" else metrics_table([]) if name == "metrics" else curves_table([])
+
+
+def load(file: Path, name: str) -> pd.DataFrame:
+    """A Parquet file that holds this table; OSError or ValueError where it does not."""
+    frame = pd.read_parquet(file)
+    wanted = {"fits": FITS_KEYS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}[name]
+    if absent := [c for c in wanted if c not in frame]:
+        raise ValueError(f"it has no column {', '.join(absent)}")
+    return frame

@@ -9,10 +9,11 @@ import numpy as np
 from scipy import stats
 
 from bench.errors import NoReference
-from bench.metrics.problem import Problem, Row, Scored
+from bench.metrics.problem import Problem, Row, Scored, flatten
 from bench.types import Array, Arrays, Checkpoint, Dataset, Family, Fit, Kind, Parameter
 
 PARAMETERS = (Parameter("weights", (2,)), Parameter("bias"), Parameter("sigma", (), 0.0))
+PRIOR_VARIANCE_SIGMA = 25.0
 SIZES = {"weights": 2, "bias": 1, "sigma": 1}
 TRUTH = {"weights": np.array([1.5, -2.8]), "bias": np.array(0.5), "sigma": np.array(0.7)}
 WARM = {"build": 1.0, "compile": 10.0, "warmup": 2.0, "sample": 3.0, "transfer": 0.5}
@@ -25,6 +26,7 @@ class NormalReference:
     log_evidence = 0.0
 
     def __init__(self, mean: Arrays, sd: Arrays, n_effective: float = np.inf) -> None:
+        self.log_evidence_se = 0.0
         self.mean, self.sd, self.n_effective = mean, sd, n_effective
         self.centred_square_variance = {name: 2.0 * s**4 for name, s in sd.items()}
 
@@ -40,7 +42,20 @@ class NormalReference:
 
 
 class Line:
-    """The parts of a family that metrics use: y ~ N(x·weights + bias, sigma)."""
+    """The parts of a family that metrics use: y ~ N(x·weights + bias, sigma); p(θ | y) is `reference`, evidence 1."""
+
+    def __init__(self, reference: NormalReference) -> None:
+        self.reference_ = reference
+
+    def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
+        return flatten(PARAMETERS, draws, 1)
+
+    def log_density(self, data: Dataset, z: Array) -> tuple[Array, Array]:
+        mean, sd = (flatten(PARAMETERS, x) for x in (self.reference_.mean, self.reference_.sd))
+        return stats.norm.logpdf(z, mean, sd).sum(axis=-1), -(z - mean) / sd**2
+
+    def prior_variance(self, data: Dataset) -> dict[str, Array]:
+        return {"weights": np.array([4.0, 4.0]), "bias": np.array(16.0), "sigma": np.array(PRIOR_VARIANCE_SIGMA)}
 
     def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return np.asarray(draws["weights"] @ arrays["x"].T + np.asarray(draws["bias"])[..., None])
@@ -85,7 +100,7 @@ def make_problem(
     )
     spread = {name: np.full_like(value, sd) for name, value in TRUTH.items()}
     reference = NormalReference({name: v + loc for name, v in TRUTH.items()}, spread, n_effective)
-    return Problem(data, cast(Family, Line()), reference if exact else None)
+    return Problem(data, cast(Family, Line(reference)), reference if exact else None)
 
 
 def as_draws(scalars: Array) -> dict[str, Array]:

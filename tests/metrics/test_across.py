@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from bench.metrics.across import CellScores, aligned, settled
+from bench.metrics.across import CellScores, aligned, settled, wilson
 from bench.metrics.curves import Curve
 from bench.metrics.problem import Row
 from bench.types import Array
@@ -123,3 +124,24 @@ def test_without_a_reference_there_is_no_time() -> None:
     bare: Array = np.empty((2, 0))
     step = np.array([1.0, 2.0])
     assert cell(Curve(step, step, step, step, bare, step)) == {}
+
+
+def test_bias_and_coverage_of_each_scalar_over_data_sets() -> None:
+    rows = [[Row("recovery_error", "a", float(i)), Row("covered_90", "a", float(i < 9))] for i in range(10)]
+    found = cell(*[EMPTY] * 10, rows=rows)
+    assert found[None, "recovery_bias", "a"] == 4.5 and found[None, "coverage_90", "a"] == 0.9
+    low, high = proportion(9, 10)
+    assert found[None, "coverage_90_low", "a"] == pytest.approx(low, rel=1e-9)
+    assert found[None, "coverage_90_high", "a"] == pytest.approx(high, rel=1e-9)
+    assert not any("recovery_bias" in key for key in cell(*[EMPTY] * 10, rows=rows, fresh=False))
+
+
+def proportion(k: int, n: int) -> tuple[float, float]:
+    """Wilson's interval from SciPy."""
+    found = stats.binomtest(k, n).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (180, 200)])
+def test_wilson_interval_equals_scipy(k: int, n: int) -> None:
+    np.testing.assert_allclose(wilson(k / n, n), proportion(k, n), rtol=1e-9, atol=1e-12)

@@ -30,6 +30,8 @@ def test_every_metric_is_documented_and_gives_reasons() -> None:
         ("optimality_gap", "vi", "only a point method"),
         ("seconds_per_gradient", "exact", "no gradients"),
         ("objective", "mcmc", "optimises nothing"),
+        ("k_hat", "mcmc", "no density"),
+        ("elbo", "exact", "the posterior itself"),
     ],
 )
 def test_reasons(metric: str, kind: str, words: str) -> None:

@@ -10,8 +10,8 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.metrics.catalog import METRICS
 from bench.metrics.derived import derived_rows
+from bench.metrics.predictive import predictive_rows
 from bench.metrics.problem import Problem, Scored
-from bench.metrics.recovery import recovery_rows
 from bench.metrics.scores import score
 from bench.types import Arrays, Fit, Kind
 from tests.metrics.normal import table
@@ -109,7 +109,7 @@ def test_the_predictive_quantile_of_one_draw_is_that_of_its_normal() -> None:
 def test_coverage_of_the_holdout_counts_rows_inside_the_mixture_interval() -> None:
     problem = make("s3-best", **{"holdout.n_obs": 500})
     draws = exact_draws(problem, 2, 300)
-    rows = table(list(recovery_rows(scored(problem, "exact", draws))))
+    rows = table(list(predictive_rows(scored(problem, "exact", draws))))
     rng, held = np.random.default_rng(5), problem.data.holdout
     group = held["group"].astype(int)
     copies = 40  # a new observation for each draw, 40 times: 24 000 per row

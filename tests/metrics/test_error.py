@@ -97,6 +97,7 @@ def test_mass_of_the_posterior_in_the_interval_of_the_method(shift: float, scale
         edge = stats.norm.ppf((1 + mass) / 2) * scale
         truth = stats.norm.cdf(shift + edge) - stats.norm.cdf(shift - edge)
         assert found[metric]["sigma"] == pytest.approx(truth, abs=1e-4)  # a grid of 1e5 quantiles
+        assert found[f"{metric}_error"]["sigma"] == found[metric]["sigma"] - mass
     # a grid of 1e5 midpoints has a variance 2e-5 too small
     assert found["sd_ratio_log"]["sigma"] == pytest.approx(np.log(scale), abs=1e-4)
     assert found["mean_error_sd"]["weights[1]"] == pytest.approx(shift, abs=1e-12)
@@ -128,3 +129,19 @@ def test_without_a_reference_there_is_no_error() -> None:
     problem = make_problem()
     draws = of_posterior(problem, spread(100))
     assert list(error_rows(make_scored(make_problem(exact=False), "exact", draws))) == []
+
+
+def test_a_reference_says_what_its_own_error_is_worth() -> None:
+    found = [
+        table(list(error_rows(make_scored(p, "exact", of_posterior(p, spread(100))))))
+        for p in (make_problem(), make_problem(n_effective=5e4))
+    ]
+    assert "reference_draws" not in found[0] and found[1]["reference_draws"] == {"": 5e4}
+
+
+def test_a_stuck_scalar_leaves_the_other_z_to_be_judged() -> None:
+    problem = make_problem()
+    z = np.random.default_rng(5).standard_normal((4, 400, 4))
+    z[..., 2] = 0.3
+    found = table(list(error_rows(make_scored(problem, "mcmc", of_posterior(problem, z)))))
+    assert 2.5 < found["z_effective"][""] < 3.001  # three independent ones move

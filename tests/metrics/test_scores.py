@@ -30,13 +30,14 @@ def mcmc_stats() -> dict[str, Any]:
 def fitted(kind: Kind, *, cold: bool = False) -> Any:
     rng = np.random.default_rng(1)
     outside = {"x_outside": rng.standard_normal((3, 2)), "y_outside": rng.standard_normal(3)}
-    problem = make_problem(holdout={"x": rng.standard_normal((6, 2)), "y": rng.standard_normal(6)} | outside)
-    shape = {"point": (1, 1), "vi": (1, 500), "mcmc": (4, 200), "exact": (1, 500)}[kind]
+    holdout = {"x": rng.standard_normal((6, 2)), "y": rng.standard_normal(6)} | outside
+    problem = make_problem(holdout=holdout, n_effective=1e6)
+    shape = {"point": (1, 1), "vi": (1, 1000), "mcmc": (4, 200), "exact": (1, 500)}[kind]
     draws: Arrays = of_posterior(problem, 0.1 * rng.standard_normal((*shape, 4)))
     stats = {
         "mcmc": mcmc_stats(),
         "point": {"objective": "least_squares", "gradients": 50, "steps": 50},
-        "vi": {"gradients": 70, "steps": 70},
+        "vi": {"gradients": 70, "steps": 70, "log_q": rng.standard_normal((1, 1000))},
     }
     return make_scored(problem, kind, draws, cold=cold, **stats.get(kind, {}))
 

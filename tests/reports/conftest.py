@@ -32,9 +32,21 @@ class Fake:
     r_hat: float = 1.001
     ess: float = 1800.0
     divergences: float = 0.0
+    z_bias: float = 0.0
+    z_scale: float = 1.0
+    chains: int = 4
+    gates: dict[str, float | None] = field(default_factory=dict)  # metric: value in every rep; None: no row
     bad_reps: int = 0
     seed: int = 0
 
+
+GATES: dict[str, dict[str, float | None]] = {
+    "mcmc": {
+        "stuck_parameters": 0.0, "treedepth_hits": 0.0, "e_bfmi": 0.9, "z_effective": 4.0, "z_effective_tail": 4.0,
+    },
+    "vi": {"log_ratios_lost": 0.0, "k_hat": 0.4, "mass_90": 0.39},
+}  # fmt: skip
+"""What a healthy fit of a kind says besides."""
 
 FAKES = (
     Fake("exact.posterior", "exact", 0.012, 1e-9, seed=1),
@@ -111,7 +123,8 @@ def _cell(
         fits.append(
             key | {
                 "family": "linear", "kind": fake.kind, "options": json.dumps(fake.options), "track": "matched",
-                "budget": "quick" if rounds == 1 else "standard", "device": "cpu", "dtype": "float64", "chains": 4,
+                "budget": "quick" if rounds == 1 else "standard", "device": "cpu", "dtype": "float64",
+                "chains": fake.chains,
                 "rep": rep, "round": round_, "position": 0, "cold": cold, "split": "measured", "data_seed": rep,
                 "fit_seed": rep, "status": bad, "reason": "" if bad == "ok" else fake.reason or "it broke",
                 "seconds_import": 1.0 if cold else None, "seconds_compile": compile_ if bad == "ok" else None,
@@ -152,6 +165,13 @@ def _cell(
                         }
                     )  # fmt: skip
         add("recovery_rmse", 0.1)
+        for metric, value in (GATES.get(fake.kind, {}) | fake.gates).items():
+            if value is not None:
+                add(metric, value)
+        if fake.kind == "mcmc" and fake.error is not None:
+            healthy = np.random.default_rng([fake.seed, rep, 1]).standard_normal(len(PARTS))
+            for part, z in zip(PARTS, healthy, strict=True):
+                add("z", fake.z_bias + fake.z_scale * z, part)
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,7 @@ def test_empty_metrics_and_curves_make_a_report(tables: RunTables):
     bare = dataclasses.replace(tables, metrics=tables.metrics.iloc[:0], curves=tables.curves.iloc[:0])
     text = markdown.render(bare)
     assert "No backend met" in text or "No verdict" in text
-    assert "no reference posterior to be judged by" in text
+    assert "no R-hat could be computed" in text and "the density of q is not stated" in text
     assert "<svg" not in html.render(bare)
 
 
@@ -220,3 +220,17 @@ def test_frames_read_from_csv_give_the_same_report(tables: RunTables):
 
     again: dict[str, Any] = {name: through_csv(getattr(tables, name)) for name in ("fits", "metrics", "curves")}
     assert markdown.render(dataclasses.replace(tables, **again)) == markdown.render(tables)
+
+
+def test_the_report_shows_which_densities_were_verified(standard: RunTables):
+    entry = {
+        "framework": "torch", "scenario": "a<b", "dtype": "float64", "verdict": "same", "reason": "",
+        "value_error": 3.2e-13, "gradient_error": 1e-12, "gate": 1e-9,
+    }  # fmt: skip
+    wrong = {**entry, "framework": "pyro", "verdict": "wrong", "reason": "wrong target: off by 3.1e-02"}
+    absent = {**entry, "framework": "numpyro", "verdict": "unavailable", "reason": "not installed", "value_error": None}
+    page = html.render(dataclasses.replace(standard, run={**standard.run, "verified": [entry, wrong, absent]}))
+    assert "3 densities, 1 with the same target" in page
+    assert "a&lt;b" in page and "a<b" not in page
+    assert "3e-13" in page and "wrong target: off by 3.1e-02" in page and "not installed" in page
+    assert "Same target" not in html.render(standard)

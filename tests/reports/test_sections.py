@@ -162,3 +162,25 @@ def test_labels(options: object, text: str):
 
 def test_cells_keep_the_order_of_the_plan(standard: RunTables):
     assert [str(t.fits["backend"].iloc[0]) for t in split(standard).values()] == [f.backend for f in FAKES]
+
+
+@pytest.mark.parametrize(
+    ("share", "hit", "load", "says"),
+    [
+        (0.02, 1.0, 9.0, ""),  # measured and quiet, whatever the load average says
+        (0.4, 1.0, 0.1, "others had up to 40 % of the CPUs' time during"),
+        (0.4, 0.15, 0.1, ""),
+        (None, 1.0, 9.0, "load average up to 9.0 on 4 CPUs during"),
+        (None, 1.0, 0.1, ""),
+    ],
+)
+def test_a_disturbed_machine_gives_no_verdict(standard: RunTables, share, hit, load, says):
+    fits = standard.fits.copy()
+    fits["load_average"] = load
+    if share is not None:
+        first = np.arange(len(fits)) < hit * len(fits)
+        fits["disturbance"] = np.where(first, share, 0.0)
+    host = {**standard.run.get("host", {}), "logical_cpus": 4}
+    tables = dataclasses.replace(standard, fits=fits, run={**standard.run, "host": host})
+    sentence = plain(sections(tables)[0].verdict.sentence)
+    assert (says in sentence) if says else "No verdict" not in sentence

@@ -203,3 +203,13 @@ def test_a_leader_that_compiles_longer_than_it_saves_is_said_to() -> None:
     assert "For one fit in a fresh process, compile included, B is done first: 1.00 s against 4.40 s of A." in lines
     quick = [plain(line) for line in verdict("S", (replace(a, cold=0.9), b)).why_not]
     assert not any("fresh process" in line for line in quick)
+
+
+def test_an_error_below_the_target_without_convergence_is_said_not_to_count():
+    v = verdict(
+        "S", (Contender("A", "not converged", "R-hat 1.4", 0.004, None, 1.0, dict.fromkeys(range(5), 1.0), 15),)
+    )
+    assert plain(v.sentence) == (
+        "No backend met error 0.01 within the given budget on S. "
+        "Closest: A, 0.0040, which its own diagnostics do not vouch for."
+    )

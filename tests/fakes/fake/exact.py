@@ -15,6 +15,7 @@ KIND = "mcmc"
 class Options:
     sleep: float = 0.0  # seconds of sleep in sampling
     bias: float = 0.0  # posterior sds added to every draw
+    spread: float = 1.0  # factor on the distance of every draw from the posterior mean
     recompile: bool = False  # pretends to compile 0.05 s inside every sampling
 
 
@@ -42,9 +43,17 @@ def fit(program, data, seed, clock):
     reference = family(data.family).reference(data)
     drawn = reference.draw(budget.chains * budget.draws, np.random.default_rng(seed))
     return {
-        name: (array + options.bias * reference.sd[name]).reshape(budget.chains, budget.draws, *array.shape[1:])
+        name: _changed(array, reference.mean[name], reference.sd[name], options).reshape(
+            budget.chains, budget.draws, *array.shape[1:]
+        )
         for name, array in drawn.items()
     }
+
+
+def _changed(array, mean, sd, options):
+    if options.spread != 1.0:
+        array = mean + options.spread * (array - mean)
+    return array + options.bias * sd
 
 
 def draw(state):

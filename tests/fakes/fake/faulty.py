@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,11 +20,36 @@ KIND = "mcmc"
 class Options:
     fault: Literal[
         "none", "exception", "segfault", "abort", "exit", "kill", "sleep", "memory", "nan", "shape", "names", "support",
-        "diverged", "unsupported", "unavailable", "second_rep", "flood", "ignore_sigterm", "fork",
+        "diverged", "unsupported", "unavailable", "second_rep", "flood", "ignore_sigterm", "fork", "daemon",
+        "daemon_stays", "daemon_memory", "gil", "gigabytes", "device_memory", "speechless", "surrogate", "stop_server",
+        "odd_stats", "exit_74",
     ] = "none"  # fmt: skip # what goes wrong
 
 
 CALLS = [0]
+
+
+def daemon(work):
+    """A grandchild in a session of its own, orphaned at once, that does `work`."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path("daemon.pid").write_text(str(os.getpid()))
+            work()
+        os._exit(0)
+    os.wait()
+
+
+def hoard():
+    held = []
+    while True:
+        held.append(np.ones(2**22))
+        time.sleep(0.01)
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise ValueError("no words")
 
 
 def build(data, budget, options, place):
@@ -50,21 +76,38 @@ def fit(program, data, seed, clock):
             ctypes.string_at(0)
         if fault == "abort":
             os.abort()
-        if fault == "exit":
-            sys.exit(7)
+        if fault in {"exit", "exit_74"}:
+            sys.exit(7 if fault == "exit" else 74)  # 74 is how a worker says that its disk is full
         if fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "ignore_sigterm":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if fault == "fork" and os.fork() == 0:
             time.sleep(600)
-        if fault in {"sleep", "ignore_sigterm", "fork"}:
+        if fault in {"daemon", "daemon_stays"}:
+            daemon(lambda: time.sleep(600))
+        if fault == "daemon_memory":
+            daemon(hoard)
+        if fault in {"sleep", "ignore_sigterm", "fork", "daemon", "daemon_memory"}:
+            time.sleep(600)
+        if fault == "gil":
+            ctypes.PyDLL(None).sleep(600)
+        if fault == "stop_server":
+            os.kill(os.getppid(), signal.SIGSTOP)
             time.sleep(600)
         if fault == "memory":
-            held = []
-            while True:
-                held.append(np.ones(2**24))
-                time.sleep(0.02)
+            hoard()
+        if fault == "gigabytes":
+            block = b"y" * 2**20
+            for _ in range(400):
+                os.write(1, block)
+                time.sleep(0.005)
+        if fault == "device_memory":
+            raise RuntimeError("RESOURCE_EXHAUSTED: Failed to allocate request for 80.00GiB (85899345920B) on device")
+        if fault == "speechless":
+            raise Speechless
+        if fault == "surrogate":
+            raise RuntimeError("not \udcff text \x1b]0;title\x07 \u202egnp \0")
         if fault == "flood":
             for _ in range(20_000):
                 print("x" * 100)
@@ -78,8 +121,10 @@ def fit(program, data, seed, clock):
         draws["wieghts"] = draws.pop("weights")
     if fault == "support":
         draws["sigma"] = -draws["sigma"]
-    return draws
+    return draws, fault
 
 
 def draw(state):
-    return Fit("mcmc", state, stats={"gradients": 10})
+    draws, fault = state
+    odd = {"object": object(), "infinite": np.inf, "big": 10**400, 3: {"nested": {1, 2}}}
+    return Fit("mcmc", draws, stats={"gradients": 10} | (odd if fault == "odd_stats" else {}))

@@ -1,6 +1,17 @@
 """A framework that is NumPy; it says how long it compiled."""
 
+import subprocess
+import sys
+
 COMPILED = [0.0]
+PENDING = []
+"""Work that a stand-in for a device has been given and has not finished."""
+
+
+def burn(seconds):
+    """Another process takes a CPU for so long, and is waited for."""
+    code = "import sys, time\nuntil = time.perf_counter() + float(sys.argv[1])\nwhile time.perf_counter() < until: pass"
+    subprocess.run([sys.executable, "-c", code, str(seconds)], check=True)
 
 
 def start(place):
@@ -8,7 +19,8 @@ def start(place):
 
 
 def synchronize():
-    pass
+    while PENDING:
+        PENDING.pop().join()
 
 
 def peak_device_bytes():

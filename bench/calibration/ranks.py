@@ -1,0 +1,110 @@
+"""One fit of a data set whose truth is known: rank of the truth, central intervals, effective draws, per scalar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.metrics.chains import MIN_DRAWS, diagnose
+from bench.types import Array, Arrays, Dataset, Family, Fit
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+"""Probabilities of the central intervals."""
+LADDER = (255, 127, 63, 31, 15, 7)
+"""Numbers of thinned draws L among which the truth is ranked; the study takes the largest its ESS allows."""
+LOG_LIKELIHOOD = "log likelihood"
+"""Name of the joint log likelihood as a quantity (Modrák et al. 2025): it sees what no single parameter shows."""
+CHUNK = 5_000_000
+"""Pointwise log likelihoods held at once: 40 MB of float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where the truth lies in a fit of one scalar.
+
+    `ranks` are in the order of LADDER, None where the fit has fewer draws; `low` and `high` in the order of LEVELS;
+    `ess` the smaller of bulk and tail, the number of draws where they are independent.
+    """
+
+    truth: float
+    mean: float
+    sd: float
+    ess: float
+    ranks: list[int | None]
+    low: list[float]
+    high: list[float]
+
+    def held(self) -> list[bool]:
+        """Whether the interval of each level holds the truth."""
+        return [a <= self.truth <= b for a, b in zip(self.low, self.high, strict=True)]
+
+
+def place(fit: Fit, data: Dataset, family: Family, rng: np.random.Generator) -> dict[str, Placed]:
+    """Every scalar parameter and the joint log likelihood; `data` has the truth. Ties are broken by `rng`.
+
+    ValueError where the log likelihood is not finite at some draw.
+    """
+    names, draws, truth = scalars(fit.draws, data, family)
+    count = draws.shape[1] * draws.shape[2]
+    if fit.kind == "mcmc" and draws.shape[2] >= MIN_DRAWS:
+        found = diagnose(draws)
+        ess = np.minimum(found.ess_bulk, found.ess_tail)
+    else:
+        ess = np.full(len(names), float(count) if fit.kind != "mcmc" else 0.0)
+    flat = draws.reshape(len(names), count)
+    tails = [(1.0 - level) / 2.0 for level in LEVELS]
+    low, high = np.quantile(flat, tails, axis=1), np.quantile(flat, [1.0 - t for t in tails], axis=1)
+    return {
+        name: Placed(
+            truth=float(truth[i]),
+            mean=float(flat[i].mean()),
+            sd=float(flat[i].std(ddof=1)) if count > 1 else 0.0,
+            ess=float(ess[i]),
+            ranks=[rank(flat[i], truth[i], size, rng) for size in LADDER],
+            low=low[:, i].tolist(),
+            high=high[:, i].tolist(),
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def rank(draws: Array, truth: float, size: int, rng: np.random.Generator) -> int | None:
+    """How many of `size` evenly spaced draws (draw,) are below the truth, ties broken at random; None with fewer."""
+    if len(draws) < size:
+        return None
+    chosen = draws[((np.arange(size) + 0.5) * len(draws) / size).astype(int)]
+    ties = int((chosen == truth).sum())
+    return int((chosen < truth).sum()) + int(rng.integers(ties + 1))
+
+
+def scalars(draws: Arrays, data: Dataset, family: Family) -> tuple[list[str], Array, Array]:
+    """Names of the quantities, their draws (quantity, chain, draw) and their truths (quantity,)."""
+    names, columns, truth = [], [], []
+    for p in data.parameters:
+        block = np.asarray(draws[p.name], dtype=float)
+        names += p.parts()
+        columns.append(np.moveaxis(block.reshape(*block.shape[:2], p.size), 2, 0))
+        truth.append(np.asarray(data.truth[p.name], dtype=float).reshape(-1))
+    likely = _log_likelihood(draws, data, family)
+    at_truth = family.log_likelihood(data, data.truth, data.arrays).sum()
+    lost = int((~np.isfinite(likely)).sum())
+    if lost:
+        raise ValueError(f"the log likelihood is not finite at {lost} of {likely.size} draws")
+    return (
+        [*names, LOG_LIKELIHOOD],
+        np.concatenate([*columns, likely[None]]),
+        np.concatenate([*truth, [float(at_truth)]]),
+    )
+
+
+def _log_likelihood(draws: Arrays, data: Dataset, family: Family) -> Array:
+    """Joint log likelihood of every draw, (chain, draw)."""
+    chains, count = next(iter(draws.values())).shape[:2]
+    flat = {name: np.asarray(block, dtype=float).reshape(-1, *block.shape[2:]) for name, block in draws.items()}
+    step = max(1, CHUNK // max(1, sum(len(a) for a in data.arrays.values() if np.ndim(a))))
+    parts = [
+        family.log_likelihood(data, {k: v[i : i + step] for k, v in flat.items()}, data.arrays).sum(axis=-1)
+        for i in range(0, chains * count, step)
+    ]
+    return np.concatenate(parts).reshape(chains, count)

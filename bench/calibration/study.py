@@ -1,0 +1,195 @@
+"""Run a calibration on this machine: a child per cell, every planned data set ending as a line of its ledger."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from bench.calibration.trial import Trial
+from bench.data import calibration_data, dataset
+from bench.errors import NoReference, UsageError
+from bench.plan import Plan, Planned
+from bench.runner import child
+from bench.runner.environment import default_threads
+from bench.runner.fresh import FreshChild
+from bench.runner.job import free_memory, how
+from bench.store import logs
+from bench.store.folder import CalibrationFolder, tail, write_bytes, write_json
+from bench.types import derive_seed
+
+MAX_DEATHS = 3
+"""Children of a cell that may die, each replaced by one that goes on after the data set it died of."""
+
+
+class Watcher(Protocol):
+    """Who wants to see a calibration go by (the CLI's progress display)."""
+
+    def starts(self, planned: Planned, missing: int) -> None:
+        """A cell is about to be worked on, with so many data sets missing."""
+        ...
+
+    def refused(self, planned: Planned, reason: str) -> None:
+        """A cell is left out."""
+        ...
+
+    def ends(self, planned: Planned, trials: list[Trial]) -> None:
+        """These data sets have ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds for one data set, or for import, compilation and the first (None: the budget's); bytes of memory."""
+
+    timeout: float | None = None
+    memory: int | None = None
+
+
+class _Stalled(Exception):
+    """No data set has ended for too long."""
+
+
+def execute(plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher) -> bool:
+    """Fit every missing data set of every cell; False when interrupted (Ctrl-C)."""
+    try:
+        for planned in plan.cells:
+            reason = refusal(planned, plan.seed)[1]
+            if reason:
+                watcher.refused(planned, reason)
+            else:
+                _cell(planned, plan, datasets, folder, limits, watcher)
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def refusal(planned: Planned, seed: int) -> tuple[str, str]:
+    """Status and reason of a cell that cannot be calibrated; empty when it may."""
+    if planned.kind == "point":
+        return "unsupported", "a point has no spread: neither ranks nor intervals of it can be calibrated"
+    if why := planned.unsupported():
+        return "unsupported", why
+    if missing := planned.backend.missing:
+        return "unavailable", f"{', '.join(missing)} is not installed; {planned.backend.install}"
+    try:
+        template = dataset(planned.scenario, seed=seed, rep=0)
+        calibration_data(planned.scenario, template, seed=seed, number=0)
+    except NoReference as why_not:
+        return "unsupported", str(why_not)
+    return "", ""
+
+
+def trials(folder: CalibrationFolder, cell: str, datasets: int) -> list[Trial]:
+    """The stored data sets of a cell by number; UsageError for a damaged ledger."""
+    ledger = folder.ledger(cell)
+    try:
+        found = {t.number: t for t in map(Trial.of, reversed(ledger.entries()))}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{ledger.path} is damaged: {error}") from None
+    return [found[number] for number in sorted(found) if number < datasets]
+
+
+def check_same_data(planned: Planned, stored: list[Trial], seed: int) -> None:
+    """UsageError when today's scenario and family give other data than a stored fit saw."""
+    for trial in [t for t in stored if t.data_digest][:1]:
+        template = dataset(planned.scenario, seed=seed, rep=0)
+        now = calibration_data(planned.scenario, template, seed=seed, number=trial.number)
+        if now.digest != trial.data_digest:
+            raise UsageError(
+                f"scenario {planned.cell.scenario_label} gives other data now than when data set {trial.number} was "
+                "fitted: its family has changed; start a new calibration"
+            )
+
+
+def _cell(
+    planned: Planned, plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher
+) -> None:
+    """Children, one after the other, until every data set has its line."""
+    ledger, cell = folder.ledger(planned.cell.id), planned.cell.id
+    ledger.mend()
+    watcher.starts(planned, len(_missing(folder, cell, datasets)))
+    deaths = 0
+    while missing := _missing(folder, cell, datasets):
+        status, reason, log = _child(planned, plan, missing, folder, limits, watcher)
+        ledger.mend()
+        missing = _missing(folder, cell, datasets)
+        if not missing:
+            return
+        deaths += 1
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        axes = ("calibration", planned.scenario.label)
+        lost = [
+            Trial(n, status, reason, data_seed=derive_seed(plan.seed, *axes, n), measured_at=now) for n in missing[:1]
+        ]
+        lost[0].log_tail = tail(log)
+        if deaths == MAX_DEATHS:
+            after = f"not tried: {deaths} children of this cell had died, the last {reason}"
+            lost += [replace(lost[0], number=n, reason=after, log_tail="") for n in missing[1:]]
+        for trial in lost:
+            ledger.append(trial.entry())
+        watcher.ends(planned, lost)
+
+
+def _missing(folder: CalibrationFolder, cell: str, datasets: int) -> list[int]:
+    done = {t.number for t in trials(folder, cell, datasets)}
+    return [number for number in range(datasets) if number not in done]
+
+
+def _child(
+    planned: Planned, plan: Plan, numbers: list[int], folder: CalibrationFolder, limits: Limits, watcher: Watcher
+) -> tuple[str, str, bytes]:
+    """Let one child work; how it ended, for the data set it may have left undone, and what it printed."""
+    stem = folder.path / "cells" / f".{planned.cell.id}"
+    request, log = stem.with_suffix(".json"), stem.with_suffix(".log")
+    threads = planned.cell.threads or default_threads()
+    timeout = limits.timeout or planned.cell.resolved_budget().timeout
+    asked = {
+        "cell": asdict(planned.cell),
+        "datasets": numbers,
+        "reps": [],
+        "round": 0,
+        "position": 0,
+        "seed": plan.seed,
+        "threads": threads,
+        "folder": str(folder.path.resolve()),
+        "ledger": str(folder.ledger(planned.cell.id).path.resolve()),
+        "log": str(log.resolve()),
+        "parent": os.getpid(),
+    }
+    write_json(request, asked)
+    try:
+        started = FreshChild(request, log, threads=threads, module="bench.calibration.worker")
+        tick = _follower(folder, planned, timeout, watcher)
+        try:
+            end = child.watch(started, timeout=float("inf"), memory=limits.memory or free_memory(), tick=tick)
+            status, reason = how(end, timeout)
+        except _Stalled:
+            status, reason = "timeout", f"stopped at its limit of {timeout:g} s for one data set"
+        tick(ended=True)
+        return status, reason, logs.end(log)
+    finally:
+        if log.is_file():
+            write_bytes(log.with_name(f"{planned.cell.id}.log"), logs.end(log))
+        for left in (request, log):
+            left.unlink(missing_ok=True)
+
+
+def _follower(folder: CalibrationFolder, planned: Planned, timeout: float, watcher: Watcher) -> Callable[..., None]:
+    """Called while a child works: shows what it has finished, and stops it when nothing ends for too long."""
+    ledger = folder.ledger(planned.cell.id)
+    at, last = ledger.size(), time.monotonic()
+
+    def tick(*, ended: bool = False) -> None:
+        nonlocal at, last
+        entries, at = ledger.after(at)
+        if entries:
+            last = time.monotonic()
+            watcher.ends(planned, [Trial.of(e) for e in entries])
+        elif not ended and time.monotonic() - last > timeout:
+            raise _Stalled
+
+    return tick

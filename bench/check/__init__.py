@@ -1,0 +1,1 @@
+"""Whether a run's folder, or a backend, is what others may rely on."""

@@ -1,0 +1,210 @@
+"""Does a backend keep the contract of bench.types.Backend? Read from its source, then tried in children."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import guardian
+from bench.catalog.backends import BackendInfo
+from bench.catalog.scenarios import families
+from bench.check import answers
+from bench.check.findings import Finding, note, ok, problem
+from bench.check.trials import SEED, data_of, has_second, smallest
+from bench.data import family
+from bench.errors import NoReference
+from bench.references import reference
+from bench.runner import child
+from bench.runner.fresh import FreshChild
+from bench.runner.job import free_memory, how
+from bench.store import arrays
+from bench.store.durable import write_json
+from bench.store.folder import Record, RunFolder
+from bench.types import KINDS, Cell, Checkpoint, Dataset, Fit, Scenario
+
+LINES = 60
+RUNTIME = ("start", "synchronize", "compile_seconds", "peak_device_bytes", "threads", "versions")
+TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
+"""Reps of the first child: [number of the data set, seed]."""
+ALONE = {4: (1, 1)}
+"""And of the second, whose program has fitted nothing before."""
+Answer = tuple[Record, Fit | None, list[Checkpoint]]
+
+
+def findings(info: BackendInfo, options: Mapping[str, Any], progress: Callable[[str], None]) -> Iterator[Finding]:
+    """Problems, notes, and a line for everything that holds; `options` are those that the user named."""
+    yield from _declared(info)
+    if info.missing:
+        yield problem(info.name, f"{', '.join(info.missing)} is not installed, so it cannot be tried", info.install)
+        return
+    for name in info.families or families():
+        yield from _tried(info, options, name, progress)
+
+
+def _declared(info: BackendInfo) -> Iterator[Finding]:
+    source = info.file.read_text()
+    where = info.file.name
+    wrong = []
+    if info.kind not in KINDS:
+        wrong.append(f"KIND is {info.kind!r}, not one of {', '.join(KINDS)}")
+    wrong += [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
+    wrong += [f"DEVICES names {name!r}" for name in info.devices if name not in ("cpu", "cuda")]
+    wrong += [f"it defines no {name}" for name in ("build", "fit", "draw") if name not in _defined(source)]
+    runtime = info.file.parent / "runtime.py"
+    there = _defined(runtime.read_text()) if runtime.is_file() else set()
+    wrong += [f"{runtime.parent.name}/runtime.py defines no {name}" for name in RUNTIME if name not in there]
+    if "environment" not in _defined((info.file.parent / "__init__.py").read_text()):
+        wrong.append(f"{info.file.parent.name}/__init__.py defines no environment")
+    yield from (problem(where, text, "see bench/types.py, class Backend") for text in wrong)
+    if not info.summary:
+        yield note(where, "it has no docstring: `bench list` says nothing of it")
+    for option in info.options.values():
+        if not option.help:
+            yield note(where, f"option {option.name} has no comment behind it: that is its help")
+    if (lines := _code_lines(source)) >= LINES:
+        yield note(where, f"{lines} lines of code; most backends do with fewer than {LINES}")
+    if not wrong:
+        yield ok(where, f"{info.kind}, {lines} lines of code, options {', '.join(info.options) or 'none'}")
+
+
+def _defined(source: str) -> set[str]:
+    tree = ast.parse(source)
+    names = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    names |= {a.asname or a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    return names | {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+
+
+def _code_lines(source: str) -> int:
+    """Lines with a statement on them, docstrings left out."""
+    tree = ast.parse(source)
+    held: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            held |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(source.splitlines(), 1)
+    return sum(1 for number, line in lines if line.strip() and not line.strip().startswith("#") and number not in held)
+
+
+def _tried(
+    info: BackendInfo, options: Mapping[str, Any], name: str, progress: Callable[[str], None]
+) -> Iterator[Finding]:
+    """Fits of the smallest scenario of a family that the backend supports."""
+    refusals: list[str] = []
+    for chosen in smallest(name):
+        where = f"{name} ({chosen.label})"
+        progress(f"{info.name} on {where}")
+        tries = TRIES if has_second(chosen) else {rep: t for rep, t in TRIES.items() if t[0] == 0}
+        with guardian.scratch("check") as folder:
+            first = _child(info, options, chosen, tries, folder / "first", progress, where)
+            if first[0][0].status == "unsupported":
+                refusals.append(f"{chosen.label}: {first[0][0].reason}")
+                continue
+            alone = {}
+            if len(tries) == len(TRIES) and first[0][0].status == "ok":
+                alone = _child(info, options, chosen, ALONE, folder / "second", progress, where)
+        yield from _judged(info, where, chosen, {**first, **alone})
+        return
+    said = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
+    if info.families:
+        yield problem(name, f"named in FAMILIES, but no scenario of it is supported{said}", "name only what it serves")
+    else:
+        yield note(name, f"no scenario of it is supported{said}")
+
+
+def _child(
+    info: BackendInfo,
+    options: Mapping[str, Any],
+    chosen: Scenario,
+    tries: Mapping[int, tuple[int, int]],
+    place: Path,
+    progress: Callable[[str], None],
+    where: str,
+) -> dict[int, Answer]:
+    """One child's answers; a try that it left without one has a record that says how the child ended."""
+    cell = Cell(
+        chosen.name, (), info.name, tuple(info.validate(options).items()), "quick", "matched", "cpu", "float64", 1
+    )
+    folder = RunFolder.create(place, "try")
+    request, log = place / "request.json", place / "log"
+    asked = {
+        "cell": asdict(cell),
+        "round": 0,
+        "position": 0,
+        "reps": list(tries),
+        "tries": tries,
+        "seed": SEED,
+        "threads": 1,  # so that sums have one order, and the same seed the same bits
+        "folder": str(folder.path),
+        "log": str(log),
+        "parent": os.getpid(),
+    }
+    write_json(request, asked)
+    started = FreshChild(request, log, threads=1, module="bench.check.worker")
+    timeout = cell.resolved_budget().timeout
+    end = child.watch(started, timeout=timeout, memory=free_memory(), tick=lambda: progress(f"{info.name} on {where}"))
+    status, reason = how(end, timeout)
+    found: dict[int, Answer] = {}
+    for rep in tries:
+        record = folder.record(cell.id, rep) or Record(cell.id, rep, 0, 0, False, status, reason)
+        if record.status == "ok":
+            kind: Any = info.kind_of(dict(cell.options))
+            fit, points = arrays.load(folder.fit(cell.id, rep) / "draws.npz", kind, record.stats, record.notes)
+            found[rep] = record, fit, points
+        else:
+            found[rep] = record, None, []
+    return found
+
+
+def _judged(info: BackendInfo, where: str, chosen: Scenario, found: Mapping[int, Answer]) -> Iterator[Finding]:
+    bad = {(r.status, r.reason): rep for rep, (r, _, _) in reversed(list(found.items())) if r.status != "ok"}
+    mend = f"python -m bench run -s {shlex.quote(chosen.label)} -b {info.name}"
+    for (status, reason), rep in bad.items():
+        honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
+        yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}", mend)
+    if bad:
+        return
+    fits = {rep: fit for rep, (_, fit, _) in found.items() if fit is not None}
+    record, first, points = found[0][0], fits[0], found[0][2]
+    data = data_of(chosen, 0)
+    wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2]), answers.checkpoints(points, data)]
+    if 4 in fits:
+        wrong.append(answers.unbiased_by_another(fits[3], fits[4], first))
+    else:
+        yield note(where, "its data are fixed and a prior is improper: no second data set to try")
+    said = [text for text in wrong if text]
+    yield from (problem(where, text) for text in said)
+    for text in answers.worked(first, record.seconds):
+        yield note(where, text)
+    if not said:
+        yield ok(where, "draws named, shaped and in their support; seeds decide them; a program serves any data")
+    for number in sorted({TRIES[rep][0] for rep in fits if rep in TRIES}):
+        rep = next(rep for rep, t in TRIES.items() if t[0] == number)
+        yield _against_reference(where, f"data set {number}", fits[rep], data_of(chosen, number))
+
+
+def _against_reference(where: str, which: str, fit: Fit, data: Dataset) -> Finding:
+    """Whether the answer is that of the posterior, as far as its kind claims that."""
+    fam = family(data.family)
+    at = f"{where}, {which}"
+    try:
+        if fit.kind == "point":
+            text = answers.gap(fit, data, fam) if "objective" in fit.stats else ""
+            more = "options may need more steps than the quick budget has"
+            return note(at, text, more) if text else ok(at, "its point is the optimum of its objective")
+        if text := answers.unconverged(fit, data):
+            return note(at, text, "try more draws, as in: bench check 'NAME[warmup=5000,draws=5000]'")
+        known = reference(data)
+        if fit.kind == "vi":
+            text = answers.far(fit, data, known)
+            return note(at, text, "try more steps") if text else ok(at, "its means are near the reference")
+        text = answers.moments(fit, data, known)
+        return (
+            problem(at, text, "python -m bench verify, then see its transforms") if text else ok(at, "as the reference")
+        )
+    except NoReference as why:
+        return note(at, f"nothing to hold it against: {why}")

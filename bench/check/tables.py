@@ -1,0 +1,72 @@
+"""Are a run's tables there, in both formats, and do they say what its records say?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from bench.check.findings import Finding, problem
+from bench.store import tables as stored
+from bench.store.folder import Record, RunFolder
+
+
+def tables(folder: RunFolder, records: Mapping[tuple[str, int], Record]) -> Iterator[Finding]:
+    """Problems of the three tables and the two reports."""
+    again = f"python -m bench score {folder.path}"
+    frames: dict[str, pd.DataFrame] = {}
+    for name in stored.TABLES:
+        for suffix in ("parquet", "csv"):
+            file = folder.path / f"{name}.{suffix}"
+            try:
+                frames[file.name] = stored.load(file, name) if suffix == "parquet" else pd.read_csv(file)
+            except (OSError, ValueError) as error:
+                what = f"damaged: {' '.join(str(error).split())[:200]}" if file.is_file() else "not there"
+                yield problem(file.name, what, again)
+        if {f"{name}.parquet", f"{name}.csv"} <= set(frames):
+            parquet, csv = frames[f"{name}.parquet"], frames[f"{name}.csv"]
+            if list(csv.columns) != list(parquet.columns) or len(csv) != len(parquet):
+                yield problem(f"{name}.csv", f"it is not {name}.parquet in text", again)
+    for file in (folder.path / "report.html", folder.path / "report.md"):
+        if not file.is_file():
+            yield problem(file.name, "not there", again)
+    if "fits.parquet" in frames:
+        yield from _fits(frames["fits.parquet"], stored.fits_table(folder), again)
+    if "metrics.parquet" in frames:
+        yield from _metrics(frames["metrics.parquet"], folder, records, again)
+    if "curves.parquet" in frames:
+        bad = int((~np.isfinite(frames["curves.parquet"]["value"].astype(float))).sum())
+        if bad:
+            yield problem("curves.parquet", f"{bad} values are not finite", again)
+
+
+def _fits(found: pd.DataFrame, meant: pd.DataFrame, again: str) -> Iterator[Finding]:
+    if list(found.columns) != list(meant.columns):
+        odd = sorted(set(found.columns) ^ set(meant.columns))
+        yield problem("fits.parquet", f"columns of another version: {', '.join(odd) or 'their order'}", again)
+        return
+    keys = ["cell", "rep"]
+    if len(found) != len(meant) or not found[keys].reset_index(drop=True).equals(meant[keys]):
+        yield problem("fits.parquet", f"{len(found)} rows of {len(meant)} planned fits, or others", again)
+        return
+    same = (found == meant) | (found.isna() & meant.isna())
+    columns = [c for c in meant.columns if c != "run" and not same[c].fillna(False).all()]
+    if columns:
+        rows = int((~same[columns].fillna(False).all(axis=1)).sum())
+        yield problem("fits.parquet", f"{rows} rows differ from their records in {', '.join(columns)}", again)
+
+
+def _metrics(
+    found: pd.DataFrame, folder: RunFolder, records: Mapping[tuple[str, int], Record], again: str
+) -> Iterator[Finding]:
+    bad = int((~np.isfinite(found["value"].astype(float))).sum())
+    if bad:
+        yield problem("metrics.parquet", f"{bad} values are not finite", again)
+    per_rep = found[found["rep"].notna()]
+    scored = set(zip(per_rep["cell"], per_rep["rep"].astype(int), strict=True))
+    usable = {key for key, r in records.items() if r.status == "ok" and not folder.spoilt(*key)}
+    if unscored := usable - scored:
+        yield problem("metrics.parquet", f"{len(unscored)} fits that ended ok have no scores", again)
+    if surplus := scored - usable:
+        yield problem("metrics.parquet", f"{len(surplus)} fits have scores and no usable record", again)

@@ -1,0 +1,285 @@
+"""`bench ab`: two revisions of the code, or two option sets of a backend, measured alternately until it is clear."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.ab.sides import Side
+    from bench.compare.rows import Comparison
+    from bench.plan import Choice, Job
+    from bench.reports.tables import RunTables
+
+LETTERS = ("a", "b")
+
+
+def ab(
+    base: Annotated[
+        str, typer.Argument(metavar="BASE", help="A revision (`.`: the working tree), or a backend with options.")
+    ],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="The other one.")],
+    scenario: Annotated[
+        list[str] | None, typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob.")
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backends, for revisions.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="A suite instead of -s and -b, for revisions.")] = None,
+    budget: Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")] = None,
+    reps: Annotated[int, typer.Option(help="Fits per child; the first is cold.")] = 3,
+    rounds: Annotated[int, typer.Option(help="Rounds of every cell before the first look.")] = 5,
+    max_rounds: Annotated[int, typer.Option(help="Rounds at most, of cells that are still open.")] = 20,
+    seconds: Annotated[
+        float | None, typer.Option(help="Begin nothing more after so long (the first look is made).")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option("--threshold", metavar="EXPR", help="What counts, as in `bench compare`.")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None, typer.Option("--fail-on", metavar="EXPR", help="What alone fails, as in `bench compare`.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float64 or float32. [default: float64]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
+    seed: Annotated[int, typer.Option(help="Root of every seed.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Every child an interpreter of its own.")] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the two runs, -a and -b behind it. [default: ab-DATE]")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    all_: Annotated[bool, typer.Option("--all", help="Every row, not only what changed.")] = False,
+) -> None:
+    """Measure two sides alternately in one go, and say what differs.
+
+    Each round makes a child of either side for every cell, in random order. Cells whose warm seconds are still
+    inconclusive at a look get more rounds, up to --max-rounds or --seconds; every look is read at a level that allows
+    for all of them.
+
+    \b
+    Examples:
+      bench ab main .                                          uncommitted work against a branch, quick suite
+      bench ab v1.0 HEAD -s s4-linear -b 'torch.*'
+      bench ab 'torch.adam[lr=0.05]' 'torch.adam[lr=0.1]' -s s4-linear
+      bench ab numpyro.nuts 'numpyro.nuts[chain_method=sequential]' -s 's0-*' --max-rounds 40 --seconds 600
+
+    \b
+    Exit codes: 0 ok · 1 regression of HEAD · 2 usage · 5 nothing of BASE finished · 6 not comparable · 130 interrupted.
+    """
+    from bench.cli import options
+    from bench.errors import UsageError
+
+    form = options.word("format", format_, ("text", "markdown", "json"))
+    for option, value, least in (("reps", reps, 2), ("rounds", rounds, 3), ("threads", threads, 1), ("seed", seed, 0)):
+        options.whole(option, value, least)
+    if max_rounds < rounds:
+        raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"--seconds {seconds} is not allowed; above 0")
+    from bench.ab.sides import are_contenders
+
+    if are_contenders((base, head)) and (backend or suite or not scenario):
+        raise UsageError("two backends are compared on the scenarios of -s NAME, without -b and --suite")
+    from bench.cli.run import choice
+
+    chosen = {"scenario": scenario, "backend": backend, "suite": suite, "budget": budget, "device": device,
+              "dtype": dtype, "threads": threads, "seed": seed, "reps": reps, "rounds": rounds}  # fmt: skip
+    made = choice({k: v for k, v in chosen.items() if v not in (None, [])})
+    request = {"threshold": threshold or [], "fail_on": fail_on or []}
+    looks = (rounds, max_rounds)
+    raise typer.Exit(_measure((base, head), made, looks, seconds, fresh, results, name, request, form, all_))
+
+
+def _measure(
+    names: tuple[str, str],
+    choice: Choice,
+    rounds: tuple[int, int],
+    seconds: float | None,
+    fresh: bool,
+    results: Path,
+    name: str | None,
+    request: dict[str, Any],
+    form: str,
+    everything: bool,
+) -> int:
+    from bench import guardian
+    from bench.ab import sides as ab_sides
+    from bench.ab.session import Session, schedule
+    from bench.cli import output, signals
+    from bench.cli.compare import CODES, NO_BASELINE, compared, requested
+    from bench.compare.verdicts import has_baseline
+    from bench.runner.job import Limits
+
+    looks = schedule(*rounds)
+    asked = replace(requested(request), looks=len(looks))
+    plans = ab_sides.plans(names, choice)
+    with guardian.scratch("ab") as place:
+        contenders = ab_sides.are_contenders(names)
+        sources = [ab_sides.Source(n) if contenders else ab_sides.checkout(n, place) for n in names]
+        pair = _folders(results, name, sources, plans, quiet=form == "json")
+        with signals.patience(), Progress(pair, quiet=form == "json") as progress:
+            session = Session(pair, Limits(fresh=fresh), progress)
+
+            def still_open() -> set[int]:
+                progress.looks()
+                return _open_pairs(compared(*_tables(pair), replace(asked, metrics=("seconds_total",))), pair)
+
+            interrupted = False
+            try:
+                for _ in session.run(looks, still_open, seconds=seconds):
+                    pass
+            except KeyboardInterrupt:
+                interrupted = True
+        for side in pair:
+            side.folder.write_manifest(
+                side.folder.manifest()
+                | {"finished": output.now(), "state": "interrupted" if interrupted else "finished"}
+            )
+            _score(side, quiet=form == "json")
+        first, second = _tables(pair)
+    if not has_baseline(first):
+        sys.stderr.write(
+            f"no baseline: no fit of {names[0]} finished; see python -m bench report {pair[0].folder.path}\n"
+        )
+        return 130 if interrupted else NO_BASELINE
+    found = compared(first, second, asked)
+    code = 130 if interrupted else CODES[found.outcome]
+    _show(found, names, pair, form, everything, code)
+    return code
+
+
+def _folders(
+    results: Path, name: str | None, sources: list[Any], plans: tuple[Any, Any], *, quiet: bool
+) -> tuple[Side, Side]:
+    """Two run folders with their manifests, of no rounds yet; what has a wrong target in this checkout is refused."""
+    import time
+
+    from bench.ab.sides import Side
+    from bench.cli import output
+    from bench.cli.run import start_manifest
+    from bench.store.folder import RunFolder
+    from bench.verify import gate
+
+    stem = name or time.strftime("ab-%Y%m%d-%H%M%S")
+    made = []
+    for letter, source, plan in zip(LETTERS, sources, plans, strict=True):
+        folder = RunFolder.create(results, f"{stem}-{letter}")
+        manifest = start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
+        if source.code:
+            manifest |= {"commit": source.commit, "dirty": False}
+        for cell in manifest["cells"]:
+            cell["rounds"] = 0
+        manifest["ab"] = {"side": letter, "of": source.label}
+        folder.write_manifest(manifest)
+        refused: dict[str, str] = {}
+        if source.code is None:  # another revision's densities are its own: this one's gate knows nothing of them
+            with output.Status("verifying densities", quiet=quiet):
+                outcomes = gate.verify(gate.pairs_of(plan), lambda *_: None)
+            folder.write_manifest(manifest | {"verified": [outcome.description() for outcome in outcomes]})
+            refused = gate.refused(plan, outcomes)
+        made.append(Side(source, plan, folder, refused))
+    return made[0], made[1]
+
+
+def _tables(pair: tuple[Side, Side]) -> tuple[RunTables, RunTables]:
+    """Tables of both, the cells of B under the ids of the cells of A that they are compared with."""
+    from bench.cli.output import run_tables
+    from bench.store.tables import fits_table, write
+
+    for side in pair:
+        write(side.folder, "fits", fits_table(side.folder))
+    a, b = (run_tables(side.folder) for side in pair)
+    ids = [[p.cell.id for p in side.plan.cells] for side in pair]
+    renamed = dict(zip(ids[1], ids[0], strict=True))
+    for table in (b.fits, b.metrics, b.curves):
+        table["cell"] = table["cell"].map(lambda cell: renamed.get(cell, cell)).astype("string")
+    return a, b
+
+
+def _open_pairs(found: Comparison, pair: tuple[Side, Side]) -> set[int]:
+    """Positions of the cells whose warm seconds are inconclusive."""
+    wanted = {row.cell for row in found.rows if row.metric == "seconds_total" and row.verdict == "inconclusive"}
+    return {i for i, planned in enumerate(pair[0].plan.cells) if planned.cell.id in wanted}
+
+
+def _score(side: Side, *, quiet: bool) -> None:
+    """Score with the side's own code, since another revision's scenarios may make other data."""
+    from bench import guardian
+    from bench.cli import output
+    from bench.runner.environment import default_threads, environment
+
+    with output.Status(f"scoring {side.source.label}", quiet=quiet) as status:
+        if side.source.code is None:
+            from bench.scoring import score_run
+
+            score_run(side.folder, status.update)
+            output.write_reports(side.folder)
+            return
+        done = guardian.run(
+            [sys.executable, "-P", "-m", "bench", "score", side.folder.name, "--results", str(side.folder.path.parent)],
+            environment(default_threads(), side.source.code),
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+        sys.stderr.write(f"{side.source.label} cannot score its fits ({last}); only times are compared\n")
+
+
+def _show(
+    found: Comparison, names: tuple[str, str], pair: tuple[Side, Side], form: str, everything: bool, code: int
+) -> None:
+    from bench.cli import output
+    from bench.compare import document, markdown, text
+
+    sides = [side.source.label for side in pair]
+    if form == "json":
+        output.print_json(document.render(found, code=code) | {"sides": sides})
+        return
+    sys.stdout.write(f"A is {sides[0]}, B is {sides[1]}\n\n")
+    render = text.render if form == "text" else markdown.render
+    sys.stdout.write(render(found, everything=everything))
+
+
+class Progress:
+    """What is being measured, on stderr."""
+
+    def __init__(self, pair: tuple[Side, Side], *, quiet: bool) -> None:
+        from bench.cli.output import Status
+
+        self.pair, self.quiet = pair, quiet
+        self.status = Status("starting", quiet=quiet)
+        self.plain = not quiet and not sys.stderr.isatty()
+        self.said = -1
+
+    def __enter__(self) -> Progress:
+        self.status.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.status.__exit__(kind, error, tb)
+
+    def imports(self, framework: str) -> None:
+        """Name the framework that is being imported."""
+        self.status.update(f"importing {framework}")
+
+    def starts(self, side: Side, job: Job) -> None:
+        """Name side, cell and round at work."""
+        cell = job.planned.cell
+        self.status.update(
+            f"round {job.round + 1}: {cell.scenario_label} × {cell.backend_label} of {side.source.label}"
+        )
+        if self.plain and job.round != self.said:
+            self.said = job.round
+            sys.stderr.write(f"round {job.round + 1}\n")
+
+    def looks(self) -> None:
+        """Say that what there is is being compared."""
+        self.status.update("comparing")
+
+    def waits(self) -> None:
+        """Nothing: the status line spins by itself."""

@@ -1,0 +1,215 @@
+"""`bench calibrate`: truths from the prior, fits of their data, ranks, verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.calibration.trial import Trial
+    from bench.calibration.verdict import Verdict
+    from bench.plan import Plan
+    from bench.store.folder import CalibrationFolder
+
+FIXED = ("scenario", "backend", "datasets", "budget", "track", "dtype", "device", "seed", "threads", "name")
+"""Options that a resumed calibration has from its beginning."""
+DATASETS = 200
+
+
+def calibrate(
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob; a list value sweeps."),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backend name or glob, with its options."),
+    ] = None,
+    datasets: Annotated[int | None, typer.Option(help="Simulated data sets per cell. [default: 200]")] = None,
+    budget: Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")] = None,
+    track: Annotated[
+        str | None, typer.Option(help="matched or defaults, as of `bench run`. [default: matched]")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float64 or float32. [default: as of `bench run`]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of every seed. [default: 0]")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds per data set; the first with import and compilation. [default: the budget's]"),
+    ] = None,
+    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    name: Annotated[str | None, typer.Option(help="Name of this calibration. [default: its date and time]")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Go on with an interrupted calibration, by name or path.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+) -> None:
+    """Simulation-based calibration: do a backend's posteriors hold the truth as often as they say?
+
+    Truths are drawn from the scenario's prior, data from the model at those truths. Every backend fits the same data
+    sets, with one program that is compiled once. Ranks of the truths are tested for uniformity (ECDF with exact
+    simultaneous bands), intervals for coverage.
+
+    \b
+    Examples:
+      bench calibrate -s s0-uniform -b numpyro.nuts                  200 data sets
+      bench calibrate -s s0-uniform -b 'torch.metropolis[draws=5000]' -b pyro.svi
+      bench calibrate -s 'correlated-*' -b 'numpyro.*' --datasets 500 --budget standard --name night
+      bench calibrate --resume night                                 after Ctrl-C or a crash
+
+    \b
+    Writes results/NAME/: calibration.html and .md, plots, and two tables as Parquet and CSV: calibration (rank and
+    intervals per data set and quantity) and datasets (how each fit ended).
+
+    \b
+    Exit codes: 0 every backend is calibrated, as far as so many data sets can tell · 2 usage · 3 some backend is
+    miscalibrated, gave too few effective draws to tell, or has fits that failed, crashed, timed out or were invalid
+    (unsupported and unavailable count only when named without a glob) · 4 nothing ran · 130 interrupted.
+    A calibrated backend is called miscalibrated with a chance of 1 %.
+    """
+    given = {k: v for k, v in locals().items() if k in FIXED and v not in (None, [])}
+    _execute(given, timeout=timeout, memory=memory, results=results, resume=resume, as_json=json_)
+
+
+def _execute(
+    given: dict[str, Any],
+    *,
+    timeout: float | None,
+    memory: str | None,
+    results: Path,
+    resume: str | None,
+    as_json: bool,
+) -> None:
+    from bench.calibration import study
+    from bench.cli import options, output, signals
+    from bench.cli.calibration_output import Progress
+    from bench.cli.run import positive
+
+    limits = study.Limits(positive("timeout", timeout), options.size(memory) if memory else None)
+    folder, plan, manifest = _resumed(results, resume, given) if resume else _started(results, given)
+    datasets = int(manifest["datasets"])
+    with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress:
+        finished = study.execute(plan, datasets, folder, limits, progress)
+    manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
+    folder.write_manifest(manifest)
+    raise typer.Exit(conclude(folder, plan, manifest, as_json=as_json, interrupted=not finished))
+
+
+def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, dict[str, Any]]:
+    """A new folder with its manifest, written before the first fit; UsageError."""
+    from bench.cli.run import start_manifest
+    from bench.store.folder import CalibrationFolder
+
+    plan = _plan(given)
+    folder = CalibrationFolder.create(results, given.get("name"))
+    manifest = start_manifest(folder, plan, given) | {
+        "kind": "calibration",
+        "datasets": given.get("datasets", DATASETS),
+        "digests": _digests(plan),
+    }
+    folder.write_manifest(manifest)
+    return folder, plan, manifest
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    from bench.calibration.verdict import MIN_DATASETS
+    from bench.cli.options import whole
+    from bench.cli.run import choice
+    from bench.errors import UsageError
+    from bench.plan import make
+
+    datasets = whole("datasets", given.get("datasets"), MIN_DATASETS) or DATASETS
+    if not given.get("scenario") or not given.get("backend"):
+        raise UsageError("calibrate needs scenarios and backends, as in: bench calibrate -s s0-uniform -b numpyro.nuts")
+    return make(choice({k: v for k, v in given.items() if k in FIXED} | {"reps": datasets, "rounds": 1}))
+
+
+def _digests(plan: Plan) -> dict[str, list[str]]:
+    """{cell: [scenario digest, backend digest]}."""
+    return {p.cell.id: [p.scenario.digest, p.backend.digest] for p in plan.cells}
+
+
+def _resumed(results: Path, name: str, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, dict[str, Any]]:
+    """A calibration that goes on; UsageError where options are given anew or what it measures has changed."""
+    from bench.errors import UsageError
+    from bench.store.folder import CalibrationFolder
+
+    if given:
+        named = ", ".join(f"--{k}" for k in given)
+        raise UsageError(f"{named}: a resumed calibration has its options from its beginning; leave them out")
+    folder = CalibrationFolder.open(results, name)
+    manifest = folder.manifest()
+    plan = _plan(manifest["options"])
+    changes = _changes(folder, plan, manifest)
+    if changes:
+        raise UsageError(f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}")
+    manifest["state"] = "running"
+    folder.write_manifest(manifest)
+    return folder, plan, manifest
+
+
+def _changes(folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any]) -> list[str]:
+    """What has changed since its beginning that could change a fit; nothing where no fit is missing."""
+    from bench import host
+    from bench.calibration import study
+    from bench.errors import UsageError
+
+    datasets = int(manifest["datasets"])
+    stored = {p.cell.id: study.trials(folder, p.cell.id, datasets) for p in plan.cells}
+    if all(len(t) == datasets for t in stored.values()):
+        return []
+    before, now = manifest["digests"], _digests(plan)
+    found = [] if set(before) == set(now) else ["its selection means other cells now"]
+    for p in plan.cells:
+        old, new = before.get(p.cell.id, now[p.cell.id]), now[p.cell.id]
+        found += [f"the file of scenario {p.cell.scenario} has changed"] if old[0] != new[0] else []
+        found += [f"the source of backend {p.cell.backend} has changed"] if old[1] != new[1] else []
+        try:
+            study.check_same_data(p, stored[p.cell.id], plan.seed)
+        except UsageError as error:
+            found.append(str(error))
+    versions = host.versions()
+    for package in sorted({*versions, *manifest["versions"]}):
+        was, is_ = manifest["versions"].get(package, "absent"), versions.get(package, "absent")
+        found += [f"{package} was {was} and is {is_}"] if was != is_ else []
+    return list(dict.fromkeys(found))
+
+
+def conclude(
+    folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any], *, as_json: bool, interrupted: bool
+) -> int:
+    """Judge, write tables, pictures and reports, print, and say with which code to exit."""
+    from bench.calibration import study
+    from bench.calibration.verdict import judge
+    from bench.cli import calibration_output, output
+
+    datasets = int(manifest["datasets"])
+    entries = {entry["id"]: entry for entry in manifest["cells"]}
+    with output.Status("judging the ranks", quiet=as_json) as status:
+        judged: list[tuple[Verdict, list[Trial]]] = []
+        for planned in plan.cells:
+            trials = study.trials(folder, planned.cell.id, datasets)
+            refused = study.refusal(planned, plan.seed)
+            judged.append((judge(entries[planned.cell.id], datasets, trials, refused), trials))
+        status.update("writing tables, pictures and the report")
+        report = calibration_output.write(folder, manifest, judged)
+    code = 130 if interrupted else exit_code(plan, [verdict for verdict, _ in judged])
+    calibration_output.show(folder, report, code, as_json=as_json)
+    return code
+
+
+def exit_code(plan: Plan, verdicts: list[Verdict]) -> int:
+    """3 where some cell is not shown to be calibrated or lost data sets, 4 where none was fitted."""
+    from bench.types import BAD_STATUSES
+
+    refused = {"unsupported", "unavailable"}
+    for planned, verdict in zip(plan.cells, verdicts, strict=True):
+        if verdict.state in refused and not planned.explicit:
+            continue
+        if verdict.state != "calibrated" or set(verdict.fits.counts) & BAD_STATUSES:
+            return 3
+    return 0 if any(v.fits.ok for v in verdicts) else 4

@@ -1,0 +1,170 @@
+"""What `bench calibrate` shows and writes: progress, tables, pictures, reports."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from bench.cli.output import ERR, OUT, print_json
+
+if TYPE_CHECKING:
+    from bench.calibration.trial import Trial
+    from bench.calibration.verdict import Verdict
+    from bench.plan import Plan, Planned
+    from bench.reports.calibration import Calibration
+    from bench.store.folder import CalibrationFolder
+
+EVERY = 10.0
+"""Seconds between plain lines where stderr is no terminal."""
+
+
+class Progress:
+    """The cell at work, data sets done, and an ETA; plain lines where stderr is no terminal."""
+
+    def __init__(self, plan: Plan, datasets: int, *, quiet: bool) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.progress import Progress as Bar
+
+        self.quiet, self.datasets = quiet, datasets
+        self.plain = quiet or not ERR.is_terminal
+        columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
+        self.bar = Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=ERR, disable=self.plain)
+        self.task = self.bar.add_task("starting", total=len(plan.cells) * datasets)
+        self.last, self.bad = time.monotonic(), 0
+        self.done: dict[str, int] = {}
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def starts(self, planned: Planned, missing: int) -> None:
+        """Name the cell; what an earlier start has done counts as done."""
+        self.done[planned.cell.id], self.bad = self.datasets - missing, 0
+        self.bar.update(self.task, description=_name(planned), advance=self.datasets - missing)
+        self._say(planned)
+
+    def refused(self, planned: Planned, reason: str) -> None:
+        """Say why a cell is left out."""
+        self.bar.update(self.task, advance=self.datasets)
+        if not self.quiet:
+            ERR.print(f"{_name(planned)}: left out: {reason}", markup=False)
+
+    def ends(self, planned: Planned, trials: list[Trial]) -> None:
+        """Advance; the first failure of a cell is said at once, others are counted."""
+        self.done[planned.cell.id] += len(trials)
+        self.bar.update(self.task, advance=len(trials))
+        for trial in trials:
+            if trial.status != "ok":
+                self.bad += 1
+                if self.bad == 1 and not self.quiet:
+                    words = f"{_name(planned)}, data set {trial.number}: {trial.status}: {trial.reason}"
+                    ERR.print(words, markup=False)
+        ended = self.done[planned.cell.id] >= self.datasets
+        if ended or time.monotonic() - self.last > EVERY:
+            self._say(planned)
+
+    def _say(self, planned: Planned) -> None:
+        self.last = time.monotonic()
+        if self.plain and not self.quiet:
+            bad = f", {self.bad} of them not ok" if self.bad else ""
+            ERR.print(f"{_name(planned)}: {self.done[planned.cell.id]}/{self.datasets} data sets{bad}", markup=False)
+
+
+def _name(planned: Planned) -> str:
+    return f"{planned.cell.scenario_label} × {planned.cell.backend_label}"
+
+
+def write(
+    folder: CalibrationFolder, manifest: dict[str, Any], judged: list[tuple[Verdict, list[Trial]]]
+) -> Calibration:
+    """Tables, pictures, calibration.md and calibration.html from the stored data sets; the report is given back."""
+    from bench.calibration import tables
+    from bench.reports import calibration_html, calibration_text
+    from bench.reports.calibration import Calibration
+    from bench.store import tables as store
+    from bench.store.folder import write_bytes
+
+    store.write(folder, "datasets", tables.datasets(folder.name, judged))
+    store.write(folder, "calibration", tables.calibration(folder.name, judged))
+    verdicts = [verdict for verdict, _ in judged]
+    pictures, notes = _pictures(folder, verdicts)
+    report = Calibration(manifest, verdicts, pictures, notes)
+    write_bytes(folder.path / "calibration.md", calibration_text.markdown(report).encode())
+    write_bytes(folder.path / "calibration.html", calibration_html.render(report).encode())
+    return report
+
+
+def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> tuple[dict[str, str], list[str]]:
+    """SVG of each cell that has ranks, also written as PNG; and why there are none."""
+    from bench.cli.plot import stem
+    from bench.errors import UsageError
+    from bench.plots import canvas, ecdf
+
+    drawn: dict[str, str] = {}
+    names = [stem(v.scenario, v.backend) for v in verdicts]
+    for verdict, name in zip(verdicts, names, strict=True):
+        ranked = verdict.ranked
+        if ranked is None:
+            continue
+        title = f"{verdict.backend} on {verdict.scenario}: {verdict.sentence}"
+        try:
+            figure = canvas.styled(lambda ranked=ranked, title=title: ecdf.draw(ranked, title))  # type: ignore[misc]
+        except UsageError as missing:
+            return drawn, [str(missing)]
+        base = f"{name}-{verdict.cell}" if names.count(name) > 1 else name
+        for suffix in canvas.SUFFIXES:
+            canvas.save(figure, folder.path / "plots" / f"{base}-ecdf{suffix}")
+        drawn[verdict.cell] = (folder.path / "plots" / f"{base}-ecdf.svg").read_text(encoding="utf-8")
+    return drawn, []
+
+
+def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: bool) -> None:
+    """The table, where the report is, and, when interrupted, how to go on."""
+    from bench.reports import calibration_text
+
+    if as_json:
+        outcome = {"calibration": folder.name, "path": folder.path, "report": folder.report, "exit": code}
+        print_json(outcome | {"cells": [_plain(v) for v in report.verdicts]})
+        return
+    OUT.print(calibration_text.terminal(report))
+    OUT.print(f"report: {folder.report}", markup=False)
+    if code == 130:
+        OUT.print(f"interrupted; to go on: {folder.resume_command()}", markup=False)
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as JSON."""
+    fits, ranked = verdict.fits, verdict.ranked
+    return {
+        "cell": verdict.cell,
+        "scenario": verdict.scenario,
+        "backend": verdict.backend,
+        "state": verdict.state,
+        "sentence": verdict.sentence,
+        "datasets": {"planned": verdict.planned, **fits.counts},
+        "seconds_per_fit": fits.seconds,
+        "compiles": fits.compiles,
+        "seconds_compile": fits.compiled,
+        "draws": ranked.draws if ranked else None,
+        "coverage": [c._asdict() for c in ranked.coverage] if ranked else [],
+        "quantities": [
+            {
+                "quantity": q.name,
+                "outside": q.outside,
+                "words": q.words,
+                "p_value": q.p_value,
+                "coverage": [c._asdict() for c in q.coverage],
+            }
+            for q in (ranked.quantities if ranked else ())
+        ],
+    }

@@ -1,0 +1,97 @@
+"""`bench check`: is a run's folder whole, does a backend keep its contract?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.check.findings import Finding
+
+
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="RUN|BACKEND", help="Name or path of a run, `latest`, or a backend with its options."),
+    ],
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look whether a run's folder is whole and agrees with itself, or whether a backend keeps its contract.
+
+    A run: run.json, a record of every planned fit, the same code and data throughout, draws that can be read and are in
+    their support, tables that say what the records say, nothing left over. Nothing is changed.
+
+    A backend (for its author): what its file declares, then for each family it names the smallest scenario, fitted in a
+    child: draws named, shaped and in their support; the same seed gives the same draws and another one others; a
+    program that has fitted other data answers as a new one; means and sds against the reference, where there is one.
+
+    \b
+    Examples:
+      bench check latest
+      bench check results/20261121-101500 --json
+      bench check numpyro.nuts
+      bench check 'torch.*'
+      bench check 'torch.adam[steps=5000,lr=0.05]'
+      BENCH_BACKENDS=~/mine bench check mine.sampler
+
+    \b
+    Exit codes: 0 nothing wrong (notes do not count) · 2 usage · 3 problems found · 130 interrupted.
+    """
+    from bench.cli import output, signals
+
+    found: list[Finding] = []
+    with signals.patience(), output.Status("looking", quiet=json_) as status:
+
+        def progress(text: str) -> None:
+            from bench import interrupts
+
+            interrupts.check()
+            status.update(text)
+
+        try:
+            for finding in _findings(name, results, progress):
+                found.append(finding)
+        except KeyboardInterrupt:
+            raise typer.Exit(signals.INTERRUPTED) from None
+    problems = sum(f.state == "problem" for f in found)
+    code = 3 if problems else 0
+    if json_:
+        output.print_json({"name": name, "findings": [f._asdict() for f in found], "exit": code})
+    else:
+        for f in found:
+            output.OUT.print(f"{f.state:8}{f.where}: {f.what}", markup=False)
+            if f.mend:
+                output.OUT.print(f"        → {f.mend}", markup=False)
+        output.OUT.print(f"{problems or 'no'} problem{'' if problems == 1 else 's'} found")
+    raise typer.Exit(code)
+
+
+def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
+    from bench.catalog.backends import backend
+    from bench.catalog.places import backend_files
+    from bench.check import backend as of_backend
+    from bench.check import run as of_run
+    from bench.errors import UsageError, unknown
+    from bench.selection import expand, parse
+    from bench.store.folder import RunFolder
+
+    files, runs = backend_files(), {run.name for run in RunFolder.all(results)}
+    if name in runs or name == "latest" or "/" in name or (Path(name) / "run.json").is_file():
+        yield from of_run.findings(RunFolder.open(results, name), progress)
+        return
+    try:
+        selector = parse(name)
+        names = expand(selector, files, "backend")
+    except UsageError as error:
+        if "[" in name:
+            raise
+        raise unknown("run or backend", name, [*runs, *files]) from error
+    for one in names:
+        info = backend(one)
+        options = info.validate(selector.values)
+        yield from of_backend.findings(info, options, progress)

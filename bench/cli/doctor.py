@@ -1,0 +1,117 @@
+"""`bench doctor`: what of this machine can spoil a measurement, and how small a difference can be seen on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.doctor.floor import Floor
+
+MARKS = {"ok": "ok", "note": "note", "warning": "look"}
+
+
+def doctor(
+    scenario: Annotated[
+        str, typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="What the floor is measured on.")
+    ] = "s4-linear",
+    backend: Annotated[
+        str, typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="With which contender.")
+    ] = "numpy.gd[steps=20000]",
+    rounds: Annotated[int, typer.Option(help="Children to measure the floor with; 0: leave it out.")] = 12,
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what can spoil a measurement here, what to do about it, and how small a difference can be seen.
+
+    Needs no root. The noise floor comes from children that all do the same work, made as `bench run` makes them.
+
+    \b
+    Examples:
+      bench doctor
+      bench doctor --rounds 0                             only look at the machine
+      bench doctor -s s0-uniform -b numpyro.nuts          the floor of that contender
+      bench doctor --threads 1
+    """
+    from bench.cli.options import whole
+    from bench.cli.output import print_json
+    from bench.doctor import checks
+
+    whole("rounds", rounds, 0)
+    whole("threads", threads, 1)
+    found = list(checks.findings(results))
+    floor = _measure(scenario, backend, rounds, threads, quiet=json_) if rounds else None
+    if json_:
+        print_json({"findings": [f._asdict() for f in found], "floor": _floor_table(floor)})
+        return
+    _show(found)
+    if floor is not None:
+        _show_floor(floor, scenario, backend)
+
+
+def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, quiet: bool) -> Floor:
+    """Run the work in a temporary folder, and read its floor; UsageError where the fits do not end well."""
+    from bench import guardian, plan
+    from bench.cli import signals
+    from bench.cli.output import Progress
+    from bench.doctor.floor import floor_of
+    from bench.errors import UsageError
+    from bench.runner import local
+    from bench.store.folder import RunFolder
+    from bench.types import PHASES
+
+    made = plan.make(
+        plan.Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads)
+    )
+    if len(made.cells) != 1:
+        raise UsageError(
+            f"the floor is that of one contender on one scenario; {scenario} × {backend} are {len(made.cells)}"
+        )
+    with guardian.scratch("doctor") as place, signals.patience():
+        folder = RunFolder.create(place, "doctor")
+        with Progress(len(list(made.jobs())), quiet=quiet) as progress:
+            if not local.execute(made, folder, local.Limits(), progress):
+                raise typer.Exit(130)
+        cell = made.cells[0].cell.id
+        records = [folder.record(cell, rep) for rep in range(made.fits)]
+    bad = next((r for r in records if r is None or r.status != "ok"), None)
+    if bad is not None:
+        raise UsageError(f"{scenario} × {backend} ended {bad.status}: {bad.reason}")
+    per_round: dict[int, list[float]] = {}
+    for r in records:
+        if r is not None and not r.cold:
+            per_round.setdefault(r.round, []).append(sum(r.seconds.get(p, 0.0) for p in PHASES))
+    return floor_of(list(per_round.values()))
+
+
+def _show(found: list[Any]) -> None:
+    from rich.table import Table
+
+    from bench.cli.output import OUT
+
+    table = Table("", "topic", "found", "what to do", box=None)
+    for f in found:
+        table.add_row(MARKS[f.state], f.topic, f.read.replace("[", r"\["), f.advice.replace("[", r"\["))
+    OUT.print(table)
+
+
+def _show_floor(floor: Floor, scenario: str, backend: str) -> None:
+    from bench.cli.output import OUT
+
+    OUT.print(
+        f"\nnoise floor, {scenario} × {backend}: log seconds differ by {floor.between:.3f} (sd) between "
+        f"{floor.rounds} children, by {floor.within:.3f} within one",
+        markup=False,
+    )
+    for rounds, smallest in floor.smallest.items():
+        OUT.print(f"  {rounds} rounds a side: differences below {smallest:.1%} cannot be told from noise")
+    OUT.print("  twice as much is found nearly always; more rounds, fewer neighbours or --threads 1 lower it")
+
+
+def _floor_table(floor: Floor | None) -> dict[str, Any] | None:
+    if floor is None:
+        return None
+    return floor._asdict() | {"smallest": {str(k): v for k, v in floor.smallest.items()}}

@@ -1,0 +1,1 @@
+"""Two runs → verdicts with intervals: tables in, dataclasses and text out."""

@@ -1,0 +1,137 @@
+"""The values of one measure in two runs of one cell, reduced to the units that repeat, paired where data are shared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench.compare.measures import COLUMNS, Measure
+from bench.compare.ratios import MIN_UNITS, Estimate, paired, unpaired
+from bench.reports.tables import CellTables
+
+Values = Mapping[int, float]
+"""A value per rep."""
+
+
+class Sample(NamedTuple):
+    """Medians over fits for display, the estimate, or why there is none."""
+
+    a: float | None
+    b: float | None
+    estimate: Estimate | None = None
+    reason: str = ""
+
+
+class Fit(NamedTuple):
+    """What a finished fit is matched by; `seed` is None for fixed data."""
+
+    round: int
+    cold: bool
+    seed: int | None
+    digest: str
+
+
+class Finished(NamedTuple):
+    """The finished fits of a cell by rep, with their columns and their scores of the whole fit, {name: {rep: value}}.
+
+    Plain mappings: a comparison asks a thousand small questions, each of which would cost a table milliseconds.
+    """
+
+    fits: Mapping[int, Fit]
+    columns: Mapping[str, Values]
+    scores: Mapping[str, Values]
+
+
+def finished(cell: CellTables) -> Finished:
+    """Read the tables of a cell once."""
+    ok = cell.ok.reindex(columns=["rep", "round", "cold", "data_seed", "data_digest", *COLUMNS])
+    seeds = [None if pd.isna(s) else int(s) for s in ok["data_seed"]]
+    digests = ["" if pd.isna(d) else str(d) for d in ok["data_digest"]]
+    reps = [int(r) for r in ok["rep"]]
+    named = zip(reps, ok["round"], ok["cold"], seeds, digests, strict=True)
+    fits = {rep: Fit(int(round_), bool(cold), seed, digest) for rep, round_, cold, seed, digest in named}
+    columns = {c: _there(reps, pd.to_numeric(ok[c], errors="coerce").astype("float64")) for c in COLUMNS}
+    whole = cell.metrics[(cell.metrics["part"] == "") & cell.metrics["rep"].notna()]
+    scores: dict[str, dict[int, float]] = {}
+    for metric, rep, value in zip(whole["metric"], whole["rep"], whole["value"], strict=True):
+        if int(rep) in fits and not math.isnan(value):
+            scores.setdefault(str(metric), {})[int(rep)] = float(value)
+    return Finished(fits, columns, scores)
+
+
+def _there(reps: list[int], values: Iterable[float]) -> dict[int, float]:
+    return {rep: value for rep, value in zip(reps, values, strict=True) if not math.isnan(value)}
+
+
+def sample(measure: Measure, a: Finished, b: Finished) -> Sample | None:
+    """What the two runs say of a measure; None where neither has it."""
+    x, y = values(measure, a), values(measure, b)
+    if not (x or y) or (measure.scale == "ratio" and not any([*x.values(), *y.values()])):
+        return None
+    shown = Sample(median(x.values()) if x else None, median(y.values()) if y else None)
+    if not (x and y):
+        return shown
+    if why := _unusable(measure, [*x.values(), *y.values()]):
+        return shown._replace(reason=why)
+    estimate, reason = _estimate(measure, x, y, a, b)
+    return shown._replace(estimate=estimate, reason=reason)
+
+
+def values(measure: Measure, run: Finished) -> Values:
+    """The measure of every finished fit that has it."""
+    found = run.columns[measure.column] if measure.column else run.scores.get(measure.metric, {})
+    if measure.inverse:
+        found = {rep: 1.0 / value if value else math.inf for rep, value in found.items()}
+    if measure.reps == "all":
+        return found
+    return {rep: value for rep, value in found.items() if run.fits[rep].cold == (measure.reps == "cold")}
+
+
+def _unusable(measure: Measure, found: list[float]) -> str:
+    if not all(map(math.isfinite, found)):
+        return "some values are not finite"
+    return "some values are 0 or below, and have no ratio" if measure.scale == "ratio" and min(found) <= 0 else ""
+
+
+def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) -> tuple[Estimate | None, str]:
+    whole = _units(measure, x, a), _units(measure, y, b)
+    shared = _shared(measure, x, y, a, b)
+    left, right = (_units(measure, {r: v[r] for r in shared}, run) for v, run in ((x, a), (y, b)))
+    if left and len(left) == min(map(len, whole)):
+        change = np.array([right[unit] - left[unit] for unit in left])
+        identical = measure.per == "fit" and not change.any()
+        return (paired(change), "") if len(change) >= MIN_UNITS or identical else (None, _few(measure, len(change)))
+    if (least := min(map(len, whole))) < MIN_UNITS:
+        return None, _few(measure, least)
+    first, second = (np.array(list(units.values())) for units in whole)
+    return unpaired(first, second), ""
+
+
+def _few(measure: Measure, n: int) -> str:
+    return f"{n} {measure.per if n == 1 else f'{measure.per}s'}, {MIN_UNITS} needed"
+
+
+def _shared(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) -> list[int]:
+    """Reps that saw the same data in both runs, and, where rounds are compared, stood in the same one.
+
+    With fixed data a round of one run has no more to do with its namesake than with any other, so times are not
+    paired; the fit of a rep has the same seed, so scores are.
+    """
+    reps = [r for r in x if r in y and a.fits[r][2:] == b.fits[r][2:]]
+    if measure.per == "fit":
+        return reps
+    return [r for r in reps if a.fits[r].seed is not None and a.fits[r].round == b.fits[r].round]
+
+
+def _units(measure: Measure, found: Values, run: Finished) -> dict[int, float]:
+    """One value per round or fit, on the scale compared."""
+    groups: dict[int, list[float]] = {}
+    for rep, value in found.items():
+        groups.setdefault(run.fits[rep].round if measure.per == "round" else rep, []).append(value)
+    reduced = {unit: max(group) if measure.largest else median(group) for unit, group in groups.items()}
+    return {unit: math.log(v) for unit, v in reduced.items()} if measure.scale == "ratio" else reduced

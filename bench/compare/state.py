@@ -1,0 +1,43 @@
+"""Whether a cell that finished still does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from bench.compare.measures import STATUS
+from bench.compare.rows import Row, Verdict
+from bench.reports.tables import CellTables
+
+WRONG = ("failed", "crashed", "timeout", "memory", "invalid", "unsupported")
+
+
+def status_row(row: Row, a: CellTables, b: CellTables) -> Row:
+    """The row on status: a share of fits finished, and a verdict without statistics.
+
+    A cell goes from all finished to part to none, or back; a first failure where there was none is a change, not
+    noise. Between two shares in the middle nothing is said.
+    """
+    ranks = [_rank(cell) for cell in (a, b)]
+    verdict: Verdict = "worse" if ranks[1] > ranks[0] else "better" if ranks[1] < ranks[0] else "same"
+    shares = [len(cell.ok) / len(cell.fits) for cell in (a, b)]
+    if verdict == "same" and ranks[0] == 1 and shares[0] != shares[1]:
+        verdict = "inconclusive"
+    told = [f"{name}: {text}" for name, cell in (("A", a), ("B", b)) if (text := _told(cell))]
+    return replace(row, metric=STATUS, verdict=verdict, reason="; ".join(told), a=shares[0], b=shares[1])
+
+
+def _rank(cell: CellTables) -> int:
+    """0 nothing went wrong, 1 part of it did, 2 no fit finished."""
+    wrong = cell.fits["status"].isin(WRONG).any()
+    return 0 if not wrong else 1 if len(cell.ok) else 2
+
+
+def _told(cell: CellTables) -> str:
+    """`2 of 15 fits failed: reason`, the commonest; empty where nothing went wrong."""
+    wrong = cell.fits[cell.fits["status"].isin(WRONG)]
+    if wrong.empty:
+        return ""
+    told = Counter(zip(wrong["status"].map(str), wrong["reason"].map(str), strict=True))
+    (status, reason), _ = told.most_common(1)[0]
+    return f"{len(wrong)} of {len(cell.fits)} fits not ok ({status}: {reason or 'no reason was recorded'})"

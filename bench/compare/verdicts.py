@@ -1,0 +1,219 @@
+"""Two runs → a verdict per cell and metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bench.compare import changes
+from bench.compare.expressions import check_cells, last
+from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
+from bench.compare.ratios import Estimate, common_level
+from bench.compare.rows import COMPARED, Comparison, Request, Row, Verdict
+from bench.compare.samples import Finished, finished, sample
+from bench.compare.state import status_row
+from bench.compare.warnings import warnings
+from bench.reports.sections import VARYING
+from bench.reports.tables import CellTables, RunTables, label, split
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A cell that both runs have, with what is known of it before any number is looked at."""
+
+    row: Row
+    status: Row
+    a: Finished
+    b: Finished
+    data: str
+    elsewhere: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row whose verdict waits for the level at which all intervals are read."""
+
+    row: Row
+    measure: Measure
+    limit: float
+
+
+def has_baseline(tables: RunTables) -> bool:
+    """Whether any fit of a run finished, so that something can be compared with it."""
+    return bool((tables.fits["status"] == "ok").any())
+
+
+def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
+    """Compare run B with its baseline A; UsageError where an expression names a cell that neither has."""
+    first, second = split(a), split(b)
+    names = _names(a.fits, b.fits)
+    check_cells((*request.fail_on, *request.thresholds), [(r.cell, r.scenario, r.backend) for r in names.values()])
+    machine, changed = changes.machine(a.run, b.run), changes.versions(a.run, b.run)
+    pairs, alone = [], []
+    for cell, row in names.items():
+        if (found := _one_sided(row, first.get(cell), second.get(cell))) is not None:
+            alone.append(found)
+        elif cell in first and cell in second and _there(first[cell]):
+            pairs.append(_pair(row, first[cell], second[cell], machine, changed, request))
+    drafts = [draft for pair in pairs for draft in _drafts(pair, request)]
+    tested = [(d.row.estimate, d.limit) for d in drafts if d.row.estimate and not d.row.estimate.certain]
+    # What is too small to be called must not buy the others a lower level, however sure it is.
+    p_values = [e.p_value if abs(e.effect) > limit else 1.0 for e, limit in tested]
+    level = common_level(p_values, looks=request.looks)
+    rows = [_judged(d, level) for d in drafts]
+    rows = [*(replace(r, regression=_fails(r, request)) for r in [*alone, *rows])]
+    made = Comparison(
+        a=str(a.run.get("id", "A")),
+        b=str(b.run.get("id", "B")),
+        rows=tuple(rows),
+        level=level,
+        tests=len(tested),
+        cells=len(pairs),
+        machine=tuple(machine),
+        harness=tuple(changes.harness(a.run, b.run)),
+        versions=tuple(f"{name} {change}" for name, change in changed.items()),
+        unchecked=tuple(_unchecked(rows, request)),
+        gates=tuple(e.text for e in request.fail_on),
+    )
+    return replace(made, warnings=tuple(warnings(made, a, b, request)))
+
+
+def _names(*fits: pd.DataFrame) -> dict[str, Row]:
+    """{cell: a row with its labels}, cells of A first; `variant` tells namesakes apart."""
+    both = pd.concat([f.reindex(columns=["cell", "scenario", "backend", "options", "track", *VARYING]) for f in fits])
+    once = both.drop_duplicates("cell")
+    once = once.assign(label=[label(row) for _, row in once.iterrows()])
+    found = {}
+    for _, mine in once.iterrows():
+        twins = once[(once["scenario"] == mine["scenario"]) & (once["label"] == mine["label"])]
+        varying = [c for c in ("track", *VARYING) if twins[c].astype(str).nunique() > 1]
+        variant = ", ".join(f"{c} {mine[c]}" for c in varying)
+        found[str(mine["cell"])] = Row(
+            str(mine["cell"]), str(mine["scenario"]), str(mine["label"]), "", "inconclusive", variant=variant
+        )
+    return found
+
+
+def _there(cell: CellTables) -> bool:
+    """Whether anything was tried: not all of it unavailable here or cut short."""
+    return bool((~cell.fits["status"].isin(["unavailable", "interrupted"])).any())
+
+
+def _one_sided(row: Row, a: CellTables | None, b: CellTables | None) -> Row | None:
+    """The row of a cell that only one run has; None where both have it, or neither tried it."""
+    there = a is not None and _there(a), b is not None and _there(b)
+    if there[0] == there[1]:
+        return None
+    verdict: Verdict = "missing" if there[0] else "new"
+    other, name = (b, "B") if there[0] else (a, "A")
+    if other is None:
+        return replace(row, verdict=verdict, reason=f"{name} does not have this cell")
+    first = other.fits.iloc[0]
+    return replace(row, verdict=verdict, reason=f"{first['status']} in {name}: {first['reason']}")
+
+
+def _pair(
+    row: Row, a: CellTables, b: CellTables, machine: list[str], changed: Mapping[str, str], request: Request
+) -> Pair:
+    backend = row.backend.partition("[")[0]
+    needed = (request.packages or {}).get(backend)
+    elsewhere = "; ".join(machine)
+    if forced := changes.threads(a, b):
+        elsewhere = "; ".join(filter(None, [elsewhere, f"threads: {forced}"]))
+    flags = [f"code-changed: {what}" for what in changes.code(a, b, changes.concerning(changed, needed))]
+    row = replace(row, flags=tuple(flags))
+    return Pair(row, status_row(row, a, b), finished(a), finished(b), changes.data(a, b), elsewhere)
+
+
+def _drafts(pair: Pair, request: Request) -> Iterator[Draft]:
+    """Every row of a cell; where a run has no finished fit, its status says all there is."""
+    for name in request.compared:
+        if name == STATUS:
+            yield Draft(pair.status, MEASURES["seconds_total"], math.inf)
+        elif pair.a.fits and pair.b.fits and (draft := _draft(pair, MEASURES[name], request)):
+            yield draft
+
+
+def _draft(pair: Pair, measure: Measure, request: Request) -> Draft | None:
+    found = sample(measure, pair.a, pair.b)
+    if found is None:
+        return None
+    row = pair.row
+    gate = last((*request.thresholds, *request.fail_on), measure.name, row.cell, row.scenario, row.backend)
+    limit = gate.limit if gate else measure.limit
+    row = replace(
+        row, metric=measure.name, unit=measure.unit, scale=measure.scale, per=measure.per, a=found.a, b=found.b,
+        threshold=worded(limit, measure.scale, measure.unit), reason=found.reason,
+    )  # fmt: skip
+    if found.a is None or found.b is None:
+        absent = "B" if found.b is None else "A"
+        row = replace(row, verdict="missing" if absent == "B" else "new", reason=f"{absent} does not have this metric")
+    elif pair.data:
+        row = replace(row, verdict="code-changed", reason=pair.data)
+    elif measure.machine_bound and pair.elsewhere and not request.allow_other_machine:
+        row = replace(row, verdict="other-machine", reason=pair.elsewhere)
+    else:
+        advisory = measure.machine_bound and bool(pair.elsewhere)
+        flags = (*row.flags, "advisory: other machine") if advisory else row.flags
+        row = replace(row, estimate=found.estimate, advisory=advisory, flags=flags)
+    return Draft(row, measure, limit)
+
+
+def _judged(draft: Draft, level: float) -> Row:
+    """The row with its interval at this level and its verdict."""
+    row, measure = draft.row, draft.measure
+    if row.metric == STATUS or row.estimate is None:
+        return row
+    low, high = row.estimate.interval(level)
+    verdict, reason = verdict_on(row.estimate, (low, high), measure, draft.limit)
+    worst = high if measure.lower_is_better else low
+    shown = _shown if measure.scale == "ratio" else float
+    return replace(
+        row, verdict=verdict, reason=reason, change=shown(row.estimate.effect), interval=(shown(low), shown(high)),
+        hides=shown(worst) if verdict == "inconclusive" else None,
+    )  # fmt: skip
+
+
+def verdict_on(
+    estimate: Estimate, interval: tuple[float, float], measure: Measure, limit: float
+) -> tuple[Verdict, str]:
+    """The verdict on a change and its interval, both on the scale compared, with a reason where one is needed.
+
+    A difference is called only where the interval excludes none and the estimate passes the limit; `same` only where
+    the whole interval lies within the limit, so never for want of rounds.
+    """
+    sign = 1.0 if measure.lower_is_better else -1.0
+    low, high = sorted(sign * end for end in interval)
+    worse = sign * estimate.effect
+    shown = low > 0 or high < 0
+    if shown and abs(worse) > limit:
+        return ("worse" if worse > 0 else "better"), ""
+    if -limit <= low and high <= limit:
+        return "same", "identical in every fit" if estimate.certain and worse == 0 else ""
+    side = "worse" if worse > 0 else "better"
+    return "inconclusive", f"{side} is shown, but not by more than the threshold" if shown else ""
+
+
+def _fails(row: Row, request: Request) -> bool:
+    """Whether the row makes the comparison fail; a status that got worse always does."""
+    if row.metric == "" and row.verdict == "missing":
+        return last(request.fail_on, MISSING, row.cell, row.scenario, row.backend) is not None
+    if row.verdict != "worse" or row.advisory:
+        return False
+    gated = last(request.gates, row.metric, row.cell, row.scenario, row.backend) is not None
+    return row.metric == STATUS or gated or not request.gates
+
+
+def _unchecked(rows: list[Row], request: Request) -> Iterator[str]:
+    """Gates that no row could answer: they must not pass for want of a number."""
+    for gate in request.gates:
+        mine = [r for r in rows if r.metric == gate.metric and gate.covers(r.cell, r.scenario, r.backend)]
+        if not any(r.verdict in COMPARED for r in mine):
+            yield gate.text
+
+
+def _shown(log_ratio: float) -> float:
+    return math.exp(log_ratio) if log_ratio < 700 else math.inf

@@ -1,0 +1,151 @@
+"""What a reader must know before believing a comparison; each ends with the next command to type where there is one."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator
+from statistics import median
+
+from bench.compare.expressions import parse
+from bench.compare.measures import MEASURES, STATUS
+from bench.compare.ratios import MIN_UNITS
+from bench.compare.rows import Comparison, Request, Row
+from bench.reports import format as fmt
+from bench.reports.sections import disturbance
+from bench.reports.tables import RunTables
+
+NAMED = 3
+"""How many cells a sentence names before it counts the rest."""
+MANY = 4
+ENOUGH_ROUNDS = 10
+
+
+def warnings(made: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[str]:
+    """Sentences, the gravest first."""
+    yield from (f"--fail-on {gate!r} could be checked in no cell: {_why(made, gate)}." for gate in made.unchecked)
+    if a.run.get("id") == b.run.get("id") and a.run.get("started") == b.run.get("started"):
+        yield f"A and B are the same run. Next: make another, and compare with that: {again(b)}"
+    yield from _elsewhere(made, request)
+    yield from _absent(made, a)
+    yield from _unscored(a, b)
+    changed = {row.name for row in made.rows if row.verdict == "code-changed"}
+    if changed:
+        yield (
+            f"{_cells(sorted(changed))}: the data are others than in A, so only status is compared. Next: make A again "
+            f"with today's scenarios: {again(a)}"
+        )
+    for name, tables in (("A", a), ("B", b)):
+        if loaded := disturbance(tables, tables.fits):
+            yield f"The machine was not quiet during {name}: {loaded}. Next: {again(tables)}"
+    yield from _together(made, b)
+    yield from _few_rounds(made, b)
+
+
+def again(tables: RunTables, *, rounds: int | None = None) -> str:
+    """The command that makes a run again, under a new name, with so many rounds."""
+    given = tables.run.get("command", "")
+    words = shlex.split(given) if isinstance(given, str) else list(map(str, given))
+    if not words:
+        return "python -m bench run"
+    dropped = ("--name", "--resume", *(("--rounds",) if rounds else ()))
+    kept, skip = [], False
+    for word in words:
+        if not skip and word.partition("=")[0] not in dropped:
+            kept.append(word)
+        skip = not skip and word in dropped
+    return shlex.join([*kept, *(["--rounds", str(rounds)] if rounds else [])])
+
+
+def _why(made: Comparison, gate: str) -> str:
+    wanted = parse(gate)
+    mine = [r for r in made.rows if r.metric == wanted.metric and wanted.covers(r.cell, r.scenario, r.backend)]
+    return "; ".join(dict.fromkeys(f"{r.verdict}: {r.reason}" for r in mine)) or "no cell of both runs has this metric"
+
+
+def _elsewhere(made: Comparison, request: Request) -> Iterator[str]:
+    rows = [r for r in made.rows if r.verdict == "other-machine" or r.advisory]
+    reasons = list(made.machine) or list(dict.fromkeys(r.reason for r in rows if r.verdict == "other-machine"))
+    if not rows:
+        return
+    why = "; ".join(reasons) or "threads differ"
+    if request.allow_other_machine:
+        yield f"Not the same machine ({why}): times and memory are advice only, no exit code rests on them."
+    else:
+        yield (
+            f"Not the same machine ({why}): times and memory are not compared. Next: make both runs on one machine, "
+            f"or see them as advice: python -m bench compare {made.a} {made.b} --allow-other-machine"
+        )
+
+
+def _absent(made: Comparison, a: RunTables) -> Iterator[str]:
+    gone = [row for row in made.rows if row.verdict == "missing" and not row.metric]
+    if not gone:
+        return
+    verb = "is" if len(gone) == 1 else "are"
+    scenarios, backends = dict.fromkeys(r.scenario for r in gone), dict.fromkeys(r.backend for r in gone)
+    words = [w for s in scenarios for w in ("-s", s)] + [w for x in backends for w in ("-b", x)]
+    fits = a.fits[a.fits["cell"].isin([row.cell for row in gone])]
+    for axis in ("budget", "track", "device", "dtype"):  # they are part of a cell's id
+        if fits[axis].nunique() == 1:
+            words += [f"--{axis}", str(fits[axis].iloc[0])]
+    yield (
+        f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({_cells([r.name for r in gone])}), so nothing is "
+        f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail. "
+        f"Next: {shlex.join(['python', '-m', 'bench', 'run', *words])}"
+    )
+
+
+def _unscored(a: RunTables, b: RunTables) -> Iterator[str]:
+    for name, tables in (("A", a), ("B", b)):
+        if tables.metrics.empty:
+            yield f"{name} is not scored, so only its fits are compared. Next: python -m bench score {tables.run['id']}"
+
+
+def _together(made: Comparison, b: RunTables) -> Iterator[str]:
+    """Cells of several frameworks that all moved the same way: more likely the machine than every framework's code."""
+    rows = [r for r in made.rows if r.metric == "seconds_total" and r.estimate is not None]
+    effects = [r.estimate.effect for r in rows if r.estimate is not None]
+    frameworks = {r.backend.partition(".")[0] for r in rows}
+    if len(effects) < MANY or len(frameworks) < 2 or not (min(effects) > 0 or max(effects) < 0):
+        return
+    shift = median(effects)
+    if abs(shift) > MEASURES["seconds_total"].limit:
+        yield (
+            f"All {len(effects)} cells of {len(frameworks)} frameworks became {'slower' if shift > 0 else 'faster'} "
+            f"together (median {fmt.times(math.exp(shift))}), as they do when the machine did. Next: make B again "
+            f"beside A: {again(b)}"
+        )
+
+
+def _few_rounds(made: Comparison, b: RunTables) -> Iterator[str]:
+    timed = [r for r in made.rows if r.metric not in ("", STATUS) and r.per == "round" and r.verdict == "inconclusive"]
+    mute = [r for r in timed if r.estimate is None]
+    widest = max((r.estimate.n_a for r in timed if r.estimate), default=0)
+    rounds = max(ENOUGH_ROUNDS, 2 * widest)
+    if mute:
+        yield (
+            f"{fmt.count(len(mute), 'comparison')} of times or memory ({_cells(sorted({r.name for r in mute}))}) "
+            f"without {MIN_UNITS} rounds in both runs: nothing can be said. "
+            f"Next, for both: {again(b, rounds=rounds)}"
+        )
+    elif timed:
+        yield f"What is inconclusive needs more rounds, in both runs. Next: {again(b, rounds=rounds)}"
+
+
+def _cells(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def worst(rows: list[Row]) -> Row | None:
+    """The inconclusive row that leaves the largest change open, of the first metric that has one."""
+    open_ = [r for r in rows if r.verdict == "inconclusive" and r.hides is not None and r.estimate is not None]
+    if not open_:
+        return None
+    metric = open_[0].metric
+    order = list(MEASURES)
+    metric = min((r.metric for r in open_), key=order.index)
+    mine = [r for r in open_ if r.metric == metric]
+    lower = MEASURES[metric].lower_is_better
+    return max(mine, key=lambda r: (r.hides or 0.0) * (1 if lower else -1))

@@ -1,0 +1,44 @@
+"""The noise floor: how far apart two contenders must be for their difference to show on this machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from bench.compare.ratios import LEAST_LEVEL
+
+
+class Floor(NamedTuple):
+    """Spread of log seconds between and within children, and what it makes of comparisons of so many rounds.
+
+    `between` is the sd of round medians, `within` that of warm reps about their own round's median. Differences below
+    `smallest[rounds]` (a ratio minus 1) cannot be told from noise: half the interval of `bench compare`; of twice as
+    much nearly all are found.
+    """
+
+    between: float
+    within: float
+    rounds: int
+    reps: int
+    smallest: dict[int, float]
+
+
+def floor_of(seconds: Sequence[Sequence[float]], asked: Sequence[int] = (5, 10, 20)) -> Floor:
+    """From warm seconds per round (at least 3 rounds); each compared side is taken to be as noisy as this one.
+
+    ValueError with fewer rounds.
+    """
+    if len(seconds) < 3:
+        raise ValueError(f"{len(seconds)} rounds, at least 3 are needed")
+    logs = [np.log(np.asarray(one, dtype=float)) for one in seconds]
+    medians = np.array([np.median(one) for one in logs])
+    between = float(medians.std(ddof=1))
+    rest = np.concatenate([one - np.median(one) for one in logs])
+    within = math.sqrt(float(np.square(rest).sum()) / max(1, len(rest) - len(logs)))
+    level = 1.0 - (1.0 - LEAST_LEVEL) / 2.0
+    smallest = {n: math.expm1(float(stdtrit(2 * n - 2, level)) * between * math.sqrt(2.0 / n)) for n in asked}
+    return Floor(between, within, len(logs), max(len(one) for one in logs), smallest)

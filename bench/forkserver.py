@@ -1,0 +1,76 @@
+"""A process that has imported a framework and forks a worker for every request: the import is paid once.
+
+Started by the runner as `python -m bench.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK METHOD…`. It reads one JSON
+request per line from stdin and answers on its first stdout. Before it forks it touches no device and starts no thread
+pool of its own, and its objects are frozen, so that a child finds what a fresh interpreter would have imported.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+from bench.types import Place
+from bench.worker import Worker, die_with_parent, file_bytes, load
+
+
+def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
+    """Import, say how long it took, then fork a child per request and say how each ended."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    seconds = load(framework, place, track, methods)
+    gc.collect()
+    gc.freeze()
+    _say(answers, {"import": seconds})
+    server, mapped = os.getpid(), file_bytes()
+    for line in sys.stdin:
+        request = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            answers.close()
+            _child(request, seconds, server, mapped)
+        _say(answers, {"pid": pid})
+        _, status, usage = os.wait4(pid, 0)
+        _say(answers, {"code": os.waitstatus_to_exitcode(status), "peak_rss_bytes": usage.ru_maxrss * 1024})
+
+
+def _say(answers: Any, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+def _child(request: dict[str, Any], seconds: float, server: int, mapped: int) -> None:
+    """Become a session of its own with the log as output, work, and leave without returning."""
+    code = 1
+    try:
+        os.setsid()
+        die_with_parent(server)
+        log, nothing = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), os.open(os.devnull, os.O_RDONLY)
+        for target, source in ((0, nothing), (1, log), (2, log)):
+            os.dup2(source, target)
+        faulthandler.enable()
+        Worker(request, imported=seconds, mapped=mapped).run()
+        code = 0
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1
+    except BaseException:  # noqa: BLE001 -- the interpreter above this frame is the server's, not this child's
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main(framework: str, device: str, dtype: str, threads: str, track: str, *methods: str) -> None:
+    """Serve until stdin closes or the runner dies."""
+    die_with_parent(int(os.environ["BENCH_RUNNER"]))
+    serve(framework, Place(device, dtype, int(threads)), track, list(methods))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

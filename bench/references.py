@@ -1,0 +1,101 @@
+"""The reference of a data set, from a cache on disk where it was dear to compute."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, cast, runtime_checkable
+
+import numpy as np
+
+from bench.catalog.places import cache_folder, root
+from bench.data import family
+from bench.errors import NoReference
+from bench.types import Dataset, Reference
+
+PACKAGE = "scenarios.families."
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A reference worth keeping: its class makes it again as `cls(data, state)`."""
+
+    def state(self) -> dict[str, Any]:
+        """Arrays that say everything, none of objects."""
+        ...
+
+
+def reference(data: Dataset) -> Reference:
+    """The reference of the data's family, kept for the next time if it is dear; NoReference where there is none.
+
+    What is kept is found by content: data, the source of every family, and the versions that draw its random numbers.
+    """
+    file = cache_folder() / "references" / f"{key(data)}.npz" if data.digest else None
+    if file is not None and (kept := _load(file)) is not None:
+        return _restored(data, kept)
+    try:
+        found = family(data.family).reference(data)
+    except NoReference as reason:
+        if file is not None and getattr(reason, "costly", False):
+            _save(file, {"refused": np.array(str(reason))})
+        raise
+    if file is not None and isinstance(found, Storable):
+        kind = type(found)
+        _save(file, {**found.state(), "class": np.array(f"{kind.__module__}:{kind.__qualname__}")})
+    return found
+
+
+def key(data: Dataset) -> str:
+    """What names the reference of a data set: a digest of all that it depends on."""
+    parts = (data.family, data.digest, _sources(), version("numpy"), version("scipy"))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _sources() -> str:
+    hashed = hashlib.sha256()
+    for file in [*sorted((root() / "scenarios" / "families").glob("*.py")), root() / "bench" / "pareto.py"]:
+        hashed.update(file.name.encode() + b"\0" + file.read_bytes())
+    return hashed.hexdigest()
+
+
+def _load(file: Path) -> dict[str, Any] | None:
+    """The arrays of a file; None where there is none or it is damaged."""
+    try:
+        # opened here, for a damaged archive would leave numpy's own handle to the collector
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            kept = dict(stored)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None
+    known = "refused" in kept or str(kept.get("class", "")).startswith(PACKAGE)
+    return kept if known else None
+
+
+def _restored(data: Dataset, kept: Mapping[str, Any]) -> Reference:
+    if "refused" in kept:
+        raise NoReference(str(kept["refused"]))
+    module, _, name = str(kept["class"]).partition(":")
+    made = getattr(importlib.import_module(module), name)
+    return cast(Reference, made(data, {k: v for k, v in kept.items() if k != "class"}))
+
+
+def _save(file: Path, arrays: Mapping[str, Any]) -> None:
+    """Write beside, then rename, so that a reader sees all or nothing; nothing is kept where nothing can be written."""
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                np.savez(stream, **arrays)
+            os.replace(temporary, file)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

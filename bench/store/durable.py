@@ -1,0 +1,115 @@
+"""Writes that are whole or not there, on disk when they are said to be done, and that leave nothing when they fail."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+UNWRITABLE = FULL | {errno.EROFS, errno.EIO}
+STORAGE = 74
+"""Exit code of a child that could not store a fit because of that (EX_IOERR)."""
+_WORDS = ("No space left on device", "Disk quota exceeded", "File too large", "Read-only file system", "errno = 28")
+_EXCHANGE = 2
+_AT_FDCWD = -100
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON whole: temporary file, fsync, rename, fsync of the folder."""
+    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole: temporary file, fsync, rename, fsync of the folder."""
+
+    def fill(temporary: Path) -> None:
+        temporary.write_bytes(content)
+
+    write_whole(path, fill)
+
+
+def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
+    """Let `fill` write a temporary file, then put it in place of `path`; nothing is left behind when that fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fill(temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """What a file holds, or which names a folder holds, survives a power cut from here on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put_folder(made: Path, final: Path) -> None:
+    """Rename a folder into place, at once also where another is there: that one is then removed."""
+    sync(made)
+    if final.exists():
+        _exchange(made, final)
+        shutil.rmtree(made, ignore_errors=True)
+    else:
+        os.rename(made, final)
+    sync(final.parent)
+
+
+def _exchange(a: Path, b: Path) -> None:
+    """Swap two names, so that neither is ever absent; where the file system cannot, for two renames it is."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        if libc.renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _EXCHANGE) == 0:
+            return
+        if ctypes.get_errno() not in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(a))
+    aside = a.with_name(f"{a.name}.old")
+    os.rename(b, aside)
+    os.rename(a, b)
+    os.rename(aside, a)
+
+
+def unwritable(error: BaseException) -> bool:
+    """Whether an error says that a file system takes no more: full, over quota, read-only or broken."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in UNWRITABLE
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001 -- a contender's own error may be unable to say anything
+        return False
+    return any(words in said for words in _WORDS)  # HDF5 tells in words
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a small file can still be written there."""
+    try:
+        write_bytes(folder / ".room", b"\0" * 65_536)
+        (folder / ".room").unlink()
+    except OSError:
+        return False
+    return True
+
+
+def described(folder: Path) -> str:
+    """The file system a folder lies on, with what is free of it, in words."""
+    mounts, folder = Path("/proc/self/mounts"), folder.resolve()
+    there = (
+        [line.split()[1].replace("\\040", " ") for line in mounts.read_text().splitlines()] if mounts.exists() else []
+    )
+    holding = [m for m in there if folder.is_relative_to(m)] or ["/"]
+    free = shutil.disk_usage(folder).free
+    return f"the file system at {max(holding, key=len)} ({free / 2**20:.1f} MiB free)"

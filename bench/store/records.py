@@ -1,0 +1,122 @@
+"""What one planned (cell, rep) came to, and whether a stored one can be believed. Imports no pandas."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bench.errors import shown
+from bench.store import shape
+
+SCHEMA = 1
+
+
+@dataclass(slots=True)
+class Record:
+    """One planned (cell, rep): how it ended and what it cost. Made by the worker, or by the runner when that died.
+
+    `seconds` has one entry per phase that occurred, and `import` for the first rep of a child. `disturbance` is the
+    share of its CPUs' time that others had while it ran, `seconds_until_end` counts from the start of its child. Reps
+    of one round whose `child` differs were not made together.
+    """
+
+    cell: str
+    rep: int
+    round: int
+    position: int
+    cold: bool
+    status: str
+    reason: str = ""
+    child: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    split: str = "measured"
+    stats: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    peak_rss_bytes: int | None = None
+    peak_device_bytes: int | None = None
+    threads: int | None = None
+    os_threads: int | None = None
+    load_average: float | None = None
+    disturbance: float | None = None
+    measured_at: str = ""
+    data_seed: int | None = None
+    fit_seed: int | None = None
+    data_digest: str = ""
+    scenario_digest: str = ""
+    backend_digest: str = ""
+    exit_code: int | None = None
+    seconds_until_end: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    log_tail: str = ""
+
+
+def read(file: Path, cell: str, rep: int) -> Record:
+    """The record of a file; OSError where there is none, ValueError with a sentence where it is damaged or foreign."""
+    from bench.types import STATUSES  # here: listing runs should not import numpy
+
+    try:
+        raw = json.loads(file.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise ValueError("not a record")
+    absent = [name for name in ("cell", "rep", "round", "position", "cold", "status") if name not in raw]
+    if absent:
+        raise ValueError(f"it has no {', '.join(absent)}")
+    types = {f.name: str(f.type) for f in fields(Record)}
+    if damage := shape.wrong(raw, types) or shape.wrong(raw.get("stats", {}), STATS):
+        raise ValueError(damage)
+    if (raw["cell"], raw["rep"]) != (cell, rep):
+        raise ValueError(f"it is of cell {str(raw['cell'])[:40]}, rep {raw['rep']}")
+    if raw["status"] not in STATUSES:
+        raise ValueError(f"status {raw['status'][:40]!r} is none of {', '.join(STATUSES)}")
+    bad = [k for k, v in raw.get("seconds", {}).items() if v < 0]
+    if bad:
+        raise ValueError(f"seconds of {', '.join(bad)} are no times")
+    return Record(**{f.name: raw[f.name] for f in fields(Record) if f.name in raw})
+
+
+def complaint(manifest: Any) -> str:
+    """What is wrong with the content of a run.json; empty when nothing is."""
+    if not isinstance(manifest, dict):
+        return "not a run's manifest"
+    if manifest.get("schema") != SCHEMA:
+        return f"schema {manifest.get('schema')!r}, this version reads schema {SCHEMA}; run it again"
+    for key in ("cells", "scenarios", "seed"):
+        if key not in manifest:
+            return f"it has no {key}: not a run's manifest, or a damaged one"
+    if damage := shape.wrong(manifest, MANIFEST):
+        return f"run.json is damaged: {damage}"
+    for cell in manifest["cells"]:
+        lacking = [k for k in CELL if not isinstance(cell, dict) or k not in cell]
+        if lacking:
+            return f"a cell without {', '.join(lacking)}"
+        if damage := shape.wrong(cell, CELL):
+            return f"run.json is damaged: in a cell {damage}"
+        if not re.fullmatch(r"\w[^/\0]*", cell["id"]):
+            return f"run.json is damaged: {shown(cell['id'])} is no cell"
+        if not (0 < cell["reps"] <= MOST and 0 <= cell["rounds"] <= MOST):
+            return f"cell {cell['id']} of {cell['reps']!r} reps and {cell['rounds']!r} rounds"
+    return ""
+
+
+CELL = {
+    **dict.fromkeys(
+        ("id", "scenario", "scenario_label", "backend", "options_text", "family", "kind", "track", "budget", "device",
+         "dtype"), "str"
+    ),
+    "chains": "int", "reps": "int", "rounds": "int", "explicit": "bool",
+}  # fmt: skip
+"""What every cell of a manifest says, since tables are made from it."""
+MANIFEST = {
+    "cells": "list[dict[str, Any]]", "scenarios": "dict[str, dict[str, Any]]", "seed": "int", "id": "str",
+    "command": "str | list[str]", "host": "dict[str, Any]", "versions": "dict[str, Any]", "options": "dict[str, Any]",
+    "verified": "list[dict[str, Any]]", "state": "str", "started": "str | None", "finished": "str | None",
+}  # fmt: skip
+"""Of what else a manifest says, the type."""
+STATS = {"gradients": "float | None", "gradients_warmup": "float | None"}
+MOST = 10**6
+"""Reps or rounds."""

@@ -1,0 +1,83 @@
+"""Verdicts kept on disk, found again by the content of everything that could change them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from bench import host
+from bench.catalog.places import cache_folder, root
+from bench.store.folder import write_json
+from bench.types import digest_of
+from bench.verify.frameworks import Framework
+from bench.verify.outcome import Outcome, Pair
+
+KEPT = ("same", "wrong", "unsupported")
+"""Verdicts that follow from the content alone; what ended otherwise may have had another cause."""
+
+
+class Verdicts:
+    """What was judged earlier of these frameworks. Their sources are read when this is made, before any child: what is
+    edited while one runs cannot have its verdict kept under the new content.
+    """
+
+    def __init__(self, frameworks: Iterable[Framework]) -> None:
+        self._folder = cache_folder() / "verified"
+        self._harness = harness_digest()
+        self._frameworks = {framework.name: framework_digest(framework.folder) for framework in frameworks}
+
+    def file(self, pair: Pair, framework: Framework) -> Path:
+        """Named by a hash of the framework's sources, the families', the scenario, this gate's, and all versions."""
+        sources = (self._frameworks[framework.name], self._harness, pair.scenario.digest)
+        content = [pair.key, sources, versions(framework.one.packages)]
+        return self._folder / f"{digest_of(content)[:32]}.json"
+
+    def load(self, pair: Pair, framework: Framework) -> Outcome | None:
+        """The verdict on exactly this content; None where there is none, or its file is damaged."""
+        try:
+            stored = json.loads(self.file(pair, framework).read_text())
+            found = replace(Outcome(**stored), points=tuple(stored["points"]), cached=True)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return found if found.key == pair.key and found.verdict in KEPT else None
+
+    def store(self, pair: Pair, framework: Framework, outcome: Outcome) -> None:
+        """Keep a verdict that follows from content; where nothing can be written, the next run verifies again."""
+        file = self.file(pair, framework)
+        if outcome.verdict in KEPT:
+            with contextlib.suppress(OSError):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_json(file, outcome.description())
+
+
+def framework_digest(folder: Path) -> str:
+    """Hash of every Python file of a framework's folder and of those that frameworks share."""
+    shared = (root() / "backends").glob("*.py")
+    return _digest([*folder.rglob("*.py"), *folder.parent.glob("*.py"), *shared])
+
+
+def harness_digest() -> str:
+    """Hash of what makes the data and the expected values, and of the gate itself."""
+    bench = root() / "bench"
+    own = [*(bench / "verify").glob("*.py"), *(bench / name for name in ("types.py", "data.py", "worker.py"))]
+    return _digest([*own, *(root() / "scenarios" / "families").glob("*.py")])
+
+
+def _digest(files: Iterable[Path]) -> str:
+    return hashlib.sha256(b"\0".join(f.name.encode() + b"\0" + f.read_bytes() for f in sorted(set(files)))).hexdigest()
+
+
+@cache
+def versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Versions of Python, of the machine's kind, and of every distribution that can change a density."""
+    owners = importlib.metadata.packages_distributions()
+    own = {name: importlib.metadata.version(name) for package in packages for name in owners.get(package, ())}
+    found = {**host.versions(), **own, "python": platform.python_version(), "machine": platform.machine()}
+    return tuple(sorted(found.items()))

@@ -1,0 +1,42 @@
+"""What the densities of a scenario are held against, worked out once for all frameworks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.data import dataset, family
+from bench.types import Array, Dataset, DType, Scenario
+from bench.verify.expected import Expected, expected
+from bench.verify.points import Points, points
+
+SEED = 0
+"""Root of the seed of the one data set on which a scenario's densities are compared."""
+
+
+class Problem(NamedTuple):
+    """A data set, the points, these with their neighbours in one precision (r, m, dim), and what the family says."""
+
+    data: Dataset
+    points: Points
+    z: Array
+    expected: Expected
+
+
+class Problems:
+    """Problems by scenario and precision, each made when first asked for."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, tuple[Dataset, Points]] = {}
+        self._made: dict[tuple[str, DType], Problem] = {}
+
+    def get(self, scenario: Scenario, dtype: DType) -> Problem:
+        """The problem of a scenario's first data set."""
+        label, fam = scenario.label, family(scenario.family)
+        if label not in self._at:
+            data = dataset(scenario, seed=SEED, rep=0)
+            self._at[label] = data, points(data, fam)
+        if (label, dtype) not in self._made:
+            data, where = self._at[label]
+            z = where.rounded(dtype)
+            self._made[label, dtype] = Problem(data, where, z, expected(data, fam, z))
+        return self._made[label, dtype]

@@ -1,0 +1,75 @@
+"""The densities of one framework, in one precision on one device, in this process.
+
+Started by the gate as `python -m bench.verify.worker REQUEST.json`; whatever it prints is the log.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.catalog.scenarios import scenario
+from bench.data import dataset
+from bench.store.folder import write_json
+from bench.types import Array, Dataset, Place
+from bench.verify.expected import observations
+from bench.worker import load, main, verdict
+
+CHUNK = 10_000_000
+"""Observations × points that a framework is given at once."""
+
+
+def answer(request: dict[str, Any]) -> None:
+    """Import the framework, then write one answer per task, each whole or not at all."""
+    place = Place(request["device"], request["dtype"], request["threads"])
+    folder = Path(request["folder"])
+    try:
+        load(request["framework"], place, "matched", [f"{request['framework']}.models"])
+        importlib.import_module(f"backends.{request['framework']}.runtime").start(place)
+        models = importlib.import_module(f"backends.{request['framework']}.models")
+    except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
+        status, reason = verdict(error)
+        traceback.print_exc()
+        write_json(folder / "started.json", {"verdict": status, "reason": reason})
+        return
+    write_json(folder / "started.json", {"verdict": "", "reason": ""})
+    for task in request["tasks"]:
+        status, reason = evaluate(models, task, place, folder)
+        write_json(folder / f"{task['number']}.json", {"verdict": status, "reason": reason})
+
+
+def evaluate(models: Any, task: dict[str, Any], place: Place, folder: Path) -> tuple[str, str]:
+    """Write value and gradient at the task's points to a file, or say why there are none."""
+    data = dataset(scenario(task["scenario"], task["overrides"]), seed=task["seed"], rep=0).observed()
+    if data.digest != task["digest"]:
+        return "failed", "the data differ from those of the process that asked"
+    z = np.load(folder / f"{task['number']}-points.npy")
+    try:
+        value, gradient = density(models, data, z.reshape(-1, data.dim), place)
+    except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
+        traceback.print_exc()
+        lacking = {data.family: "family", **{prior.name: "prior" for prior in data.priors.values()}}
+        if isinstance(error, KeyError) and error.args[0] in lacking:
+            return "unsupported", f"its models have no {lacking[error.args[0]]} {error.args[0]}"
+        return verdict(error)
+    np.savez(folder / f"{task['number']}.npz", value=value.reshape(z.shape[:-1]), gradient=gradient.reshape(z.shape))
+    return "", ""
+
+
+def density(models: Any, data: Dataset, z: Array, place: Place) -> tuple[Array, Array]:
+    """Value (m,) and gradient (m, dim) at z, a few points at a time; ValueError for other shapes."""
+    step = max(1, CHUNK // observations(data))
+    parts = [models.log_density(data, z[at : at + step], place) for at in range(0, len(z), step)]
+    value, gradient = (np.concatenate([np.asarray(part[i], np.float64) for part in parts]) for i in (0, 1))
+    if value.shape != z.shape[:1] or gradient.shape != z.shape:
+        raise ValueError(f"log_density gave shapes {value.shape} and {gradient.shape} for points {z.shape}")
+    return value, gradient
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], answer)

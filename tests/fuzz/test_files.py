@@ -1,0 +1,131 @@
+"""Scenario, suite, configuration and backend files that nobody meant to write."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from bench.catalog import backends, places, suites
+from bench.catalog.scenarios import load
+from bench.cli import compare, run
+from bench.cli.options import config
+from bench.data import dataset, family
+from bench.errors import UsageError
+from bench.plan import _described
+from bench.types import Scenario, digest_of
+
+from .inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated, toml_file
+from .properties import fuzzed, outcome
+
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+SMALL = 20_000
+SUITES = [(f.read_text()) for f in sorted((ROOT / "scenarios" / "suites").glob("*.toml"))]
+CONFIGS = [
+    {"scenario": ["s4-linear"], "backend": "torch.adam", "reps": 2, "timeout": 3, "memory": "4G", "track": "matched"},
+    {"fail_on": ["seconds_total>10%"], "all": True, "format": "json", "metric": ["elpd"]},
+]
+BACKENDS = [(ROOT / "backends" / name).read_text() for name in ("torch/adam.py", "pyro/svi.py", "numpy/gd.py")]
+
+
+def written(raw: bytes, name: str = "fuzzed.toml") -> Path:
+    file = FOLDER / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(raw)
+    return file
+
+
+def check_scenario(raw: bytes) -> None:
+    made = outcome(load, written(raw))
+    if isinstance(made, UsageError):
+        assert "fuzzed.toml" in str(made)
+        return
+    assert isinstance(made, Scenario)
+    digest_of(json.dumps(_described(made), allow_nan=False))
+    parameters = family(made.family).parameters(made)
+    if sum(p.size for p in parameters) + size(made.settings) + size(made.holdout) < SMALL:
+        data = outcome(dataset, made, seed=0, rep=0)
+        if not isinstance(data, UsageError):
+            assert all(np.isfinite(a).all() for a in (*data.arrays.values(), *data.start.values()))
+
+
+def size(settings: object) -> int:
+    """No fewer numbers than a data set of these settings has."""
+    counts = settings if isinstance(settings, dict) else {}
+    n = 1
+    for key, value in counts.items():
+        if key in {"n_obs", "n_features", "n_per_group", "n_schools"} and value is not None:
+            n *= sum(value) if isinstance(value, list) else value
+        if key == "outside":
+            n += value["n_obs"] * 100
+    return n
+
+
+@fuzzed(mutated(TABLES), quick=150, slow=2000)
+def test_a_mutated_scenario_file_is_read_or_refused(tree):
+    check_scenario(toml_file(tree))
+
+
+@fuzzed(st.dictionaries(st.sampled_from(sorted({k for t in TABLES for k in t})), VALUES), quick=30, slow=300)
+def test_a_nonsense_scenario_file_is_refused(tree):
+    check_scenario(toml_file({"family": "linear", **tree}))
+
+
+@fuzzed(broken_text(TEXTS), quick=60, slow=800)
+def test_a_broken_scenario_text_is_read_or_refused(raw):
+    check_scenario(raw)
+
+
+@fuzzed(broken_text(SUITES), quick=40, slow=300)
+def test_a_broken_suite_is_read_or_refused(raw):
+    os.environ["BENCH_SCENARIOS"] = str(FOLDER / "suite")
+    try:
+        written(raw, "suite/suites/fuzzed.toml")
+        made = outcome(suites.suite, "fuzzed")
+    finally:
+        del os.environ["BENCH_SCENARIOS"]
+    assert not isinstance(made, UsageError) or "fuzzed.toml" in str(made)
+
+
+@fuzzed(mutated(CONFIGS), st.sampled_from([run.CONFIG, compare.CONFIG]), quick=50, slow=500)
+def test_a_configuration_file_is_read_or_refused(tree, allowed):
+    file = written(toml_file(tree))
+    made = outcome(config, file, allowed)
+    if isinstance(made, UsageError):
+        assert "fuzzed.toml" in str(made)
+        return
+    assert set(made) <= set(allowed)
+    for call in (run.choice, compare.requested):
+        outcome(call, made) if {run.choice: run.CONFIG, compare.requested: compare.CONFIG}[call] is allowed else None
+
+
+@fuzzed(broken_text(BACKENDS), quick=40, slow=800)
+def test_a_broken_backend_file_is_read_or_refused_and_never_run(raw):
+    os.environ["BENCH_BACKENDS"] = str(FOLDER / "backends")
+    ran = FOLDER / "ran"
+    try:
+        written(b"PACKAGES = ()\n", "backends/odd/__init__.py")
+        written(raw + f"\nopen({str(ran)!r}, 'w')\n".encode(), "backends/odd/one.py")
+        backends.backend.cache_clear()
+        made = outcome(backends.backend, "odd.one") if "odd.one" in places.backend_files() else None
+    finally:
+        del os.environ["BENCH_BACKENDS"]
+        backends.backend.cache_clear()
+    assert not ran.exists()
+    if isinstance(made, UsageError):
+        assert "one.py" in str(made)
+    elif made is not None:
+        outcome(made.validate, {"lr": 0.1})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidy():
+    import shutil
+
+    yield
+    shutil.rmtree(FOLDER, ignore_errors=True)
