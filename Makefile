@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 # TORCH_INDEX=URL: index of a CPU-only or CUDA build of torch (see README)
+# JOBS: processes that share the tests
+JOBS ?= $(shell nproc)
 PIP_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: run test test-slow lint types contracts bench lock clean
@@ -11,10 +13,10 @@ run: $(VENV)/.ready
 	$(PY) -m bench run
 
 test: lint types contracts
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n $(JOBS)
 
 test-slow: $(VENV)/.ready
-	$(PY) -m pytest -q -m slow
+	$(PY) -m pytest -q -m slow -n $(JOBS)
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .

@@ -28,6 +28,14 @@ class Outcome:
         return json.loads(self.out)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """References and verifications of this session, apart from the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["BENCH_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake framework is among the backends of this process and its children."""

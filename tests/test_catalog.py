@@ -164,3 +164,16 @@ def test_a_backend_file_that_declares_nonsense_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_BACKENDS", str(tmp_path))
     with pytest.raises(UsageError, match=r"one\.py.*option type list"):
         backend("odd.one")
+
+
+def test_a_scenario_feels_every_source_of_its_family_and_no_other(monkeypatch, tmp_path):
+    from bench.catalog.scenarios import _behind
+
+    folder = tmp_path / "families"
+    folder.mkdir()
+    (folder / "one.py").write_text("from scenarios.families import shared\nfrom scenarios.families.deep import x\n")
+    (folder / "shared.py").write_text("from scenarios.families import deeper, shared\n")
+    (folder / "deep.py").write_text("import numpy\n")
+    (folder / "deeper.py").write_text("")
+    (folder / "other.py").write_text("from scenarios.families import shared\n")
+    assert [f.stem for f in _behind(folder, "one")] == ["deep", "deeper", "one", "shared"]

@@ -106,7 +106,7 @@ def test_a_run_is_a_folder_of_records_tables_and_reports(done_run):
     folder = path / "results" / "one"
     assert said["exit"] == 0
     assert {"run.json", "fits.parquet", "fits.csv", "metrics.parquet", "metrics.csv", "curves.parquet", "curves.csv",
-            "report.html", "report.md", "fits"} == {p.name for p in folder.iterdir()}  # fmt: skip
+            "report.html", "report.md", "fits", "children.jsonl"} == {p.name for p in folder.iterdir()}  # fmt: skip
     for fit in (folder / "fits").iterdir():
         assert {p.name for p in fit.iterdir()} == {"record.json", "draws.nc", "log.txt"}
     fits = pd.read_parquet(folder / "fits.parquet")

@@ -1,5 +1,6 @@
 """Whole runs with contenders whose every property is known."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.conftest import FAKES, ROOT
@@ -25,52 +27,12 @@ def metrics(path, run="r"):
     return pd.read_parquet(path / "results" / run / "metrics.parquet")
 
 
-FAULTS = {
-    "exception": ("failed", "RuntimeError: planned"),
-    "segfault": ("crashed", "SIGSEGV"),
-    "abort": ("crashed", "SIGABRT"),
-    "exit": ("crashed", "exit code 7"),
-    "kill": ("memory", "SIGKILL"),
-    "nan": ("invalid", "non-finite"),
-    "shape": ("invalid", "shape"),
-    "names": ("invalid", "wieghts"),
-    "support": ("invalid", "outside its support"),
-    "diverged": ("failed", "diverged: loss is inf at step 3"),
-    "unsupported": ("unsupported", "this prior is not for me"),
-    "unavailable": ("unavailable", "no such device"),
-    "flood": ("ok", ""),
-    "none": ("ok", ""),
-}
-
-
-def test_every_fault_is_a_row_and_no_healthy_result_is_lost(bench, tmp_path):
-    faulty = f"fake.faulty[fault=[{','.join(FAULTS)}]]"
-    done = bench("run", "-s", SCENARIO, "-b", "fake.exact", "-b", faulty, "--name", "r", "--json")
-    assert done.code == 3, done.err
-    table = fits(tmp_path)
-    assert len(table) == 2 * (1 + len(FAULTS))
-    for fault, (status, words) in FAULTS.items():
-        rows = table[table.options == f"fault={fault}"]
-        assert len(rows) == 2
-        assert set(rows.status) == {status}, (fault, rows.reason.tolist())
-        assert all(words in reason for reason in rows.reason)
-        assert (rows.seconds_total.notna() == (status == "ok")).all()
-    assert set(table[table.backend == "fake.exact"].status) == {"ok"}
-    assert done.json["fits"]["ok"] == 6
-    report = (tmp_path / "results" / "r" / "report.html").read_text()
-    assert "<script>alert(1)" not in report
-    assert not [p for p in (tmp_path / "results" / "r" / "fits").iterdir() if p.name.startswith(".")]
-    segfault = table[table.options == "fault=segfault"].iloc[0]
-    log = tmp_path / "results" / "r" / "fits" / f"{segfault.cell}-0" / "log.txt"
-    assert "Fatal Python error: Segmentation fault" in log.read_text()
-
-
 def test_a_crash_in_the_second_rep_keeps_the_first(bench, tmp_path):
     bench("run", "-s", SCENARIO, "-b", "fake.faulty[fault=second_rep]", "--name", "r", "--reps", "3", "--no-score")
     assert fits(tmp_path).sort_values("rep").status.tolist() == ["ok", "crashed", "crashed"]
 
 
-@pytest.mark.parametrize("fault", ["sleep", "ignore_sigterm", "fork"])
+@pytest.mark.parametrize("fault", ["sleep", "fork"])
 def test_a_timeout_ends_the_whole_process_tree(bench, tmp_path, fault):
     began = time.monotonic()
     contender = f"fake.faulty[fault={fault}]"
@@ -79,15 +41,7 @@ def test_a_timeout_ends_the_whole_process_tree(bench, tmp_path, fault):
     assert time.monotonic() - began < 60  # 600 s of sleep was asked for
     assert set(fits(tmp_path).status) == {"timeout"}
     assert "limit of 3 s" in fits(tmp_path).reason[0]
-    assert not children_of_a_worker()
-
-
-def test_a_memory_limit_ends_the_child(bench, tmp_path):
-    bench("run", "-s", SCENARIO, "-b", "fake.faulty[fault=memory]", "--memory", "600M", "--name", "r", "--no-score")
-    table = fits(tmp_path)
-    assert set(table.status) == {"memory"}
-    assert "MiB of resident memory" in table.reason[0]
-    assert table.peak_rss_bytes[0] > 600 * 2**20
+    assert not left_running(tmp_path)
 
 
 def test_the_tables_say_what_the_fake_did(bench, tmp_path):
@@ -145,10 +99,14 @@ def test_a_missing_framework_is_unavailable_with_the_install_command(bench, tmp_
     assert bench("run", "-s", SCENARIO, "-b", "absent.*", "--name", "p", "--no-score").code == 4
 
 
-def children_of_a_worker():
-    import psutil
-
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if "bench.worker" in (p.info["cmdline"] or [])]
+def left_running(path):
+    """Workers and fork servers that work in this folder: neighbours on the machine may run their own."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if {"bench.worker", "bench.forkserver"} & set(process.cmdline()) and process.cwd() == str(path):
+                found.append(process.pid)
+    return found
 
 
 @pytest.fixture
@@ -186,8 +144,7 @@ def wait_for(condition, seconds=30.0):
 
 def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(start, tmp_path):
     process = start("-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "2")
-    wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob(".*faulty*")) or children_of_a_worker())
-    wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob("[!.]*")) or children_of_a_worker())
+    wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob(".*-round*.json")))
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -198,7 +155,7 @@ def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(start, tmp_path)
     assert json.loads((tmp_path / "results" / "r" / "run.json").read_text())["state"] == "interrupted"
     assert (tmp_path / "results" / "r" / "report.md").is_file()
     assert "Traceback" not in err
-    assert not children_of_a_worker()
+    assert not left_running(tmp_path)
 
 
 def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, start, tmp_path):
@@ -206,7 +163,7 @@ def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, 
     wait_for(lambda: len(list((tmp_path / "results" / "r" / "fits").glob("*/draws.npz"))) >= 2)
     process.kill()
     process.wait()
-    wait_for(lambda: not children_of_a_worker())
+    wait_for(lambda: not left_running(tmp_path))
     done = bench("score", "r")
     assert done.code == 0, done.err
     table = fits(tmp_path)
@@ -215,7 +172,7 @@ def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, 
 
 
 def test_what_a_dead_child_left_half_written_is_removed_and_its_neighbours_are_not(tmp_path):
-    from bench.runner.local import _tidy
+    from bench.runner.job import _tidy
     from bench.store.folder import RunFolder
 
     folder = RunFolder.create(tmp_path, "r")
