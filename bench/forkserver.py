@@ -2,13 +2,15 @@
 
 Started by the runner as `python -m bench.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK METHOD…`. It reads one JSON
 request per line from stdin and answers on its first stdout. Before it forks it touches no device and starts no thread
-pool of its own, and its objects are frozen, so that a child finds what a fresh interpreter would have imported.
+pool of its own, so that a child finds what a fresh interpreter would have imported. What a request names as `module`
+answers it, instead of a worker.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import gc
+import importlib
 import json
 import os
 import sys
@@ -16,7 +18,8 @@ import traceback
 from typing import Any
 
 from bench.types import Place
-from bench.worker import Worker, die_with_parent, file_bytes, load
+from bench.residency import Mapped, mapped_files
+from bench.worker import Worker, die_with_parent, load
 
 
 def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
@@ -24,10 +27,9 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     seconds = load(framework, place, track, methods)
-    gc.collect()
-    gc.freeze()
+    gc.collect()  # and no freezing: a fresh interpreter's collector walks what was imported, too
     _say(answers, {"import": seconds})
-    server, mapped = os.getpid(), file_bytes()
+    server, mapped = os.getpid(), mapped_files()
     for line in sys.stdin:
         request = json.loads(line)
         pid = os.fork()
@@ -44,7 +46,7 @@ def _say(answers: Any, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _child(request: dict[str, Any], seconds: float, server: int, mapped: int) -> None:
+def _child(request: dict[str, Any], seconds: float, server: int, mapped: list[Mapped]) -> None:
     """Become a session of its own with the log as output, work, and leave without returning."""
     code = 1
     try:
@@ -54,7 +56,10 @@ def _child(request: dict[str, Any], seconds: float, server: int, mapped: int) ->
         for target, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, target)
         faulthandler.enable()
-        Worker(request, imported=seconds, mapped=mapped).run()
+        if module := request.get("module"):
+            importlib.import_module(module).answer(request)
+        else:
+            Worker(request, imported=seconds, mapped=mapped).run()
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1

@@ -16,14 +16,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import noise
+from bench import noise, residency
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
 from bench.catalog.scenarios import scenario
@@ -41,11 +41,12 @@ from bench.validity import complaint
 class Worker:
     """All reps of one cell in one round.
 
-    Of a fork server's: `imported`, the seconds it spent on the framework, and `mapped`, the bytes of files it had in
-    memory then, which a fork has only as it touches them.
+    Of a fork server's: `imported`, the seconds it spent on the framework, and `mapped`, the files it had in memory then.
     """
 
-    def __init__(self, request: dict[str, Any], *, imported: float = 0.0, mapped: int = 0) -> None:
+    def __init__(
+        self, request: dict[str, Any], *, imported: float = 0.0, mapped: Sequence[residency.Mapped] = ()
+    ) -> None:
         self.mapped = mapped
         self.request = request
         self.cell = Cell(**{**request["cell"], **{k: _pairs(request["cell"][k]) for k in ("overrides", "options")}})
@@ -149,7 +150,7 @@ class Worker:
             record.seconds["import"] = self.import_seconds
         _split(record)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        record.peak_rss_bytes = peak + max(0, self.mapped - file_bytes())  # as if it had done the import itself
+        record.peak_rss_bytes = peak + residency.untouched(self.mapped)  # as if it had done the import itself
         record.os_threads = _os_threads()
         if self.runtime is not None:
             record.peak_device_bytes = self.runtime.peak_device_bytes()
@@ -236,15 +237,6 @@ def _age() -> float:
     """Seconds since this process was started or forked, to a hundredth."""
     started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK"))
-
-
-def file_bytes() -> int:
-    """Bytes of mapped files that this process has in memory; 0 where the system does not tell."""
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.is_file() else ():
-        if line.startswith("RssFile:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _os_threads() -> int | None:

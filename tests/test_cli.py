@@ -222,3 +222,43 @@ def test_changed_data_are_noticed_when_scoring(done_run, tmp_path):
         file.write_text(json.dumps(record | {"data_digest": "0" * 16}))
     with pytest.raises(UsageError, match="gives other data now"):
         score_run(folder, lambda text: None)
+
+
+def test_scores_do_not_depend_on_how_many_processes_make_them(bench, tmp_path, monkeypatch):
+    from bench import scoring
+
+    scenarios = ["-s", "s0-uniform", "-s", "correlated-rho95"]
+    done = bench("run", *scenarios, "-b", "fake.exact", "-b", "numpy.gd[steps=200]", "--reps", "3", "--no-score",
+                 "--results", "r", "--name", "x")  # fmt: skip
+    assert done.code == 0, done.err
+    folder = RunFolder(tmp_path / "r" / "x")
+    damaged = next(folder.path.glob("fits/*-2/draws.npz"))
+    damaged.write_bytes(b"no draws")
+    found = []
+    for worth_it in (10**6, 2):
+        monkeypatch.setattr(scoring, "WORTH_IT", worth_it)
+        folder.damage.clear()
+        said: list[str] = []
+        assert scoring.score_run(folder, said.append) == 11
+        assert list(folder.damage) == [str(damaged.relative_to(folder.path))] and said
+        found.append([(folder.path / f"{name}.csv").read_bytes() for name in ("fits", "metrics", "curves")])
+    assert found[0] == found[1]
+
+
+def test_scoring_in_several_processes_ends_with_what_its_progress_raises(bench, tmp_path, monkeypatch):
+    import multiprocessing
+
+    from bench import scoring
+
+    done = bench("run", "-s", "correlated-rho95", "-b", "fake.exact", "--reps", "3", "--no-score", "--results", "r",
+                 "--name", "x")  # fmt: skip
+    assert done.code == 0, done.err
+    monkeypatch.setattr(scoring, "WORTH_IT", 2)
+
+    def interrupted(text: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score_run(RunFolder(tmp_path / "r" / "x"), interrupted)
+    assert not multiprocessing.active_children()
+    assert not (tmp_path / "r" / "x" / "metrics.parquet").exists()

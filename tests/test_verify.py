@@ -18,6 +18,7 @@ import pytest
 
 from bench.catalog.scenarios import scenario
 from bench.errors import UsageError
+from bench.runner import servers
 from bench.types import Dataset, DType
 from bench.verify import cache, frameworks, gate
 from bench.verify.outcome import Pair
@@ -37,12 +38,12 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The requests of the children that were started."""
     started: list[str] = []
 
-    class Counted(gate.FreshChild):
+    class Counted(servers.FreshChild):
         def __init__(self, request, log, **given):
             started.append(json.loads(request.read_text())["framework"])
             super().__init__(request, log, **given)
 
-    monkeypatch.setattr(gate, "FreshChild", Counted)
+    monkeypatch.setattr(servers, "FreshChild", Counted)
     return started
 
 
@@ -52,6 +53,18 @@ def quiet(text: str) -> None:
 
 def pairs(*names: str, framework: str = "crooked", dtype: DType = "float64") -> list[Pair]:
     return [Pair(framework, scenario(name), dtype) for name in names]
+
+
+def test_verification_forks_where_a_run_has_imported_the_framework_already(fakes, fresh_cache, children) -> None:
+    key = servers.Key("crooked", "cpu", "float64", servers.default_threads(), "matched")
+    with servers.Servers() as up:
+        up.start_keys({key: {"crooked.models"}}, quiet)
+        assert up.keys == {key}
+        forked = gate.verify(pairs(NAME, "s0-uniform"), quiet, servers=up)
+    assert not children
+    started = gate.verify(pairs(NAME, "s0-uniform"), quiet, again=True)
+    assert children == ["crooked"]
+    assert [o.description() for o in forked] == [o.description() for o in started]
 
 
 def test_a_warm_cache_starts_no_child(fakes, fresh_cache, children) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -17,6 +17,7 @@ from bench.cli import signals
 if TYPE_CHECKING:
     from bench.plan import Choice, Job, Plan
     from bench.runner.job import Limits
+    from bench.runner.servers import Servers
     from bench.store.folder import RunFolder
 
 Names = Annotated[list[str] | None, typer.Option(metavar="NAME[k=v,…]")]
@@ -242,16 +243,17 @@ def _make(
     cells = {job.planned.cell.id for job in jobs}
     part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
     with output.Progress(len(jobs), quiet=as_json) as progress:
-        try:
-            outcomes = gate.verify(gate.pairs_of(part), progress.verifies)
-        except KeyboardInterrupt:
-            finished = False
-        else:
+
+        def refused(servers: Servers) -> Mapping[str, str]:
+            outcomes = gate.verify(gate.pairs_of(part), progress.verifies, servers=servers)
             before = {_density(o): o for o in manifest.get("verified", [])}
             known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
             manifest["verified"] = list(known.values())
+            manifest["imports"] = servers.imports()
             folder.write_manifest(manifest)
-            finished = local.execute(part, folder, limits, progress, gate.refused(part, outcomes), jobs)
+            return gate.refused(part, outcomes)
+
+        finished = local.execute(part, folder, limits, progress, refused, jobs)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)

@@ -12,7 +12,7 @@ from bench.reports.contender import MIN_REPS, MIN_ROUNDS, TARGET
 from bench.reports.sections import cores_of, disturbance
 from bench.reports.tables import RunTables
 
-ELSEWHERE = ("command", "cells", "scenarios", "verified")
+ELSEWHERE = ("command", "cells", "scenarios", "verified", "imports")
 """What the report shows in other places, or in full."""
 
 

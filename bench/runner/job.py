@@ -17,7 +17,7 @@ from bench.plan import Job, Plan
 from bench.runner.child import End, watch
 from bench.runner.environment import default_threads
 from bench.runner.fresh import FreshChild
-from bench.runner.servers import Servers
+from bench.runner.servers import Servers, key_of
 from bench.store import logs
 from bench.store.durable import STORAGE, described, write_json
 from bench.store.folder import Record, RunFolder, tail
@@ -92,7 +92,7 @@ def _attempt(
     write_json(request, asked | {"child": made_by, "compiled": compiled and str(compiled.resolve())})
     before, load = noise.reference_workload(), os.getloadavg()[0]
     try:
-        started = servers.child(cell, request, log)
+        started = servers.child(key_of(cell), request, log)
         end = watch(started, timeout=timeout, memory=limits.memory or free_memory(), tick=tick)
         if end.code == STORAGE:
             raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from bench import interrupts
@@ -14,6 +13,14 @@ from bench.runner.servers import Servers
 from bench.store.folder import Record, RunFolder
 
 __all__ = ["Limits", "Watcher", "execute"]
+
+
+Gate = Callable[[Servers], Mapping[str, str]]
+
+
+def nothing_refused(servers: Servers) -> Mapping[str, str]:
+    """The gate that lets every cell be timed."""
+    return {}
 
 
 class Watcher(Protocol):
@@ -41,20 +48,21 @@ def execute(
     folder: RunFolder,
     limits: Limits,
     watcher: Watcher,
-    refused: Mapping[str, str] = MappingProxyType({}),
+    gate: Gate = nothing_refused,
     jobs: Sequence[Job] | None = None,
 ) -> bool:
     """Run every job, or those given; False when interrupted (Ctrl-C): what was not made has no record.
 
-    `refused` are cells that must not be timed, {cell id: reason}: their reps are `invalid`. StorageError, or the
-    OSError itself, where results can no longer be written.
+    `gate` is asked once, when every framework has been imported, which cells must not be timed: {cell id: reason};
+    their reps are `invalid`. StorageError, or the OSError itself, where results can no longer be written.
     """
     jobs = list(plan.jobs()) if jobs is None else jobs
     with Servers() as servers:
         try:
             if not limits.fresh:
                 able = (j.planned for j in jobs if not j.planned.unsupported() and not j.planned.backend.missing)
-                servers.start((p.cell for p in able if p.cell.id not in refused), watcher.imports)
+                servers.start((p.cell for p in able), watcher.imports)
+            refused = gate(servers)
             for job in jobs:
                 interrupts.check()
                 watcher.starts(job)

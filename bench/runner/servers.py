@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,6 +144,8 @@ class Servers:
     def __init__(self, code: Path | None = None) -> None:
         self._code = code
         self._up: dict[Key, Server] = {}
+        self._seconds: dict[Key, float] = {}
+        self._waited = 0.0
 
     def start(self, cells: Iterable[Cell], tick: Callable[[str], None]) -> None:
         """Import every framework that the cells need, as many at a time as there are CPUs.
@@ -154,11 +156,17 @@ class Servers:
         wanted: dict[Key, set[str]] = {}
         for cell in cells:
             wanted.setdefault(key_of(cell), set()).add(cell.backend)
+        self.start_keys(wanted, tick)
+
+    def start_keys(self, wanted: Mapping[Key, set[str]], tick: Callable[[str], None]) -> None:
+        """`start` for what is known already: {key: modules of its framework}."""
         waiting = iter(sorted(wanted.items()))
         starting: dict[Key, tuple[Server, float]] = {}
+        began = time.perf_counter()
         try:
             self._start(waiting, starting, tick)
         finally:
+            self._waited += time.perf_counter() - began
             for server, _ in starting.values():
                 server.close()
 
@@ -178,28 +186,37 @@ class Servers:
             for key, (server, deadline) in list(starting.items()):
                 tick(key.framework)
                 try:
-                    ready = server.hear(0.02) is not None
+                    said = server.hear(0.02)
                 except EOFError:
-                    ready, deadline = False, 0.0
-                if ready:
+                    said, deadline = None, 0.0
+                if said is not None:
                     self._up[key] = server
+                    self._seconds[key] = float(said["import"])
                 elif time.monotonic() > deadline:
                     server.close()
                 else:
                     continue
                 del starting[key]
 
-    def child(self, cell: Cell, request: Path, log: Path) -> ForkedChild | FreshChild:
-        """A child for the cell, forked where there is a server for it."""
-        key = key_of(cell)
+    def child(self, key: Key, request: Path, log: Path, *, module: str = "") -> ForkedChild | FreshChild:
+        """A child for what its import depends on, forked where there is a server for that.
+
+        `module`: what answers the request (its `answer`, or started as a program), instead of a worker.
+        """
         server = self._up.get(key)
         if server is not None:
             log.write_bytes(b"")
-            forked = server.fork(json.loads(request.read_text()))
+            asked = json.loads(request.read_text()) | {"log": str(log.resolve())}
+            forked = server.fork(asked | ({"module": module} if module else {}))
             if forked is not None:
                 return forked
             self._up.pop(key).close()
-        return FreshChild(request, log, threads=key.threads, code=self._code)
+        return FreshChild(request, log, threads=key.threads, code=self._code, module=module or "bench.worker")
+
+    def imports(self) -> dict[str, Any]:
+        """What was imported for which cells and in how many seconds, `each`; and how long all took, some side by side."""
+        each = [{**key._asdict(), "seconds": seconds} for key, seconds in sorted(self._seconds.items())]
+        return {"seconds": self._waited, "each": each}
 
     @property
     def keys(self) -> set[Key]:

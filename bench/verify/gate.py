@@ -15,8 +15,9 @@ from bench import guardian, interrupts
 from bench.plan import Plan
 from bench.runner import child
 from bench.runner.environment import default_threads
-from bench.runner.fresh import FreshChild
 from bench.runner.job import free_memory, how
+from bench.runner.servers import Key as ServerKey
+from bench.runner.servers import Servers
 from bench.store.folder import write_json
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
@@ -31,8 +32,11 @@ Tick = Callable[[str], None]
 """Told a few times a second what is being verified."""
 
 
-def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False) -> list[Outcome]:
-    """An outcome per pair, in order; with `again` what the cache knows is verified anew."""
+def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False, servers: Servers | None = None) -> list[Outcome]:
+    """An outcome per pair, in order; with `again` what the cache knows is verified anew.
+
+    Children are forked from those of `servers` that have imported what they need.
+    """
     found: dict[Key, Outcome] = {}
     known, problems = frameworks(), Problems()
     wanted = list({pair.key: pair for pair in pairs}.values())
@@ -45,7 +49,7 @@ def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False) -> list[Ou
             found[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in found), key=_child)
     for _, together in groupby(left, key=_child):
-        for pair, outcome in _verified(list(together), problems, tick):
+        for pair, outcome in _verified(list(together), problems, tick, servers or Servers()):
             verdicts.store(pair, known[pair.framework], outcome)
             found[pair.key] = outcome
     return [found[pair.key] for pair in wanted]
@@ -89,7 +93,9 @@ def _work(pairs: Sequence[Pair]) -> str:
     return f"{framework} {dtype}{'' if device == 'cpu' else f' on {device}'}: {what}"
 
 
-def _verified(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> Iterator[tuple[Pair, Outcome]]:
+def _verified(
+    pairs: Sequence[Pair], problems: Problems, tick: Tick, servers: Servers
+) -> Iterator[tuple[Pair, Outcome]]:
     """Outcomes of pairs that share a child; after one that ends it, the rest get another."""
     tasks = []
     for pair in pairs:
@@ -102,12 +108,14 @@ def _verified(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> Iterator
             yield pair, unjudged(pair, "unknown", f"the family gives no density here: {text}")
     while tasks:
         with guardian.scratch("verify") as folder:
-            answers = _asked(tasks, folder, lambda: tick(_work(pairs)))
+            answers = _asked(tasks, folder, servers, lambda: tick(_work(pairs)))
         yield from ((pair, outcome) for (pair, _), outcome in zip(tasks, answers, strict=False))
         tasks = tasks[len(answers) :]
 
 
-def _asked(tasks: Sequence[tuple[Pair, Problem]], folder: Path, tick: Callable[[], None]) -> list[Outcome]:
+def _asked(
+    tasks: Sequence[tuple[Pair, Problem]], folder: Path, servers: Servers, tick: Callable[[], None]
+) -> list[Outcome]:
     """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
     first, threads, timeout = tasks[0][0], default_threads(), START_SECONDS + TASK_SECONDS * len(tasks)
     for number, (_, problem) in enumerate(tasks):
@@ -122,7 +130,8 @@ def _asked(tasks: Sequence[tuple[Pair, Problem]], folder: Path, tick: Callable[[
         "tasks": [_task(number, pair, problem) for number, (pair, problem) in enumerate(tasks)],
     }
     write_json(folder / "request.json", request)
-    started = FreshChild(folder / "request.json", folder / "log", threads=threads, module="bench.verify.worker")
+    key = ServerKey(first.framework, first.device, first.dtype, threads, "matched")
+    started = servers.child(key, folder / "request.json", folder / "log", module="bench.verify.worker")
     end = child.watch(started, timeout=timeout, memory=free_memory(), tick=tick)
     status, reason = how(end, timeout)
     begun = _answer(folder / "started.json") or {"verdict": status, "reason": reason}
