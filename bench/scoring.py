@@ -22,8 +22,8 @@ from bench.worker import die_with_parent
 
 TOGETHER = 16
 """Fits of one data set that are scored in one go; its reference is made once for them."""
-WORTH_IT = 12
-"""Fits from which other processes are started for it, which takes them half a second."""
+WORTH_IT = 40
+"""Fits from which other processes are started for it, which takes them most of a second."""
 WATCH_SECONDS = 0.2
 
 Progress = Callable[[str], None]
