@@ -86,11 +86,9 @@ def ab(
 
     if are_contenders((base, head)) and (backend or suite or not scenario):
         raise UsageError("two backends are compared on the scenarios of -s NAME, without -b and --suite")
-    from bench.cli.run import choice
-
     chosen = {"scenario": scenario, "backend": backend, "suite": suite, "budget": budget, "device": device,
               "dtype": dtype, "threads": threads, "seed": seed, "reps": reps, "rounds": rounds}  # fmt: skip
-    made = choice({k: v for k, v in chosen.items() if v not in (None, [])})
+    made = options.choice({k: v for k, v in chosen.items() if v not in (None, [])})
     request = {"threshold": threshold or [], "fail_on": fail_on or []}
     looks = (rounds, max_rounds)
     raise typer.Exit(_measure((base, head), made, looks, seconds, fresh, results, name, request, form, all_))
@@ -162,7 +160,7 @@ def _folders(
 
     from bench.ab.sides import Side
     from bench.cli import output
-    from bench.cli.run import start_manifest
+    from bench.cli.making import start_manifest
     from bench.store.folder import RunFolder
     from bench.verify import gate
 

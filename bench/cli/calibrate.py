@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli import options
+
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
     from bench.calibration.verdict import Verdict
@@ -19,28 +21,20 @@ DATASETS = 200
 
 
 def calibrate(
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob; a list value sweeps."),
-    ] = None,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backend name or glob, with its options."),
-    ] = None,
+    scenario: options.Scenarios = None,
+    backend: options.Backends = None,
     datasets: Annotated[int | None, typer.Option(help="Simulated data sets per cell. [default: 200]")] = None,
-    budget: Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")] = None,
-    track: Annotated[
-        str | None, typer.Option(help="matched or defaults, as of `bench run`. [default: matched]")
-    ] = None,
-    dtype: Annotated[str | None, typer.Option(help="float64 or float32. [default: as of `bench run`]")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of every seed. [default: 0]")] = None,
+    budget: options.Budget = None,
+    track: options.Track = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
     timeout: Annotated[
         float | None,
         typer.Option(help="Seconds per data set; the first with import and compilation. [default: the budget's]"),
     ] = None,
-    memory: Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")] = None,
+    memory: options.Memory = None,
     results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
     name: Annotated[str | None, typer.Option(help="Name of this calibration. [default: its date and time]")] = None,
     resume: Annotated[
@@ -87,9 +81,8 @@ def _execute(
     from bench.calibration import study
     from bench.cli import options, output, signals
     from bench.cli.calibration_output import Progress
-    from bench.cli.run import positive
 
-    limits = study.Limits(positive("timeout", timeout), options.size(memory) if memory else None)
+    limits = study.Limits(options.positive("timeout", timeout), options.size(memory) if memory else None)
     folder, plan, manifest = _resumed(results, resume, given) if resume else _started(results, given)
     datasets = int(manifest["datasets"])
     with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress:
@@ -101,7 +94,7 @@ def _execute(
 
 def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, dict[str, Any]]:
     """A new folder with its manifest, written before the first fit; UsageError."""
-    from bench.cli.run import start_manifest
+    from bench.cli.making import start_manifest
     from bench.store.folder import CalibrationFolder
 
     plan = _plan(given)
@@ -118,14 +111,13 @@ def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, P
 def _plan(given: dict[str, Any]) -> Plan:
     from bench.calibration.verdict import MIN_DATASETS
     from bench.cli.options import whole
-    from bench.cli.run import choice
     from bench.errors import UsageError
     from bench.plan import make
 
     datasets = whole("datasets", given.get("datasets"), MIN_DATASETS) or DATASETS
     if not given.get("scenario") or not given.get("backend"):
         raise UsageError("calibrate needs scenarios and backends, as in: bench calibrate -s s0-uniform -b numpyro.nuts")
-    return make(choice({k: v for k, v in given.items() if k in FIXED} | {"reps": datasets, "rounds": 1}))
+    return make(options.choice({k: v for k, v in given.items() if k in FIXED} | {"reps": datasets, "rounds": 1}))
 
 
 def _digests(plan: Plan) -> dict[str, list[str]]:

@@ -1,13 +1,41 @@
-"""Reading of option values that several verbs share."""
+"""Options that several verbs share, and reading of their values."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
 
 from bench.catalog import toml
 from bench.errors import UsageError, shown, unknown
+
+if TYPE_CHECKING:
+    from bench.plan import Choice
+    from bench.runner.job import Limits
+
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob; a list value sweeps."),
+]
+Backends = Annotated[
+    list[str] | None,
+    typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backend name or glob, with its options."),
+]
+Budget = Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")]
+Track = Annotated[
+    str | None,
+    typer.Option(help="matched (same settings for all) or defaults (as each framework ships). [default: matched]"),
+]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")]
+Dtype = Annotated[
+    str | None,
+    typer.Option(help="float64 or float32. [default: float64; on the track defaults the framework's own]"),
+]
+Seed = Annotated[int | None, typer.Option(help="Root of every seed. [default: 0]")]
+Threads = Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")]
+Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")]
 
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LEAST, MOST = 2.0**20, 2.0**60
@@ -57,3 +85,42 @@ def config(path: Path | None, allowed: dict[str, type]) -> dict[str, Any]:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool) or not listed:
             raise UsageError(f"{path}: {key} = {shown(value)} is not allowed; {wanted.__name__}")
     return table
+
+
+def choice(chosen: dict[str, Any]) -> Choice:
+    """The user's options as a Choice, checked; UsageError."""
+    from bench.plan import Choice
+
+    return Choice(
+        scenarios=chosen.get("scenario", []),
+        backends=chosen.get("backend", []),
+        suite=chosen.get("suite"),
+        budget=chosen.get("budget"),
+        track=cast(Any, word("track", chosen.get("track", "matched"), ("matched", "defaults"))),
+        device=cast(Any, word("device", chosen.get("device", "cpu"), ("cpu", "cuda", "auto"))),
+        dtype=cast(Any, word("dtype", chosen["dtype"], ("float64", "float32")) if "dtype" in chosen else None),
+        reps=whole("reps", chosen.get("reps"), 1),
+        rounds=whole("rounds", chosen.get("rounds"), 1),
+        seed=whole("seed", chosen.get("seed"), 0) or 0,
+        threads=whole("threads", chosen.get("threads"), 1),
+    )
+
+
+def limits(chosen: dict[str, Any]) -> Limits:
+    """What a child may take, and how it is made; UsageError."""
+    from bench.runner.job import Limits
+
+    return Limits(
+        timeout=positive("timeout", chosen.get("timeout")),
+        memory=size(chosen["memory"]) if "memory" in chosen else None,
+        fresh=bool(chosen.get("fresh")),
+        reuse=bool(chosen.get("reuse_compiled")),
+        disturbance=positive("max-disturbance", chosen.get("max_disturbance")),
+    )
+
+
+def positive(name: str, value: float | None) -> float | None:
+    """A number above 0, or None; UsageError."""
+    if value is not None and not 0 < value <= 1e9:
+        raise UsageError(f"--{name} {value} is not allowed; above 0 and at most 1e9")
+    return value

@@ -4,7 +4,7 @@ import pytest
 
 from bench.ab.session import Session, schedule
 from bench.ab.sides import Side, Source, plans
-from bench.cli.run import start_manifest
+from bench.cli.making import start_manifest
 from bench.plan import Choice
 from bench.runner.job import Limits
 from bench.store.folder import RunFolder

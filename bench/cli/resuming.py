@@ -1,0 +1,64 @@
+"""`bench run --resume`: a run that goes on with the options of its beginning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from bench.cli import making, options, signals
+
+ANEW = ("timeout", "memory", "max_disturbance")
+"""Limits do not change which cells there are, so a resumed run may have others."""
+
+
+def resume(
+    name: str,
+    given: dict[str, Any],
+    *,
+    retry: str | None,
+    allow_changes: bool,
+    no_score: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """A run that goes on; UsageError where it is given other options or could not be like its beginning."""
+    from bench import resume as left
+    from bench.cli import output
+    from bench.errors import UsageError
+    from bench.store.folder import RunFolder
+
+    if refused := [f"--{k.replace('_', '-')}" for k in given if k not in (*ANEW, "results")]:
+        allowed = ", ".join(f"--{k.replace('_', '-')}" for k in ANEW)
+        raise UsageError(
+            f"{', '.join(refused)}: a resumed run has its options from its beginning; leave out all but {allowed}"
+        )
+    if retry is not None:
+        options.word("retry", retry, tuple(left.RETRY))
+    folder = RunFolder.open(Path(given.pop("results", "results")), name)
+    manifest = folder.manifest()
+    if "ab" in manifest:
+        raise UsageError(
+            f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
+        )
+    limits = options.limits({**manifest.get("options", {}), **given})
+    made = left.plan_of(manifest, folder.path)
+    jobs = left.missing(folder, made, retry)
+    output.warn(folder)
+    found = left.changes(manifest, jobs)
+    if found and not allow_changes:
+        raise UsageError(
+            f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(found)}; "
+            "--allow-changes makes them nevertheless, a new run makes all of them alike"
+        )
+    if dry_run:
+        output.show_jobs(folder, jobs, as_json=as_json)
+        return
+    with making.storage_errors(folder), signals.patience(), folder.held():
+        folder.tidy()
+        folder.damage.clear()
+        left.note(manifest, jobs, found)
+        folder.write_manifest(manifest)
+        code = making.make(folder, made, jobs, limits, manifest, no_score=no_score, as_json=as_json)
+    raise typer.Exit(code)
