@@ -307,7 +307,7 @@ def test_ctrl_c_during_verification_ends_the_run_with_every_row(tmp_path, fresh_
     assert set(fits(tmp_path).status) == {"interrupted"} and len(fits(tmp_path)) == 2
     assert manifest(tmp_path)["state"] == "interrupted"
     assert "Traceback" not in err
-    assert not workers()
+    wait_for(lambda: not workers())
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -320,10 +320,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 def workers() -> list[int]:
     import psutil
 
+    ours = {"bench.verify.worker", "bench.forkserver"}
     found = psutil.process_iter(["cmdline", "cwd"])
-    return [
-        p.pid for p in found if "bench.verify.worker" in (p.info["cmdline"] or []) and str(FAKES) in str(environ(p))
-    ]
+    return [p.pid for p in found if ours & set(p.info["cmdline"] or []) and str(FAKES) in str(environ(p))]
 
 
 def environ(process: Any) -> dict[str, str]:

@@ -22,14 +22,17 @@ def interrupt(process):
 
 
 def slow_framework(place, *, verification=False):
-    """A framework that takes a minute to import, when it forks or when its density is verified."""
+    """A framework that takes a minute to import, or to give its density when that is verified."""
     folder = place.path / "more" / "slow"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text('PACKAGES = ("numpy",)\ndef environment(place, track):\n    return {}\n')
-    (folder / "runtime.py").write_text(SLOW)
+    (folder / "runtime.py").write_text("def start(place):\n    pass\n" if verification else SLOW)
     (folder / "one.py").write_text('"""Never there."""\nKIND = "mcmc"\n')
     if verification:
-        (folder / "models.py").write_text("def log_density(data, params, place):\n    pass\n")
+        begun = f"import pathlib, time\npathlib.Path({str(place.path / 'begun')!r}).touch()\ntime.sleep(60)\n"
+        (folder / "models.py").write_text(
+            "def log_density(data, params, place):\n" + "".join(f"    {line}\n" for line in begun.splitlines())
+        )
     place.env["BENCH_BACKENDS"] += f":{place.path / 'more'}"
 
 
@@ -37,8 +40,10 @@ def slow_framework(place, *, verification=False):
 def test_ctrl_c_before_the_first_fit_leaves_a_run_that_can_go_on(place, verification):
     slow_framework(place, verification=verification)
     process = place.start("run", "-s", "correlated-rho95", "-b", "slow.one", "-b", "fake.exact", "--name", "r")
-    module = "bench.verify.worker" if verification else "bench.forkserver"
-    place.wait_for(lambda: any(f"{module} " in line for line in place.left_running()))
+    if verification:
+        place.wait_for((place.path / "begun").exists)
+    else:
+        place.wait_for(lambda: any("bench.forkserver slow " in line for line in place.left_running()))
     out, _ = interrupt(process)
     assert "bench run --resume results/r" in out
     assert set(pd.read_parquet(place.run / "fits.parquet").status) == {"interrupted"}
