@@ -27,6 +27,8 @@ from bench.reports.sentence import plain
 from bench.reports.tables import RunTables
 from bench.types import Dataset
 
+pytestmark = pytest.mark.needs("pyro", "numpyro")
+
 SCENARIO = "correlated-rho95"
 REPS = 6
 
@@ -125,6 +127,18 @@ def test_nuts_passes_every_gate_and_mean_field_is_not_ranked(svi: list[Scored], 
     assert section.verdict.state == "only one" and section.verdict.best_group == ("numpyro.nuts",)
     assert plain(section.verdict.sentence).startswith("Only numpyro.nuts met the target")
     assert not section.verdict.ratios
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"), [("torch.nuts", {}), ("torch.hmc", {}), ("pyro.nuts", {"jit_compile": True, "draws": 500})]
+)
+def test_other_gradient_samplers_pass_every_gate(
+    name: str, options: dict[str, Any], data: Dataset, contender: Callable[..., Any]
+) -> None:
+    made = contender(name, data, **({"draws": 1000} | options))
+    row = sections(tables({name: [as_scored(data, *made.fit(data, seed)) for seed in range(1, REPS + 1)]}))[0].rows[0]
+    assert (row.state, row.reason) == ("met", "")
 
 
 def test_a_sampler_of_another_target_is_not_ranked_however_well_it_mixes(nuts: list[Scored]) -> None:

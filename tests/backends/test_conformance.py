@@ -27,13 +27,27 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.map": {"steps": 5000},
     "pyro.map": {"lr": 0.05, "steps": 1000},
     "torch.metropolis": {"draws": 4000, "thin": 8},
+    "torch.nuts": {"draws": 100},
+    "torch.hmc": {"draws": 100},
+    "pyro.nuts": {"draws": 200},
 }
+SLOW = {("torch.nuts", "groups"), ("torch.hmc", "groups"), *(("pyro.nuts", key) for key in FAMILIES)}
+"""A millisecond per gradient and more: their other tests, and the other cases, stand for them in the normal suite."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 
 
 def settings(info: BackendInfo) -> dict[str, Any]:
     return {"steps": 3000 if info.kind == "point" else 300} | SETTINGS.get(info.name, {})
+
+
+def draws_of(info: BackendInfo) -> int:
+    chosen = settings(info)
+    return int(chosen.get("draws", 500) // chosen.get("thin", 1))
+
+
+def marked(cases: list[tuple[str, str]]) -> list[Any]:
+    return [pytest.param(*case, marks=pytest.mark.slow) if case in SLOW else case for case in cases]
 
 
 class Fits:
@@ -63,25 +77,25 @@ def fits(dataset: Callable[[str], Dataset], contender: Callable[..., Any]) -> Ca
     return cache(lambda name, key: Fits(backend(name), dataset(key), contender))
 
 
-@pytest.mark.parametrize(("name", "key"), CASES)
+@pytest.mark.parametrize(("name", "key"), marked(CASES))
 def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     found = fits(name, key)
     assert complaint(found.fit, found.data, found.info.kind) == ""
     assert all(value.dtype == np.float64 for value in found.fit.draws.values())
     size = next(iter(found.fit.draws.values())).shape[:2]
-    assert size == {"point": (1, 1), "vi": (1, 4000)}.get(found.info.kind, (4, 500))
+    assert size == {"point": (1, 1), "vi": (1, 4000)}.get(found.info.kind, (4, draws_of(found.info)))
     if found.info.kind == "vi":
         assert found.fit.stats["log_q"].shape == size and np.isfinite(found.fit.stats["log_q"]).all()
 
 
-@pytest.mark.parametrize(("name", "key"), CASES)
+@pytest.mark.parametrize(("name", "key"), marked(CASES))
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     first, again, *others = (fit for fit, _ in fits(name, key).runs)
     assert answers.reproducible(first, again) == ""
     assert [answers.seeded(first, other) for other in others] == [""] * len(others)
 
 
-@pytest.mark.parametrize(("name", "key"), CASES)
+@pytest.mark.parametrize(("name", "key"), marked(CASES))
 def test_work_is_counted_and_timed(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     found = fits(name, key)
     stats = found.fit.stats
@@ -92,7 +106,9 @@ def test_work_is_counted_and_timed(fits: Callable[[str, str], Fits], name: str, 
         assert stats["objective"] in ("least_squares", "map", "map_unconstrained")
     if found.info.kind == "mcmc":
         assert 0 < stats["gradients_warmup"] < stats["gradients"] <= stats["gradients_executed"]
-        assert all(value.shape == (4, 500) for value in stats.values() if isinstance(value, np.ndarray))
+        assert all(
+            value.shape == (4, draws_of(found.info)) for value in stats.values() if isinstance(value, np.ndarray)
+        )
 
 
 @pytest.mark.parametrize(("name", "key"), ITERATED)
@@ -108,15 +124,16 @@ def test_checkpoints_are_finite_and_named_like_the_draws(fits: Callable[[str, st
         assert (p.estimate.sd is not None) == (found.info.kind == "vi")
 
 
-@pytest.mark.parametrize(("name", "key"), SAMPLED)
+@pytest.mark.parametrize(("name", "key"), marked(SAMPLED))
 def test_draws_agree_with_the_exact_posterior(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     found = fits(name, key)
     exact = family(found.data.family).reference(found.data)
     for parameter in found.data.names:
         draws = found.fit.draws[parameter]
-        # 40 batches of 50 successive draws are long against the autocorrelation of these samplers, so the spread of
-        # their means is the Monte-Carlo error; 5 of them come by chance once in 80 000 scalars (t with 39 df).
-        means = draws.reshape(40, 50, *draws.shape[2:]).mean(1)
+        # 40 batches of 50 successive draws (of 10 or 20 for the slow ones, whose draws are nearly independent) are long
+        # against the autocorrelation of these samplers, so the spread of their means is the Monte-Carlo error; 5 of
+        # them come by chance once in 80 000 scalars (t with 39 df).
+        means = draws.reshape(40, -1, *draws.shape[2:]).mean(1)
         error = means.std(0, ddof=1) / np.sqrt(40)
         assert np.all(np.abs(means.mean(0) - exact.mean[parameter]) < 5 * error)
         # At 400 effective draws the relative error of an sd is 1/√800 = 3.5 %; 5 of those.
@@ -134,7 +151,10 @@ def test_a_point_is_the_optimum_of_its_own_objective(fits: Callable[[str, str], 
     assert -1e-11 < gap < 4 * 0.5 * 1e-3**2
 
 
-@pytest.mark.parametrize("name", [n for n, key in CASES if key == "known"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * ((n, key) in SLOW)) for n, key in CASES if key == "known"],
+)
 def test_float32_gives_the_same_answer_to_its_precision(
     name: str, dataset: Callable[[str], Dataset], contender: Callable[..., Any], fits: Callable[[str, str], Fits]
 ) -> None:

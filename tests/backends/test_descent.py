@@ -47,6 +47,7 @@ def test_numpy_descent_is_the_closed_form_on_s4(steps: int, s4: Dataset, contend
     np.testing.assert_allclose(found, closed_form(s4, 0.01, steps), rtol=1e-12)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("form", ["tensors", "module", "sequential"])
 @pytest.mark.parametrize("loss", ["mean", "sum"])
 def test_torch_descent_is_the_closed_form_on_s4(
@@ -57,6 +58,7 @@ def test_torch_descent_is_the_closed_form_on_s4(
     np.testing.assert_allclose(found, closed_form(s4, 0.1, 37), rtol=1e-12)
 
 
+@pytest.mark.needs("torch")
 def test_autograd_by_hand_and_whole_batches_are_the_closed_form(s4: Dataset, contender: Callable[..., Any]) -> None:
     expected = closed_form(s4, 0.1, 37)
     np.testing.assert_allclose(solution(contender, "torch.gd", s4, steps=37, lr=0.1), expected, rtol=1e-12)
@@ -65,12 +67,14 @@ def test_autograd_by_hand_and_whole_batches_are_the_closed_form(s4: Dataset, con
     np.testing.assert_allclose(whole, expected, rtol=1e-12)
 
 
+@pytest.mark.needs("torch", "sklearn")
 def test_adam_on_least_squares_finds_the_solution(s4: Dataset, contender: Callable[..., Any]) -> None:
     ols = solution(contender, "sklearn.ols", s4)
     found = solution(contender, "torch.adam", s4, objective="least_squares", lr=0.05, steps=1500)
     np.testing.assert_allclose(found, ols, rtol=1e-8)  # Adam contracts linearly here; 1500 steps leave 1e-10
 
 
+@pytest.mark.needs("torch")
 def test_batches_without_shuffling_are_the_loop_over_slices(
     linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:
@@ -86,6 +90,7 @@ def test_batches_without_shuffling_are_the_loop_over_slices(
     assert {c.step: c.gradients for c in clock.checkpoints}[6] == pytest.approx(2.0)  # two epochs of three batches
 
 
+@pytest.mark.needs("torch")
 def test_an_epoch_of_shuffled_batches_is_every_row_once(
     linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:
@@ -100,6 +105,7 @@ def test_an_epoch_of_shuffled_batches_is_every_row_once(
     assert torch.cat([next(again)[1] for _ in range(4)]).tolist() == orders[0]
 
 
+@pytest.mark.needs("torch", "sklearn")
 def test_mini_batches_on_s2_come_close_to_the_least_loss(
     linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:
@@ -111,6 +117,7 @@ def test_mini_batches_on_s2_come_close_to_the_least_loss(
     assert 0 <= gap < 1e-4  # the reach set for 100 epochs of batches of 128 at 0.01
 
 
+@pytest.mark.needs("torch", "sklearn")
 @pytest.mark.parametrize("form", ["tensors", "module", "sequential"])
 def test_a_target_of_one_column_never_broadcasts(
     form: str, linear: Callable[..., Dataset], contender: Callable[..., Any]
@@ -194,6 +201,7 @@ def test_float32_is_computed_in_float32(s4: Dataset, contender: Callable[..., An
     assert 1e-9 < error < 1e-5  # the rounding of float32, neither float64's nor a wrong answer
 
 
+@pytest.mark.needs("torch")
 def test_adam_on_a_natural_sigma_below_zero_diverges_and_says_so(
     linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_regression_without_features_matches_the_family(framework: str) -> Non
     assert_matches(framework, varying_intercept(features=0))
 
 
+@pytest.mark.needs("torch")
 @CENTRED
 @pytest.mark.parametrize("make", [eight_schools, varying_intercept])
 def test_torch_densities_keep_leading_dimensions(make: Callable[..., Dataset], centred: bool) -> None:
@@ -95,6 +96,7 @@ def test_torch_densities_keep_leading_dimensions(make: Callable[..., Dataset], c
     np.testing.assert_allclose(value[1, 2], models.log_density(data, z[1, 2])[0], rtol=1e-13)
 
 
+@pytest.mark.needs("pyro")
 @CENTRED
 @pytest.mark.parametrize("make", [eight_schools, varying_intercept])
 def test_pyro_samples_in_the_order_of_the_sites(make: Callable[..., Dataset], centred: bool) -> None:
@@ -110,6 +112,7 @@ def test_pyro_samples_in_the_order_of_the_sites(make: Callable[..., Dataset], ce
         assert trace.nodes["theta" if make is eight_schools else "a"]["infer"]["_deterministic"]
 
 
+@pytest.mark.needs("pyro")
 @pytest.mark.parametrize(("guide", "particles"), [("manual", 1), ("manual", 5), ("multivariate_normal", 5)])
 @CENTRED
 @pytest.mark.parametrize("make", [eight_schools, varying_intercept])
@@ -140,6 +143,7 @@ def test_an_elbo_of_many_particles_is_the_mean_over_draws_of_q(
     assert abs(found - values.mean()) < 5 * np.hypot(error, values.std() / np.sqrt(4000))
 
 
+@pytest.mark.needs("numpyro")
 @pytest.mark.parametrize("make", [eight_schools, pytest.param(varying_intercept, marks=pytest.mark.slow)])
 def test_nuts_of_a_non_centred_model_matches_the_exact_posterior(
     make: Callable[..., Dataset], contender: Callable[..., Any]
@@ -154,6 +158,7 @@ def test_nuts_of_a_non_centred_model_matches_the_exact_posterior(
         np.testing.assert_allclose(fit.draws[name].std((0, 1)), exact.sd[name], rtol=0.3)
 
 
+@pytest.mark.needs("numpyro")
 @pytest.mark.slow
 def test_the_centred_model_is_a_trap_for_nuts(contender: Callable[..., Any]) -> None:
     share, diverging = {}, {}
@@ -169,6 +174,7 @@ def test_the_centred_model_is_a_trap_for_nuts(contender: Callable[..., Any]) -> 
     assert share[True] < 0.035 and diverging[True] > 10 * max(diverging[False], 1)
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 @pytest.mark.parametrize("make", [eight_schools, varying_intercept])
 def test_metropolis_gives_back_the_parameters(
@@ -182,6 +188,7 @@ def test_metropolis_gives_back_the_parameters(
         assert np.all(np.abs(fit.draws[name].mean((0, 1)) - exact.mean[name]) < 0.5 * exact.sd[name])
 
 
+@pytest.mark.needs("torch")
 def test_map_in_unconstrained_space_ends_at_its_optimum(contender: Callable[..., Any]) -> None:
     data = eight_schools()
     fit, _ = contender("torch.adam", data, steps=4000, lr=0.05, space="unconstrained").fit(data)

@@ -12,6 +12,8 @@ import pytest
 from bench.data import family
 from bench.types import Dataset, Parameter, Prior, Unsupported
 
+pytestmark = pytest.mark.needs("torch")
+
 
 @pytest.fixture(scope="module")
 def s3() -> Dataset:

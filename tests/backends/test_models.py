@@ -133,6 +133,7 @@ def test_float32_density_is_right_to_its_precision(framework: str, linear: Calla
     np.testing.assert_allclose(gradient, slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
 
 
+@pytest.mark.needs("torch")
 def test_torch_densities_keep_leading_dimensions(linear: Callable[..., Dataset]) -> None:
     data = linear()
     z = np.random.default_rng(1).uniform(-1, 1, (2, 3, data.dim))
@@ -141,6 +142,7 @@ def test_torch_densities_keep_leading_dimensions(linear: Callable[..., Dataset])
     np.testing.assert_allclose(value[1, 2], log_density("torch", data, z[1, 2], Place())[0], rtol=1e-13)
 
 
+@pytest.mark.needs("torch")
 def test_torch_priors_are_minus_infinity_outside_with_finite_gradients() -> None:
     torch = importlib.import_module("torch")
     log_prob = importlib.import_module("backends.torch.priors").log_prob

@@ -11,6 +11,8 @@ import pytest
 from bench.data import family
 from bench.types import Dataset, Unsupported
 
+pytestmark = pytest.mark.needs("numpyro")
+
 
 def test_one_program_serves_seeds_and_data_and_compiles_nothing_more(
     linear: Callable[..., Dataset], contender: Callable[..., Any]

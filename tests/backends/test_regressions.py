@@ -71,6 +71,7 @@ def test_samplers_agree_with_the_reference(
         np.testing.assert_allclose(draws.std((0, 1)), exact.sd[parameter], rtol=0.36 if parameter == "df" else 0.18)
 
 
+@pytest.mark.needs("pyro")
 @pytest.mark.parametrize(("case", "particles"), [("logistic", 1), ("robust-df", 4)])
 def test_vi_with_full_covariance_comes_near_the_reference(
     case: str, particles: int, dataset: Callable[[str], Dataset], contender: Callable[..., Any]
@@ -89,6 +90,7 @@ def test_vi_with_full_covariance_comes_near_the_reference(
         np.testing.assert_allclose(sd, exact.sd[parameter], rtol=0.35)
 
 
+@pytest.mark.needs("torch", "pyro")
 @pytest.mark.parametrize("case", ["logistic", "robust"])
 def test_what_does_not_apply_is_refused(
     case: str, dataset: Callable[[str], Dataset], contender: Callable[..., Any]

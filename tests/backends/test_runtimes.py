@@ -43,6 +43,7 @@ def test_threads_are_set_and_read_back(framework: str) -> None:
         assert runtime.threads() == threads
 
 
+@pytest.mark.needs("numpyro")
 def test_nested_compile_events_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = importlib.import_module("backends.numpyro.runtime")
     monkeypatch.setattr(runtime, "_counted", [])  # real events of the last two seconds would be nested as well

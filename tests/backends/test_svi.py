@@ -13,6 +13,8 @@ import pytest
 from bench.data import family
 from bench.types import Array, Dataset, Diverged, Parameter, Place, Prior, Unsupported
 
+pytestmark = pytest.mark.needs("pyro")
+
 
 @pytest.fixture(scope="module")
 def s1() -> Dataset:

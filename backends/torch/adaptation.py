@@ -1,0 +1,105 @@
+"""What warmup tunes, each chain by itself as in Stan: step size by dual averaging, diagonal metric in growing windows.
+
+Hoffman & Gelman (2014), sections 3.2.1 and 3.2.2; windows, thresholds and shrinkage are those of Stan's manual.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import InitVar, dataclass, field
+
+import torch
+from torch import Tensor
+
+from backends.torch.hamiltonian import Point, Target, leapfrog, log_joint, normal
+
+GAMMA, T0, KAPPA = 0.05, 10.0, 0.75
+FAST_BEFORE, FIRST_SLOW, FAST_AFTER = 75, 25, 50
+"""Warmup steps before the first window of the metric, in it, and after the last."""
+SHORTEST = 20
+"""Warmup steps below which the metric stays as it is."""
+PRIOR_DRAWS, PRIOR_VARIANCE = 5.0, 1e-3
+"""What the variance of a window is shrunk towards, and how many draws that is worth."""
+CROSSING = math.log(0.8)
+"""Log acceptance probability of one step that the first step size is to cross."""
+HALVINGS = 60
+
+
+def windows(warmup: int) -> list[int]:
+    """Counts of warmup steps after which the metric is learned from the draws since the one before.
+
+    The first is where learning begins. Windows double; the last takes what is left. Empty for a very short warmup.
+    """
+    if warmup < SHORTEST:
+        return []
+    before, size, after = FAST_BEFORE, FIRST_SLOW, FAST_AFTER
+    if before + size + after > warmup:
+        before, after = int(0.15 * warmup), int(0.1 * warmup)
+        size = warmup - before - after
+    edges, end = [before], warmup - after
+    while edges[-1] < end:
+        following = edges[-1] + size
+        edges.append(following if following + 2 * size <= end else end)
+        size *= 2
+    return edges
+
+
+@dataclass
+class DualAveraging:
+    """Step sizes (chain,) that bring the acceptance probability to `target`."""
+
+    target: float
+    first: InitVar[Tensor]
+    count: int = field(init=False)
+    centre: Tensor = field(init=False)
+    error: Tensor = field(init=False)
+    average: Tensor = field(init=False)
+
+    def __post_init__(self, first: Tensor) -> None:
+        self.restart(first)
+
+    def restart(self, step: Tensor) -> None:
+        """Forget everything but `step`, and lean towards ten times it."""
+        self.count, self.centre = 0, torch.log(10.0 * step)
+        self.error, self.average = torch.zeros_like(step), torch.log(step)
+
+    def update(self, accept: Tensor) -> Tensor:
+        """The step sizes to try next, after the acceptance probabilities of the last."""
+        self.count += 1
+        self.error = torch.lerp(self.error, self.target - accept, 1.0 / (self.count + T0))
+        log_step = torch.sub(self.centre, self.error, alpha=math.sqrt(self.count) / GAMMA)
+        self.average = torch.lerp(self.average, log_step, self.count**-KAPPA)
+        return torch.exp(log_step)
+
+    def settled(self) -> Tensor:
+        """The step size to sample with: the geometric average, weighted towards the end."""
+        return torch.exp(self.average)
+
+
+def variance(draws: list[Tensor]) -> Tensor:
+    """Variances (chain, dim) of a window's draws, each (chain, dim), shrunk a little towards a small constant."""
+    n = float(len(draws))
+    weight = n / (n + PRIOR_DRAWS)
+    return weight * torch.stack(draws).var(0) + (1.0 - weight) * PRIOR_VARIANCE
+
+
+def reasonable(
+    target: Target, point: Point, step: Tensor, scale: Tensor, generator: torch.Generator
+) -> tuple[Tensor, int]:
+    """Step sizes doubled or halved until the acceptance of one leapfrog step crosses 0.8, with fresh momenta each time.
+
+    Second is the number of gradients that chains needed for it, those not waited for by others.
+    """
+    done, needed, up = torch.zeros_like(step, dtype=torch.bool), 0, None
+    for _ in range(HALVINGS):
+        needed += int((~done).sum())
+        p = normal(point.z, generator)
+        drift = step.unsqueeze(-1) * scale
+        after, p_after = leapfrog(target, point, p, 0.5 * drift, drift)
+        above = log_joint(after.value, p_after) - log_joint(point.value, p) > CROSSING  # False where it is NaN
+        up = above if up is None else up
+        done = done | (above != up)
+        if done.all():
+            break
+        step = torch.where(done, step, torch.where(up, 2.0 * step, 0.5 * step))
+    return step, needed

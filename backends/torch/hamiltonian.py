@@ -1,0 +1,108 @@
+"""Hamiltonian dynamics of a batch of chains, shared by `torch.hmc` and `torch.nuts`.
+
+Positions z (chain, dim) are unconstrained. Momenta p are in units of the metric: with `scale` s = √(inverse mass), a
+leapfrog step of size ε is p += ε/2·s·∇, z += ε·s·p, p += ε/2·s·∇, the kinetic energy is |p|²/2, and inner products of
+momenta need no metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backends.torch import models
+from bench.types import Dataset, Diverged
+
+LARGEST_ERROR = 1000.0
+"""Nats by which the energy of a trajectory may grow before it counts as divergent, as in Stan."""
+ATTEMPTS = 100
+"""Starts tried per chain until density and gradient are finite."""
+
+Density = Callable[[Tensor], Tensor]
+
+
+class Point(NamedTuple):
+    """Positions z (chain, dim) with their log densities (chain,) and gradients (chain, dim)."""
+
+    z: Tensor
+    value: Tensor
+    slope: Tensor
+
+
+class Tuning(NamedTuple):
+    """What warmup tunes, per chain: `step` (chain,) and `scale` (chain, dim), which is 1 until it is `learned`."""
+
+    step: Tensor
+    scale: Tensor
+    learned: bool
+
+
+class Transition(NamedTuple):
+    """Where one trajectory per chain led, and what it was like; all but `point` are (chain,)."""
+
+    point: Point
+    energy: Tensor  # at `point`, with the momentum that the trajectory had there
+    accept: Tensor  # acceptance probability, averaged over the trajectory where it has many
+    steps: Tensor  # leapfrog steps that this chain needed
+    diverging: Tensor
+    depth: Tensor | None = None  # doublings of the trajectory, where it doubles
+
+
+class Target:
+    """A log density batched over chains, with its gradient; `executed` counts gradients, chains times calls."""
+
+    def __init__(self, density: Density) -> None:
+        self.density = density
+        self.executed = 0
+
+    def __call__(self, z: Tensor) -> Point:
+        """One evaluation for all chains."""
+        leaf = z.detach().requires_grad_()
+        with torch.enable_grad():
+            value = self.density(leaf)
+        (slope,) = torch.autograd.grad(value, leaf, torch.ones_like(value))
+        self.executed += len(z)
+        return Point(z, value.detach(), slope)
+
+
+def target_of(data: Dataset, arrays: models.Tensors) -> Target:
+    """The posterior of `data` on the unconstrained scale, Jacobian included: the density `bench verify` checks."""
+    return Target(lambda z: models.unconstrained(data, arrays, z))
+
+
+def starts(target: Target, chains: int, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:
+    """A start per chain, U(−2, 2) in every coordinate, drawn anew where density or gradient is not finite.
+
+    Second are the evaluations that chains needed; Diverged when a chain finds no start.
+    """
+    rng, needed = np.random.default_rng(seed), chains
+    point = target(like.new_tensor(rng.uniform(-2, 2, (chains, dim))))
+    for _ in range(ATTEMPTS):
+        lost = ~(torch.isfinite(point.value) & torch.isfinite(point.slope).all(-1))
+        if not lost.any():
+            return point, needed
+        needed += int(lost.sum())
+        again = like.new_tensor(rng.uniform(-2, 2, (chains, dim)))
+        point = target(torch.where(lost.unsqueeze(-1), again, point.z))
+    raise Diverged(f"no start in U(−2, 2) with a finite log density in {ATTEMPTS} attempts")
+
+
+def normal(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal momenta."""
+    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def log_joint(value: Tensor, p: Tensor) -> Tensor:
+    """Minus the energy, (chain,)."""
+    return torch.sub(value, torch.linalg.vecdot(p, p), alpha=0.5)
+
+
+def leapfrog(target: Target, point: Point, p: Tensor, kick: Tensor, drift: Tensor) -> tuple[Point, Tensor]:
+    """One step of every chain: `kick` is ε/2·s and `drift` ε·s, both (chain, dim); one gradient."""
+    p = torch.addcmul(p, kick, point.slope)
+    point = target(torch.addcmul(point.z, drift, p))
+    return point, torch.addcmul(p, kick, point.slope)

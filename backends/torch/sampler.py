@@ -1,0 +1,107 @@
+"""Warmup and sampling of `torch.hmc` and `torch.nuts`: chains as one batch, each tuned by itself, then held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backends.torch import adaptation, models
+from backends.torch.adaptation import DualAveraging
+from backends.torch.hamiltonian import Point, Target, Transition, Tuning, starts, target_of
+from bench.data import family
+from bench.types import Array, Budget, Clock, Dataset, Fit, Place
+
+Move = Callable[[Target, Point, Tuning, torch.Generator], Transition]
+"""A transition of all chains from where they are."""
+
+
+class Program(NamedTuple):
+    """What `fit` needs beside the data; `longest` is the number of steps at which a trajectory is cut off."""
+
+    budget: Budget
+    place: Place
+    target_accept: float
+    move: Move
+    longest: int
+
+
+class State(NamedTuple):
+    """Draws (draw, chain, dim), unconstrained, and what it took."""
+
+    data: Dataset
+    z: Array
+    stats: dict[str, Any]
+
+
+@torch.no_grad()
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Tune, then sample with everything held fixed; Diverged where no start can be found."""
+    budget, place = program.budget, program.place
+    with clock("transfer"):
+        arrays = models.to_tensors(data.arrays, place)
+        like = models.to_tensors({"z": np.zeros(())}, place)["z"]
+    generator = torch.Generator(place.device).manual_seed(seed)
+    target = target_of(data, arrays)
+    with clock("warmup"):
+        point, needed = starts(target, budget.chains, data.dim, like, seed)
+        point, tuning, steps = warm_up(program, target, point, generator)
+    found = list[Transition]()
+    with clock("sample"):
+        for _ in range(budget.draws):
+            found.append(program.move(target, point, tuning, generator))
+            point = found[-1].point
+        z = torch.stack([one.point.z for one in found])
+    stats = _stats(program, found) | {"step_size": float(tuning.step.mean()), "gradients_executed": target.executed}
+    stats["gradients_warmup"] = needed + steps
+    stats["gradients"] = stats["gradients_warmup"] + int(stats["num_steps"].sum())
+    return State(data, z.double().cpu().numpy(), stats)
+
+
+def warm_up(program: Program, target: Target, point: Point, generator: torch.Generator) -> tuple[Point, Tuning, int]:
+    """Adapt step size and metric of each chain; last are the gradients that chains needed for it."""
+    one = torch.ones_like(point.value)
+    step, needed = adaptation.reasonable(target, point, one, torch.ones_like(point.z), generator)
+    tuning, averaging = Tuning(step, torch.ones_like(point.z), False), DualAveraging(program.target_accept, step)
+    edges, window = adaptation.windows(program.budget.warmup), list[Tensor]()
+    steps = torch.zeros_like(step, dtype=torch.int64)
+    for done in range(1, program.budget.warmup + 1):
+        found = program.move(target, point, tuning, generator)
+        point, steps = found.point, steps + found.steps
+        tuning = tuning._replace(step=averaging.update(found.accept))
+        if edges and edges[0] < done <= edges[-1]:
+            window.append(point.z)
+        if done in edges[1:]:
+            scale, window = adaptation.variance(window).sqrt(), []
+            step, more = adaptation.reasonable(target, point, tuning.step, scale, generator)
+            averaging.restart(step)
+            tuning, needed = Tuning(step, scale, True), needed + more
+    return point, tuning._replace(step=averaging.settled()), needed + int(steps.sum())
+
+
+def _stats(program: Program, found: list[Transition]) -> dict[str, Any]:
+    """Statistics per draw, (chain, draw)."""
+    steps = _per_draw([one.steps for one in found])
+    stats: dict[str, Any] = {
+        "num_steps": steps,
+        "diverging": _per_draw([one.diverging for one in found]),
+        "energy": _per_draw([one.energy for one in found]).astype(np.float64),
+        "accept_prob": _per_draw([one.accept for one in found]).astype(np.float64),
+    }
+    depths = [one.depth for one in found if one.depth is not None]
+    if depths:
+        stats |= {"tree_depth": _per_draw(depths), "treedepth_hits": int((steps >= program.longest).sum())}
+    return stats
+
+
+def _per_draw(values: list[Tensor]) -> Any:
+    return np.ascontiguousarray(torch.stack(values, dim=1).cpu().numpy())
+
+
+def draw(state: State) -> Fit:
+    """Draws (chain, draw, …) on their natural scale."""
+    z = np.ascontiguousarray(np.swapaxes(state.z, 0, 1))
+    return Fit("mcmc", dict(family(state.data.family).constrain(state.data, z)), stats=state.stats)

@@ -1,0 +1,81 @@
+"""Pyro's NUTS: the right answer eager and traced, with gradients counted where Pyro takes them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.catalog.scenarios import scenario
+from bench.clock import WallClock
+from bench.data import dataset, family
+from bench.types import Dataset, Diverged, Prior, Unsupported
+
+pytestmark = pytest.mark.needs("pyro")
+
+
+@pytest.fixture
+def data(linear: Callable[..., Dataset]) -> Dataset:
+    """Two weights with flat priors, noise known: as cheap as a model can be."""
+    return linear(bias=None, location=Prior("flat"), sigma=Prior("known", (1.0,)))
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "traced"])
+def test_every_gradient_is_counted_in_its_phase(
+    jit: bool, data: Dataset, contender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock that counts calls of torch's own `grad` instead of seconds; warnings are errors here."""
+    made, integrator = contender("pyro.nuts", data, draws=30, chains=2, jit_compile=jit), "pyro.ops.integrator"
+    grad, calls = importlib.import_module(integrator).grad, []
+
+    def counting(*args: Any) -> Any:
+        calls.append(1)
+        return grad(*args)
+
+    monkeypatch.setattr(importlib.import_module(integrator), "grad", counting)
+    clock = WallClock(timer=lambda: float(len(calls)))
+    fit = made.method.draw(made.method.fit(made.program, data.observed(), 1, clock))
+    stats, traced = fit.stats, clock.seconds.pop("compile", 0.0)
+    assert traced == (made.method.TRACED_CALLS if jit else 0)
+    assert clock.seconds == {
+        "transfer": 0.0, "warmup": stats["gradients_warmup"], "sample": stats["num_steps"].sum()
+    }  # fmt: skip
+    assert stats["gradients"] == stats["gradients_executed"] == len(calls) - traced
+    assert fit.draws["weights"].shape == (2, 30, 2) and stats["num_steps"].shape == stats["diverging"].shape == (2, 30)
+    exact = family("linear").reference(data)
+    # 60 draws, worth 15 at least: five standard errors of the mean.
+    assert np.all(np.abs(fit.draws["weights"].mean((0, 1)) - exact.mean["weights"]) < 1.3 * exact.sd["weights"])
+    assert not np.array_equal(fit.draws["weights"][0], fit.draws["weights"][1])
+
+
+def test_a_chain_without_a_start_says_so(data: Dataset, contender: Callable[..., Any]) -> None:
+    torch, made = importlib.import_module("torch"), contender("pyro.nuts", data, draws=10)
+    potential = made.method.Potential(lambda sites: sites["weights"].sum() * torch.nan)
+    with pytest.raises(Diverged, match="no start"):
+        made.method._start(made.program, data, potential, np.random.default_rng(1))
+    assert potential.gradients == made.method.ATTEMPTS
+
+
+@pytest.mark.parametrize("options", [{"target_accept": 1.5}, {"max_tree_depth": 0}])
+def test_options_without_a_meaning_are_refused(
+    options: dict[str, Any], data: Dataset, contender: Callable[..., Any]
+) -> None:
+    with pytest.raises(Unsupported, match=r"target_accept=.*, max_tree_depth="):
+        contender("pyro.nuts", data, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jit", [False, True], ids=["eager", "traced"])
+@pytest.mark.parametrize("of", ["s4-linear", "eight-schools"])
+def test_the_posterior_is_the_exact_one(of: str, jit: bool, contender: Callable[..., Any]) -> None:
+    data = dataset(scenario(of), seed=0, rep=0)
+    fit, clock = contender("pyro.nuts", data, draws=500, jit_compile=jit).fit(data)
+    assert (clock.seconds.get("compile", 0.0) > 0.0) is jit
+    exact = family(data.family).reference(data)
+    for name in data.names:
+        # 2000 draws, effective size 300 or more: five standard errors of a mean, and of an sd for these heavy tails.
+        assert np.all(np.abs(fit.draws[name].mean((0, 1)) - exact.mean[name]) < 0.29 * exact.sd[name])
+        np.testing.assert_allclose(fit.draws[name].std((0, 1)), exact.sd[name], rtol=0.35)
