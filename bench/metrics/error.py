@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.metrics.agreement import agreement
-from bench.metrics.problem import LEVELS, Row, Scored
+from bench.metrics.problem import EDGES, LEVELS, Row, Scored
 from bench.types import Array
 
 MASSES = (0.5, 0.9, 0.95)
@@ -50,6 +50,7 @@ def error_rows(scored: Scored) -> Iterator[Row]:
     with np.errstate(divide="ignore"):
         yield from _per_part(scored, "sd_ratio_log", np.log(scored.sd / s))
     yield from _masses(scored, flat)
+    yield from _edges(scored, np.quantile(flat, EDGES, axis=0))
     if scored.diagnostics is not None:
         yield from _agreement(scored, s / np.sqrt(problem.reference.n_effective))
 
@@ -71,6 +72,14 @@ def _distance(quantiles: Array, scored: Scored) -> Array:
     """W1 in reference sds: the mean distance of quantile functions."""
     distance: Array = np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1]
     return distance
+
+
+def _edges(scored: Scored, quantiles: Array) -> Iterator[Row]:
+    """Where central intervals of 50 and 90 % end, of the answer and of the reference."""
+    m, s, _ = scored.problem.moments
+    for whose, found in (("", quantiles), ("reference_", scored.problem.edges)):
+        for p, values in zip(EDGES, (found - m) / s, strict=True):
+            yield from _per_part(scored, f"{whose}q{100 * p:02.0f}_sd", values)
 
 
 def _masses(scored: Scored, flat: Array) -> Iterator[Row]:

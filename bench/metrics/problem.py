@@ -13,6 +13,7 @@ from bench.metrics import chains
 from bench.types import Array, Arrays, Checkpoint, Dataset, Family, Fit, Parameter, Reference
 
 LEVELS = (np.arange(199) + 0.5) / 199
+EDGES = np.array([0.05, 0.25, 0.75, 0.95])
 
 
 class Row(NamedTuple):
@@ -51,8 +52,16 @@ class Problem:
     @cached_property
     def quantiles(self) -> Array:
         """Reference quantiles at LEVELS: (level, scalar)."""
+        return self._quantiles(LEVELS)
+
+    @cached_property
+    def edges(self) -> Array:
+        """Reference quantiles at EDGES: (edge, scalar)."""
+        return self._quantiles(EDGES)
+
+    def _quantiles(self, p: Array) -> Array:
         assert self.reference is not None
-        found = {name: self.reference.quantile(name, LEVELS) for name in self.data.names}
+        found = {name: self.reference.quantile(name, p) for name in self.data.names}
         return self.flat(found, 1)
 
     def iid_quantiles(self, n: int) -> Array:

@@ -98,6 +98,10 @@ def test_mass_of_the_posterior_in_the_interval_of_the_method(shift: float, scale
         truth = stats.norm.cdf(shift + edge) - stats.norm.cdf(shift - edge)
         assert found[metric]["sigma"] == pytest.approx(truth, abs=1e-4)  # a grid of 1e5 quantiles
         assert found[f"{metric}_error"]["sigma"] == found[metric]["sigma"] - mass
+    for metric, level in (("q05_sd", 0.05), ("q25_sd", 0.25), ("q75_sd", 0.75), ("q95_sd", 0.95)):
+        at = stats.norm.ppf(level)
+        assert found[metric]["weights[1]"] == pytest.approx(shift + scale * at, abs=1e-4)
+        assert found[f"reference_{metric}"]["weights[1]"] == pytest.approx(at, abs=1e-9)
     # a grid of 1e5 midpoints has a variance 2e-5 too small
     assert found["sd_ratio_log"]["sigma"] == pytest.approx(np.log(scale), abs=1e-4)
     assert found["mean_error_sd"]["weights[1]"] == pytest.approx(shift, abs=1e-12)
