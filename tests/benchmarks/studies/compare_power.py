@@ -1,6 +1,6 @@
 """False alarms and power of `bench compare`, by simulation of the noise of fresh children.
 
-python tests/benchmarks/compare_power.py          about a minute
+python tests/benchmarks/studies/compare_power.py          about a minute
 
 Log seconds vary with sd 0.14 between the children of a cell and 0.08 between fits of one child, which makes two warm
 fits; `tails` adds to every tenth child an exponential delay of mean 0.5. Every number is a share of comparisons; its

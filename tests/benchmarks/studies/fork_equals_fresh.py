@@ -1,6 +1,6 @@
 """Children forked where their framework is imported, against fresh interpreters: paired, interleaved, with intervals.
 
-python tests/benchmarks/fork_equals_fresh.py [--pairs 10]
+python tests/benchmarks/studies/fork_equals_fresh.py [--pairs 10]
 
 Every pair is one run of each kind with the same seeds, in alternating order; the ratio forked / fresh is taken of warm
 seconds (median of the warm reps), of cold seconds and of peak memory, on the log scale, with Student's t over pairs.

@@ -3,8 +3,8 @@
 An import counts once where children are forked from it, by the clock on the wall since two may run side by side; those
 of fresh children (unsupported by a fork server, or --fresh) come on top. Verification counts as the harness's.
 
-python tests/benchmarks/harness_share.py            the quick suite
-python tests/benchmarks/harness_share.py -s s4-linear
+python tests/benchmarks/studies/harness_share.py            the quick suite
+python tests/benchmarks/studies/harness_share.py -s s4-linear
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Memory of the process that runs and scores 1000 fits: it must stay flat.
 
-python tests/benchmarks/parent_memory.py [--fits 1000]
+python tests/benchmarks/studies/parent_memory.py [--fits 1000]
 
 The contender is the tests' fake, whose fits take no time; memory is read from the process table while the run goes on.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-FAKES = Path(__file__).parents[1] / "fakes"
+FAKES = Path(__file__).parents[2] / "fakes"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Time to plan 10 000 cells, and what making and ordering a job costs per cell as plans grow.
 
-python tests/benchmarks/plan_speed.py
+python tests/benchmarks/studies/plan_speed.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Seconds that the harness reports of a fit against the same fit timed by hand in a bare script: median ratio.
 
-python tests/benchmarks/reported_seconds.py [--rounds 5]
+python tests/benchmarks/studies/reported_seconds.py [--rounds 5]
 
 The bare script makes data, program and fit itself, with one `perf_counter` around `fit` and a clock that does nothing.
 Harness and bare script alternate, each in a process of its own; both use all CPUs the process may use.

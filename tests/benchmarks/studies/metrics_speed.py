@@ -1,4 +1,4 @@
-"""Seconds of all chain diagnostics, ours against arviz-stats: `python -m tests.benchmarks.metrics_speed`."""
+"""Seconds of all chain diagnostics, ours against arviz-stats: `python -m tests.benchmarks.studies.metrics_speed`."""
 
 from __future__ import annotations
 
