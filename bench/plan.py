@@ -111,10 +111,12 @@ class Plan:
         return sum(p.reps * p.rounds for p in self.cells)
 
     def description(self) -> dict[str, Any]:
-        """What a run's manifest says of it: cells, and each scenario as the report shows it."""
+        """What a run's manifest says of it: cells, and scenarios, backends and budgets as the report shows them."""
         return {
             "cells": [p.description() for p in self.cells],
             "scenarios": {p.cell.scenario_label: _described(p.scenario) for p in self.cells},
+            "backends": {p.backend.name: _settings(p.backend) for p in self.cells},
+            "budgets": {name: asdict(BUDGETS[name]) for name in sorted({p.cell.budget for p in self.cells})},
         }
 
     def jobs(self) -> Iterator[Job]:
@@ -217,6 +219,12 @@ def _described(scenario: Scenario) -> dict[str, Any]:
         "fixed_data": scenario.fixed_data,
         "notes": list(family(scenario.family).notes(scenario)),
     }
+
+
+def _settings(info: BackendInfo) -> dict[str, Any]:
+    """What a backend's options are where nobody names them, those of the track `defaults`, and what it says of them."""
+    options = {option.name: option.default for option in info.options.values()}
+    return {"options": options, "defaults": dict(info.defaults), "settings": info.settings}
 
 
 _LOADED: dict[str, Scenario] = {}

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from bench.types import Array
+import numpy.typing as npt
 
 PAGE = 4096
 PRESENT = np.uint64(1 << 63)
@@ -24,7 +23,7 @@ class Mapped(NamedTuple):
     """A range of addresses that maps a file, and which of its pages are in memory."""
 
     start: int
-    present: Array
+    present: npt.NDArray[np.bool_]
 
 
 def mapped_files() -> list[Mapped]:
@@ -55,10 +54,10 @@ def untouched(server: Sequence[Mapped]) -> int:
     return missing * PAGE
 
 
-def _present(pagemap: FileIO, start: int, end: int) -> Array:
+def _present(pagemap: FileIO, start: int, end: int) -> npt.NDArray[np.bool_]:
     pages = (end - start) // PAGE
     pagemap.seek(start // PAGE * 8)
     entries = np.frombuffer(pagemap.read(pages * 8), np.uint64)
     if len(entries) != pages:
         raise ValueError(f"{len(entries)} pages of {pages} at {start:x}")
-    return (entries & PRESENT) != 0
+    return np.asarray((entries & PRESENT) != 0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FAKES = ROOT / "tests" / "fakes"
+FRAMEWORKS = ("torch", "pyro", "numpyro", "sklearn")
 
 
 @dataclass
@@ -26,6 +29,41 @@ class Outcome:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--framework", choices=("none", *FRAMEWORKS), help="only tests that need none, or this one")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With --framework, a file that is marked as a whole for what is not installed is not even imported."""
+    if config.getoption("--framework") is None or collection_path.suffix != ".py":
+        return None
+    mark = re.search(r"^pytestmark = pytest\.mark\.needs\((.*)\)$", collection_path.read_text(), re.MULTILINE)
+    named = re.findall(r'"(\w+)"', mark[1]) if mark else []
+    return True if any(find_spec(name) is None for name in named) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --framework, keep the tests it names; one that needs another package too is skipped with the reason."""
+    wanted = config.getoption("--framework")
+    if wanted is None:
+        return
+    kept = [item for item in items if (wanted in needs(item) if wanted != "none" else not needs(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+    for item in kept:
+        if absent := [name for name in needs(item) if find_spec(name) is None]:
+            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(absent)}, which is not installed here"))
+
+
+def needs(item: pytest.Item) -> set[str]:
+    """Packages beyond the core that a test imports: those of its marks `needs`, and what its parameters name."""
+    found = {name for mark in item.iter_markers("needs") for name in mark.args}
+    if "backends" in item.path.parts and hasattr(item, "callspec"):
+        named = {v.partition(".")[0] for v in item.callspec.params.values() if isinstance(v, str)}
+        found |= named & {*FRAMEWORKS}
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -59,6 +59,7 @@ def test_a_fit_survives_npz_and_netcdf_bit_for_bit(tmp_path, convert):
     same(checkpoints[2].estimate.sd, some_checkpoints()[2].estimate.sd)
 
 
+@pytest.mark.needs("arviz")
 def test_arviz_opens_draws_nc(tmp_path):
     import warnings
 

@@ -99,6 +99,8 @@ class BackendInfo:
     defaults: Mapping[str, Any]
     kinds: Mapping[str, str]
     digest: str
+    settings: str = ""
+    """What its `Options` say of themselves: the settings that are fixed, as metric and inits."""
 
     @property
     def framework(self) -> str:
@@ -170,7 +172,13 @@ def backend(name: str) -> BackendInfo:
         defaults=dict(constants.get("DEFAULTS", {})),
         kinds=dict(constants.get("KIND_OF", {})),
         digest=_digest(file),
+        settings=_settings(tree),
     )
+
+
+def _settings(tree: ast.Module) -> str:
+    found = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Options")
+    return next((ast.get_docstring(node) or "" for node in found), "")
 
 
 def _declared(file: Path) -> tuple[ast.Module, dict[str, Any], dict[str, Option]]:

@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from bench.cli import ab, calibrate, catalog, check, compare, doctor, plot, results, run, signals, verify
+from bench.cli import (
+    ab,
+    calibrate,
+    catalog,
+    check,
+    compare,
+    doctor,
+    export,
+    gate,
+    history,
+    plot,
+    report,
+    results,
+    run,
+    signals,
+    verify,
+)
 from bench.errors import StorageError, UsageError
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
@@ -26,15 +42,17 @@ app.command("list")(catalog.list_)
 app.command("info")(catalog.info)
 app.command("verify")(verify.verify)
 app.command("score")(results.score)
-app.command("report")(results.report)
+app.command("report")(report.report)
 app.command("plot")(plot.plot)
 app.command("compare")(compare.compare)
 app.command("ab")(ab.ab)
+app.command("gate")(gate.gate)
 app.command("calibrate")(calibrate.calibrate)
 app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
+app.command("history")(history.history)
 app.command("query")(results.query)
-app.command("export")(results.export)
+app.command("export")(export.export)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -201,15 +202,25 @@ def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
     return 0 if bool((fits["status"] == "ok").any()) else 4
 
 
-def write_reports(folder: RunFolder) -> RunTables:
-    """report.md and report.html from the stored tables, which are given back."""
+def write_reports(folder: RunFolder, to: Path | None = None) -> RunTables:
+    """report.md and report.html from the stored tables, which are given back; into the run's folder, or another."""
+    tables = run_tables(folder)
+    write_tables(tables, to or folder.path)
+    return tables
+
+
+def write_tables(tables: RunTables, target: Path) -> None:
+    """The reports of these tables, into a folder that is made where there is none."""
+    from bench.errors import UsageError
     from bench.reports import html, markdown
     from bench.store.folder import write_bytes
 
-    tables = run_tables(folder)
-    write_bytes(folder.path / "report.md", markdown.render(tables).encode())
-    write_bytes(folder.path / "report.html", html.render(tables).encode())
-    return tables
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {target}: {error.strerror}") from None
+    write_bytes(target / "report.md", markdown.render(tables).encode())
+    write_bytes(target / "report.html", html.render(tables).encode())
 
 
 def run_tables(folder: RunFolder) -> RunTables:

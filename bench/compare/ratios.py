@@ -58,7 +58,7 @@ def unpaired(a: Array, b: Array) -> Estimate:
     Why not the percentile bootstrap over rounds: with sd 0.14 between and 0.08 within children it called identical
     code different at the 5 % level in 19, 12 and 7 % of comparisons of 3, 5 and 10 rounds; bootstrap-t exceeds its
     level with heavy tails, and both end at the extremes of what was seen where many comparisons ask for a high level.
-    Welch's t stays below 5 % in all (tests/benchmarks/compare_power.py). What is resampled is the same: rounds.
+    Welch's t stays below 5 % in all (tests/benchmarks/studies/compare_power.py). What is resampled is the same: rounds.
     """
     effect = float(b.mean() - a.mean())
     parts = [0.0 if np.ptp(x) == 0.0 else float(x.var(ddof=1)) / len(x) for x in (a, b)]

@@ -99,16 +99,16 @@ def _unusable(measure: Measure, found: list[float]) -> str:
 
 
 def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) -> tuple[Estimate | None, str]:
-    whole = _units(measure, x, a), _units(measure, y, b)
+    whole = units(measure, x, a), units(measure, y, b)
     shared = _shared(measure, x, y, a, b)
-    left, right = (_units(measure, {r: v[r] for r in shared}, run) for v, run in ((x, a), (y, b)))
+    left, right = (units(measure, {r: v[r] for r in shared}, run) for v, run in ((x, a), (y, b)))
     if left and len(left) == min(map(len, whole)):
         change = np.array([right[unit] - left[unit] for unit in left])
         identical = measure.per == "fit" and not change.any()
         return (paired(change), "") if len(change) >= MIN_UNITS or identical else (None, _few(measure, len(change)))
     if (least := min(map(len, whole))) < MIN_UNITS:
         return None, _few(measure, least)
-    first, second = (np.array(list(units.values())) for units in whole)
+    first, second = (np.array(list(side.values())) for side in whole)
     return unpaired(first, second), ""
 
 
@@ -128,7 +128,7 @@ def _shared(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) ->
     return [r for r in reps if a.fits[r].seed is not None and a.fits[r].round == b.fits[r].round]
 
 
-def _units(measure: Measure, found: Values, run: Finished) -> dict[int, float]:
+def units(measure: Measure, found: Values, run: Finished) -> dict[int, float]:
     """One value per round or fit, on the scale compared."""
     groups: dict[int, list[float]] = {}
     for rep, value in found.items():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
-import pandas as pd
+import numpy as np
 from scipy.special import chdtri, gammaincinv
 
 from bench.reports import format as fmt
+from bench.reports.columnar import sums
 from bench.reports.tables import CellTables
 
 ALPHA = 1e-4
@@ -22,16 +23,17 @@ def disagreement(cell: CellTables) -> str:
     The lower bound is that of the scaled χ² with the same mean and variance, the upper that of the shifted one with
     the same skewness too (Imhof 1961): the largest eigenvalue of R rules that tail.
     """
-    z = cell.values("z").assign(square=lambda rows: rows["value"] ** 2).groupby("rep")["square"]
-    reps = pd.DataFrame({"square": z.sum(), "size": z.size()}).astype(float)
-    for metric in ("z_effective", "z_effective_tail"):
-        reps[metric] = cell.values(metric).set_index("rep")["value"]
-    reps = reps.dropna()
-    if reps.empty:
+    z = cell.scores("z")
+    effective = [dict(zip(*cell.scores(name)[::2], strict=True)) for name in ("z_effective", "z_effective_tail")]
+    reps = np.array([rep for rep in np.unique(z.rep) if all(rep in known for known in effective)])
+    if not len(reps):
         return ""
-    total, number = float(reps["square"].sum()), float(reps["size"].sum())
-    second = reps["size"] ** 2 / reps["z_effective"]
-    third = float((second**1.5 / reps["z_effective_tail"] ** 0.5).sum())
+    kept = np.isin(z.rep, reps)
+    square, size = sums(z.rep[kept], z.value[kept] ** 2), sums(z.rep[kept], np.ones(int(kept.sum())))
+    first, tail = (np.array([known[rep] for rep in reps]) for known in effective)
+    total, number = float(square.sum()), float(size.sum())
+    second = size**2 / first
+    third = float((second**1.5 / tail**0.5).sum())
     low, high = bounds(number, float(second.sum()) * _common(cell, len(reps)), third)
     if low <= total <= high:
         return ""

@@ -39,7 +39,8 @@ class Contender:
     """One backend on one scenario, as far as the verdict needs it.
 
     `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` and `cold` its median
-    seconds, warm and cold; `times` {round: warm seconds to the target}; `reps` those that finished.
+    seconds, warm and cold; `times` {round: warm seconds to the target}; `reps` those that finished; `run` the run whose
+    rounds these are, where several are combined.
     """
 
     label: str
@@ -51,6 +52,7 @@ class Contender:
     times: Mapping[int, float] = field(default_factory=dict)
     reps: int = 0
     cold: float | None = None
+    run: str = ""
 
     @property
     def time(self) -> float:

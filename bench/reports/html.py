@@ -3,68 +3,130 @@
 from __future__ import annotations
 
 import functools
-import json
-import math
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
 from bench.reports import format as fmt
 from bench.reports import provenance
 from bench.reports.clean import clean
-from bench.reports.columns import GROUP_TITLES, WORDS, columns, coverage_note
-from bench.reports.figures import error_against_seconds, styles
-from bench.reports.matrix import backends, footer, matrix, overall
-from bench.reports.sections import GROUPS, Section, sections
+from bench.reports.columns import GROUP_TITLES, WORDS, coverage_note
+from bench.reports.matrix import overall
+from bench.reports.page import extras, fairness
+from bench.reports.page import fits as details
+from bench.reports.page import results as page_results
+from bench.reports.page.facts import facts, words
+from bench.reports.page.flags import MOST_FAILED, failed, flags
+from bench.reports.page.fronts import fronts
+from bench.reports.page.grouped import view
+from bench.reports.page.icons import icon
+from bench.reports.page.pictures import pictures
+from bench.reports.page.results import FILTERS, as_json, digits, embedded, results
+from bench.reports.page.uncompared import summary, uncompared
+from bench.reports.sections import GROUPS, sections
 from bench.reports.sentence import Sentence
 from bench.reports.tables import RunTables
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
-MAX_FIGURES = 12
 TAGS = {"": Markup("{}"), "b": Markup("<strong>{}</strong>"), "i": Markup("<em>{}</em>")}
-UNSAFE = "<>&\u2028\u2029"
+MOST_BYTES = 5 * 2**20
+
+
+class Thinned(NamedTuple):
+    """How much detail a page holds: fits with tables, fits with a section at all, hidden columns of paged rows."""
+
+    full: int
+    brief: int
+    hidden: bool
+
+
+LEVELS = (Thinned(150, 1000, True), Thinned(40, 400, True), Thinned(0, 200, False))
+"""The next is tried where a page is larger than `MOST_BYTES`."""
 
 
 def render(tables: RunTables) -> str:
     """The run as one self-contained HTML page; the same tables give the same bytes."""
+    shared = _shared(tables)
+    template = _environment().get_template("report.html.j2")
+    page = ""
+    for level in LEVELS:
+        page = template.render(**shared, **_detailed(tables, shared, level))
+        if len(page.encode()) <= MOST_BYTES:
+            break
+    return page
+
+
+def _shared(tables: RunTables) -> dict[str, Any]:
     found = sections(tables)
-    return _template().render(
-        title=f"posterior-bench {clean(str(tables.run.get('id', '')))}".strip(),
-        context=provenance.context(tables),
-        warnings=provenance.warnings(tables),
-        command=provenance.command(tables),
-        environment=provenance.environment(tables),
-        targets=provenance.targets(tables),
-        sections=found,
-        anchors={s.title: f"s{i}" for i, s in enumerate(found)},
-        columns=columns,
-        groups=GROUPS,
-        group_titles=GROUP_TITLES,
-        words=WORDS,
-        backends=backends(found),
-        matrix=matrix(found),
-        footer=footer(found),
-        overall=overall(found),
-        figures=_figures(found),
-        coverage_note=coverage_note,
-        results=_embedded(found),
-    )
+    known = facts(tables)
+    table = results(found, known, words(tables, extras.CONFIGURATION))
+    return {
+        "title": f"posterior-bench {clean(str(tables.run.get('id', '')))}".strip(),
+        "run": tables.run,
+        "context": provenance.context(tables),
+        "warnings": provenance.warnings(tables),
+        "command": provenance.command(tables),
+        "environment": provenance.environment(tables),
+        "targets": provenance.targets(tables),
+        "sections": found,
+        "fronts": fronts(found, table),
+        "overall": overall(found),
+        "matrix": view(found),
+        "table": table,
+        "pictures": pictures(found, tables),
+        "flags": flags(found),
+        "failed": failed(table.entries),
+        "most_failed": MOST_FAILED,
+        "uncompared": uncompared(found),
+        "compared": summary(found),
+        "terms": fairness.terms(tables.run, found, known),
+        "tracks": fairness.tracks(found),
+        "known": known,
+        "groups": GROUPS,
+        "group_titles": GROUP_TITLES,
+        "page_size": page_results.PAGE,
+        "column_groups": extras.GROUPS,
+        "filters": FILTERS,
+        "words": WORDS,
+        "icon": icon,
+        "coverage_note": coverage_note,
+    }
+
+
+def _detailed(tables: RunTables, shared: dict[str, Any], level: Thinned) -> dict[str, Any]:
+    entries = shared["table"].entries
+    return {
+        "details": details.details(tables, entries, shared["known"], full=level.full, brief=level.brief),
+        "thinned": list(_thinned(entries, level, whole=shared["table"].whole)),
+        "rest": embedded(shared["table"], hidden=level.hidden),
+        "series": as_json(shared["pictures"].series),
+    }
+
+
+def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterator[str]:
+    if said := details.left_out(len(entries), full=level.full, brief=level.brief):
+        yield said
+    if not whole and not level.hidden:
+        yield "Rows beyond the first page have no hidden columns; they are in the run's tables."
 
 
 @functools.cache
-def _template() -> Template:
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     env = Environment(
         loader=PackageLoader("bench.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
-    env.filters |= {"sentence": _sentence, "exact": fmt.exact, "clean": clean, "backend": _backend}
-    return env.get_template("report.html.j2")
+    env.filters |= {
+        "sentence": _sentence, "exact": fmt.exact, "clean": clean, "backend": _backend, "digits": digits,
+        "anchor": _anchor,
+    }  # fmt: skip
+    return env
 
 
 def _finalized(value: Any) -> Any:
@@ -81,41 +143,6 @@ def _backend(label: str) -> Markup:
     return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,])|(?=\[)", clean(label)) if piece)
 
 
-def _figures(found: list[Section]) -> dict[str, list[Markup]]:
-    """SVGs per section, warm and cold; warm alone when both would exceed the page's limit, then the first sections."""
-    style = styles(found)
-    both = 2 * len(found) <= MAX_FIGURES
-    drawn = {}
-    for section in found[: MAX_FIGURES // 2 if both else MAX_FIGURES]:
-        kinds = (False, True) if both else (False,)
-        made = ((cold, error_against_seconds(section, style, cold=cold)) for cold in kinds)
-        drawn[section.title] = [_accessible(svg, section, cold) for cold, svg in made if svg]
-    return drawn
-
-
-def _accessible(svg: str, section: Section, cold: bool) -> Markup:
-    title = escape(f"Error b²_avg against {'cold' if cold else 'warm'} seconds on {section.title}; data in the table")
-    opening, rest = svg.split(">", 1)
-    opening = re.sub(r'(<svg )(.*?)width="([\d.]+)" height="[\d.]+"', r'\1role="img" \2width="\3"', opening, count=1)
-    # Trusted markup: Vega escapes what it draws, and the title is escaped here.
-    return Markup(f"{opening}><title>{title}</title>{rest}")  # noqa: S704
-
-
-def _embedded(found: list[Section]) -> Markup:
-    """The numbers of the tables as JSON that cannot end its script element."""
-    text = json.dumps(list(_numbers(found)), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for char in UNSAFE:
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704
-
-
-def _numbers(found: Iterable[Section]) -> Iterable[dict[str, Any]]:
-    for section in found:
-        for row in section.rows:
-            values = {c.key: c.cell(row, section).value for c in columns(section) if c.key != "status"}
-            # JSON has no infinities; the table says them in words.
-            numbers = {k: v if v is not None and math.isfinite(v) else None for k, v in values.items()}
-            yield {
-                "scenario": section.scenario, "track": section.track, "backend": row.label, "kind": row.kind,
-                "state": row.state, "reason": clean(row.reason), "reps": row.reps, "planned": row.planned, **numbers,
-            }  # fmt: skip
+def _anchor(text: str) -> str:
+    """Fit for a class or an id."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

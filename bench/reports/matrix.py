@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.reports import format as fmt
 from bench.reports.columns import WORDS, Cell
 from bench.reports.sections import GROUPS, Row, Section
-from bench.reports.sentence import Sentence, say
+from bench.reports.sentence import Sentence, joined, say
 
 
 @dataclass(frozen=True)
@@ -17,34 +18,36 @@ class Shade:
 
     cell: Cell
     fill: str = ""
+    state: str = ""
 
 
 def backends(sections: list[Section]) -> list[str]:
     """Column names: bare backend names where these are unambiguous in every scenario, labels elsewhere."""
     order: dict[str, tuple[int, int]] = {}
+    name = columns_of(sections)
     for section in sections:
         for row in section.rows:
-            order.setdefault(_column(sections, row), (GROUPS.index(row.group), len(order)))
+            order.setdefault(name(row), (GROUPS.index(row.group), len(order)))
     return sorted(order, key=lambda name: order[name])
 
 
 def matrix(sections: list[Section]) -> list[tuple[Section, list[Shade]]]:
     """One row of shades per section, in the order of `backends`."""
-    names = backends(sections)
+    names, name = backends(sections), columns_of(sections)
     rows = []
     for section in sections:
-        mine = {_column(sections, row): row for row in section.rows}
+        mine = {name(row): row for row in section.rows}
         rows.append((section, [_shade(section, mine[n]) if n in mine else Shade(Cell("not run")) for n in names]))
     return rows
 
 
 def footer(sections: list[Section]) -> list[tuple[str, list[str]]]:
     """Targets met, best group and worst ratio per backend, denominators printed (met / applicable / all)."""
-    names = backends(sections)
+    names, column = backends(sections), columns_of(sections)
     found: dict[str, list[tuple[Section, Row]]] = {n: [] for n in names}
     for section in sections:
         for row in section.rows:
-            found[_column(sections, row)].append((section, row))
+            found[column(row)].append((section, row))
     met, best, worst = [], [], []
     for name in names:
         mine = found[name]
@@ -61,34 +64,66 @@ def footer(sections: list[Section]) -> list[tuple[str, list[str]]]:
 
 
 def overall(sections: list[Section]) -> Sentence:
-    """The safest choice over all scenarios: smallest worst ratio among those that met every target. No score."""
-    if len(sections) < 2 or any(not s.verdict.leader for s in sections):
-        return ()
-    worst: dict[str, float] = {}
-    counted: Counter[str] = Counter()
-    for section in sections:
-        for row in section.rows:
-            if row.state == "met":
-                name = _column(sections, row)
-                ratio = section.verdict.ratios.get(row.label)
-                worst[name] = max(worst.get(name, 1.0), ratio.value if ratio else 1.0)
-                counted[name] += 1
-    always = [name for name in worst if counted[name] == len(sections)]
-    if not always:
-        return say("No backend met the target on all {n} scenarios: there is no safest choice.", n=str(len(sections)))
-    safest = min(always, key=lambda name: (worst[name], name))
-    if worst[safest] == 1:
-        return say("{A:b} met the target on all {n} scenarios and led each.", A=safest, n=str(len(sections)))
+    """Who is in the best group most often, and the safest choice: the smallest worst ratio among those that met every
+    target. No score."""
+    judged = [s for s in sections if s.verdict.leader]
+    if len(sections) < 2 or not judged or any(s.apart for s in sections):
+        return ()  # runs side by side: one scenario may stand there several times
+    name = columns_of(sections)
+    return (*_often(sections, judged, name), *_safest(sections, judged, name))
+
+
+def _often(sections: list[Section], judged: list[Section], name: Callable[[Row], str]) -> Sentence:
+    best = Counter(name(r) for s in judged for r in s.rows if r.label in s.verdict.best_group)
+    met = Counter(name(r) for s in sections for r in s.rows if r.state == "met")
+    most = max(best.values())
+    first = sorted((n for n in best if best[n] == most), key=lambda n: (-met[n], n))
+    of = f"{len(judged)} scenarios" + (" with a verdict" if len(judged) < len(sections) else "")
+    if len(first) > 1:
+        return (*joined(first[:4]), *say(" are in the best group in {k} of {of}. ", k=str(most), of=of))
     return say(
-        "Safest choice: {A:b} met the target on all {n} scenarios; at worst it took {x} the best.",
-        A=safest, n=str(len(sections)), x=fmt.times(worst[safest]),
+        "{A:b} is in the best group in {k} of {of} and met the target in {m} of {all}. ",
+        A=first[0], k=str(most), of=of, m=str(met[first[0]]), all=str(len(sections)),
     )  # fmt: skip
 
 
-def _column(sections: list[Section], row: Row) -> str:
-    bare = row.label.split("[")[0].split(" ")[0]
-    alone = all(sum(r.label.split("[")[0].split(" ")[0] == bare for r in s.rows) <= 1 for s in sections)
-    return bare if alone else row.label
+def _safest(sections: list[Section], judged: list[Section], name: Callable[[Row], str]) -> Sentence:
+    worst: dict[str, tuple[float, str]] = {}
+    counted: Counter[str] = Counter()
+    for section in judged:
+        for row in section.rows:
+            if row.state == "met":
+                ratio = section.verdict.ratios.get(row.label)
+                mine = (ratio.value if ratio else 1.0, section.title)
+                worst[name(row)] = max(worst.get(name(row), (1.0, "")), mine)
+                counted[name(row)] += 1
+    always = [n for n in worst if counted[n] == len(sections)]
+    if not always:
+        return say("No backend met the target on all {n} scenarios: there is no safest choice.", n=str(len(sections)))
+    safest = min(always, key=lambda n: (worst[n][0], n))
+    factor, where = worst[safest]
+    if factor == 1:
+        return say("Safest choice: {A:b} met the target on all {n} and led each.", A=safest, n=str(len(sections)))
+    return say(
+        "Safest choice: {A:b} met the target on all {n} scenarios; at worst it took {x} the best ({S:i}).",
+        A=safest, n=str(len(sections)), x=fmt.times(factor), S=where,
+    )  # fmt: skip
+
+
+def columns_of(sections: list[Section]) -> Callable[[Row], str]:
+    """What the column of a row is called: its bare backend's name where that is unambiguous in every scenario."""
+    ambiguous = {
+        bare
+        for section in sections
+        for bare, times in Counter(_bare(row.label) for row in section.rows).items()
+        if times > 1
+    }
+    # Where runs stand side by side a label names its run, and so does its column.
+    return lambda row: row.label if " @" in row.label or _bare(row.label) in ambiguous else _bare(row.label)
+
+
+def _bare(label: str) -> str:
+    return label.split("[")[0].split(" ")[0]
 
 
 def _shade(section: Section, row: Row) -> Shade:
@@ -105,4 +140,4 @@ def _shade(section: Section, row: Row) -> Shade:
         return Shade(Cell(fmt.seconds(row.warm), WORDS[row.state], row.warm), "aside")
     detail = fmt.error(row.b2_max) if row.state == "off target" else ""
     small = fmt.seconds(row.warm) if row.warm is not None else ""
-    return Shade(Cell(" ".join(filter(None, [WORDS[row.state], detail])), small, None), "bad")
+    return Shade(Cell(" ".join(filter(None, [WORDS[row.state], detail])), small, None), "bad", row.state)

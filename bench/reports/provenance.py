@@ -6,58 +6,86 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from bench.reports import format as fmt
 from bench.reports.clean import clean
 from bench.reports.contender import MIN_REPS, MIN_ROUNDS, TARGET
 from bench.reports.sections import cores_of, disturbance
-from bench.reports.tables import RunTables
+from bench.reports.tables import RunTables, parts
 
-ELSEWHERE = ("command", "cells", "scenarios", "verified", "imports")
+ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified", "imports")
 """What the report shows in other places, or in full."""
 
 
 def command(tables: RunTables) -> str:
-    """The command that made the run."""
-    given = tables.run.get("command", "")
-    return clean(given if isinstance(given, str) else shlex.join(map(str, given)))
+    """The command that made the run; of combined runs one per line."""
+    return clean("\n".join(_command(run) for _, run, _ in parts(tables.run, tables.fits)))
+
+
+def _command(run: Mapping[str, Any]) -> str:
+    given = run.get("command", "")
+    return given if isinstance(given, str) else shlex.join(map(str, given))
 
 
 def context(tables: RunTables) -> str:
     """One line: how much was run, with what, where and when."""
     run, fits = tables.run, tables.fits
-    cores = cores_of(run)
-    parts = [
+    runs = parts(run, fits)
+    cores = {cores_of(one) for _, one, _ in runs}
+    cpus = cores.pop() if len(cores) == 1 else None
+    told = [
         f"error target {TARGET}",
         f"budget {_values(fits, 'budget')}",
-        f"{fmt.count(int(fits['rep'].nunique()), 'rep')} in {fmt.count(int(fits['round'].nunique()), 'round')}",
-        _values(fits, "device") + (f" with {fmt.count(cores, 'CPU')}" if cores else ""),
+        f"{len(runs)} runs" if len(runs) > 1 else _amount(fits),
+        _values(fits, "device") + (f" with {fmt.count(cpus, 'CPU')}" if cpus else ""),
         _values(fits, "dtype"),
         f"{_values(fits, 'track')} track",
         str(run.get("started", ""))[:10],
         f"run {run['id']}" if run.get("id") else "",
     ]
-    return clean(" · ".join(part for part in parts if part))
+    return clean(" · ".join(part for part in told if part))
+
+
+def _amount(fits: pd.DataFrame) -> str:
+    return f"{fmt.count(int(fits['rep'].nunique()), 'rep')} in {fmt.count(int(fits['round'].nunique()), 'round')}"
 
 
 def warnings(tables: RunTables) -> list[str]:
     """What a reader must know before any number."""
-    fits, found = tables.fits, []
-    reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
-    if reps < MIN_REPS or rounds < MIN_ROUNDS:
-        found.append(
-            f"{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking below {MIN_REPS} reps or "
-            f"{MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
-        )
+    combined = tables.run.get("differs")
+    found = [clean(str(line)) for line in combined] if isinstance(combined, list) else []
+    for name, _, fits in parts(tables.run, tables.fits):
+        reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
+        if reps < MIN_REPS or rounds < MIN_ROUNDS:
+            found.append(
+                f"{f'{name}: ' if name else ''}{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking "
+                f"below {MIN_REPS} reps or {MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
+            )
     if tables.run.get("dirty"):
         found.append("The checkout had uncommitted changes.")
-    loaded = disturbance(tables, fits)
+    loaded = disturbance(tables, tables.fits)
     return [*found, f"The machine was not quiet: {loaded}."] if loaded else found
 
 
 def environment(tables: RunTables) -> list[tuple[str, str]]:
-    """(name, value) of everything recorded about the run but its command, nested names joined by dots."""
-    shown = {k: v for k, v in tables.run.items() if k not in ELSEWHERE}
-    return [(k, clean(v)) for k, v in _flat(shown)]
+    """(name, value) of everything recorded about the run but its command, nested names joined by dots.
+
+    What combined runs have in common stands there once, the rest as `name (run)`.
+    """
+    told = [(name, dict(_flat(_shown(run)))) for name, run, _ in parts(tables.run, tables.fits)]
+    if len(told) == 1:
+        return [(k, clean(v)) for k, v in told[0][1].items()]
+    found: list[tuple[str, str]] = []
+    for key in dict.fromkeys(key for _, facts in told for key in facts):
+        values = {name: facts.get(key, fmt.NONE) for name, facts in told}
+        same = len(set(values.values())) == 1
+        found += [(key, next(iter(values.values())))] if same else [(f"{key} ({n})", v) for n, v in values.items()]
+    return [(clean(k), clean(v)) for k, v in found]
+
+
+def _shown(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in run.items() if k not in ELSEWHERE}
 
 
 class Target(NamedTuple):
@@ -98,5 +126,5 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, fmt.NONE if value is None or value == "" else str(value)
 
 
-def _values(fits: Any, column: str) -> str:
+def _values(fits: pd.DataFrame, column: str) -> str:
     return "/".join(sorted(set(map(str, fits[column].dropna()))))

@@ -13,7 +13,7 @@ import pandas as pd
 from bench.noise import DISTURBED
 from bench.reports.contender import OUTCOMES, Contender, Verdict
 from bench.reports.gates import state_of
-from bench.reports.tables import CellTables, RunTables, label, split
+from bench.reports.tables import CellTables, RunTables, label, parts, split
 from bench.reports.verdict import verdict
 
 GROUPS = ("posterior", "point", "reference")
@@ -47,13 +47,19 @@ class Row:
     def log(self) -> tuple[str, str] | None:
         """Where the log of the first fit that failed lies in the run's folder, and its end; None for no output."""
         fits = self.tables.fits
-        if "log_tail" not in fits:
+        if "log_tail" not in fits or self.tables.finished == len(fits):
             return None
         said = fits[(fits["status"] != "ok") & (fits["log_tail"].fillna("") != "")]
         if said.empty:
             return None
         first = said.sort_values("rep").iloc[0]
-        return f"fits/{first['cell']}-{first['rep']}/log.txt", str(first["log_tail"])
+        home, cell = (first[c] if c in fits else default for c, default in (("home", ""), ("planned", first["cell"])))
+        return f"{home}fits/{cell}-{int(first['rep'])}/log.txt", str(first["log_tail"])
+
+    @property
+    def run(self) -> str:
+        """The run it was made in, where several are combined; else empty."""
+        return str(self.tables.first("origin") or "")
 
     @property
     def group(self) -> str:
@@ -63,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """A scenario on one track."""
+    """A scenario on one track; of combined runs, on one machine and with one set of data, which `apart` then names."""
 
     scenario: str
     track: str
@@ -72,7 +78,8 @@ class Section:
     rows: tuple[Row, ...]
     verdict: Verdict
     finish: bool
-    """Whether backends were compared by the seconds of the whole fit, for want of times to the target."""
+    """Whether backends were compared by the seconds of the whole fit, where a time to the target is not known."""
+    apart: str = ""
 
     def group(self, name: str) -> list[Row]:
         """Rows of one group, in order."""
@@ -100,12 +107,12 @@ def sections(tables: RunTables) -> list[Section]:
     """Every (scenario, track) of the run, in the order of its plan."""
     cells = split(tables)
     tracks = tables.fits["track"].nunique()
-    found = tables.fits[["scenario", "track"]].drop_duplicates()
+    keys = ["scenario", "track", *(["apart"] if "apart" in tables.fits else [])]
     made = []
-    for scenario, track in found.itertuples(index=False):
-        mine = tables.fits[(tables.fits["scenario"] == scenario) & (tables.fits["track"] == track)]
-        title = str(scenario) if tracks == 1 else f"{scenario} ({track} track)"
-        made.append(_section(tables, title, mine, cells))
+    for found, mine in tables.fits.groupby(keys, sort=False, dropna=False):
+        scenario, track, apart = (*map(str, found), "")[:3]
+        title = " ".join(filter(None, [scenario, f"({track} track)" if tracks > 1 else "", apart]))
+        made.append(_section(tables, title, apart, mine, cells))
     return made
 
 
@@ -116,12 +123,20 @@ def disturbance(tables: RunTables, fits: pd.DataFrame) -> str:
     which a fit's own threads count, so that only what exceeds all CPUs by half of one is other work. A fifth of the
     fits may be hit before the medians are doubted.
     """
+    return "; ".join(
+        f"{said} in {name}" if name else said
+        for name, run, mine in parts(tables.run, fits)
+        if (said := _disturbed(run, mine))
+    )
+
+
+def _disturbed(run: Mapping[str, Any], fits: pd.DataFrame) -> str:
     if "disturbance" in fits and not (share := fits["disturbance"].dropna()).empty:
         hit = share[share > DISTURBED]
         if len(hit) <= 0.2 * len(share):
             return ""
         return f"others had up to {100 * hit.max():.0f} % of the CPUs' time during {len(hit)} of {len(share)} fits"
-    cores = cores_of(tables.run)
+    cores = cores_of(run)
     load = pd.to_numeric(fits["load_average"], errors="coerce").dropna()
     if cores is None or load.empty:
         return ""
@@ -141,14 +156,16 @@ def cores_of(run: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _section(tables: RunTables, title: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
+def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
     first = fits.drop_duplicates("cell")
     same = first.groupby(["backend", "options"], dropna=False)
-    varying = [c for c in VARYING if same[c].nunique().max() > 1]
-    mine = {str(r["cell"]): _name(r, varying) for _, r in first.iterrows()}
-    states = {cell: state_of(cells[cell], str(cells[cell].fits["kind"].iloc[0])) for cell in mine}
+    varying = [c for c in VARYING if c in first and same[c].nunique().max() > 1]
+    several = "origin" in first and first["origin"].nunique() > 1
+    named = first[["cell", "backend", "options", *varying, *(["origin"] if several else [])]].to_dict("records")
+    mine = {str(r["cell"]): _name(r, varying) for r in named}
+    states = {cell: state_of(cells[cell], str(cells[cell].first("kind"))) for cell in mine}
     met = [cells[cell] for cell in mine if states[cell][0] == "met"]
-    finish = not all(c.has_time_to_accuracy for c in met)
+    finish = not (met and all(c.has_time_to_accuracy for c in met))
     rows = [_row(cell, name, *states[cell], cells[cell]) for cell, name in mine.items()]
     rows.sort(key=_order)
     scenario = str(fits["scenario"].iloc[0])
@@ -156,7 +173,7 @@ def _section(tables: RunTables, title: str, fits: pd.DataFrame, cells: Mapping[s
         scenario=scenario,
         track=str(fits["track"].iloc[0]),
         title=title,
-        about=tables.scenarios.get(scenario, tables.scenarios.get(scenario.split("[")[0], {})),
+        about=_about(tables.scenarios, scenario, apart),
         rows=tuple(rows),
         verdict=verdict(
             title,
@@ -166,18 +183,25 @@ def _section(tables: RunTables, title: str, fits: pd.DataFrame, cells: Mapping[s
             finish=finish,
         ),
         finish=finish,
+        apart=apart,
     )
 
 
-def _name(row: pd.Series[Any], varying: list[str]) -> str:
-    return " ".join([label(row), *(f"{c}={row[c]}" if c in ("threads", "chains") else str(row[c]) for c in varying)])
+def _about(scenarios: Mapping[str, Mapping[str, Any]], scenario: str, apart: str) -> Mapping[str, Any]:
+    known = (f"{scenario} {apart}", scenario, scenario.split("[")[0])
+    return next((scenarios[name] for name in known if name in scenarios), {})
+
+
+def _name(row: Mapping[Any, Any], varying: list[str]) -> str:
+    told = [f"{c}={row[c]}" if c in ("threads", "chains") else str(row[c]) for c in varying]
+    return " ".join([label(row), *told, *([f"@{row['origin']}"] if "origin" in row else [])])
 
 
 def _row(cell: str, name: str, state: str, reason: str, t: CellTables) -> Row:
     return Row(
         cell=cell,
         label=name,
-        kind=str(t.fits["kind"].iloc[0]),
+        kind=str(t.first("kind")),
         state=state,
         reason=reason,
         cold=t.phase("seconds_total", cold=True),
@@ -189,8 +213,8 @@ def _row(cell: str, name: str, state: str, reason: str, t: CellTables) -> Row:
         recovery_rmse=t.median("recovery_rmse"),
         coverage=t.coverage,
         gap=t.median("optimality_gap"),
-        reps=len(t.ok),
-        planned=len(t.fits),
+        reps=t.finished,
+        planned=t.planned,
         time_to_target=_to_target(t, state),
         tables=t,
     )
@@ -215,6 +239,7 @@ def _contender(row: Row, finish: bool) -> Contender:
         cold=row.cold,
         times=row.tables.times(finish=finish),
         reps=row.reps,
+        run=row.run,
     )
 
 

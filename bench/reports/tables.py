@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from bench.reports.columnar import Rows, Scores, Table, medians, plain, runs_of
+from bench.types import Array
 
 SEED = 20260101
 RESAMPLES = 2000
@@ -29,132 +33,228 @@ class RunTables:
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CellTables:
-    """The rows of one cell: `fits` in rep order, `metrics` and `curves` with a numeric `rep` (NaN: across reps)."""
+    """What a run knows of one cell. A run may have thousands, so frames are cut out only when they are asked for.
 
-    fits: pd.DataFrame
-    metrics: pd.DataFrame
-    curves: pd.DataFrame
+    The `fits` come in rep order; `metrics` and `curves` have a numeric `rep` (NaN: across reps).
+    """
 
-    @property
-    def ok(self) -> pd.DataFrame:
-        """Fits that finished."""
-        return self.fits[self.fits["status"] == "ok"]
-
-    @property
-    def warm(self) -> pd.DataFrame:
-        """Finished fits of a program that was compiled before."""
-        return self.ok[~self.ok["cold"].astype(bool)]
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences that the backend wants its reader to know, each once."""
-        if "notes" not in self.fits:
-            return []
-        there = self.fits["notes"].dropna().astype(str)
-        return list(dict.fromkeys(note for text in there for note in text.split(" · ") if note))
+    _fits: Rows
+    _metrics: Rows
+    _curves: Rows
+    _places: Mapping[str, npt.NDArray[np.intp]]
 
     @cached_property
-    def by_metric(self) -> dict[str, pd.DataFrame]:
-        """Metric rows by metric name."""
-        return {str(name): rows for name, rows in self.metrics.groupby("metric", sort=True)}
+    def fits(self) -> pd.DataFrame:
+        """A row per planned rep."""
+        return self._fits.frame
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Its scores."""
+        return self._metrics.frame
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Its trajectories."""
+        return self._curves.frame
+
+    @cached_property
+    def ok(self) -> pd.DataFrame:
+        """Fits that finished."""
+        return self.fits[self._ok]
+
+    @cached_property
+    def warm(self) -> pd.DataFrame:
+        """Finished fits of a program that was compiled before."""
+        return self.fits[self._warm]
+
+    @cached_property
+    def finished(self) -> int:
+        """How many fits finished."""
+        return int(self._ok.sum())
+
+    @cached_property
+    def planned(self) -> int:
+        """How many fits were planned."""
+        return len(self._fits)
+
+    @cached_property
+    def chains(self) -> int:
+        """The most chains of a fit."""
+        return int(self._fits.floats("chains").max())
+
+    def first(self, column: str) -> Any:
+        """What the first rep says in a column; None where there is no such column."""
+        return self._fits.first(column)
+
+    @cached_property
+    def _ok(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._fits.texts("status") == "ok", dtype=np.bool_)
+
+    @cached_property
+    def _warm(self) -> npt.NDArray[np.bool_]:
+        return self._ok & ~self._fits.flags("cold")
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """Sentences that the backend wants its reader to know, each once."""
+        there = [text for text in self._fits.texts("notes") if text] if "notes" in self._fits else []
+        return list(dict.fromkeys(note for text in there for note in text.split(" · ") if note))
+
+    def scores(self, metric: str) -> Scores:
+        """Per-rep rows of a metric, as arrays."""
+        return self._scored(metric)[0]
 
     def values(self, metric: str) -> pd.DataFrame:
-        """Per-rep rows of a metric."""
-        rows = self.by_metric.get(metric, self.metrics.iloc[:0])
-        return rows[rows["rep"].notna()]
+        """Per-rep rows of a metric, as a frame."""
+        return self._scored_rows(metric, across=False).frame
 
     def across(self, metric: str) -> float | None:
         """The value of a metric taken across reps, if there is one."""
-        rows = self.by_metric.get(metric, self.metrics.iloc[:0])
-        found = rows.loc[rows["rep"].isna(), "value"]
-        return float(found.iloc[0]) if len(found) else None
+        found = self._scored(metric)[1]
+        return float(found[0]) if len(found) else None
+
+    def _scored(self, metric: str) -> tuple[Scores, Array]:
+        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
+        rep, value = rows.floats("rep"), rows.floats("value")
+        there, per_rep = ~np.isnan(value), ~np.isnan(rep)
+        mine = there & per_rep
+        return Scores(rep[mine], rows.codes("part")[mine], value[mine]), value[there & ~per_rep]
+
+    def _scored_rows(self, metric: str, *, across: bool) -> Rows:
+        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
+        return Rows(rows.table, rows.places[np.isnan(rows.floats("rep")) == across])
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The metrics it has rows of."""
+        return sorted(self._places)
 
     def median(self, metric: str, *, warm: bool = False) -> float | None:
         """Median over (warm) reps."""
-        rows = self.values(metric)
+        found = self.scores(metric)
         if warm:
-            rows = rows[rows["rep"].isin(self.warm["rep"])]
-        return middle(rows["value"])
+            return _middle(found.value[np.isin(found.rep, self._fits.floats("rep")[self._warm])])
+        return _middle(found.value)
 
     def phase(self, column: str, *, cold: bool) -> float | None:
         """Median seconds of a phase over cold or warm finished reps."""
-        rows = self.ok[self.ok["cold"].astype(bool)] if cold else self.warm
-        return middle(rows[column])
+        return _middle(self._fits.floats(column)[self._ok & ~self._warm if cold else self._warm])
 
     @cached_property
     def b2(self) -> pd.DataFrame | None:
         """b² as (rep × f); None where it was not measured or an f has several rows."""
-        named = [m for m in self.by_metric if m.startswith("b2") and m not in ("b2_max", "b2_avg")]
-        rows = pd.concat([self.values(m) for m in named]) if named else self.metrics.iloc[:0]
-        if rows.empty or rows.duplicated(["rep", "metric", "part"]).any():
+        if self._b2 is None:
             return None
-        return rows.pivot_table(index="rep", columns=["metric", "part"], values="value")
+        reps, keys, table = self._b2
+        names = self._metrics.table.names("part")
+        columns = pd.MultiIndex.from_tuples([(m, names[p]) for m, p in keys], names=["metric", "part"])
+        return pd.DataFrame(table, index=pd.Index(reps, name="rep"), columns=columns)
 
-    @property
+    @cached_property
+    def _b2(self) -> tuple[Array, list[tuple[str, int]], Array] | None:
+        named = [m for m in self.metric_names if m.startswith("b2") and m not in ("b2_max", "b2_avg")]
+        found = {m: scores for m in named if len((scores := self.scores(m)).value)}
+        if not found:
+            return None
+        reps = np.unique(np.concatenate([s.rep for s in found.values()]))
+        keys = [(m, int(p)) for m, s in found.items() for p in np.unique(s.part)]
+        table = np.full((len(reps), len(keys)), np.nan)
+        at = 0
+        for scores in found.values():
+            parts, column = np.unique(scores.part, return_inverse=True)
+            row = np.searchsorted(reps, scores.rep)
+            if len(np.unique(row * len(parts) + column)) < len(row):
+                return None
+            table[row, at + column] = scores.value
+            at += len(parts)
+        return reps, keys, table
+
+    @cached_property
     def b2_max(self) -> float | None:
         """The largest over f of the mean over reps of b²; its bound from per-rep maxima where f are not stored."""
         stored = self.across("b2_max")
         if stored is not None:
             return stored
-        if self.b2 is not None:
-            return float(self.b2.mean().max())
-        rows = self.values("b2_max")["value"]
-        return float(rows.mean()) if len(rows) else None
+        if self._b2 is not None:
+            table = self._b2[2]
+            there = ~np.isnan(table)
+            means = np.where(there, table, 0.0).sum(axis=0)[there.any(axis=0)] / there.sum(axis=0)[there.any(axis=0)]
+            return float(means.max()) if len(means) else None
+        value = self.scores("b2_max").value
+        return float(value.mean()) if len(value) else None
 
-    @property
+    @cached_property
     def b2_interval(self) -> tuple[float, float] | None:
         """95 % percentile bootstrap of b2_max over rounds; None below three rounds or where one is infinite."""
-        table = self.b2
-        if table is None:
+        if self._b2 is None or not np.isfinite(self._b2[2]).all():
             return None
-        rounds = self.fits.set_index("rep")["round"].reindex(table.index)
-        groups = [table[(rounds == r).to_numpy()] for r in sorted(rounds.unique())]
-        if len(groups) < 3 or not np.isfinite(table.to_numpy()).all():
+        reps, _, table = self._b2
+        rounds = self._round_of(reps)
+        groups = np.unique(rounds[~np.isnan(rounds)])
+        if len(groups) < 3:
             return None
-        sums = np.array([g.sum().to_numpy() for g in groups])
-        sizes = np.array([len(g) for g in groups])
-        picks = np.random.default_rng(SEED).integers(len(groups), size=(RESAMPLES, len(groups)))
-        worst = (sums[picks].sum(axis=1) / sizes[picks].sum(axis=1)[:, None]).max(axis=1)
+        sums = np.array([table[rounds == r].sum(axis=0) for r in groups])
+        sizes = np.array([float((rounds == r).sum()) for r in groups])
+        drawn = _drawn(len(groups))
+        worst = (drawn @ sums / (drawn @ sizes)[:, None]).max(axis=1)
         low, high = np.quantile(worst, [0.025, 0.975])
         return float(low), float(high)
 
-    @property
+    def _round_of(self, reps: Array) -> Array:
+        """The round of each rep; NaN for one that the fits do not have."""
+        known = dict(zip(self._fits.floats("rep").tolist(), self._fits.floats("round").tolist(), strict=True))
+        return np.array([known.get(rep, np.nan) for rep in reps.tolist()])
+
+    @cached_property
     def error_floor(self) -> float:
         """b² below which the reference's own error certifies nothing, 1 over the draws it is worth; 0 if exact."""
         draws = self.median("reference_draws")
         return 0.0 if draws is None else 1.0 / draws
 
-    @property
+    @cached_property
     def coverage(self) -> tuple[float, int] | None:
         """Share of (rep, part) whose 90 % interval holds the truth, and how many there are."""
-        rows = self.values("covered_90")["value"]
-        return (float(rows.mean()), len(rows)) if len(rows) else None
+        held = self.scores("covered_90").value
+        return (float(held.mean()), len(held)) if len(held) else None
 
     @property
     def has_time_to_accuracy(self) -> bool:
         """Whether the warm seconds to the target are known, per rep or across reps."""
         return self._per_rep_times or self.across("time_to_accuracy") is not None
 
-    @property
+    @cached_property
     def _per_rep_times(self) -> bool:
-        return bool(self.values("time_to_accuracy")["rep"].isin(self.warm["rep"]).any())
+        reps = self.scores("time_to_accuracy").rep
+        return bool(len(reps)) and bool(np.isin(reps, self._fits.floats("rep")[self._warm]).any())
 
     def times(self, *, finish: bool) -> dict[int, float]:
         """{round: median over its warm reps of the seconds to the target, or of the whole fit}.
 
         A target met by the mean over reps has one time; a round's share of it is as its warm seconds to their median.
         """
-        seconds = self.warm.set_index("rep")["seconds_total"].astype("float64")
+        rep, rounds = self._fits.floats("rep")[self._warm], self._fits.floats("round")[self._warm]
+        seconds = self._fits.floats("seconds_total")[self._warm]
         target = self.across("time_to_accuracy")
         if not finish and not self._per_rep_times and target is not None and len(seconds):
-            seconds = seconds * (target / seconds.median())
+            seconds = seconds * (target / (_middle(seconds) or np.nan))
         elif not finish:
-            seconds = self.values("time_to_accuracy").set_index("rep")["value"].reindex(seconds.index).dropna()
-        rounds = self.warm.set_index("rep")["round"].reindex(seconds.index)
-        grouped = seconds.groupby(rounds).median()
-        return {int(str(r)): float(s) for r, s in grouped.items() if s > 0}
+            found = self.scores("time_to_accuracy")
+            known = dict(zip(found.rep.tolist(), found.value.tolist(), strict=True))
+            seconds = np.array([known.get(r, np.nan) for r in rep.tolist()])
+        return {int(r): s for r, s in medians(rounds, seconds).items() if s > 0}
+
+
+NOWHERE: npt.NDArray[np.intp] = np.array([], dtype=np.intp)
+
+
+@lru_cache(maxsize=16)
+def _drawn(groups: int) -> Array:
+    """How often each of so many groups is in each bootstrap sample, (RESAMPLES, groups); the same for every cell."""
+    picks = np.random.default_rng(SEED).integers(groups, size=(RESAMPLES, groups))
+    return np.stack([(picks == g).sum(axis=1) for g in range(groups)], axis=1).astype(np.float64)
 
 
 def middle(values: pd.Series[Any]) -> float | None:
@@ -163,23 +263,44 @@ def middle(values: pd.Series[Any]) -> float | None:
     return float(there.median()) if len(there) else None
 
 
+def _middle(values: Array) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else None
+
+
 def split(tables: RunTables) -> dict[str, CellTables]:
     """The tables of every planned cell, by cell id, in the order of the fits."""
-    fits = _numbered(tables.fits).sort_values("rep", kind="stable")
-    metrics, curves = _numbered(tables.metrics), _numbered(tables.curves)
-    metrics = metrics.assign(part=metrics["part"].fillna("").astype(str))
-    by_metric, by_curve = dict(iter(metrics.groupby("cell"))), dict(iter(curves.groupby("cell")))
+    fits = Table(plain(_numbered(tables.fits).sort_values("rep", kind="stable")))
+    scores = _numbered(tables.metrics)
+    metrics = Table(plain(scores.assign(part=scores["part"].fillna("").astype(str))))
+    curves = Table(plain(_numbered(tables.curves)))
+    places, scored, drawn = runs_of(fits, "cell"), runs_of(metrics, "cell", "metric"), runs_of(curves, "cell")
+    by_cell: dict[str, dict[str, npt.NDArray[np.intp]]] = {}
+    for (cell, metric), rows in scored.items():
+        by_cell.setdefault(cell, {})[metric] = rows
+    whole = {cell: rows for (cell,), rows in runs_of(metrics, "cell").items()}
     return {
-        str(cell): CellTables(
-            fits=fits[fits["cell"] == cell],
-            metrics=by_metric.get(cell, metrics.iloc[:0]),
-            curves=by_curve.get(cell, curves.iloc[:0]),
+        cell: CellTables(
+            Rows(fits, places[cell,]),
+            Rows(metrics, whole.get(cell, NOWHERE)),
+            Rows(curves, drawn.get((cell,), NOWHERE)),
+            by_cell.get(cell, {}),
         )
-        for cell in tables.fits["cell"].drop_duplicates()
+        for cell in map(str, tables.fits["cell"].drop_duplicates())
     }
 
 
-def label(row: pd.Series[Any]) -> str:
+def parts(run: Mapping[str, Any], fits: pd.DataFrame) -> list[tuple[str, Mapping[str, Any], pd.DataFrame]]:
+    """(name, run.json, fits) of every run that is combined here and has some of these fits; of a single run no name."""
+    combined = run.get("runs")
+    if not isinstance(combined, Mapping) or "origin" not in fits:
+        return [("", run, fits)]
+    return [
+        (str(name), manifest, mine) for name, manifest in combined.items() if len(mine := fits[fits["origin"] == name])
+    ]
+
+
+def label(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
     """`framework.method[k=v,…]` of a row of fits; `options` may be JSON or already written out."""
     backend, options = str(row["backend"]), row["options"]
     if isinstance(options, str) and options.startswith(("{", "[")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from statistics import fmean
 
 from bench.reports import format as fmt
 from bench.reports.contender import MARGIN, MIN_REPS, MIN_ROUNDS, OUTCOMES, STRICTER, TARGET, Contender, Verdict
@@ -49,8 +50,16 @@ def _too_few(judged: list[Contender], *, paired: bool) -> str:
     reps = min(c.reps for c in judged)
     if reps < MIN_REPS:
         return f"{fmt.count(reps, 'rep')}, {MIN_REPS} needed"
-    rounds = len(set.intersection(*(set(c.times) for c in judged))) if paired else min(len(c.times) for c in judged)
+    rounds = min(map(len, _shared(judged).values() if paired else (c.times for c in judged)))
     return f"{fmt.count(rounds, 'round')} with a warm rep, {MIN_ROUNDS} needed" if rounds < MIN_ROUNDS else ""
+
+
+def _shared(met: list[Contender]) -> dict[str, set[int]]:
+    """The rounds that all contenders of a run have, by run: rounds of different runs have nothing in common."""
+    by_run: dict[str, set[int]] = {}
+    for c in met:
+        by_run[c.run] = by_run.get(c.run, set(c.times)) & set(c.times)
+    return by_run
 
 
 def _not_enough(scenario: str, met: list[Contender], rivals: list[Contender], short: str) -> Sentence:
@@ -142,10 +151,14 @@ def _objection(c: Contender) -> str:
 
 
 def _compare(scenario: str, met: list[Contender], rivals: list[Contender], finish: bool) -> Verdict:
-    shared = set.intersection(*(set(c.times) for c in met))
-    leader = min(met, key=lambda c: (sum(math.log(c.times[r]) for r in shared), c.label))
-    others = {c.label: {r: c.times[r] for r in shared} for c in met if c is not leader}
-    ratios = paired_ratios({r: leader.times[r] for r in shared}, others)
+    shared = _shared(met)
+    times = {c.label: {r: c.times[r] for r in shared[c.run]} for c in met}
+    leader = min(met, key=lambda c: (fmean(map(math.log, times[c.label].values())), c.label))
+    ratios = paired_ratios(
+        times[leader.label],
+        {c.label: times[c.label] for c in met if c is not leader},
+        elsewhere={c.label for c in met if c.run != leader.run},
+    )
     tied = sorted((label for label, r in ratios.items() if r.low <= 1), key=lambda label: ratios[label].value)
     by_label = {c.label: c for c in met}
     state, rival, sentence = (
@@ -220,6 +233,12 @@ def _certainly(c: Contender, *, below: bool) -> bool:
 
 
 def _how_sure(leader: Contender, rival: Contender, r: Ratio) -> Sentence:
+    if not r.paired:
+        return say(
+            "{n} of {A} and {k} of {B} finished, in different runs: their rounds are not paired, and whatever changed "
+            "between the runs is in the ratio.",
+            n=fmt.count(leader.reps, "rep"), k=str(rival.reps), A=leader.label, B=rival.label,
+        )  # fmt: skip
     return say(
         "{n} of {A} and {k} of {B} finished; {A} was faster than {B} in {wins} of {rounds} paired rounds.",
         n=fmt.count(leader.reps, "rep"), k=str(rival.reps), A=leader.label, B=rival.label, wins=str(r.faster),

@@ -22,6 +22,7 @@ def lines(axes, label):
     return [line for line in axes.lines if line.get_label() == label]
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_panel_shows_the_difference_of_the_ecdf_within_both_bands():
     ranked = rank_all(trials(np.column_stack([U, NARROW])))
     figure = canvas.styled(lambda: ecdf.draw(ranked, "title"))
@@ -40,6 +41,7 @@ def test_a_panel_shows_the_difference_of_the_ecdf_within_both_bands():
     assert (outside[1:-1] > edges[1][1:-1]).any() and not (curve.get_ydata() > edges[1] + 1e-12).any()
 
 
+@pytest.mark.needs("matplotlib")
 def test_the_worst_of_many_quantities_are_shown_and_the_others_counted():
     rng = np.random.default_rng(0)
     names = [*(f"q{i}" for i in range(19)), LOG_LIKELIHOOD]

@@ -8,6 +8,7 @@ def table(path, name):
     return pd.read_parquet(path / "results" / "c" / f"{name}.parquet")
 
 
+@pytest.mark.needs("numpyro")
 def test_numpyro_compiles_once_for_all_data_sets(bench, tmp_path):
     """JAX's own monitoring counts everything compiled, inside the timed phases and outside."""
     backend = "numpyro.nuts[warmup=100,draws=100]"
@@ -20,6 +21,7 @@ def test_numpyro_compiles_once_for_all_data_sets(bench, tmp_path):
     assert fits.data_digest.nunique() == 20
 
 
+@pytest.mark.needs("torch")
 def test_a_sampler_that_is_cut_short_gets_no_verdict(bench, tmp_path):
     backend = "torch.metropolis[warmup=20,draws=20]"
     done = bench("calibrate", "-s", "s0-uniform", "-b", backend, "--datasets", "20", "--name", "c", "--json")
@@ -27,6 +29,7 @@ def test_a_sampler_that_is_cut_short_gets_no_verdict(bench, tmp_path):
     assert "effective draws" in done.json["cells"][0]["sentence"]
 
 
+@pytest.mark.needs("numpyro", "torch")
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["s0-uniform", "s3-best"])
 @pytest.mark.parametrize("backend", ["numpyro.nuts", "torch.metropolis[warmup=1000,draws=3000]"])
@@ -39,6 +42,7 @@ def test_samplers_are_calibrated(bench, tmp_path, scenario, backend):
     assert all(c["low"] <= c["level"] <= c["high"] for c in cell["coverage"])
 
 
+@pytest.mark.needs("pyro")
 @pytest.mark.slow
 def test_mean_field_vi_is_too_narrow_on_correlated_features(bench):
     args = ["-s", "correlated-rho95", "-b", "pyro.svi[lr=0.1]", "--datasets", "60", "--name", "c", "--json"]

@@ -9,7 +9,7 @@ import scipy.stats
 from bench.compare.measures import MEASURES
 from bench.compare.ratios import FALSE_SHARE, LEAST_LEVEL, Estimate, common_level, paired, unpaired
 from bench.compare.verdicts import verdict_on
-from tests.benchmarks import compare_power as sim
+from tests.benchmarks.studies import compare_power as sim
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (3, 10), (7, 5)])

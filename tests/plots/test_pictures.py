@@ -28,6 +28,7 @@ def notes(figure):
     return " ".join([figure.get_suptitle(), *(legend.get_title().get_text() for legend in figure.legends)])
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_trace_shows_every_chain_whole_with_truth_and_exact_mean(fits):
     subject = fits("mcmc")
     figure = plots.draw("trace", [subject])
@@ -43,6 +44,7 @@ def test_a_trace_shows_every_chain_whole_with_truth_and_exact_mean(fits):
     assert "left out" not in notes(figure)
 
 
+@pytest.mark.needs("matplotlib")
 def test_the_trace_of_the_largest_r_hat_comes_first_and_a_stuck_scalar_before_it(fits):
     subject = fits("mcmc")
     subject.scored.fit.draws["bias"][0] += 100.0
@@ -54,6 +56,7 @@ def test_the_trace_of_the_largest_r_hat_comes_first_and_a_stuck_scalar_before_it
     assert "sigma does not move" in notes(figure).replace("\n", " ")
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_long_chain_is_thinned_to_the_extremes_of_its_bins_and_says_so(fits):
     chain = np.random.default_rng(0).normal(size=10 * COLUMNS + 7)
     at, values = thinned_chain(chain)
@@ -65,6 +68,7 @@ def test_a_long_chain_is_thinned_to_the_extremes_of_its_bins_and_says_so(fits):
     assert "lowest and highest of every 3" in figure.axes[-2].get_xlabel()
 
 
+@pytest.mark.needs("matplotlib")
 def test_divergences_stand_at_their_draws(fits):
     diverging = np.zeros((CHAINS, DRAWS), dtype=bool)
     diverging[2, 17] = diverging[3, 99] = True
@@ -72,6 +76,7 @@ def test_divergences_stand_at_their_draws(fits):
     assert lines(figure.axes[0], "divergence")[0].get_xdata().tolist() == [17, 99]
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_posterior_has_the_exact_density_the_draws_and_the_truth(fits):
     subject = fits("mcmc", shift=0.5)
     figure = plots.draw("posterior", [subject])
@@ -87,6 +92,7 @@ def test_a_posterior_has_the_exact_density_the_draws_and_the_truth(fits):
     assert "rep 3" in notes(figure)
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_point_is_a_line_without_a_histogram(fits):
     subject = fits("point", shift=2.0)
     axes = panel(plots.draw("posterior", [subject]), "sigma")
@@ -109,6 +115,7 @@ def test_the_exact_density_is_the_slope_of_the_exact_distribution_function(probl
         np.testing.assert_allclose(density[200:400], slope[:, part.place], atol=5e-5 * density.max())
 
 
+@pytest.mark.needs("matplotlib")
 def test_only_the_worst_are_drawn_and_the_rest_counted(fits):
     subject = fits("mcmc", "wide-n1000-p100", draws=50)
     subject.scored.fit.draws["weights"][..., 77] += 5.0
@@ -117,6 +124,7 @@ def test_only_the_worst_are_drawn_and_the_rest_counted(fits):
         assert f"{left} are left out" in notes(plots.draw(kind, [subject])), kind
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_forest_has_every_backend_below_the_exact_bar(fits):
     subjects = [fits("mcmc"), fits("vi", shift=1.0), fits("point")]
     figure = plots.draw("forest", subjects)
@@ -138,6 +146,7 @@ def test_a_forest_has_every_backend_below_the_exact_bar(fits):
     assert ticks == [pytest.approx(float((1.0 - exact.mean["sigma"]) / exact.sd["sigma"]), abs=1e-12)]
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_backend_far_away_stands_at_the_edge_with_its_distance(fits):
     figure = plots.draw("forest", [fits("mcmc"), fits("vi", shift=40.0)])
     said = [t.get_text() for t in figure.axes[0].texts]
@@ -146,6 +155,7 @@ def test_a_backend_far_away_stands_at_the_edge_with_its_distance(fits):
     assert figure.axes[0].get_xlim()[1] < 10
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_loss_ends_at_the_optimum_of_the_family(fits):
     subject = fits("point", shift=0.1)
     figure = plots.draw("loss", [subject])
@@ -162,6 +172,7 @@ def test_a_loss_ends_at_the_optimum_of_the_family(fits):
     assert gap.lines[0].get_ydata()[0] == first - least
 
 
+@pytest.mark.needs("matplotlib")
 def test_the_elbo_of_vi_is_drawn_over_minus_log_evidence(fits):
     subject = fits("vi")
     figure = plots.draw("loss", [subject])
@@ -191,6 +202,7 @@ def test_predictive_intervals_are_those_of_the_closed_form(problems, fits):
     np.testing.assert_allclose((alone.high - alone.low) / (2 * 1.95996 * 0.1), 1.0, atol=2e-3)
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_predictive_picture_shows_all_held_out_rows_inside_and_outside(fits):
     subject = fits("mcmc", "s1-known-noise")
     held = subject.scored.problem.data.holdout
@@ -206,12 +218,14 @@ def test_a_predictive_picture_shows_all_held_out_rows_inside_and_outside(fits):
     assert f"hold {kept} of 100 held-out" in notes(figure).replace("\n", " ")
 
 
+@pytest.mark.needs("matplotlib")
 def test_several_features_are_drawn_against_the_predictive_mean(fits):
     figure = plots.draw("predictive", [fits("point")])
     assert "predictive mean" in figure.axes[-1].get_xlabel()
     assert "as if the parameters were known" in notes(figure)
 
 
+@pytest.mark.needs("matplotlib")
 def test_a_likelihood_that_is_no_density_of_y_is_refused(fits):
     class Binary:
         def predict(self, data, draws, arrays):
@@ -231,6 +245,7 @@ def test_a_likelihood_that_is_no_density_of_y_is_refused(fits):
         object.__setattr__(subject.scored.problem, "family", linear)
 
 
+@pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize("kind", ["trace", "posterior", "forest", "predictive"])
 def test_pictures_without_a_reference_say_why_and_draw_no_exact_line(fits, kind):
     figure = plots.draw(kind, [fits("mcmc", reference=False)])

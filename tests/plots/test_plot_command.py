@@ -42,6 +42,7 @@ def plot(results, capsys, monkeypatch):
     return call
 
 
+@pytest.mark.needs("matplotlib")
 def test_the_default_file_is_a_png_in_the_run_and_its_path_is_printed(plot, results):
     out = plot("-s", "s0-uniform", "-b", "fake.exact[bias=1.0]", "--kind", "trace").out
     file = results / "one" / "plots" / "s0-uniform-fake.exact-bias=1.0-trace.png"
@@ -49,6 +50,7 @@ def test_the_default_file_is_a_png_in_the_run_and_its_path_is_printed(plot, resu
     assert file.read_bytes().startswith(PNG)
 
 
+@pytest.mark.needs("matplotlib")
 def test_one_picture_per_fit_and_one_forest_of_all(plot, results):
     done = plot("-b", "fake.exact", "--kind", "posterior", "--rep", "1")
     assert [line.rsplit("/", 1)[1] for line in done.out.split()] == [
@@ -63,6 +65,7 @@ def test_one_picture_per_fit_and_one_forest_of_all(plot, results):
     )
 
 
+@pytest.mark.needs("matplotlib")
 def test_svg_is_well_formed_titled_and_the_same_every_time(plot, tmp_path):
     files = [tmp_path / "deep" / "a.svg", tmp_path / "b.svg"]
     for file in files:
@@ -73,6 +76,7 @@ def test_svg_is_well_formed_titled_and_the_same_every_time(plot, tmp_path):
     assert b"largest distance of a mean" in files[0].read_bytes()
 
 
+@pytest.mark.needs("matplotlib")
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -111,6 +115,7 @@ def test_without_matplotlib_the_install_command_is_named(fits, monkeypatch):
         plots.draw("posterior", [fits("mcmc")])
 
 
+@pytest.mark.needs("matplotlib")
 def test_drawing_leaves_no_style_set_and_needs_no_pyplot(fits, monkeypatch):
     import matplotlib
 

@@ -1,0 +1,76 @@
+"""`bench gate`: a run against a stored baseline, speed and quality together, as the pytest plugin does it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.gate.verdict import Verdict
+
+
+def gate(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A JSON file of pytest-benchmark, or a run: name or path.")],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="BASE", help="The same of the baseline. [default: of pyproject.toml]")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None, typer.Option("--fail-on", metavar="EXPR", help="What alone fails, as in `bench compare`.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option("--threshold", metavar="EXPR", help="What counts, as in `bench compare`.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", "-m", help="Compare these metrics instead of the default ones.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A baseline of another machine is exit code 6.")] = False,
+    format_: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
+    all_: Annotated[bool, typer.Option("--all", help="Every row, not only what changed (json has all).")] = False,
+    pyproject: Annotated[Path, typer.Option(help="File whose [tool.bench.gate] says the rest.")] = Path(
+        "pyproject.toml"
+    ),
+) -> None:
+    """Judge a run by a baseline: what `pytest --bench-suite … --bench-baseline BASE` does, from files.
+
+    A stored baseline is of another day and often of another machine; times then say little. To judge a change,
+    measure both sides in one job: `bench ab BASE HEAD`.
+
+    \b
+    Examples:
+      bench gate head.json --baseline base.json
+      bench gate head.json --baseline base.json --fail-on 'seconds_total>10%' --fail-on 'b2_avg>2x'
+      bench gate results/head --baseline results/base --format markdown > comment.md
+      bench gate head.json --baseline base.json --strict --format json > verdict.json
+
+    \b
+    pyproject.toml, where the command line says nothing else:
+      [tool.bench.gate]
+      baseline = "benchmarks/base.json"
+      fail_on = ["seconds_total>10%", "ess_per_second<20%", "b2_avg>2x", "missing"]
+
+    \b
+    Exit codes: 0 ok · 1 regression · 2 usage · 3 a fit of RUN failed · 5 no baseline · 6 not comparable.
+    """
+    from bench.cli import options, output
+    from bench.gate import baseline as sources
+    from bench.gate.rules import rules
+    from bench.gate.verdict import judge
+    from bench.gate.words import as_json, render
+
+    form = options.word("format", format_, ("text", "markdown", "json"))
+    given = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}
+    asked = rules(pyproject, given)
+    candidate = sources.load(run)
+    try:
+        base: sources.Source | sources.NoBaseline = sources.baseline(asked.baseline, asked.where)
+    except sources.NoBaseline as error:
+        base = error
+    verdict: Verdict = judge(candidate, base, asked)
+    if form == "json":
+        output.print_json(as_json(verdict))
+    else:
+        sys.stdout.write(render(verdict, form=form, everything=all_))
+    raise typer.Exit(verdict.code)

@@ -1,0 +1,183 @@
+"""`bench history`: a metric over runs and commits, and where its level stepped."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bench.combined import Source
+    from bench.compare.measures import Measure
+    from bench.history.series import Series
+    from bench.store.folder import RunFolder
+
+REGRESSION, NOTHING = 1, 4
+FORMATS = ("text", "markdown", "json", "html")
+
+
+def history(
+    scenario: Annotated[
+        list[str] | None, typer.Option("--scenario", "-s", metavar="NAME", help="Scenario name or glob; may repeat.")
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option("--backend", "-b", metavar="NAME", help="Backend name or glob, with or without its options."),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option("--metric", "-m", help="What to follow; as in `bench compare`.")
+    ] = "seconds_total",
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE|COMMIT|RUN", help="Leave out what was started earlier.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Share of steady series that may show a step.")] = 0.05,
+    fail_on_step: Annotated[
+        bool, typer.Option("--fail-on-step", help="Exit 1 where the last step of a series is for the worse.")
+    ] = False,
+    format_: Annotated[str, typer.Option("--format", help="text, markdown, json or html.")] = "text",
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there. [default: stdout; html RESULTS/history.html]")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every run of every series, not only the latest.")] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+) -> None:
+    """Follow a metric of each cell over the runs of a folder and their commits, and find the steps in its level.
+
+    Runs of one machine, one number of threads and the same data make a series; others stand apart. The default is the
+    seconds of warm fits. Steps are found by exact segmentation, their number by permutation at --level.
+
+    \b
+    Examples:
+      bench history
+      bench history -s 's4-*' -b numpyro.nuts -m ess_per_second
+      bench history --since 2026-11-01 --format markdown
+      bench history --since v1-baseline --format html --to history.html
+      bench history --fail-on-step --level 0.01
+
+    \b
+    Exit codes: 0 ok · 1 a step for the worse (--fail-on-step) · 2 usage · 4 nothing was measured.
+    """
+    from bench.cli import output
+    from bench.cli.options import word
+    from bench.compare.measures import MEASURES
+    from bench.errors import UsageError, unknown
+    from bench.history.series import series
+
+    word("format", format_, FORMATS)
+    if not 0.001 <= level <= 0.5:
+        raise UsageError(f"--level {level} is not allowed; from 0.001 to 0.5")
+    if metric not in MEASURES:
+        raise unknown("metric", metric, MEASURES)
+    with output.Status("reading runs", quiet=False) as status:
+        sources = _sources(results, since)
+        status.update("looking for steps")
+        found = series(sources, MEASURES[metric], wanted=_wanted(sources, scenario or [], backend or []), level=level)
+    there = [one for one in found if one.measured]
+    code = REGRESSION if fail_on_step and any(one.ends_worse for one in there) else 0 if there else NOTHING
+    text = _rendered(found, MEASURES[metric], form=format_, level=level, code=code, everything=all_)
+    _write(text, to or (results / "history.html" if format_ == "html" else None))
+    raise typer.Exit(code)
+
+
+def _sources(results: Path, since: str | None) -> list[Source]:
+    """Every run that can be read, from `since` on; what cannot be is named on stderr."""
+    from bench.cli import output
+    from bench.combined import Source
+    from bench.errors import UsageError
+    from bench.store.folder import RunFolder
+
+    folders = RunFolder.all(results)
+    if not folders:
+        raise UsageError(f"no runs in {results}; first: python -m bench run")
+    readable: list[tuple[RunFolder, str, str]] = []
+    for folder in folders:
+        try:
+            manifest = folder.manifest()
+        except UsageError as error:
+            folder.damage["run.json"] = str(error)
+            continue
+        readable.append((folder, str(manifest.get("started") or ""), str(manifest.get("commit") or "")))
+    from_ = _start(readable, since) if since else ""
+    sources = [Source(f.name, output.run_tables(f)) for f, started, _ in readable if started >= from_]
+    output.warn(*folders)
+    return sources
+
+
+def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
+    """When the run named was started, or the first of that commit, or the date itself."""
+    from bench.errors import unknown
+
+    for folder, started, _ in runs:
+        if folder.name == since:
+            return started
+    if re.fullmatch(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?", since):
+        return since.replace(" ", "T")
+    made = sorted(started for _, started, commit in runs if len(since) >= 7 and commit.startswith(since))
+    if not made:
+        raise unknown("run, commit or date for --since", since, [folder.name for folder, *_ in runs])
+    return made[0]
+
+
+def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:
+    """Whether a scenario and a backend, both with what is in their brackets, are asked for; UsageError for a name that
+    no run has."""
+    from bench.errors import unknown
+    from bench.reports.tables import label
+
+    cells = {
+        (str(row["scenario"]), label(row))
+        for s in sources
+        for row in s.tables.fits[["scenario", "backend", "options"]].drop_duplicates().to_dict("records")
+    }
+    for what, patterns, place in (("scenario", scenarios, 0), ("backend", backends, 1)):
+        known = {cell[place] for cell in cells}
+        for pattern in patterns:
+            if not any(_matches(pattern, name) for name in known):
+                raise unknown(f"{what} (in these runs)", pattern, known)
+    return lambda s, b: all(
+        not patterns or any(_matches(pattern, name) for pattern in patterns)
+        for patterns, name in ((scenarios, s), (backends, b))
+    )
+
+
+def _matches(pattern: str, name: str) -> bool:
+    glob = pattern.replace("[", "[[]")  # brackets belong to names here
+    return fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name.partition("[")[0], glob)
+
+
+def _rendered(found: list[Series], measure: Measure, *, form: str, level: float, code: int, everything: bool) -> str:
+    if form == "json":
+        import json
+
+        from bench.history import document
+
+        return json.dumps(document.render(found, measure, level=level, code=code), indent=1, allow_nan=False) + "\n"
+    if form == "html":
+        from bench.history import html
+
+        return html.render(found, measure, level=level)
+    from bench.history import markdown, text
+
+    render = text.render if form == "text" else markdown.render
+    return render(found, measure, level=level, everything=everything)
+
+
+def _write(text: str, to: Path | None) -> None:
+    from bench.cli.output import OUT
+    from bench.errors import UsageError
+    from bench.store.durable import write_bytes
+
+    if to is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_bytes(to, text.encode())
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {to}: there is no folder {to.parent}") from None
+    OUT.print(str(to), markup=False)

@@ -1,0 +1,102 @@
+"""What a benchmark came to, for `extra_info`: strict JSON, every number finite, a reason for every one that is None.
+
+    status, reason            ok, or how the worst of its fits ended and why: "2 of 9 fits crashed: ended by signal …"
+    scenario, backend, kind, family, cell, budget, track, device, dtype, chains, threads, reps, rounds
+    fits, fits_ok             how many were planned and how many finished
+    seconds_warm              median over warm fits; what `stats` is made of
+    seconds_cold              median over cold fits: what the first fit of a process takes, compile included
+    seconds_compile, seconds_build, seconds_import, of cold fits; seconds_warmup, seconds_sample of warm ones
+    gradients, peak_rss_bytes
+    ess_bulk_min, ess_tail_min, r_hat_max, ess_per_second, ess_per_gradient, b2_avg, b2_max, recovery_rmse, elpd, k_hat,
+    optimality_gap            of `bench list metrics`
+    none                      {name: why it is None}
+    versions, commit, bench, run
+
+Numbers are medians over the fits that finished, and None where some did not: those of the survivors would be too good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.gate.document import plain
+from bench.metrics.catalog import METRICS
+from bench.reports.clean import clean
+from bench.reports.tables import CellTables, middle
+from bench.types import BAD_STATUSES
+
+if TYPE_CHECKING:
+    from bench.plan import Planned
+
+ABOUT = ("scenario", "backend", "kind", "family", "budget", "track", "device", "dtype", "chains")
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "seconds_warm": ("seconds_total", "warm"), "seconds_cold": ("seconds_total", "cold"),
+    "seconds_compile": ("seconds_compile", "cold"), "seconds_build": ("seconds_build", "cold"),
+    "seconds_import": ("seconds_import", "cold"), "seconds_warmup": ("seconds_warmup", "warm"),
+    "seconds_sample": ("seconds_sample", "warm"), "gradients": ("gradients", "all"),
+    "peak_rss_bytes": ("peak_rss_bytes", "all"),
+}  # fmt: skip
+"""{name: (column of fits, which fits)}."""
+SCORES = (
+    "ess_bulk_min", "ess_tail_min", "r_hat_max", "ess_per_second", "ess_per_gradient", "b2_avg", "b2_max",
+    "recovery_rmse", "elpd", "k_hat", "optimality_gap",
+)  # fmt: skip
+
+
+def status(cell: CellTables) -> tuple[str, str]:
+    """`ok`, or the status and the story of the worst fits: a failure before what could not be tried here."""
+    bad = cell.fits[cell.fits["status"] != "ok"]
+    if bad.empty:
+        return "ok", ""
+    graver = bad[bad["status"].isin(list(BAD_STATUSES))]
+    first = (bad if graver.empty else graver).iloc[0]
+    same = bad[bad["status"] == first["status"]]
+    why = clean(str(first["reason"])) or "no reason was recorded"
+    return str(first["status"]), f"{len(same)} of {len(cell.fits)} fits {first['status']}: {why}"
+
+
+def facts(planned: Planned, cell: CellTables, run: Mapping[str, Any]) -> dict[str, Any]:
+    """The `extra_info` of one benchmark."""
+    how, why = status(cell)
+    about = {k: plain(v) for k, v in planned.description().items() if k in ABOUT}
+    about |= {"scenario": planned.cell.scenario_label, "backend": planned.cell.backend_label}
+    numbers: dict[str, Any] = dict.fromkeys((*COLUMNS, *SCORES))
+    if how == "ok":
+        numbers |= {name: _column(cell, *where) for name, where in COLUMNS.items()}
+        numbers |= {name: cell.median(name) for name in SCORES}
+    numbers = {k: v if v is None or math.isfinite(v) else None for k, v in numbers.items()}
+    return {
+        "status": how,
+        "reason": why,
+        **about,
+        "cell": planned.cell.id,
+        "threads": next((int(n) for n in cell.fits["threads"].dropna()), None),
+        "reps": planned.reps,
+        "rounds": planned.rounds,
+        "fits": len(cell.fits),
+        "fits_ok": len(cell.ok),
+        **numbers,
+        "none": {name: _why(name, cell, how, planned.kind) for name, value in numbers.items() if value is None},
+        "versions": {k: str(v) for k, v in (run.get("versions") or {}).items()},
+        "commit": str(run.get("commit") or ""),
+        "bench": str(run.get("bench") or ""),
+        "run": str(run.get("id") or ""),
+    }
+
+
+def _column(cell: CellTables, column: str, which: str) -> float | None:
+    ok = cell.ok
+    fits = ok if which == "all" else cell.warm if which == "warm" else ok[ok["cold"].astype(bool)]
+    return middle(fits[column])
+
+
+def _why(name: str, cell: CellTables, how: str, kind: str) -> str:
+    if how != "ok":
+        return f"not every fit finished ({how})"
+    if name in METRICS and (reason := METRICS[name].not_applicable(kind)):
+        return reason
+    if name in METRICS and len(cell.scores(name).value):
+        return "not a finite number"
+    return "nothing was recorded"

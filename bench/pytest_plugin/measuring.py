@@ -1,0 +1,116 @@
+"""The selected benchmarks as one run of the harness: verify, fit, score; nothing of pytest in it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.gate.baseline import Source
+from bench.plan import Job, Plan
+from bench.reports.tables import RunTables
+from bench.runner.job import Limits
+from bench.store.folder import Record, RunFolder
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Watcher:
+    """A line per child that has ended, as `bench run` prints where there is no terminal."""
+
+    say: Say
+    names: Mapping[str, str]
+    jobs: int
+    done: int = 0
+    verified: set[str] = field(default_factory=set)
+
+    def imports(self, framework: str) -> None:
+        """Nothing: many times a second."""
+
+    def starts(self, job: Job) -> None:
+        """Nothing: its end is said."""
+
+    def waits(self) -> None:
+        """Nothing."""
+
+    def verifies(self, what: str) -> None:
+        """Name the densities that are being verified, once."""
+        if what not in self.verified:
+            self.verified.add(what)
+            self.say(f"verifying {what}")
+
+    def ends(self, job: Job, records: list[Record]) -> None:
+        """How it ended."""
+        self.done += 1
+        bad = [r for r in records if r.status != "ok"]
+        seconds = sum(v for r in records for v in r.seconds.values())
+        how = f"{bad[0].status}: {bad[0].reason}" if bad else f"{seconds:.2f} s"
+        self.say(f"[{self.done}/{self.jobs}] {self.names[job.planned.cell.id]}: {how}")
+
+
+def measure(
+    plan: Plan, names: Mapping[str, str], results: Path, limits: Limits, say: Say, about: Mapping[str, Any]
+) -> Source:
+    """Make a run in a folder of its own below `results`; its tables. KeyboardInterrupt where it was cut short.
+
+    UsageError, StorageError or OSError where nothing can be written. `about` goes into run.json.
+    """
+    from bench.cli.output import now, write_tables
+    from bench.runner import local
+    from bench.runner.servers import Servers
+    from bench.scoring import score_run
+    from bench.store import tables
+    from bench.verify import gate
+
+    folder = RunFolder.create(results, None)
+    manifest = _manifest(folder, plan, about)
+    jobs = list(plan.jobs())
+    watcher = Watcher(say, names, len(jobs))
+
+    def refused(servers: Servers) -> Mapping[str, str]:
+        outcomes = gate.verify(gate.pairs_of(plan), watcher.verifies, servers=servers)
+        manifest["verified"] = [outcome.description() for outcome in outcomes]
+        manifest["imports"] = servers.imports()
+        folder.write_manifest(manifest)
+        return gate.refused(plan, outcomes)
+
+    with folder.held():
+        finished = local.execute(plan, folder, limits, watcher, refused, jobs)
+        manifest["finished"], manifest["state"] = now(), "finished" if finished else "interrupted"
+        folder.write_manifest(manifest)
+        if not finished:
+            raise KeyboardInterrupt
+        say("scoring")
+        score_run(folder, lambda _: None)
+    read = {name: tables.read(folder, name) for name in tables.TABLES}
+    made = RunTables(run=folder.manifest(), scenarios=manifest["scenarios"], **read)
+    if about.get("report"):
+        write_tables(made, folder.path)
+    return Source(made, str(folder.path), dict(names))
+
+
+def _manifest(folder: RunFolder, plan: Plan, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What `bench run` writes before its first fit, with the command that makes this run without pytest."""
+    from bench.cli.making import start_manifest
+
+    chosen = {"threads": about["threads"]} if about.get("threads") else {}
+    manifest = start_manifest(folder, plan, chosen)
+    manifest |= {"command": _command(plan, about), "pytest": about["pytest"], "options": {}}
+    folder.write_manifest(manifest)
+    return manifest
+
+
+def _command(plan: Plan, about: Mapping[str, Any]) -> str:
+    scenarios = dict.fromkeys(p.cell.scenario_label for p in plan.cells)
+    backends = dict.fromkeys(p.cell.backend_label for p in plan.cells)
+    words = [w for s in scenarios for w in ("-s", s)] + [w for b in backends for w in ("-b", b)]
+    first = plan.cells[0]
+    words += ["--budget", first.cell.budget, "--reps", str(first.reps), "--rounds", str(first.rounds)]
+    words += [w for k, usual in (("track", "matched"), ("device", "cpu"), ("dtype", "float64"))
+              if (v := getattr(first.cell, k)) != usual for w in (f"--{k}", v)]  # fmt: skip
+    words += ["--seed", str(plan.seed)] if plan.seed else []
+    words += ["--threads", str(about["threads"])] if about.get("threads") else []
+    return shlex.join(["python", "-m", "bench", "run", *words])

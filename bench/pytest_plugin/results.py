@@ -1,0 +1,69 @@
+"""What each benchmark of a measured run came to, and how a failed one stands in pytest-benchmark's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import escaped
+from bench.gate.baseline import Source
+from bench.plan import Planned
+from bench.pytest_plugin.facts import facts
+from bench.reports.tables import split
+
+if TYPE_CHECKING:
+    from bench.pytest_plugin.items import Benchmark
+
+STATS = ("min", "max", "mean", "stddev", "rounds", "median", "iqr", "q1", "q3", "ops", "total", "iterations")
+"""Of what pytest-benchmark writes of a benchmark, the most important: null where there are no times."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One benchmark: its `extra_info`, the seconds of its fits, and the end of the log of the first that failed."""
+
+    status: str
+    explicit: bool
+    info: dict[str, Any]
+    cold: float
+    warm: tuple[float, ...]
+    log: str
+
+    @property
+    def story(self) -> str:
+        """Why it failed, with what it last wrote."""
+        return "\n".join([self.info["reason"], *map(escaped, self.log.rstrip().splitlines())])
+
+
+def results(cells: Iterable[Planned], source: Source) -> dict[str, Result]:
+    """{cell: what it came to}."""
+    found = {}
+    tables = split(source.tables)
+    for planned in cells:
+        mine = tables[planned.cell.id]
+        info = facts(planned, mine, source.tables.run)
+        ok, warm = mine.ok, mine.warm
+        cold = ok[ok["cold"].astype(bool)]["seconds_total"].dropna()
+        bad = mine.fits[mine.fits["status"] != "ok"]
+        log = str(bad["log_tail"].fillna("").iloc[0]) if len(bad) else ""
+        found[planned.cell.id] = Result(
+            info["status"], planned.explicit, info, float(cold.iloc[0]) if len(cold) else 0.0,
+            tuple(float(s) for s in warm["seconds_total"]), log,
+        )  # fmt: skip
+    return found
+
+
+def failed_entry(item: Benchmark, result: Result) -> dict[str, Any]:
+    """A benchmark as pytest-benchmark writes one, without times."""
+    axes = item.axes
+    return {
+        "group": result.info["scenario"],
+        "name": item.name,
+        "fullname": item.nodeid,
+        "params": dict(axes.params),
+        "param": axes.id,
+        "extra_info": result.info,
+        "options": {},
+        "stats": dict.fromkeys(STATS),
+    }

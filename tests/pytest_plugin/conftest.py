@@ -1,0 +1,103 @@
+"""pytest in a process of its own, on a small project with a contender that replays recorded timings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAKES = Path(__file__).parent / "fakes"
+FIT = "replay.recorded[chains=2,draws=100,warmup=10]"
+"""The contender of these tests; its brackets make it small."""
+ROUNDS = ("--bench-rounds", "5", "--bench-reps", "2")
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    file: Path
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.file.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in the JSON"))
+
+    @property
+    def benchmarks(self) -> dict[str, Any]:
+        return {entry["name"]: entry for entry in self.json["benchmarks"]}
+
+
+@dataclass
+class Project:
+    """A user's own project: one test, a pytest.ini that makes warnings errors, nothing of this repository."""
+
+    path: Path
+    cache: Path
+    runs: int = 0
+
+    def pytest(
+        self, *args: str, backends: Path = FAKES, plant: dict[str, Any] | None = None, keep: tuple[str, ...] = ()
+    ) -> Ended:
+        self.runs += 1
+        file = self.path / f"benchmarks-{self.runs}.json"
+        measured = any(a.startswith("--bench-") for a in args) and not {"--collect-only", "--benchmark-skip"} & {*args}
+        saved = [f"--benchmark-json={file}"] if measured else []
+        env = {k: v for k, v in os.environ.items() if k in keep or not k.startswith(("PYTEST_", "COV_"))}
+        env |= {"BENCH_BACKENDS": str(backends), "REPLAY": json.dumps(plant or {}), "BENCH_CACHE": str(self.cache)}
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *saved, *args],
+            cwd=self.path, env=env | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        return Ended(done.returncode, done.stdout + done.stderr, file)
+
+    def fits(self, *args: str, **options: Any) -> Ended:
+        """One scenario × the replaying contender, in five rounds."""
+        return self.pytest(*select(), *ROUNDS, *args, **options)
+
+
+def select(scenario: str = "s4-linear", backend: str = FIT) -> tuple[str, ...]:
+    return "--bench-scenario", scenario, "--bench-backend", backend
+
+
+def make(path: Path, cache: Path) -> Project:
+    path.mkdir(exist_ok=True)
+    (path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\naddopts = --strict-markers\n")
+    (path / "test_own.py").write_text("def test_own():\n    assert 1 + 1 == 2\n")
+    return Project(path, cache)
+
+
+@pytest.fixture
+def project(tmp_path: Path, cache: Path) -> Project:
+    return make(tmp_path / "project", cache)
+
+
+@pytest.fixture(scope="session")
+def baseline(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ended:
+    """Identical code, measured before, with noise of its own."""
+    ended = make(tmp_path_factory.mktemp("baseline"), cache).fits(plant={"noise": 1})
+    assert ended.code == 0, ended.out
+    return ended
+
+
+Edit = Callable[[Any], None]
+
+
+@pytest.fixture
+def edited(baseline: Ended, tmp_path: Path) -> Callable[[Edit], str]:
+    """The baseline's file, changed."""
+
+    def write(edit: Edit) -> str:
+        held = baseline.json
+        edit(held)
+        file = tmp_path / "edited.json"
+        file.write_text(json.dumps(held))
+        return str(file)
+
+    return write
