@@ -17,8 +17,8 @@ import sys
 import traceback
 from typing import Any
 
-from bench.types import Place
 from bench.residency import Mapped, mapped_files
+from bench.types import Place
 from bench.worker import Worker, die_with_parent, load
 
 

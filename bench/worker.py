@@ -41,7 +41,7 @@ from bench.validity import complaint
 class Worker:
     """All reps of one cell in one round.
 
-    Of a fork server's: `imported`, the seconds it spent on the framework, and `mapped`, the files it had in memory then.
+    Of a fork server: `imported`, the seconds it spent on the framework, and `mapped`, the files it had in memory.
     """
 
     def __init__(

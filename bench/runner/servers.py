@@ -214,7 +214,7 @@ class Servers:
         return FreshChild(request, log, threads=key.threads, code=self._code, module=module or "bench.worker")
 
     def imports(self) -> dict[str, Any]:
-        """What was imported for which cells and in how many seconds, `each`; and how long all took, some side by side."""
+        """What was imported for which cells, `each` in how many seconds; and how long all took, some side by side."""
         each = [{**key._asdict(), "seconds": seconds} for key, seconds in sorted(self._seconds.items())]
         return {"seconds": self._waited, "each": each}
 
