@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.catalog import backends, places, suites
 from bench.catalog.scenarios import load
-from bench.cli import compare, run
+from bench.cli import compare, options, run
 from bench.cli.options import config
 from bench.data import dataset, family
 from bench.errors import UsageError
@@ -100,8 +100,8 @@ def test_a_configuration_file_is_read_or_refused(tree, allowed):
         assert "fuzzed.toml" in str(made)
         return
     assert set(made) <= set(allowed)
-    for call in (run.choice, compare.requested):
-        outcome(call, made) if {run.choice: run.CONFIG, compare.requested: compare.CONFIG}[call] is allowed else None
+    for call in (options.choice, compare.requested):
+        outcome(call, made) if {options.choice: run.CONFIG, compare.requested: compare.CONFIG}[call] is allowed else None
 
 
 @fuzzed(broken_text(BACKENDS), quick=40, slow=800)

@@ -97,7 +97,7 @@ def test_a_size_is_read_or_refused(text):
     slow=300,
 )
 def test_numbers_and_words_of_a_run_are_checked(chosen):
-    asked = outcome(run.choice, chosen)
+    asked = outcome(options.choice, chosen)
     if not isinstance(asked, UsageError):
         made = outcome(make, asked)
         assert isinstance(made, UsageError) or made.fits <= 10**6
@@ -105,5 +105,5 @@ def test_numbers_and_words_of_a_run_are_checked(chosen):
 
 @fuzzed(st.floats() | st.sampled_from([1e308, 5e-324]), quick=20, slow=100)
 def test_seconds_are_checked(value):
-    found = outcome(run.positive, "timeout", value)
+    found = outcome(options.positive, "timeout", value)
     assert isinstance(found, UsageError) or 0 < found <= 1e9
