@@ -101,7 +101,9 @@ def test_a_configuration_file_is_read_or_refused(tree, allowed):
         return
     assert set(made) <= set(allowed)
     for call in (options.choice, compare.requested):
-        outcome(call, made) if {options.choice: run.CONFIG, compare.requested: compare.CONFIG}[call] is allowed else None
+        outcome(call, made) if {options.choice: run.CONFIG, compare.requested: compare.CONFIG}[
+            call
+        ] is allowed else None
 
 
 @fuzzed(broken_text(BACKENDS), quick=40, slow=800)
