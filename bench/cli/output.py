@@ -225,6 +225,7 @@ def write_tables(tables: RunTables, target: Path) -> None:
 
 def run_tables(folder: RunFolder) -> RunTables:
     """The stored tables as the reports take them."""
+    from bench.calibrated import ranks_of
     from bench.reports.tables import RunTables
     from bench.store import tables
 
@@ -235,6 +236,7 @@ def run_tables(folder: RunFolder) -> RunTables:
         metrics=tables.read(folder, "metrics"),
         curves=tables.read(folder, "curves"),
         scenarios=manifest["scenarios"],
+        calibrations=ranks_of(folder, manifest),
     )
 
 

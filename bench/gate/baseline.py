@@ -43,11 +43,11 @@ def load(place: str, where: Path = Path()) -> Source:
 
 def _folder(folder: RunFolder) -> RunTables:
     manifest = folder.manifest()
-    read = {name: store.read(folder, name) for name in store.TABLES}
+    fits, metrics, curves = (store.read(folder, name) for name in store.TABLES)
     if folder.damage:
         where, why = next(iter(folder.damage.items()))
         raise UsageError(f"{where} is damaged: {why}")
-    return RunTables(run=manifest, scenarios=manifest["scenarios"], **read)
+    return RunTables(manifest, fits, metrics, curves, manifest["scenarios"])
 
 
 def _file(path: Path, place: str) -> Source:

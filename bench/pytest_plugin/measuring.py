@@ -85,8 +85,8 @@ def measure(
             raise KeyboardInterrupt
         say("scoring")
         score_run(folder, lambda _: None)
-    read = {name: tables.read(folder, name) for name in tables.TABLES}
-    made = RunTables(run=folder.manifest(), scenarios=manifest["scenarios"], **read)
+    fits, metrics, curves = (tables.read(folder, name) for name in tables.TABLES)
+    made = RunTables(folder.manifest(), fits, metrics, curves, manifest["scenarios"])
     if about.get("report"):
         write_tables(made, folder.path)
     return Source(made, str(folder.path), dict(names))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import pandas as pd
 
 from bench.reports.columnar import Rows, Scores, Table, medians, plain, runs_of
 from bench.types import Array
+
+if TYPE_CHECKING:
+    from bench.calibration.quantities import Ranked
 
 SEED = 20260101
 RESAMPLES = 2000
@@ -24,6 +27,7 @@ class RunTables:
     """A run as tables: `run` is run.json, the frames have its tidy columns, `scenarios` describes them by name.
 
     A description may hold `description`, `source`, `family`, `priors`, `fixed_data` and `notes` (list of sentences).
+    `calibrations` are the ranks of cells that a calibration has fitted too, by what its figure is to be called.
     """
 
     run: Mapping[str, Any]
@@ -31,6 +35,7 @@ class RunTables:
     metrics: pd.DataFrame
     curves: pd.DataFrame
     scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibrations: Mapping[str, Ranked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

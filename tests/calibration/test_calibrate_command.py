@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +116,23 @@ def test_other_verbs_take_it_for_what_it_is(controls, bench):
     assert bench("list", "runs", "--results", results, "--json").json[0]["kind"] == "calibration"
     assert "calibration.html" in bench("info", "c", "--results", results).out
     assert "no runs" in bench("query", "select 1", "--results", results).err
+
+
+def test_a_run_s_report_shows_the_calibrations_of_its_cells(controls, bench, tmp_path):
+    path, _, _ = controls
+    shutil.copytree(path / "results", tmp_path / "results")
+    backends = ["-b", "exact.posterior", "-b", "fake.exact[spread=0.5]", "-b", "fake.exact[spread=0.4]"]
+    assert bench("run", "-s", "correlated-rho95", *backends, "--name", "r").code == 0
+    page = (tmp_path / "results" / "r" / "report.html").read_text()
+    shown = re.findall(
+        r"Ranks of the truth among the draws of ([^<]*?) on correlated-rho95 \(calibration c: (\w+)\)", page
+    )
+    assert set(shown) == {("exact.posterior", "calibrated"), ("fake.exact[spread=0.5]", "miscalibrated")}
+    manifest = json.loads((folder(tmp_path) / "run.json").read_text())
+    digests = {cell: [scenario, "changed"] for cell, (scenario, _) in manifest["digests"].items()}
+    (folder(tmp_path) / "run.json").write_text(json.dumps(manifest | {"digests": digests}))
+    assert bench("report", "r").code == 0
+    assert "Ranks of the truth" not in (tmp_path / "results" / "r" / "report.html").read_text()
 
 
 ARGS = ["-s", SCENARIO, "-b", "fake.exact[sleep=0.1]", "--datasets", "25"]

@@ -68,7 +68,9 @@ def pictures(found: Sequence[Section], tables: RunTables) -> Pictures:
     mine += [(s.title, [forest]) for s in found[SCENARIOS:MOST] if (forest := ratio_forest(s, style))]
     made = Pictures(series=[clean(label) for label in style])
     forests = [(title, figure) for title, all_ in mine for figure in all_ if _is_forest(figure)][:MOST]
-    rounds, left = _within(MOST - len(forests), _rounds(mine, figures.of_run(found, style, tables)))
+    rounds, left = _within(
+        MOST - len(forests), _rounds(mine, figures.of_run(found, style, tables, calibrations=tables.calibrations))
+    )
     chosen = [figure for _, figure in (*forests, *(pair for round_ in rounds for pair in round_))]
     drawn = {p.figure.key: p for p in _drawn(chosen)}  # in one go: the figures are drawn beside each other
     made.forests = {title: drawn[figure.key] for title, figure in forests}

@@ -1,0 +1,51 @@
+"""What the calibrations of a results folder say of a run's cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError
+from bench.store.folder import CalibrationFolder, RunFolder
+
+if TYPE_CHECKING:
+    from bench.calibration.quantities import Ranked
+
+
+def ranks_of(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[str, Ranked]:
+    """{cell with the calibration's name: its ranks}, of the cells that a calibration beside the run has fitted.
+
+    It must have named the same cell, with the scenario and the backend's source as they were for the run. One that
+    cannot be read, or has too few data sets for a verdict, says nothing here; its own report does.
+    """
+    cells = {str(entry["id"]): entry for entry in manifest["cells"]}
+    found: dict[str, Ranked] = {}
+    for calibration in CalibrationFolder.all(folder.path.parent):
+        found |= dict(_ranked(calibration, cells))
+    return found
+
+
+def _ranked(folder: CalibrationFolder, cells: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Ranked]]:
+    from bench.calibration.study import trials
+    from bench.calibration.verdict import judge
+
+    try:
+        manifest = folder.manifest()
+        planned, digests = int(manifest["datasets"]), manifest["digests"]
+        mine = [entry for entry in manifest["cells"] if _same(entry, cells, digests)]
+        judged = [judge(entry, planned, trials(folder, entry["id"], planned), ("", "")) for entry in mine]
+    except (UsageError, KeyError, TypeError, ValueError, AttributeError):
+        return
+    for verdict in judged:
+        if verdict.ranked is not None:
+            yield (
+                f"{verdict.backend} on {verdict.scenario} (calibration {folder.name}: {verdict.state})",
+                verdict.ranked,
+            )
+
+
+def _same(entry: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]], digests: Mapping[str, Any]) -> bool:
+    other = cells.get(str(entry["id"]))
+    if other is None:
+        return False
+    return list(digests[entry["id"]]) == [other.get("scenario_digest"), other.get("backend_digest")]
