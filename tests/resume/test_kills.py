@@ -1,18 +1,23 @@
 """SIGKILL at any moment: no finished fit is lost, nothing stays behind, and what is missing is made."""
 
 import random
+import time
 
 import pytest
 
 from tests.resume.conftest import FITS, SELECTION, same, tables
 
-SLOWEST = 4.0
-"""Seconds after which a run of SELECTION has certainly begun to fit, and on an idle machine has finished."""
+LATEST = 1.1
+"""The last moment to kill, in times that a whole run takes here and now: a few end before it."""
 
 
 def kill_and_resume(place, undisturbed, kills, seed):
     """Kill at random moments until so many kills have hit; every run that this breaks off is resumed to its end."""
     drawn, hits, resumed, while_fitting = random.Random(seed), 0, 0, 0
+    began = time.monotonic()
+    place.bench("run", *SELECTION, "--name", "r")
+    whole = time.monotonic() - began
+    place.clear()
     while hits < kills:
         known = place.finished()
         begun = (place.run / "run.json").is_file()
@@ -20,7 +25,7 @@ def kill_and_resume(place, undisturbed, kills, seed):
             place.clear()
         process = place.start("run", *(("--resume", "results/r") if begun else (*SELECTION, "--name", "r")))
         try:
-            process.wait(drawn.uniform(0.3, SLOWEST))
+            process.wait(drawn.uniform(0.1, LATEST * whole))
         except Exception:  # noqa: BLE001 -- still at work: that is the moment
             process.kill()
             process.wait()
@@ -54,7 +59,7 @@ def test_a_few_kills_lose_nothing_and_the_tables_end_up_the_same(place, undistur
 @pytest.mark.slow
 def test_fifty_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
     resumed, while_fitting = kill_and_resume(place, undisturbed, kills=50, seed=1)
-    assert resumed and while_fitting > 10
+    assert resumed and while_fitting >= 5  # fewer would prove little; an idle machine has 20 and more
     place.quiet()
 
 
