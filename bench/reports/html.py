@@ -140,7 +140,7 @@ def _sentence(sentence: Sentence) -> Markup:
 
 def _backend(label: str) -> Markup:
     """A label that may break after a dot, an opening bracket or a comma, and nowhere else."""
-    return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,])|(?=\[)", clean(label)) if piece)
+    return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,_])|(?=\[)", clean(label)) if piece)
 
 
 def _anchor(text: str) -> str:

@@ -104,7 +104,7 @@ def export(tmp_path: Path) -> Any:
     def call(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         base = {k: v for k, v in os.environ.items() if k != "GITHUB_STEP_SUMMARY"}
         return subprocess.run(
-            [sys.executable, "-m", "bench", "export", "linear-cpu", "--results", str(PUBLISHED), *args],
+            [sys.executable, "-m", "bench", "export", "standard-cpu", "--results", str(PUBLISHED), *args],
             cwd=tmp_path,
             env={**base, "PYTHONPATH": str(ROOT), **environment},
             capture_output=True,
@@ -134,7 +134,7 @@ def test_the_command_writes_a_real_run_and_appends_to_the_steps_summary(export: 
 def test_without_a_ci_step_the_command_says_so(export: Any, tmp_path: Path) -> None:
     done = export("--step-summary")
     assert done.returncode == 0 and "GITHUB_STEP_SUMMARY is not set" in done.stderr
-    assert (tmp_path / "linear-cpu-export" / "summary.md").is_file()
+    assert (tmp_path / "standard-cpu-export" / "summary.md").is_file()
 
 
 @pytest.mark.parametrize(
