@@ -7,15 +7,23 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import interrupts
 
 if TYPE_CHECKING:
     from bench.plan import Job, Plan
     from bench.runner.job import Limits
+    from bench.runner.local import Watcher
     from bench.runner.servers import Servers
     from bench.store.folder import RunFolder
+
+    class Verifier(Watcher, Protocol):
+        """Who also wants to see what is verified."""
+
+        def verifies(self, what: str) -> None:
+            """Densities that are being verified; called many times a second."""
+            ...
 
 
 def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> dict[str, Any]:
@@ -65,27 +73,37 @@ def make(
 ) -> int:
     """Verify, fit, score, report, print; the exit code."""
     from bench.cli import output
+
+    with output.Progress(len(jobs), quiet=as_json) as progress:
+        finished = fit(folder, made, jobs, limits, manifest, progress)
+    return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
+
+
+def fit(
+    folder: RunFolder, made: Plan, jobs: list[Job], limits: Limits, manifest: dict[str, Any], watcher: Verifier
+) -> bool:
+    """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found."""
+    from bench.cli import output
     from bench.plan import Plan
     from bench.runner import local
     from bench.verify import gate
 
     cells = {job.planned.cell.id for job in jobs}
     part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
-    with output.Progress(len(jobs), quiet=as_json) as progress:
 
-        def refused(servers: Servers) -> Mapping[str, str]:
-            outcomes = gate.verify(gate.pairs_of(part), progress.verifies, servers=servers)
-            before = {_density(o): o for o in manifest.get("verified", [])}
-            known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
-            manifest["verified"] = list(known.values())
-            manifest["imports"] = servers.imports()
-            folder.write_manifest(manifest)
-            return gate.refused(part, outcomes)
+    def refused(servers: Servers) -> Mapping[str, str]:
+        outcomes = gate.verify(gate.pairs_of(part), watcher.verifies, servers=servers)
+        before = {_density(o): o for o in manifest.get("verified", [])}
+        known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
+        manifest["verified"] = list(known.values())
+        manifest["imports"] = servers.imports()
+        folder.write_manifest(manifest)
+        return gate.refused(part, outcomes)
 
-        finished = local.execute(part, folder, limits, progress, refused, jobs)
+    finished = local.execute(part, folder, limits, watcher, refused, jobs)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
-    return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
+    return finished
 
 
 def _density(outcome: dict[str, Any]) -> tuple[Any, ...]:

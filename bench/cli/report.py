@@ -37,7 +37,7 @@ def report(
     Examples:
       bench report latest
       bench report on-cpu on-gpu
-      bench report results/published/standard-cpu latest --to /tmp/both
+      bench report results/published/standard-cpu latest --to both
     """
     from bench.cli import output
     from bench.store.folder import RunFolder

@@ -58,29 +58,18 @@ def measure(
 
     UsageError, StorageError or OSError where nothing can be written. `about` goes into run.json.
     """
-    from bench.cli.output import now, write_tables
-    from bench.runner import local
-    from bench.runner.servers import Servers
+    from bench.cli.making import fit
+    from bench.cli.output import write_tables
     from bench.scoring import score_run
     from bench.store import tables
-    from bench.verify import gate
 
     folder = RunFolder.create(results, None)
     manifest = _manifest(folder, plan, about)
     jobs = list(plan.jobs())
     watcher = Watcher(say, names, len(jobs))
 
-    def refused(servers: Servers) -> Mapping[str, str]:
-        outcomes = gate.verify(gate.pairs_of(plan), watcher.verifies, servers=servers)
-        manifest["verified"] = [outcome.description() for outcome in outcomes]
-        manifest["imports"] = servers.imports()
-        folder.write_manifest(manifest)
-        return gate.refused(plan, outcomes)
-
     with folder.held():
-        finished = local.execute(plan, folder, limits, watcher, refused, jobs)
-        manifest["finished"], manifest["state"] = now(), "finished" if finished else "interrupted"
-        folder.write_manifest(manifest)
+        finished = fit(folder, plan, jobs, limits, manifest, watcher)
         if not finished:
             raise KeyboardInterrupt
         say("scoring")
