@@ -37,7 +37,7 @@ def verdict(
     if disturbance:
         return Verdict("not trusted", say("{No:b} for {S:i}: {why}.", No="No verdict", S=scenario, why=disturbance))
     if not met:
-        return Verdict("none", _none(scenario, rivals, budget))
+        return Verdict("none", _none(scenario, rivals, budget), _unvouched(rivals))
     if len(met) == 1:
         return Verdict(
             "only one", _only_one(scenario, met[0], rivals), _why_not(rivals, met), leader=met[0].label,
@@ -103,6 +103,16 @@ def _closest(rivals: list[Contender]) -> Sentence:
         error=fmt.error(best.error),
         spread=f" ({fmt.error(spread[0])}–{fmt.error(spread[1])})" if spread else "",
     )
+
+
+def _unvouched(rivals: list[Contender]) -> tuple[Sentence, ...]:
+    """Those whose error is below the target while a diagnostic of their own objects: what objects, in words."""
+    near = [c for c in rivals if c.state == "not converged" and c.error is not None and c.error < TARGET]
+    return tuple(
+        say("{A:b} has error {error} in {t}, but {why}.", A=c.label, error=fmt.error(c.error),
+            t=fmt.seconds(c.seconds), why=_objection(c))
+        for c in sorted(near, key=lambda c: (c.error or 0.0, c.label))
+    )  # fmt: skip
 
 
 def _only_one(scenario: str, leader: Contender, rivals: list[Contender]) -> Sentence:

@@ -105,6 +105,15 @@ def test_none_names_the_closest():
     )
 
 
+def test_none_names_who_was_near_enough_but_is_objected_to_by_its_own_diagnostics():
+    why = "0.250 divergences per 1000 draws"
+    near = replace(off("N", 0.2, 0.002), state="not converged", reason=why)
+    far = replace(off("F", 0.1, 0.5), state="not converged", reason="R-hat 1.2")
+    v = verdict("S", (off("A", 1.0, 0.03), near, far))
+    assert plain(v.sentence).endswith("Closest: A, 0.030.")
+    assert [plain(line) for line in v.why_not] == [f"N has error 0.0020 in 200 ms, but did not converge: {why}."]
+
+
 def test_none_when_nothing_finished_counts_every_outcome():
     v = verdict("S", tuple(Contender(f"b{i}", state) for i, state in enumerate(OUTCOMES)))
     assert v.state == "none"
