@@ -8,6 +8,7 @@ answers it, instead of a worker.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import importlib
@@ -17,6 +18,9 @@ import sys
 import traceback
 from typing import Any
 
+from bench.catalog.backends import backend
+from bench.catalog.scenarios import scenario
+from bench.errors import UsageError
 from bench.residency import Mapped, mapped_files
 from bench.types import Place
 from bench.worker import Worker, die_with_parent, load
@@ -27,11 +31,20 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     seconds = load(framework, place, track, methods)
+    for method in methods:
+        with contextlib.suppress(UsageError):  # a child will say so
+            backend(method)  # kept for the children: reading all there is takes as long as a small fit
     gc.collect()  # and no freezing: a fresh interpreter's collector walks what was imported, too
     _say(answers, {"import": seconds})
-    server, mapped = os.getpid(), mapped_files()
+    server, mapped, met = os.getpid(), mapped_files(), set[str]()
     for line in sys.stdin:
         request = json.loads(line)
+        name = request.get("cell", {}).get("scenario", "")
+        if name and name not in met:
+            met.add(name)
+            with contextlib.suppress(Exception):  # a child will say so
+                scenario(name)  # imports its family, once for all children
+            mapped = mapped_files()
         pid = os.fork()
         if not pid:
             answers.close()

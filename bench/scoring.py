@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench import pool
 from bench.metrics.across import CellScores
 from bench.metrics.curves import Curve, curve
 from bench.metrics.problem import Row
 from bench.metrics.scores import score
-from bench.runner.environment import default_threads
 from bench.store.folder import RunFolder
 from bench.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
-from bench.worker import die_with_parent
 
-TOGETHER = 16
+TOGETHER = 8
 """Fits of one data set that are scored in one go; its reference is made once for them."""
 WORTH_IT = 40
-"""Fits from which other processes are started for it, which takes them most of a second."""
-WATCH_SECONDS = 0.2
+"""Fits from which other processes are started for it, which takes them half a second."""
+IMPORTS = ("bench.scoring", "scipy.interpolate", "scipy.linalg", "scipy.optimize", "scipy.special", "vl_convert")
+"""What scoring needs, some of it late; and what draws the report that follows."""
 
 Progress = Callable[[str], None]
 
@@ -53,11 +50,13 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
 
     A fit whose draws are damaged has no scores, and is in `folder.damage`.
     """
-    from bench.store import tables
-
     manifest = folder.manifest()
     usable = [s for s in stored_fits(folder) if s.record.status == "ok"]
     # by data set, so that each reference is made once and only one is held
+    if len(usable) >= WORTH_IT:
+        pool.start(*IMPORTS)
+    from bench.store import tables  # pandas, beside what is imported there
+
     usable.sort(key=lambda s: (s.entry["scenario_label"], s.record.rep))
     scored = sorted(_scored(folder, usable, manifest["seed"], progress), key=lambda s: s.place)
     metric_rows: list[tuple[Any, ...]] = []
@@ -80,7 +79,7 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     return len(scored)
 
 
-def score_batch(path: Path, batch: Batch, seed: int) -> tuple[list[Scores], dict[str, str]]:
+def score_batch(path: Path, seed: int, batch: Batch) -> tuple[list[Scores], dict[str, str]]:
     """Scores of fits of one data set, and what was found damaged."""
     folder, problems, found = RunFolder(path), Problems(seed), []
     for place, stored in batch.fits:
@@ -94,13 +93,12 @@ def score_batch(path: Path, batch: Batch, seed: int) -> tuple[list[Scores], dict
 
 def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progress) -> Iterator[Scores]:
     """All scores, in any order; in as many processes as there are CPUs where that pays."""
-    batches = list(_batches(usable))
-    processes = min(default_threads(), len(batches)) if len(usable) >= WORTH_IT else 1
-    done = 0
+    batches = sorted(_batches(usable), key=lambda b: -len(b.fits))  # the longest first: they end together
+    task, done = partial(score_batch, folder.path, seed), 0
     for batch, (found, damage) in (
-        _in_processes(folder, batches, seed, progress, processes)
-        if processes > 1
-        else ((b, score_batch(folder.path, b, seed)) for b in batches)
+        pool.each(task, batches, lambda: progress("scoring"))
+        if len(usable) >= WORTH_IT and len(batches) > 1 and pool.size() > 1
+        else ((b, task(b)) for b in batches)
     ):
         done += len(batch.fits)
         progress(f"scoring: {done} of {len(usable)}, {batch.text}")
@@ -114,32 +112,3 @@ def _batches(usable: list[Stored]) -> Iterator[Batch]:
         fits = list(group)
         for at in range(0, len(fits), TOGETHER):
             yield Batch(fits[at : at + TOGETHER])
-
-
-def _in_processes(
-    folder: RunFolder, batches: list[Batch], seed: int, progress: Progress, processes: int
-) -> Iterator[tuple[Batch, tuple[list[Scores], dict[str, str]]]]:
-    """Batches as they are done; whatever `progress` raises ends the processes at once."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(os.getpid(),))
-    try:
-        left: dict[Future[Any], Batch] = {pool.submit(score_batch, folder.path, b, seed): b for b in batches}
-        import bench.store.tables  # noqa: F401 -- pandas, while the others import what they need
-
-        while left:
-            progress("scoring")
-            done, _ = wait(left, WATCH_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                yield left.pop(future), future.result()
-    except BaseException:
-        for process in list(pool._processes.values()):
-            process.kill()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start(parent: int) -> None:
-    """A scoring process: Ctrl-C is its parent's to hear, and it does not outlive that."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent(parent)

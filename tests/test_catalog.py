@@ -1,5 +1,6 @@
 """Scenario and backend files: every mistake names file, key, value and what is allowed."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,19 @@ def test_a_scenario_feels_every_source_of_its_family_and_no_other(monkeypatch, t
     (folder / "deeper.py").write_text("")
     (folder / "other.py").write_text("from scenarios.families import shared\n")
     assert [f.stem for f in _behind(folder, "one")] == ["deep", "deeper", "one", "shared"]
+
+
+def test_what_is_behind_a_family_is_what_a_parser_finds_imported():
+    """Sources are looked through by a pattern, for speed; Python's own parser is the truth."""
+    from bench.catalog.places import root
+    from bench.catalog.scenarios import _behind, families
+
+    folder = root() / "scenarios" / "families"
+    for family in families():
+        found = _behind(folder, family)
+        for file in found:
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scenarios.families"):
+                    inside = (node.module or "").removeprefix("scenarios.families").lstrip(".")
+                    needed = [inside] if inside else [alias.name for alias in node.names]
+                    assert {folder / f"{name}.py" for name in needed} <= set(found), (family, file)

@@ -21,6 +21,8 @@ from bench.verify.outcome import Outcome, Pair
 
 KEPT = ("same", "wrong", "unsupported")
 """Verdicts that follow from the content alone; what ended otherwise may have had another cause."""
+_DISTRIBUTION = {"pyro": "pyro-ppl", "sklearn": "scikit-learn"}
+"""What is not called as the package that it holds."""
 
 
 class Verdicts:
@@ -77,7 +79,10 @@ def _digest(files: Iterable[Path]) -> str:
 @cache
 def versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Versions of Python, of the machine's kind, and of every distribution that can change a density."""
-    owners = importlib.metadata.packages_distributions()
-    own = {name: importlib.metadata.version(name) for package in packages for name in owners.get(package, ())}
-    found = {**host.versions(), **own, "python": platform.python_version(), "machine": platform.machine()}
+    known = host.versions()
+    own: dict[str, str] = {}
+    if unknown := [package for package in packages if _DISTRIBUTION.get(package, package) not in known]:
+        owners = importlib.metadata.packages_distributions()  # a tenth of a second
+        own = {name: importlib.metadata.version(name) for package in unknown for name in owners.get(package, ())}
+    found = {**known, **own, "python": platform.python_version(), "machine": platform.machine()}
     return tuple(sorted(found.items()))

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
 
+from bench import pool
 from bench.reports.clean import clean
 from bench.reports.figures.figure import Figure
 
+WORTH_IT = 12
+"""Figures from which other processes draw: each takes a twentieth of a second, their start half of one."""
 HOOK = r"series-(?:\d+|plain)"
 CLASS = re.compile(r' class="[^"]*"')
 LABEL = re.compile(rf' aria-label="(?:({HOOK})|[^"]*)"')
@@ -26,11 +29,20 @@ def draw(figures: Iterable[Figure]) -> dict[str, str]:
     """{key: SVG}: static, named, its colours in attributes that a style sheet may override.
 
     Every element of a backend has the class that `style.hook` gives it. The same specifications give the same bytes.
-    One after another: the engine is one thread that holds Python's lock, and a second process pays its start again.
+    Many are drawn in several processes: the engine is one thread that holds Python's lock.
     """
+    wanted = list(figures)
+    if len(wanted) < WORTH_IT or pool.size() == 1:
+        return {figure.key: _svg(figure) for figure in wanted}
+    pool.start("bench.reports.figures.drawing", "vl_convert")
+    drawn = {figure.key: svg for figure, svg in pool.each(_svg, wanted, lambda: None)}
+    return {figure.key: drawn[figure.key] for figure in wanted}
+
+
+def _svg(figure: Figure) -> str:
     import vl_convert
 
-    return {f.key: _accessible(str(vl_convert.vegalite_to_svg(f.spec)), f) for f in figures}
+    return _accessible(str(vl_convert.vegalite_to_svg(figure.spec)), figure)
 
 
 def png(figure: Figure, scale: float = 2) -> bytes:

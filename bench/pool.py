@@ -1,0 +1,131 @@
+"""Other processes of this machine, for work that holds Python's lock: scoring and drawing. They end with this one.
+
+They are forked from a process that has imported what they need, so that several cost one import, beside this process's
+own. Nothing here runs while a fit is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import forkserver, resource_tracker
+from types import ModuleType
+from typing import TypeVar
+
+from bench.catalog.places import root
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+WATCH_SECONDS = 0.2
+_running: list[ProcessPoolExecutor] = []
+
+
+def size() -> int:
+    """How many processes there are, or would be: one per CPU."""
+    return len(os.sched_getaffinity(0))
+
+
+def start(*modules: str) -> None:
+    """Begin to import modules where the others will be forked from; does not wait for it, and does it once."""
+    if _running:
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(modules))
+    resource_tracker.ensure_running()  # it would let Ctrl-C through again below
+    with _environment(), _deaf(), _no_main():
+        forkserver.ensure_running()
+    _running.append(ProcessPoolExecutor(size(), context, initializer=_begin))
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], tick: Callable[[], None]
+) -> Iterator[tuple[Item, Result]]:
+    """Items with what the function, known by its name there, makes of them, as they are done.
+
+    `tick` is called a few times a second; whatever it or the function raises ends the processes at once.
+    """
+    start()
+    executor = _running[0]
+    try:
+        with _no_main():
+            left: dict[Future[Result], Item] = {executor.submit(function, item): item for item in items}
+        while left:
+            tick()
+            done, _ = wait(left, WATCH_SECONDS, FIRST_COMPLETED)
+            for future in done:
+                yield left.pop(future), future.result()
+    except BaseException:
+        close()
+        raise
+
+
+def close() -> None:
+    """End them, at work or not."""
+    while _running:
+        executor = _running.pop()
+        for process in list((executor._processes or {}).values()):
+            process.kill()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Ctrl-C is for the first process to hear, and none outlives that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
+
+
+def _end_with_the_first() -> None:
+    # not by die_with_parent: the process that this one is forked from lives on while one of these does
+    first = multiprocessing.parent_process()
+    assert first is not None
+    first.join()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """What is started meanwhile imports this checkout, whatever else has its name in the present folder.
+
+    Its linear algebra has one thread: there is a process per CPU.
+    """
+    paths = filter(None, (str(root()), os.environ.get("PYTHONPATH")))
+    ours = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+    ours |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started meanwhile never hears Ctrl-C, from its first instruction on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """What is started meanwhile does not run the user's script once more, as it would to have its functions."""
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
