@@ -15,12 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _started: list[subprocess.Popen[bytes]] = []
 _watched: dict[str, None] = {}
+_telling = threading.Lock()
 MARK = b"BENCH_MARK="
 REMOVE_SECONDS = 5.0
 """For how long a dying process may still put files where they are being removed."""
@@ -35,7 +37,7 @@ def watch_group(pid: int) -> None:
 
 def release_group(pid: int) -> None:
     """The group is gone."""
-    for key in [k for k in _watched if k.startswith(f"g{pid} ")]:
+    for key in [k for k in list(_watched) if k.startswith(f"g{pid} ")]:
         del _watched[key]
         _tell(f"-{key}")
 
@@ -82,11 +84,12 @@ def close() -> None:
 
 
 def _tell(line: str) -> None:
-    if not _started:
-        _start()
-    elif not _say(_started[0], [line]):
-        _started.clear()  # somebody has killed it
-        _start()
+    with _telling:
+        if not _started:
+            _start()
+        elif not _say(_started[0], [line]):
+            _started.clear()  # somebody has killed it
+            _start()
 
 
 def _start() -> None:
@@ -99,7 +102,7 @@ def _start() -> None:
         cwd="/",
     )
     _started.append(guardian)
-    _say(guardian, [f"+{key}" for key in _watched])
+    _say(guardian, [f"+{key}" for key in list(_watched)])
 
 
 def _say(guardian: subprocess.Popen[bytes], lines: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -115,6 +116,38 @@ def test_whatever_could_change_a_density_is_verified_again(
         frameworks.backend.cache_clear()
     assert len(children) == 2
     assert outcome.verdict == ("wrong" if change == "models" else "same")
+
+
+@pytest.mark.skipif(gate.default_threads() < 2, reason="one CPU: one child at a time")
+def test_children_of_two_precisions_are_at_work_at_once(fakes, fresh_cache, monkeypatch) -> None:
+    together, asked, ticks = threading.Barrier(2, timeout=30), gate._asked, []
+
+    def meet(*given: Any) -> Any:
+        together.wait()  # BrokenBarrierError where the other does not come
+        return asked(*given)
+
+    monkeypatch.setattr(gate, "_asked", meet)
+    both = gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], ticks.append)
+    assert [outcome.dtype for outcome in both] == ["float64", "float32"]
+    assert any(" float32: " in said and " float64: " in said for said in ticks)
+
+
+def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) -> None:
+    at_work = threading.Event()
+
+    def never(tasks: Any, folder: Any, servers: Any, look: Callable[[], None]) -> Any:
+        at_work.set()
+        while True:
+            look()
+            time.sleep(0.01)
+
+    def impatient(text: str) -> None:
+        if at_work.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "_asked", never)
+    with pytest.raises(KeyboardInterrupt):
+        gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], impatient)
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"framework": "crooked"}', ""])

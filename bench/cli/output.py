@@ -89,7 +89,7 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
-        self.total, self.done, self.began = jobs, 0, time.monotonic()
+        self.total, self.done, self.began = jobs, 0, 0.0
         self.plain = quiet or not ERR.is_terminal
         self.quiet, self.verified = quiet, ""
         columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
@@ -116,7 +116,7 @@ class Progress:
 
     def starts(self, job: Job) -> None:
         """Name the cell at work."""
-        cell = job.planned.cell
+        cell, self.began = job.planned.cell, self.began or time.monotonic()
         self.bar.update(self.task, description=f"{cell.scenario_label} × {cell.backend_label}", eta=self._eta())
 
     def waits(self) -> None:
@@ -134,7 +134,7 @@ class Progress:
         if bad:
             ERR.print(f"[{self.done}/{self.total}] {name}: {bad[0].status}: {bad[0].reason}", markup=False)
         elif self.plain:
-            seconds = sum(v for r in records for k, v in r.seconds.items())
+            seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # that is shared
             ERR.print(f"[{self.done}/{self.total}] {name}: ok, {seconds:.1f} s{self._eta(', ')}", markup=False)
 
     def _eta(self, before: str = "") -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False, servers: S
     Children are forked from those of `servers` that have imported what they need.
     """
     found: dict[Key, Outcome] = {}
-    known, problems = frameworks(), Problems()
+    known = frameworks()
     wanted = list({pair.key: pair for pair in pairs}.values())
     verdicts = Verdicts(known[name] for name in {pair.framework for pair in wanted})
     for pair in wanted:
@@ -48,10 +50,10 @@ def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False, servers: S
         elif not again and (kept := verdicts.load(pair, framework)):
             found[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in found), key=_child)
-    for _, together in groupby(left, key=_child):
-        for pair, outcome in _verified(list(together), problems, tick, servers or Servers()):
-            verdicts.store(pair, known[pair.framework], outcome)
-            found[pair.key] = outcome
+    groups = [list(together) for _, together in groupby(left, key=_child)]
+    for pair, outcome in _side_by_side(groups, tick, servers or Servers()):
+        verdicts.store(pair, known[pair.framework], outcome)
+        found[pair.key] = outcome
     return [found[pair.key] for pair in wanted]
 
 
@@ -93,11 +95,42 @@ def _work(pairs: Sequence[Pair]) -> str:
     return f"{framework} {dtype}{'' if device == 'cpu' else f' on {device}'}: {what}"
 
 
-def _verified(
-    pairs: Sequence[Pair], problems: Problems, tick: Tick, servers: Servers
-) -> Iterator[tuple[Pair, Outcome]]:
-    """Outcomes of pairs that share a child; after one that ends it, the rest get another."""
-    tasks = []
+Task = tuple[Pair, Problem]
+Told = tuple[Pair, Outcome]
+
+
+def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, servers: Servers) -> Iterator[Told]:
+    """Outcomes of groups that have a child each, as many children at a time as there are CPUs: nothing is timed."""
+    problems, stop = Problems(), threading.Event()
+
+    def look() -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(default_threads()) as executor:
+        left: dict[Future[list[Told]], str] = {}
+        try:
+            for pairs in groups:
+                tasks, unknown = _tasks(pairs, problems, tick)
+                yield from unknown
+                left[executor.submit(_verified, tasks, servers, look)] = _work(pairs)
+            while left:
+                interrupts.check()
+                tick("; ".join(list(left.values())[: default_threads()]))
+                done, _ = wait(left, child.WATCH_SECONDS, FIRST_COMPLETED)
+                for future in done:
+                    left.pop(future)
+                    yield from future.result()
+        except BaseException:
+            stop.set()
+            for future in left:
+                future.cancel()
+            raise
+
+
+def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Told]]:
+    """What the child of a group is asked, and what cannot be asked."""
+    tasks, unknown = [], []
     for pair in pairs:
         interrupts.check()
         tick(_work(pairs))
@@ -105,17 +138,21 @@ def _verified(
             tasks.append((pair, problems.get(pair.scenario, pair.dtype)))
         except Exception as error:  # noqa: BLE001 -- what its data or family raise, its cells will say in their rows
             text = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            yield pair, unjudged(pair, "unknown", f"the family gives no density here: {text}")
-    while tasks:
+            unknown.append((pair, unjudged(pair, "unknown", f"the family gives no density here: {text}")))
+    return tasks, unknown
+
+
+def _verified(tasks: Sequence[Task], servers: Servers, look: Callable[[], None]) -> list[Told]:
+    """Outcomes of what shares a child; after one that ends it, the rest get another."""
+    found: list[Told] = []
+    while left := tasks[len(found) :]:
         with guardian.scratch("verify") as folder:
-            answers = _asked(tasks, folder, servers, lambda: tick(_work(pairs)))
-        yield from ((pair, outcome) for (pair, _), outcome in zip(tasks, answers, strict=False))
-        tasks = tasks[len(answers) :]
+            answers = _asked(left, folder, servers, look)
+        found += [(pair, outcome) for (pair, _), outcome in zip(left, answers, strict=False)]
+    return found
 
 
-def _asked(
-    tasks: Sequence[tuple[Pair, Problem]], folder: Path, servers: Servers, tick: Callable[[], None]
-) -> list[Outcome]:
+def _asked(tasks: Sequence[Task], folder: Path, servers: Servers, tick: Callable[[], None]) -> list[Outcome]:
     """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
     first, threads, timeout = tasks[0][0], default_threads(), START_SECONDS + TASK_SECONDS * len(tasks)
     for number, (_, problem) in enumerate(tasks):
