@@ -5,24 +5,37 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 
-from bench.compare.ratios import LEAST_LEVEL
+from bench.compare.ratios import LEAST_LEVEL, unpaired
 from bench.doctor import checks
 from bench.doctor.floor import floor_of
 
 
-def test_the_floor_is_half_the_interval_that_compare_prints():
-    rng, between, within, rounds = np.random.default_rng(0), 0.1, 0.05, 10
-    sides = np.exp(rng.normal(0.0, between, (4000, 2, rounds, 1)) + rng.normal(0.0, within, (4000, 2, rounds, 3)))
-    logs = np.log(np.median(sides, axis=3))
-    apart = np.expm1(np.abs(logs[:, 0].mean(axis=1) - logs[:, 1].mean(axis=1)))
-    floors = np.array([floor_of(side[0]).smallest[rounds] for side in sides])
-    reached = (apart > floors).mean()
-    # the spread of one side stands for both, so identical code passes the floor a little more often than the level
-    # says; 4000 pairs give the share an error of 0.3 %
-    assert 0.8 * (1 - LEAST_LEVEL) < reached < 2.0 * (1 - LEAST_LEVEL)
-    slower = (np.expm1(logs[:, 1].mean(axis=1) + np.log1p(2 * floors) - logs[:, 0].mean(axis=1)) > floors).mean()
-    assert slower > 0.95  # a change of twice the floor exceeds it
+@pytest.mark.parametrize(("measured", "compared"), [(3, 5), (5, 5), (5, 10), (10, 10)])
+def test_identical_code_stays_below_the_floor_and_compare_finds_twice_as_much(measured, compared):
+    rng, between, within, trials = np.random.default_rng(0), 0.1, 0.05, 2000
+
+    def rounds(n):
+        return np.exp(rng.normal(0.0, between, (n, 1)) + rng.normal(0.0, within, (n, 3)))
+
+    above = found = 0
+    for _ in range(trials):
+        floor = floor_of(rounds(measured), [compared]).smallest[compared]
+        a, b = (np.log(np.median(rounds(compared), axis=1)) for _ in range(2))
+        above += np.expm1(abs(b.mean() - a.mean())) > floor
+        found += unpaired(a, b + np.log1p(2 * floor)).interval(LEAST_LEVEL)[0] > 0.0
+    # shares of 2000 have an error of 0.4 and 0.5 %
+    assert above / trials < 1.0 - LEAST_LEVEL
+    assert found / trials > 0.95
+
+
+def test_the_floor_of_many_rounds_is_half_the_interval_that_compare_prints():
+    rng, between = np.random.default_rng(0), 0.1
+    made = floor_of(np.exp(rng.normal(0.0, between, (20_000, 1))), [10])
+    apart = np.array([unpaired(*rng.normal(0.0, between, (2, 10))).error for _ in range(4000)])
+    half = np.expm1(-stdtrit(18, (1.0 - LEAST_LEVEL) / 2.0) * np.sqrt(np.mean(apart**2)))
+    assert made.smallest[10] == pytest.approx(half, rel=0.03)  # 4000 pairs and 20 000 rounds tell it to 1 %
 
 
 def test_the_floor_tells_spread_between_children_from_spread_within():

@@ -108,7 +108,7 @@ def _show_floor(floor: Floor, scenario: str, backend: str) -> None:
     )
     for rounds, smallest in floor.smallest.items():
         OUT.print(f"  {rounds} rounds a side: differences below {smallest:.1%} cannot be told from noise")
-    OUT.print("  twice as much is found nearly always; more rounds, fewer neighbours or --threads 1 lower it")
+    OUT.print("  twice as much is found nearly always; more --rounds, fewer neighbours or --threads 1 lower it")
 
 
 def _floor_table(floor: Floor | None) -> dict[str, Any] | None:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import chdtri, stdtrit
 
 from bench.compare.ratios import LEAST_LEVEL
+
+CONFIDENCE = 0.9
 
 
 class Floor(NamedTuple):
@@ -17,7 +19,8 @@ class Floor(NamedTuple):
 
     `between` is the sd of round medians, `within` that of warm reps about their own round's median. Differences below
     `smallest[rounds]` (a ratio minus 1) cannot be told from noise: half the interval of `bench compare`; of twice as
-    much nearly all are found.
+    much nearly all are found. A sd of few rounds may be too small by half, so `smallest` has its upper 90 % limit
+    (chi-squared): the fewer rounds were measured, the less is promised.
     """
 
     between: float
@@ -39,6 +42,7 @@ def floor_of(seconds: Sequence[Sequence[float]], asked: Sequence[int] = (5, 10, 
     between = float(medians.std(ddof=1))
     rest = np.concatenate([one - np.median(one) for one in logs])
     within = math.sqrt(float(np.square(rest).sum()) / max(1, len(rest) - len(logs)))
-    level = 1.0 - (1.0 - LEAST_LEVEL) / 2.0
-    smallest = {n: math.expm1(float(stdtrit(2 * n - 2, level)) * between * math.sqrt(2.0 / n)) for n in asked}
+    level, freedom = 1.0 - (1.0 - LEAST_LEVEL) / 2.0, len(medians) - 1
+    at_most = between * math.sqrt(freedom / float(chdtri(freedom, CONFIDENCE)))
+    smallest = {n: math.expm1(float(stdtrit(2 * n - 2, level)) * at_most * math.sqrt(2.0 / n)) for n in asked}
     return Floor(between, within, len(logs), max(len(one) for one in logs), smallest)
