@@ -1,4 +1,4 @@
-"""Which pages of mapped files a process has in memory: a forked child has those of its server only as it touches them.
+"""Peak memory, and the file pages that a forked child lacks of its server's.
 
 A fresh interpreter maps the files that its imports touch; a fork shares them without having them in its page tables. So
 the peak of a child that was forked lacks what its server had and it has not touched since, which is counted here.
@@ -6,6 +6,7 @@ the peak of a child that was forked lacks what its server had and it has not tou
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from io import FileIO
 from pathlib import Path
@@ -24,6 +25,18 @@ class Mapped(NamedTuple):
 
     start: int
     present: npt.NDArray[np.bool_]
+
+
+def peak_bytes() -> int:
+    """This process's largest resident memory so far, that of the program it was before its last exec left out.
+
+    getrusage(2) counts that in: a child of a large process would start with its parent's.
+    """
+    try:
+        fields = dict(line.split(":", 1) for line in (SELF / "status").read_text().splitlines())
+        return int(fields["VmHWM"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def mapped_files() -> list[Mapped]:

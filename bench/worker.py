@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import re
-import resource
 import signal
 import sys
 import time
@@ -149,8 +148,9 @@ class Worker:
         if record.cold:
             record.seconds["import"] = self.import_seconds
         _split(record)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        record.peak_rss_bytes = peak + residency.untouched(self.mapped)  # as if it had done the import itself
+        record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(
+            self.mapped
+        )  # as if it had done the import itself
         record.os_threads = _os_threads()
         if self.runtime is not None:
             record.peak_device_bytes = self.runtime.peak_device_bytes()

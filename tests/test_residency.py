@@ -1,4 +1,4 @@
-"""Pages of mapped files, held against a file whose every page is known to have been touched or not."""
+"""Peak memory of programs of known size, and mapped files of which every page is known to be touched or not."""
 
 from __future__ import annotations
 
@@ -51,3 +51,24 @@ def test_a_fork_lacks_the_file_pages_of_its_server_until_it_touches_them(tmp_pat
 def test_a_system_that_does_not_tell_counts_as_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(residency, "SELF", tmp_path)
     assert residency.mapped_files() == [] and residency.untouched([]) == 0
+
+
+@pytest.mark.skipif(not (residency.SELF / "status").is_file(), reason="the system has no /proc/self/status")
+def test_the_peak_is_that_of_this_program_and_not_of_its_large_parent():
+    child = "from bench import residency; a = b'x' * (80 * 2**20); del a; print(residency.peak_bytes())"
+    parent = (
+        f"import subprocess, sys; ballast = b'x' * (400 * 2**20)\n"
+        f"print(subprocess.run([sys.executable, '-c', {child!r}], capture_output=True, text=True).stdout)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", parent], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    # an interpreter with NumPy and the 80 MiB that it gave back; getrusage says over 400
+    assert 80 * 2**20 < int(done.stdout) < 200 * 2**20
+
+
+def test_a_system_without_proc_gives_what_getrusage_says(tmp_path, monkeypatch):
+    said = residency.peak_bytes()
+    monkeypatch.setattr(residency, "SELF", tmp_path)
+    assert residency.peak_bytes() >= 0.5 * said
