@@ -58,6 +58,11 @@ class Measure:
         return self.unit in MACHINE_UNITS
 
     @property
+    def trimmed(self) -> bool:
+        """Whether extreme rounds count less: those of seconds, which a machine disturbs in bursts."""
+        return self.unit in ("s", "1/s")
+
+    @property
     def threshold(self) -> str:
         """`5 %`, `2×`, `1 nats`."""
         return worded(self.limit, self.scale, self.unit)

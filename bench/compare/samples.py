@@ -105,11 +105,15 @@ def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) 
     if left and len(left) == min(map(len, whole)):
         change = np.array([right[unit] - left[unit] for unit in left])
         identical = measure.per == "fit" and not change.any()
-        return (paired(change), "") if len(change) >= MIN_UNITS or identical else (None, _few(measure, len(change)))
+        return (
+            (paired(change, trim=measure.trimmed), "")
+            if len(change) >= MIN_UNITS or identical
+            else (None, _few(measure, len(change)))
+        )
     if (least := min(map(len, whole))) < MIN_UNITS:
         return None, _few(measure, least)
     first, second = (np.array(list(side.values())) for side in whole)
-    return unpaired(first, second), ""
+    return unpaired(first, second, trim=measure.trimmed), ""
 
 
 def _few(measure: Measure, n: int) -> str:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri, stdtrit
 
-from bench.compare.ratios import LEAST_LEVEL
+from bench.compare.ratios import LEAST_LEVEL, centered, cut
+from bench.types import Array
 
 CONFIDENCE = 0.9
 
@@ -42,7 +43,17 @@ def floor_of(seconds: Sequence[Sequence[float]], asked: Sequence[int] = (5, 10, 
     between = float(medians.std(ddof=1))
     rest = np.concatenate([one - np.median(one) for one in logs])
     within = math.sqrt(float(np.square(rest).sum()) / max(1, len(rest) - len(logs)))
-    level, freedom = 1.0 - (1.0 - LEAST_LEVEL) / 2.0, len(medians) - 1
-    at_most = between * math.sqrt(freedom / float(chdtri(freedom, CONFIDENCE)))
-    smallest = {n: math.expm1(float(stdtrit(2 * n - 2, level)) * at_most * math.sqrt(2.0 / n)) for n in asked}
+    smallest = {n: math.expm1(_half_interval(medians, n)) for n in asked}
     return Floor(between, within, len(logs), max(len(one) for one in logs), smallest)
+
+
+def _half_interval(medians: Array, n: int) -> float:
+    """Of log seconds, for n rounds a side of a spread like this one's: trimmed as `bench compare` trims them."""
+    trim = min(cut(n), cut(len(medians))) > 0
+    here = centered(medians, trim=trim)
+    left, here_left = (m - 2 * (cut(m) if trim else 0) for m in (n, len(medians)))
+    # the error of a mean of n, from that of a mean of as many as were measured
+    scale = (n - 1) / (left * (left - 1)) / ((len(medians) - 1) / (here_left * (here_left - 1)))
+    at_most = here.variance * here.freedom / float(chdtri(here.freedom, CONFIDENCE))
+    level = 1.0 - (1.0 - LEAST_LEVEL) / 2.0
+    return float(stdtrit(2 * left - 2, level)) * math.sqrt(2.0 * at_most * scale)
