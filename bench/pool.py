@@ -25,6 +25,7 @@ Result = TypeVar("Result")
 
 WATCH_SECONDS = 0.2
 _running: list[ProcessPoolExecutor] = []
+_refused: list[bool] = []
 
 
 def size() -> int:
@@ -33,14 +34,21 @@ def size() -> int:
 
 
 def start(*modules: str) -> None:
-    """Begin to import modules where the others will be forked from; does not wait for it, and does it once."""
-    if _running:
+    """Begin to import modules where the others will be forked from; does not wait for it, and does it once.
+
+    Where the system grants none (no room for a socket's file, or a path too long for one), `each` works in this one.
+    """
+    if _running or _refused:
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
-    resource_tracker.ensure_running()  # it would let Ctrl-C through again below
-    with _environment(), _deaf(), _no_main():
-        forkserver.ensure_running()
+    try:
+        resource_tracker.ensure_running()  # it would let Ctrl-C through again below
+        with _environment(), _deaf(), _no_main():
+            forkserver.ensure_running()
+    except OSError:
+        _refused.append(True)
+        return
     _running.append(ProcessPoolExecutor(size(), context, initializer=_begin))
 
 
@@ -52,6 +60,11 @@ def each(
     `tick` is called a few times a second; whatever it or the function raises ends the processes at once.
     """
     start()
+    if not _running:
+        for item in items:
+            tick()
+            yield item, function(item)
+        return
     executor = _running[0]
     try:
         with _no_main():
@@ -68,6 +81,7 @@ def each(
 
 def close() -> None:
     """End them, at work or not."""
+    _refused.clear()
     while _running:
         executor = _running.pop()
         for process in list((executor._processes or {}).values()):

@@ -64,6 +64,14 @@ def test_they_import_this_checkout_whatever_lies_in_the_present_folder(tmp_path)
     assert out.strip() == str(ROOT / "bench" / "types.py"), err
 
 
+def test_without_a_place_for_a_socket_the_work_is_done_here(tmp_path):
+    long = tmp_path / ("x" * 120)  # a socket's path has 107 bytes at most
+    long.mkdir()
+    script = "import os\nfrom bench import pool\nprint(list(pool.each(abs, [-1, -2], lambda: None)))\n"
+    out, err = started(tmp_path, script, TMPDIR=str(long)).communicate(timeout=60)
+    assert out == "[(-1, 1), (-2, 2)]\n" and not err
+
+
 WORKS = """
 import time
 from bench import pool
