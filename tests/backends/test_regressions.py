@@ -51,6 +51,7 @@ def test_map_methods_end_at_the_optimum_they_name(
         np.testing.assert_allclose(point[parameter], value, atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["logistic", "robust-df"])
 @pytest.mark.parametrize(("name", "settings"), [("numpyro.nuts", {}), ("torch.metropolis", {"draws": 4000, "thin": 8})])
 def test_samplers_agree_with_the_reference(
