@@ -74,7 +74,8 @@ def _not_enough(scenario: str, met: list[Contender], rivals: list[Contender], sh
             "{A:b} was {of} error {target}, in {t} warm.", A=first.label, of=of, target=f"{TARGET}",
             t=fmt.seconds(first.seconds),
         )  # fmt: skip
-    return sentence + say("No backend met error {target}. ", target=f"{TARGET}") + _closest(rivals)
+    near = tuple(part for one in _unvouched(rivals) for part in (*say(" "), *one))
+    return sentence + say("No backend met error {target}. ", target=f"{TARGET}") + _closest(rivals) + near
 
 
 def _none(scenario: str, rivals: list[Contender], budget: str) -> Sentence:

@@ -114,6 +114,14 @@ def test_none_names_who_was_near_enough_but_is_objected_to_by_its_own_diagnostic
     assert [plain(line) for line in v.why_not] == [f"N has error 0.0020 in 200 ms, but did not converge: {why}."]
 
 
+def test_too_few_reps_name_whom_a_diagnostic_objects_to_as_well_once():
+    near = replace(off("N", 0.2, 0.002), state="not converged", reason="R-hat 1.011", reps=2)
+    v = verdict("S", (replace(off("A", 1.0, 0.03), reps=2), near))
+    assert v.state == "not enough"
+    said = " ".join([plain(v.sentence), *map(plain, v.why_not)])
+    assert said.count("N has error 0.0020 in 200 ms, but did not converge: R-hat 1.011.") == 1
+
+
 def test_none_when_nothing_finished_counts_every_outcome():
     v = verdict("S", tuple(Contender(f"b{i}", state) for i, state in enumerate(OUTCOMES)))
     assert v.state == "none"
