@@ -28,17 +28,14 @@ _running: list[ProcessPoolExecutor] = []
 _refused: list[bool] = []
 
 
-def size() -> int:
-    """How many processes there are, or would be: one per CPU."""
-    return len(os.sched_getaffinity(0))
-
-
 def start(*modules: str) -> None:
     """Begin to import modules where the others will be forked from; does not wait for it, and does it once.
 
-    Where the system grants none (no room for a socket's file, or a path too long for one), `each` works in this one.
+    One per CPU. On one CPU, and where the system grants none (no room for a socket's file, or a path too long for one),
+    `each` works in this one.
     """
-    if _running or _refused:
+    count = len(os.sched_getaffinity(0))
+    if _running or _refused or count == 1:
         return
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
@@ -49,7 +46,7 @@ def start(*modules: str) -> None:
     except OSError:
         _refused.append(True)
         return
-    _running.append(ProcessPoolExecutor(size(), context, initializer=_begin))
+    _running.append(ProcessPoolExecutor(count, context, initializer=_begin))
 
 
 def each(
@@ -90,8 +87,7 @@ def close() -> None:
 
 
 def _begin() -> None:
-    """Ctrl-C is for the first process to hear, and none outlives that."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """None outlives the first process."""
     threading.Thread(target=_end_with_the_first, daemon=True).start()
 
 
@@ -126,8 +122,8 @@ def _environment() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """What is started meanwhile never hears Ctrl-C, from its first instruction on."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """What is started meanwhile, and what comes of it, hears neither Ctrl-C nor a closed terminal: the first does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     try:
         yield
     finally:

@@ -52,11 +52,11 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     """
     manifest = folder.manifest()
     usable = [s for s in stored_fits(folder) if s.record.status == "ok"]
-    # by data set, so that each reference is made once and only one is held
     if len(usable) >= WORTH_IT:
         pool.start(*IMPORTS)
     from bench.store import tables  # pandas, beside what is imported there
 
+    # by data set, so that each reference is made once and only one is held
     usable.sort(key=lambda s: (s.entry["scenario_label"], s.record.rep))
     scored = sorted(_scored(folder, usable, manifest["seed"], progress), key=lambda s: s.place)
     metric_rows: list[tuple[Any, ...]] = []
@@ -97,7 +97,7 @@ def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progre
     task, done = partial(score_batch, folder.path, seed), 0
     for batch, (found, damage) in (
         pool.each(task, batches, lambda: progress("scoring"))
-        if len(usable) >= WORTH_IT and len(batches) > 1 and pool.size() > 1
+        if len(usable) >= WORTH_IT
         else ((b, task(b)) for b in batches)
     ):
         done += len(batch.fits)

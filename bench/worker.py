@@ -148,9 +148,8 @@ class Worker:
         if record.cold:
             record.seconds["import"] = self.import_seconds
         _split(record)
-        record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(
-            self.mapped
-        )  # as if it had done the import itself
+        # as if it had done the import itself
+        record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(self.mapped)
         record.os_threads = _os_threads()
         if self.runtime is not None:
             record.peak_device_bytes = self.runtime.peak_device_bytes()

@@ -81,7 +81,7 @@ list(pool.each(time.sleep, [100.0, 101.0], said))
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_the_first_process_and_only_that_speaks_of_ctrl_c(tmp_path, how):
     mark = {MARK: f"pool{os.getpid()}{how}"}
     process = started(tmp_path, WORKS, **mark)
@@ -90,7 +90,7 @@ def test_nothing_outlives_the_first_process_and_only_that_speaks_of_ctrl_c(tmp_p
     deadline = time.monotonic() + 30
     while len(list(marked(mark))) < 3 and time.monotonic() < deadline:  # it, the one they are forked from, and one
         time.sleep(0.05)
-    if how == signal.SIGINT:
+    if how != signal.SIGKILL:
         os.killpg(process.pid, how)  # as a terminal does
     else:
         process.kill()

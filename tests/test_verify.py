@@ -137,9 +137,11 @@ def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) ->
 
     def never(tasks: Any, folder: Any, servers: Any, look: Callable[[], None]) -> Any:
         at_work.set()
-        while True:
+        until = time.monotonic() + 30.0
+        while time.monotonic() < until:
             look()
             time.sleep(0.01)
+        raise AssertionError("nobody told this child to end")
 
     def impatient(text: str) -> None:
         if at_work.is_set():

@@ -32,7 +32,7 @@ def draw(figures: Iterable[Figure]) -> dict[str, str]:
     Many are drawn in several processes: the engine is one thread that holds Python's lock.
     """
     wanted = list(figures)
-    if len(wanted) < WORTH_IT or pool.size() == 1:
+    if len(wanted) < WORTH_IT:
         return {figure.key: _svg(figure) for figure in wanted}
     pool.start("bench.reports.figures.drawing", "vl_convert")
     drawn = {figure.key: svg for figure, svg in pool.each(_svg, wanted, lambda: None)}

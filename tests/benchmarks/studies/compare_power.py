@@ -16,6 +16,7 @@ import numpy as np
 from bench.compare.measures import MEASURES
 from bench.compare.ratios import LEAST_LEVEL, Estimate, common_level, paired, unpaired
 from bench.compare.verdicts import verdict_on
+from bench.doctor.floor import floor_of
 
 BETWEEN, WITHIN, WARM = 0.14, 0.08, 2
 SLOWER = (1.05, 1.10, 1.28, round(math.exp(2 * BETWEEN), 2), 1.5, 2.0)
@@ -80,6 +81,26 @@ def family(rng: np.random.Generator, n: int, cells: int, sims: int, *, slow: flo
     return wrong / (sims * (cells - (slow != 1.0))), any_wrong / sims, found / sims
 
 
+def bursts(rng: np.random.Generator, share: float, sims: int, *, rounds: int = 10) -> None:
+    """Quiet children, but a share that a neighbour slows to 1.1 to 1.5 times their seconds, as on a shared machine."""
+
+    def side() -> np.ndarray:
+        hit = rng.random((sims, rounds)) < share
+        return 0.012 * rng.standard_normal((sims, rounds)) + hit * rng.uniform(0.1, 0.42, (sims, rounds))
+
+    a, same, slower = side(), side(), side()
+    floors = np.array([floor_of(np.exp(one)[:, None], [rounds]).smallest[rounds] for one in side()])
+    planted = slower + np.log1p(2.0 * floors)[:, None]
+    for name, method in (("Welch t", welch_t), ("Yuen t", yuen_t)):
+        alarms = np.mean([method(x, y).p_value < 1.0 - LEAST_LEVEL for x, y in zip(a, same, strict=True)])
+        found = [
+            np.mean([method(x, y).interval(LEAST_LEVEL)[0] > 0.0 for x, y in zip(a, b, strict=True)])
+            for b in (slower + 0.05, planted)
+        ]
+        print(f"  {share:3.0%} of children, {name:7s}  A/A {alarms:.3f}   slower by 5 % {found[0]:.3f}, by twice the "
+              f"doctor's floor {found[1]:.3f}")  # fmt: skip
+
+
 def main() -> None:
     rng = np.random.default_rng(20260101)
     sims = 2000
@@ -99,6 +120,9 @@ def main() -> None:
                     numbers = " ".join(f"{p:.3f}" for p in power)
                     different = alarm["worse"] + alarm["better"]
                     print(f"  {name:8s} at {level:.0%}   A/A {different:.3f} (same: {alarm['same']:.3f})   {numbers}")
+    print(f"\nbursts, 10 rounds, at {LEAST_LEVEL:.0%}")
+    for share in (0.03, 0.06, 0.15):
+        bursts(rng, share, sims)
     print("\n24 cells compared at once, at the common level (400 simulations)")
     for n in (5, 10, 20):
         wrong, anyone, _ = family(rng, n, 24, 400)
