@@ -457,7 +457,7 @@ class Family(Protocol):
 
 
 class Clock(Protocol):
-    """What `fit` gets to mark its phases; see `bench.clock`."""
+    """What `fit` gets to mark its phases; see `bench.measure.clock`."""
 
     def __call__(self, phase: str) -> AbstractContextManager[None]:
         """Time a phase; `"warmup+sample"` is one program, split afterwards by gradients."""

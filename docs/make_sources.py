@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from bench.reports import format as fmt
-from bench.reports.sections import Row, sections
-from bench.reports.tables import RunTables
+from bench.analysis.sections import Row, sections
+from bench.analysis.tables import RunTables
 from bench.store.folder import RunFolder
 from bench.store.tables import read
+from bench.words import format as fmt
 
 SYSTEMS = {
     "S0": "Bayesian linear regression with SGD, Adam and NUTS (torch and NumPyro)",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.metrics.chains import MIN_DRAWS, diagnose
+from bench.score.chains import MIN_DRAWS, diagnose
 from bench.types import Array, Arrays, Dataset, Family, Fit
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)

@@ -12,11 +12,11 @@ from typing import Protocol
 from bench.calibration.trial import Trial
 from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
+from bench.measure import child
+from bench.measure.environment import default_threads
+from bench.measure.fresh import FreshChild
+from bench.measure.job import free_memory, how
 from bench.plan import Plan, Planned
-from bench.runner import child
-from bench.runner.environment import default_threads
-from bench.runner.fresh import FreshChild
-from bench.runner.job import free_memory, how
 from bench.store import logs
 from bench.store.folder import CalibrationFolder, tail, write_bytes, write_json
 from bench.types import derive_seed

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import worker
 from bench.calibration.ranks import place
 from bench.calibration.trial import Trial
-from bench.clock import WallClock
 from bench.data import calibration_data, dataset, family
+from bench.measure import worker
+from bench.measure.clock import WallClock
 from bench.store.folder import Record
 from bench.store.ledger import Ledger
 from bench.types import Dataset, Fit, derive_seed

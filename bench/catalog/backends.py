@@ -283,3 +283,7 @@ def _type(annotation: ast.expr) -> str | tuple[Any, ...]:
         words = _literal("an option's type", annotation.slice)
         return words if isinstance(words, tuple) else (words,)
     raise ValueError(f"option type {ast.unparse(annotation)} is not int, float, bool, str or Literal")
+
+
+IMPORTED: Mapping[str, str] = {"pyro-ppl": "pyro", "jaxlib": "jax", "scikit-learn": "sklearn"}
+"""Names under which packages are imported, where they differ."""

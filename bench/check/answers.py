@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from bench.metrics import chains
-from bench.metrics.problem import flatten
+from bench.score import chains
+from bench.score.problem import flatten
 from bench.types import Checkpoint, Dataset, Family, Fit, Reference
 
 TIMED = {"warmup", "sample", "warmup+sample"}

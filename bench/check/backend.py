@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import guardian
 from bench.catalog.backends import BackendInfo
 from bench.catalog.scenarios import families
 from bench.check import answers
@@ -18,10 +17,10 @@ from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
 from bench.data import family
 from bench.errors import NoReference
-from bench.references import reference
-from bench.runner import child
-from bench.runner.fresh import FreshChild
-from bench.runner.job import free_memory, how
+from bench.measure import child, guardian
+from bench.measure.fresh import FreshChild
+from bench.measure.job import free_memory, how
+from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.durable import write_json
 from bench.store.folder import Record, RunFolder

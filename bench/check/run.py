@@ -11,10 +11,10 @@ from bench.check.findings import Finding, note, ok, problem
 from bench.check.tables import tables
 from bench.data import dataset
 from bench.errors import UsageError
+from bench.measure.validity import complaint
+from bench.score.stored import DamagedDraws, Stored, load_fit
 from bench.store.folder import Record, RunFolder
-from bench.stored import DamagedDraws, Stored, load_fit
 from bench.types import Dataset
-from bench.validity import complaint
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")
 Records = Mapping[tuple[str, int], Record]

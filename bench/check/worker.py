@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from bench import worker
 from bench.check.trials import data_of
+from bench.measure import worker
 from bench.store.folder import Record
 from bench.types import Dataset
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from bench.ab.sides import Side
+    from bench.analysis.tables import RunTables
     from bench.compare.rows import Comparison
+    from bench.compare.sides import Side
     from bench.plan import Choice, Job
-    from bench.reports.tables import RunTables
 
 LETTERS = ("a", "b")
 
@@ -82,7 +82,7 @@ def ab(
         raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
     if seconds is not None and not seconds > 0:
         raise UsageError(f"--seconds {seconds} is not allowed; above 0")
-    from bench.ab.sides import are_contenders
+    from bench.compare.sides import are_contenders
 
     if are_contenders((base, head)) and (backend or suite or not scenario):
         raise UsageError("two backends are compared on the scenarios of -s NAME, without -b and --suite")
@@ -106,13 +106,13 @@ def _measure(
     form: str,
     everything: bool,
 ) -> int:
-    from bench import guardian
-    from bench.ab import sides as ab_sides
-    from bench.ab.session import Session, schedule
     from bench.cli import output, signals
     from bench.cli.compare import CODES, NO_BASELINE, compared, requested
+    from bench.compare import sides as ab_sides
+    from bench.compare.session import Session, schedule
     from bench.compare.verdicts import has_baseline
-    from bench.runner.job import Limits
+    from bench.measure import guardian
+    from bench.measure.job import Limits
 
     looks = schedule(*rounds)
     asked = replace(requested(request), looks=len(looks))
@@ -158,9 +158,9 @@ def _folders(
     """Two run folders with their manifests, of no rounds yet; what has a wrong target in this checkout is refused."""
     import time
 
-    from bench.ab.sides import Side
     from bench.cli import output
     from bench.cli.making import start_manifest
+    from bench.compare.sides import Side
     from bench.store.folder import RunFolder
     from bench.verify import gate
 
@@ -208,13 +208,13 @@ def _open_pairs(found: Comparison, pair: tuple[Side, Side]) -> set[int]:
 
 def _score(side: Side, *, quiet: bool) -> None:
     """Score with the side's own code, since another revision's scenarios may make other data."""
-    from bench import guardian
     from bench.cli import output
-    from bench.runner.environment import default_threads, environment
+    from bench.measure import guardian
+    from bench.measure.environment import default_threads, environment
 
     with output.Status(f"scoring {side.source.label}", quiet=quiet) as status:
         if side.source.code is None:
-            from bench.scoring import score_run
+            from bench.score.run import score_run
 
             score_run(side.folder, status.update)
             output.write_reports(side.folder)
@@ -232,7 +232,7 @@ def _show(
     found: Comparison, names: tuple[str, str], pair: tuple[Side, Side], form: str, everything: bool, code: int
 ) -> None:
     from bench.cli import output
-    from bench.compare import document, markdown, text
+    from bench.present.comparison import document, markdown, text
 
     sides = [side.source.label for side in pair]
     if form == "json":

@@ -146,9 +146,9 @@ def _resumed(results: Path, name: str, given: dict[str, Any]) -> tuple[Calibrati
 
 def _changes(folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any]) -> list[str]:
     """What has changed since its beginning that could change a fit; nothing where no fit is missing."""
-    from bench import host
     from bench.calibration import study
     from bench.errors import UsageError
+    from bench.measure import host
 
     datasets = int(manifest["datasets"])
     stored = {p.cell.id: study.trials(folder, p.cell.id, datasets) for p in plan.cells}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bench.calibration.trial import Trial
     from bench.calibration.verdict import Verdict
     from bench.plan import Plan, Planned
-    from bench.reports.calibration import Calibration
+    from bench.present.calibration import Calibration
     from bench.store.folder import CalibrationFolder
 
 EVERY = 10.0
@@ -89,8 +89,9 @@ def write(
 ) -> Calibration:
     """Tables, pictures, calibration.md and calibration.html from the stored data sets; the report is given back."""
     from bench.calibration import tables
-    from bench.reports import calibration_html, calibration_text
-    from bench.reports.calibration import Calibration
+    from bench.present import calibration_text
+    from bench.present.calibration import Calibration
+    from bench.present.html import calibration as calibration_html
     from bench.store import tables as store
     from bench.store.folder import write_bytes
 
@@ -108,7 +109,7 @@ def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> tuple[dict[
     """SVG of each cell that has ranks, also written as PNG; and why there are none."""
     from bench.cli.plot import stem
     from bench.errors import UsageError
-    from bench.plots import canvas, ecdf
+    from bench.present.plots import canvas, ecdf
 
     drawn: dict[str, str] = {}
     names = [stem(v.scenario, v.backend) for v in verdicts]
@@ -130,7 +131,7 @@ def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> tuple[dict[
 
 def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: bool) -> None:
     """The table, where the report is, and, when interrupted, how to go on."""
-    from bench.reports import calibration_text
+    from bench.present import calibration_text
 
     if as_json:
         outcome = {"calibration": folder.name, "path": folder.path, "report": folder.report, "exit": code}

@@ -59,7 +59,7 @@ def info(
     """
     from bench.catalog import places
     from bench.errors import unknown
-    from bench.metrics.catalog import METRICS
+    from bench.score.catalog import METRICS
     from bench.store.folder import every
 
     if name in places.scenario_files():
@@ -133,7 +133,7 @@ def _suites(_: Path) -> list[dict[str, Any]]:
 
 
 def _metrics(_: Path) -> list[dict[str, Any]]:
-    from bench.metrics.catalog import METRICS
+    from bench.score.catalog import METRICS
 
     return [
         {
@@ -228,7 +228,7 @@ def _budget_info(name: str) -> str:
 
 
 def _metric_info(name: str) -> str:
-    from bench.metrics.catalog import ALL, METRICS
+    from bench.score.catalog import ALL, METRICS
 
     m = METRICS[name]
     return "\n".join(

@@ -48,7 +48,7 @@ def check(
     with signals.patience(), output.Status("looking", quiet=json_) as status:
 
         def progress(text: str) -> None:
-            from bench import interrupts
+            from bench.measure import interrupts
 
             interrupts.check()
             status.update(text)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from bench.analysis.tables import RunTables
     from bench.compare.rows import Comparison, Request
-    from bench.reports.tables import RunTables
     from bench.store.folder import RunFolder
 
 CODES = {"ok": 0, "regression": 1, "not comparable": 6}
@@ -76,11 +76,11 @@ def compare(
     made = compared(_baseline(results, a), judged, request)
     code = CODES[made.outcome]
     if form == "json":
-        from bench.compare import document
+        from bench.present.comparison import document
 
         output.print_json(document.render(made, code=code))
     else:
-        from bench.compare import markdown, text
+        from bench.present.comparison import markdown, text
 
         render = text.render if form == "text" else markdown.render
         sys.stdout.write(render(made, everything=bool(chosen.get("all"))))

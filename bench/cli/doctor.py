@@ -54,12 +54,12 @@ def doctor(
 
 def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, quiet: bool) -> Floor:
     """Run the work in a temporary folder, and read its floor; UsageError where the fits do not end well."""
-    from bench import guardian, plan
+    from bench import plan
     from bench.cli import signals
     from bench.cli.output import Progress
     from bench.doctor.floor import floor_of
     from bench.errors import UsageError
-    from bench.runner import local
+    from bench.measure import guardian, local
     from bench.store.folder import RunFolder
     from bench.types import PHASES
 

@@ -50,10 +50,10 @@ def export(
       bench export latest --format bmf -m seconds_total -m ess_per_gradient
       bench export latest --format summary --step-summary
     """
-    from bench import bridges
     from bench.cli.options import word
     from bench.cli.output import OUT, warn
     from bench.errors import unknown
+    from bench.present import export as bridges
     from bench.store.folder import RunFolder
 
     formats = list(dict.fromkeys(format_ or (["summary"] if step_summary else ["csv"])))
@@ -96,8 +96,8 @@ def _tables(folder: RunFolder, form: str) -> list[Path]:
 
 def _texts(folder: RunFolder, formats: list[str], metrics: list[str]) -> dict[str, str]:
     """{file name: text} for other tools."""
-    from bench import bridges
     from bench.cli.output import run_tables
+    from bench.present import export as bridges
 
     return bridges.files(run_tables(folder), formats, metrics or bridges.DEFAULT) if formats else {}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bench.gate.verdict import Verdict
+    from bench.compare.gate import Verdict
 
 
 def gate(
@@ -55,10 +55,10 @@ def gate(
     Exit codes: 0 ok · 1 regression · 2 usage · 3 a fit of RUN failed · 5 no baseline · 6 not comparable.
     """
     from bench.cli import options, output
-    from bench.gate import baseline as sources
-    from bench.gate.rules import rules
-    from bench.gate.verdict import judge
-    from bench.gate.words import as_json, render
+    from bench.compare import baseline as sources
+    from bench.compare.gate import judge
+    from bench.compare.rules import rules
+    from bench.present.gate import as_json, render
 
     form = options.word("format", format_, ("text", "markdown", "json"))
     given = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}

@@ -13,9 +13,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bench.combined import Source
+    from bench.analysis.combined import Source
     from bench.compare.measures import Measure
-    from bench.history.series import Series
+    from bench.compare.series import Series
     from bench.store.folder import RunFolder
 
 REGRESSION, NOTHING = 1, 4
@@ -66,8 +66,8 @@ def history(
     from bench.cli import output
     from bench.cli.options import word
     from bench.compare.measures import MEASURES
+    from bench.compare.series import series
     from bench.errors import UsageError, unknown
-    from bench.history.series import series
 
     word("format", format_, FORMATS)
     if not 0.001 <= level <= 0.5:
@@ -87,8 +87,8 @@ def history(
 
 def _sources(results: Path, since: str | None) -> list[Source]:
     """Every run that can be read, from `since` on; what cannot be is named on stderr."""
+    from bench.analysis.combined import Source
     from bench.cli import output
-    from bench.combined import Source
     from bench.errors import UsageError
     from bench.store.folder import RunFolder
 
@@ -127,8 +127,8 @@ def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
 def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:
     """Whether a scenario and a backend, both with what is in their brackets, are asked for; UsageError for a name that
     no run has."""
+    from bench.analysis.tables import label
     from bench.errors import unknown
-    from bench.reports.tables import label
 
     cells = {
         (str(row["scenario"]), label(row))
@@ -155,14 +155,14 @@ def _rendered(found: list[Series], measure: Measure, *, form: str, level: float,
     if form == "json":
         import json
 
-        from bench.history import document
+        from bench.present.history import document
 
         return json.dumps(document.render(found, measure, level=level, code=code), indent=1, allow_nan=False) + "\n"
     if form == "html":
-        from bench.history import html
+        from bench.present.history import html
 
         return html.render(found, measure, level=level)
-    from bench.history import markdown, text
+    from bench.present.history import markdown, text
 
     render = text.render if form == "text" else markdown.render
     return render(found, measure, level=level, everything=everything)

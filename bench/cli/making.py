@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench import interrupts
+from bench.measure import interrupts
 
 if TYPE_CHECKING:
+    from bench.measure.job import Limits
+    from bench.measure.local import Watcher
+    from bench.measure.servers import Servers
     from bench.plan import Job, Plan
-    from bench.runner.job import Limits
-    from bench.runner.local import Watcher
-    from bench.runner.servers import Servers
     from bench.store.folder import RunFolder
 
     class Verifier(Watcher, Protocol):
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> dict[str, Any]:
     """Write run.json before the first fit, so that a run killed at any moment says what it meant to do."""
-    from bench import __version__, host
+    from bench import __version__
     from bench.catalog.places import root
     from bench.cli.output import now
-    from bench.runner.environment import default_threads
+    from bench.measure import host
+    from bench.measure.environment import default_threads
 
     commit, dirty = host.commit(root())
     manifest: dict[str, Any] = {
@@ -84,8 +85,8 @@ def fit(
 ) -> bool:
     """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found."""
     from bench.cli import output
+    from bench.measure import local
     from bench.plan import Plan
-    from bench.runner import local
     from bench.verify import gate
 
     cells = {job.planned.cell.id for job in jobs}
@@ -117,7 +118,7 @@ def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool
 
     shown = None
     if score:
-        from bench.scoring import score_run  # here: a machine that only fits need not have what scoring needs
+        from bench.score.run import score_run  # here: a machine that only fits need not have what scoring needs
 
         with output.Status("scoring", quiet=as_json) as status:
 

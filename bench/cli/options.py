@@ -12,8 +12,8 @@ from bench.catalog import toml
 from bench.errors import UsageError, shown, unknown
 
 if TYPE_CHECKING:
+    from bench.measure.job import Limits
     from bench.plan import Choice
-    from bench.runner.job import Limits
 
 Scenarios = Annotated[
     list[str] | None,
@@ -108,7 +108,7 @@ def choice(chosen: dict[str, Any]) -> Choice:
 
 def limits(chosen: dict[str, Any]) -> Limits:
     """What a child may take, and how it is made; UsageError."""
-    from bench.runner.job import Limits
+    from bench.measure.job import Limits
 
     return Limits(
         timeout=positive("timeout", chosen.get("timeout")),

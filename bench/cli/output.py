@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from bench.analysis.tables import RunTables
     from bench.plan import Job, Plan
-    from bench.reports.tables import RunTables
     from bench.store.folder import Record, RunFolder
 
 OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -212,7 +212,8 @@ def write_reports(folder: RunFolder, to: Path | None = None) -> RunTables:
 def write_tables(tables: RunTables, target: Path) -> None:
     """The reports of these tables, into a folder that is made where there is none."""
     from bench.errors import UsageError
-    from bench.reports import html, markdown
+    from bench.present import markdown
+    from bench.present.html import report as html
     from bench.store.folder import write_bytes
 
     try:
@@ -225,8 +226,8 @@ def write_tables(tables: RunTables, target: Path) -> None:
 
 def run_tables(folder: RunFolder) -> RunTables:
     """The stored tables as the reports take them."""
-    from bench.calibrated import ranks_of
-    from bench.reports.tables import RunTables
+    from bench.analysis.calibrated import ranks_of
+    from bench.analysis.tables import RunTables
     from bench.store import tables
 
     manifest = folder.manifest()
@@ -252,7 +253,7 @@ def show_outcome(folder: RunFolder, code: int, *, as_json: bool, tables: RunTabl
         print_json(said | {"exit": code})
         return
     if tables:
-        from bench.reports import terminal
+        from bench.present import terminal
 
         OUT.print(terminal.summary(tables))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))

@@ -10,7 +10,7 @@ import typer
 from bench.cli.results import Results, Run
 
 if TYPE_CHECKING:
-    from bench.plots.subject import Subject
+    from bench.present.plots.subject import Subject
     from bench.store.folder import RunFolder
 
 
@@ -46,10 +46,10 @@ def plot(
       bench plot latest -s s0-uniform -b 'torch.adam[lr=0.1]' --kind loss --out loss.svg
       bench plot latest -s s1-known-noise -b 'pyro.*' --kind predictive --rep 1
     """
-    from bench import plots
     from bench.cli.output import ERR, OUT
     from bench.errors import UsageError, unknown
-    from bench.plots import canvas
+    from bench.present import plots
+    from bench.present.plots import canvas
     from bench.store.folder import RunFolder
 
     if kind not in plots.KINDS:
@@ -76,8 +76,8 @@ def _subjects(
     folder: RunFolder, scenario: str, backends: list[str], rep: int | None
 ) -> tuple[list[tuple[str, Subject]], list[str]]:
     """Every chosen fit once, with the id of its cell, by scenario; and why others have none."""
-    from bench.plots.subject import Subject
-    from bench.stored import DamagedDraws, Problems, choose, load_scored
+    from bench.present.plots.subject import Subject
+    from bench.score.stored import DamagedDraws, Problems, choose, load_scored
 
     choices = [choose(folder, scenario, name, rep) for name in backends]
     chosen = {s.entry["id"]: s for found, _ in choices for s in found}
@@ -100,7 +100,7 @@ def _subjects(
 
 def _applicable(subjects: list[tuple[str, Subject]], kind: str) -> tuple[list[tuple[str, Subject]], list[str]]:
     """The fits that the kind applies to, and why the others are left out."""
-    from bench import plots
+    from bench.present import plots
 
     reasons = [plots.why_not(kind, subject) for _, subject in subjects]
     return [s for s, reason in zip(subjects, reasons, strict=True) if not reason], [r for r in reasons if r]

@@ -59,8 +59,8 @@ def combined_name(folders: list[RunFolder]) -> str:
 
 
 def _side_by_side(folders: list[RunFolder], target: Path) -> None:
+    from bench.analysis.combined import Source, combine
     from bench.cli import output
-    from bench.combined import Source, combine
     from bench.errors import UsageError
 
     places = [folder.path.resolve() for folder in folders]

@@ -21,7 +21,7 @@ def score(run: Run, results: Results = Path("results")) -> None:
       bench score results/20261121-101500      a run made elsewhere with --no-score
     """
     from bench.cli import output
-    from bench.scoring import score_run
+    from bench.score.run import score_run
     from bench.store.folder import RunFolder
 
     folder = RunFolder.open(results, run)

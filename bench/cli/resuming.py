@@ -24,9 +24,9 @@ def resume(
     as_json: bool,
 ) -> None:
     """A run that goes on; UsageError where it is given other options or could not be like its beginning."""
-    from bench import resume as left
     from bench.cli import output
     from bench.errors import UsageError
+    from bench.measure import resume as left
     from bench.store.folder import RunFolder
 
     if refused := [f"--{k.replace('_', '-')}" for k in given if k not in (*ANEW, "results")]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from bench import guardian, interrupts
+from bench.measure import guardian, interrupts
 
 INTERRUPTED = 130
 _patient: list[bool] = []

@@ -1,68 +1,137 @@
-"""A comparison as a JSON document: full precision, no NaN, no infinity."""
+"""A run inside the JSON that pytest-benchmark writes, so that the file alone is a baseline.
+
+The file stays pytest-benchmark's own (`machine_info`, `commit_info`, `benchmarks`, `datetime`, `version`), with:
+
+    benchmarks[i]            every benchmark that was tried, failed ones too
+      .name .fullname .group   `s4-linear/torch.adam`, the same below the folder it was collected in, the scenario
+      .stats                   of the warm seconds of every fit; all null where some fit did not finish
+      .extra_info              what it came to: see bench/pytest_plugin/facts.py
+    posterior_bench          the run
+      .schema                  1
+      .run                     run.json without cells: id, started, bench, commit, dirty, host, versions, seed, …
+      .names                   {cell: name of its benchmark}
+      .deselected              names that were left out on purpose (-k, -m, --deselect)
+      .cells                   {cell: {"fits": {column: value}, "scores": {metric: values}}}
+
+A column of fits is a list with a value per rep, in the order of `rep`, or one value where all reps have the same; a
+score is a list with a value per rep, null where that fit has none. Numbers have full precision; one that is not finite
+is the text "inf", "-inf" or "nan", for JSON has no such number.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.compare import words
-from bench.compare.rows import Comparison, Row
+import pandas as pd
 
-SCHEMA = 1
+from bench.analysis.tables import RunTables, split
+from bench.compare.measures import MEASURES
+from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
 
-
-def render(made: Comparison, *, code: int) -> dict[str, Any]:
-    """Every row whatever its verdict; `exit` is the exit code. An infinite end of an interval is null."""
-    return {
-        "schema": SCHEMA,
-        "a": made.a,
-        "b": made.b,
-        "outcome": made.outcome,
-        "exit": code,
-        "headline": words.headline(made),
-        "cells": made.cells,
-        "level": made.level,
-        "tests": made.tests,
-        "counts": made.counts(),
-        "machine": list(made.machine),
-        "harness": list(made.harness),
-        "versions": list(made.versions),
-        "fail_on": list(made.gates),
-        "unchecked": list(made.unchecked),
-        "warnings": list(made.warnings),
-        "rows": [_row(row) for row in made.rows],
-    }
+KEY, SCHEMA = "posterior_bench", 1
+RUN = (
+    "id",
+    "command",
+    "pytest",
+    "started",
+    "finished",
+    "bench",
+    "commit",
+    "dirty",
+    "host",
+    "versions",
+    "threads",
+    "seed",
+)
+COLUMNS = tuple(c for c in FITS_COLUMNS if c not in ("run", "cell", "rep", "log_tail", "notes"))
+SCORES = frozenset(m.metric for m in MEASURES.values() if m.metric)
 
 
-def _row(row: Row) -> dict[str, Any]:
-    low, high = row.interval or (None, None)
-    e = row.estimate
-    return {
-        "cell": row.cell,
-        "scenario": row.scenario,
-        "backend": row.backend,
-        "metric": row.metric,
-        "verdict": row.verdict,
-        "regression": row.regression,
-        "advisory": row.advisory,
-        "scale": row.scale,
-        "unit": row.unit,
-        "threshold": row.threshold,
-        "a": _finite(row.a),
-        "b": _finite(row.b),
-        "change": _finite(row.change),
-        "low": _finite(low),
-        "high": _finite(high),
-        "hides": _finite(row.hides),
-        "per": row.per,
-        "paired": e.paired if e else None,
-        "n_a": e.n_a if e else None,
-        "n_b": e.n_b if e else None,
-        "p_value": e.p_value if e else None,
-        "reason": row.reason,
-        "flags": list(row.flags),
-    }
+def render(tables: RunTables, names: Mapping[str, str], deselected: Iterable[str] = ()) -> dict[str, Any]:
+    """What stands under `posterior_bench`."""
+    cells = {}
+    for cell, mine in split(tables).items():
+        reps = [int(r) for r in mine.fits["rep"]]
+        fits = {c: _short([plain(v) for v in mine.fits[c]]) for c in COLUMNS if c in mine.fits}
+        whole = mine.metrics[(mine.metrics["part"] == "") & mine.metrics["rep"].notna()]
+        scores: dict[str, dict[int, Any]] = {}
+        for metric, rep, value in zip(whole["metric"], whole["rep"], whole["value"], strict=True):
+            if metric in SCORES:
+                scores.setdefault(str(metric), {})[int(rep)] = plain(value)
+        cells[cell] = {
+            "fits": {"rep": reps, **fits},
+            "scores": {name: [found.get(rep) for rep in reps] for name, found in sorted(scores.items())},
+        }
+    run = {key: tables.run[key] for key in RUN if key in tables.run}
+    return {"schema": SCHEMA, "run": run, "names": dict(names), "deselected": sorted(deselected), "cells": cells}
 
 
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
+def tables(document: Any) -> RunTables:
+    """The run of a file that `render` had a part in; ValueError says why there is none."""
+    held = document.get(KEY) if isinstance(document, dict) else None
+    if not isinstance(held, dict):
+        raise ValueError(f"it has no {KEY}: not written by `pytest --bench-suite … --benchmark-json`")
+    if held.get("schema") != SCHEMA:
+        raise ValueError(f"schema {held.get('schema')!r}, this version reads schema {SCHEMA}; make it again")
+    try:
+        run = {"id": "baseline", **dict(held["run"])}
+        fits = [row for cell, entry in held["cells"].items() for row in _fits(run["id"], cell, entry["fits"])]
+        by_cell = {(row["cell"], row["rep"]): row for row in fits}
+        metrics = [row for cell, e in held["cells"].items() for row in _scores(by_cell, cell, e)]
+        made = (
+            typed(pd.DataFrame(fits, columns=FITS_COLUMNS)),
+            typed(pd.DataFrame(metrics, columns=METRICS_COLUMNS)),
+            typed(pd.DataFrame(columns=CURVES_COLUMNS)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ValueError(f"its {KEY} is damaged: {type(error).__name__}: {error}") from None
+    return RunTables(run, *made)
+
+
+def names(document: Mapping[str, Any]) -> dict[str, str]:
+    """{cell: name of its benchmark} of such a file."""
+    return {str(k): str(v) for k, v in (document.get(KEY, {}).get("names") or {}).items()}
+
+
+def plain(value: Any) -> Any:
+    """A table's value as strict JSON takes it; None where there is none."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _short(values: list[Any]) -> Any:
+    return values[0] if all(type(v) is type(values[0]) and v == values[0] for v in values) else values
+
+
+def _fits(run: str, cell: str, columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    reps = [int(rep) for rep in columns["rep"]]
+    if wrong := [c for c, v in columns.items() if isinstance(v, list) and len(v) != len(reps)]:
+        raise ValueError(f"cell {cell} has {len(reps)} reps, but not so many values of {', '.join(wrong)}")
+    return [
+        {"run": run, "cell": cell, "rep": rep, "log_tail": "", "notes": ""}
+        | {c: _number(v[i] if isinstance(v, list) else v) for c, v in columns.items() if c in COLUMNS}
+        for i, rep in enumerate(reps)
+    ]
+
+
+def _scores(fits: Mapping[tuple[str, int], Mapping[str, Any]], cell: str, entry: Mapping[str, Any]) -> Any:
+    reps = entry["fits"]["rep"]
+    for metric, values in entry["scores"].items():
+        for rep, value in zip(reps, values, strict=True):
+            if value is not None:
+                row = fits[cell, int(rep)]
+                about = {k: row[k] for k in ("run", "cell", "scenario", "backend", "rep")}
+                yield about | {"metric": metric, "part": "", "value": float(value)}
+
+
+def _number(value: Any) -> Any:
+    return float(value) if value in ("inf", "-inf", "nan") else value

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.metrics.catalog import METRICS, Metric
+from bench.score.catalog import METRICS, Metric
 
 Scale = Literal["ratio", "difference"]
 Unit = Literal["round", "fit"]

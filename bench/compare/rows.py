@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.compare.expressions import Expression
 from bench.compare.measures import DEFAULT, MISSING, STATUS, Scale
-from bench.compare.ratios import Estimate
+from bench.stats.intervals import Estimate
 
 Verdict = Literal["worse", "better", "same", "inconclusive", "new", "missing", "code-changed", "other-machine"]
 VERDICTS: tuple[Verdict, ...] = (

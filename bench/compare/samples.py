@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from bench.analysis.tables import CellTables
 from bench.compare.measures import COLUMNS, Measure
-from bench.compare.ratios import MIN_UNITS, Estimate, paired, unpaired
-from bench.reports.tables import CellTables
+from bench.stats.intervals import MIN_UNITS, Estimate, paired, unpaired
 
 Values = Mapping[int, float]
 """A value per rep."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from bench.analysis.tables import CellTables
 from bench.compare.measures import STATUS
 from bench.compare.rows import Row, Verdict
-from bench.reports.tables import CellTables
 
 WRONG = ("failed", "crashed", "timeout", "memory", "invalid", "unsupported")
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bench.compare import changes
+from bench.analysis import changes
+from bench.analysis.sections import VARYING
+from bench.analysis.tables import CellTables, RunTables, label, split
 from bench.compare.expressions import check_cells, last
 from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
-from bench.compare.ratios import Estimate, common_level
 from bench.compare.rows import COMPARED, Comparison, Request, Row, Verdict
 from bench.compare.samples import Finished, finished, sample
 from bench.compare.state import status_row
 from bench.compare.warnings import warnings
-from bench.reports.sections import VARYING
-from bench.reports.tables import CellTables, RunTables, label, split
+from bench.stats.intervals import Estimate, common_level
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Iterator
 from statistics import median
 
+from bench.analysis.sections import disturbance
+from bench.analysis.tables import RunTables
 from bench.compare.expressions import parse
 from bench.compare.measures import MEASURES, STATUS
-from bench.compare.ratios import MIN_UNITS
 from bench.compare.rows import Comparison, Request, Row
-from bench.reports import format as fmt
-from bench.reports.sections import disturbance
-from bench.reports.tables import RunTables
+from bench.stats.intervals import MIN_UNITS
+from bench.words import format as fmt
 
 NAMED = 3
 """How many cells a sentence names before it counts the rest."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bench import host, noise
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
-from bench.runner.environment import THREAD_VARIABLES, default_threads
+from bench.measure import host, noise
+from bench.measure.environment import THREAD_VARIABLES, default_threads
 
 State = Literal["ok", "note", "warning"]
 CPUS = Path("/sys/devices/system/cpu")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtri, stdtrit
 
-from bench.compare.ratios import LEAST_LEVEL, centered, cut
+from bench.stats.intervals import LEAST_LEVEL, centered, cut
 from bench.types import Array
 
 CONFIDENCE = 0.9

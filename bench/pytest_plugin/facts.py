@@ -21,11 +21,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.gate.document import plain
-from bench.metrics.catalog import METRICS
-from bench.reports.clean import clean
-from bench.reports.tables import CellTables, middle
+from bench.analysis.tables import CellTables, middle
+from bench.compare.document import plain
+from bench.score.catalog import METRICS
 from bench.types import BAD_STATUSES
+from bench.words.clean import clean
 
 if TYPE_CHECKING:
     from bench.plan import Planned

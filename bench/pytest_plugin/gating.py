@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bench.gate.baseline import NoBaseline, Source, baseline, usable
-from bench.gate.document import names, tables
-from bench.gate.rules import Rules
+from bench.compare.baseline import NoBaseline, Source, baseline, usable
+from bench.compare.document import names, tables
+from bench.compare.rules import Rules
 
 
 def baseline_of(config: pytest.Config, rules: Rules) -> Source | NoBaseline:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.gate.baseline import Source
+from bench.analysis.tables import RunTables
+from bench.compare.baseline import Source
+from bench.measure.job import Limits
 from bench.plan import Job, Plan
-from bench.reports.tables import RunTables
-from bench.runner.job import Limits
 from bench.store.folder import Record, RunFolder
 
 Say = Callable[[str], None]
@@ -60,7 +60,7 @@ def measure(
     """
     from bench.cli.making import fit
     from bench.cli.output import write_tables
-    from bench.scoring import score_run
+    from bench.score.run import score_run
     from bench.store import tables
 
     folder = RunFolder.create(results, None)

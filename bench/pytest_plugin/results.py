@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.analysis.tables import split
+from bench.compare.baseline import Source
 from bench.errors import escaped
-from bench.gate.baseline import Source
 from bench.plan import Planned
 from bench.pytest_plugin.facts import facts
-from bench.reports.tables import split
 
 if TYPE_CHECKING:
     from bench.pytest_plugin.items import Benchmark

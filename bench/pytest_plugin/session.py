@@ -23,9 +23,9 @@ import pytest
 from bench.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from bench.gate.baseline import Source
-    from bench.gate.rules import Rules
-    from bench.gate.verdict import Verdict
+    from bench.compare.baseline import Source
+    from bench.compare.gate import Verdict
+    from bench.compare.rules import Rules
     from bench.plan import Choice, Plan
     from bench.pytest_plugin.items import Benchmark
     from bench.pytest_plugin.results import Result
@@ -84,7 +84,7 @@ class BenchSession:
         return choice({k: v for k, v in chosen.items() if v not in (None, [])})
 
     def _rules(self) -> Rules:
-        from bench.gate.rules import rules
+        from bench.compare.rules import rules
 
         given = {"fail_on": self.option("gate"), "baseline": self.option("baseline")}
         given["strict"] = self.option("gate_strict")
@@ -137,11 +137,11 @@ class BenchSession:
                 self._measure()
 
     def _measure(self) -> None:
-        from bench import guardian
+        from bench.measure import guardian
+        from bench.measure.job import Limits
         from bench.plan import Plan
         from bench.pytest_plugin.measuring import measure
         from bench.pytest_plugin.results import results
-        from bench.runner.job import Limits
 
         disabled = self.config._benchmarksession.disabled  # type: ignore[attr-defined]
         cells = tuple(_once(item.planned) if disabled else item.planned for item in self.selected)
@@ -180,7 +180,7 @@ class BenchSession:
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         """Put the failed benchmarks back, and the run beside them."""
-        from bench.gate import document
+        from bench.compare import document
         from bench.pytest_plugin.results import failed_entry
 
         if self.source is None:
@@ -196,7 +196,7 @@ class BenchSession:
     @cached_property
     def verdict(self) -> Verdict | None:
         """The gate's, or what failed; None where no fit was made or nothing is wrong and no gate was asked for."""
-        from bench.gate.verdict import Verdict, counted, judge, unfinished
+        from bench.compare.gate import Verdict, counted, judge, unfinished
         from bench.pytest_plugin.gating import baseline_of
 
         if self.source is None:
@@ -230,7 +230,7 @@ class BenchSession:
             return
         session.exitstatus = verdict.code or session.exitstatus
         if file := self.option("gate_json"):
-            from bench.gate.words import as_json
+            from bench.present.gate import as_json
 
             Path(file).write_text(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n")
 
@@ -243,7 +243,7 @@ class BenchSession:
         if self.problem:
             terminalreporter.write_line(self.problem)
         elif verdict is not None:
-            from bench.gate.words import headline, render
+            from bench.present.gate import headline, render
 
             text = render(verdict, form="text") if self.gated else headline(verdict)
             terminalreporter.write_line(text.rstrip())

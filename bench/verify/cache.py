@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from bench import host
 from bench.catalog.places import cache_folder, root
+from bench.measure import host
 from bench.store.folder import write_json
 from bench.types import digest_of
 from bench.verify.frameworks import Framework

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from bench import guardian, interrupts
+from bench.measure import child, guardian, interrupts
+from bench.measure.environment import default_threads
+from bench.measure.job import free_memory, how
+from bench.measure.servers import Key as ServerKey
+from bench.measure.servers import Servers
 from bench.plan import Plan
-from bench.runner import child
-from bench.runner.environment import default_threads
-from bench.runner.job import free_memory, how
-from bench.runner.servers import Key as ServerKey
-from bench.runner.servers import Servers
 from bench.store.folder import write_json
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare

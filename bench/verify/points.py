@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import NoReference
-from bench.references import reference
+from bench.reference.cache import reference
 from bench.types import Array, Dataset, DType, Family, derive_seed
 
 NEAR, POSTERIOR, FAR = 32, 32, 8

@@ -15,10 +15,10 @@ import numpy as np
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
+from bench.measure.worker import load, main, verdict
 from bench.store.folder import write_json
 from bench.types import Array, Dataset, Place
 from bench.verify.expected import observations
-from bench.worker import load, main, verdict
 
 CHUNK = 10_000_000
 """Observations × points that a framework is given at once."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import pareto
 from bench.errors import NoReference
+from bench.stats import pareto
 from bench.types import Array, Dataset
 from scenarios.families import modes, priors, transforms
 from scenarios.families.student_mixtures import StudentMixture

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.clock import WallClock
+from bench.measure.clock import WallClock
 from bench.types import Budget, Dataset, Fit, Parameter, Place, Prior
 
 NORMAL = Prior("normal", (0.0, 10.0))

@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.analysis.sections import sections
+from bench.analysis.tables import RunTables
 from bench.catalog.scenarios import scenario
-from bench.clock import WallClock
 from bench.data import dataset, family
-from bench.metrics import chains
-from bench.metrics.across import CellScores
-from bench.metrics.curves import curve
-from bench.metrics.problem import Problem, Scored
-from bench.metrics.scores import score
-from bench.reports.sections import sections
-from bench.reports.sentence import plain
-from bench.reports.tables import RunTables
+from bench.measure.clock import WallClock
+from bench.score import chains
+from bench.score.across import CellScores
+from bench.score.curves import curve
+from bench.score.problem import Problem, Scored
+from bench.score.scores import score
 from bench.types import Dataset
+from bench.words.sentence import plain
 
 pytestmark = pytest.mark.needs("pyro", "numpyro")
 

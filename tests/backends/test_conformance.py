@@ -13,10 +13,10 @@ import pytest
 from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files
 from bench.check import answers
-from bench.clock import WallClock
 from bench.data import family
+from bench.measure.clock import WallClock
+from bench.measure.validity import complaint
 from bench.types import Dataset, Fit, Place, Prior
-from bench.validity import complaint
 
 FAMILIES = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
 DATASETS = {key: name for key, name in FAMILIES.items() if find_spec(f"scenarios.families.{name}")}

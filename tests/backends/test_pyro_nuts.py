@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.catalog.scenarios import scenario
-from bench.clock import WallClock
 from bench.data import dataset, family
+from bench.measure.clock import WallClock
 from bench.types import Dataset, Diverged, Prior, Unsupported
 
 pytestmark = pytest.mark.needs("pyro")

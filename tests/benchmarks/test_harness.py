@@ -15,14 +15,15 @@ import pytest
 from bench import plan
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
-from bench.metrics.problem import Problem, Scored
-from bench.metrics.scores import score
-from bench.reports import html, markdown
+from bench.present import markdown
+from bench.present.html import report as html
+from bench.score.problem import Problem, Scored
+from bench.score.scores import score
 from bench.store import arrays, tables
 from bench.store.folder import Record, RunFolder
 from bench.types import Dataset, Fit
 from tests.conftest import ROOT
-from tests.reports.conftest import canned
+from tests.present.conftest import canned
 
 Often = Callable[..., Any]
 CHAINS, DRAWS, SCALARS = 4, 1000, 1000

@@ -9,9 +9,10 @@ from bench.calibration.bands import counts
 from bench.calibration.quantities import rank_all
 from bench.calibration.ranks import LOG_LIKELIHOOD
 from bench.calibration.verdict import judge
-from bench.plots import canvas, ecdf
-from bench.reports import calibration_html, calibration_text
-from bench.reports.calibration import Calibration
+from bench.present import calibration_text
+from bench.present.calibration import Calibration
+from bench.present.html import calibration as calibration_html
+from bench.present.plots import canvas, ecdf
 from tests.calibration.test_verdict import ENTRY, trials
 
 U = (np.arange(200) + 0.5) / 200

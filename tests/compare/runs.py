@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.reports.tables import RunTables
+from bench.analysis.tables import RunTables
 from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
 
 HOST = {

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.compare import document, markdown, text, words
 from bench.compare.expressions import parse
-from bench.compare.ratios import Estimate
 from bench.compare.rows import Comparison, Request, Row
 from bench.compare.verdicts import compare
+from bench.present.comparison import document, markdown, text, words
+from bench.stats.intervals import Estimate
 from tests.compare.runs import HOST, Cell, run
 
 LOUD = {"between": 0.14, "within": 0.08}

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import strategies as st
 
 from bench.cli import main, signals
-
-from .inputs import SELECTORS, WORDS, spliced
-from .properties import assert_sentence, fuzzed
+from tests.fuzz.inputs import SELECTORS, WORDS, spliced
+from tests.fuzz.properties import assert_sentence, fuzzed
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-cli-"))
 PATHS = ["../x", "/etc", "..", "", ".", "a/b", "latest", "x" * 300, "\n", "\0", "~", "\udcff", "r\n", "-x", "/dev/null"]

@@ -19,9 +19,8 @@ from bench.data import dataset, family
 from bench.errors import UsageError
 from bench.plan import _described
 from bench.types import Scenario, digest_of
-
-from .inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated, toml_file
-from .properties import fuzzed, outcome
+from tests.fuzz.inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated, toml_file
+from tests.fuzz.properties import fuzzed, outcome
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 SMALL = 20_000

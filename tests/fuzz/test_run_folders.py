@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 from bench.cli import catalog, output
 from bench.errors import UsageError
 from bench.plan import Choice, make
-from bench.reports import markdown, provenance
+from bench.present import markdown, provenance
 from bench.store.folder import Record, RunFolder
 from bench.store.tables import fits_table
-
-from .inputs import JSON_VALUES, broken_text, mutated
-from .properties import fuzzed, outcome
+from tests.fuzz.inputs import JSON_VALUES, broken_text, mutated
+from tests.fuzz.properties import fuzzed, outcome
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-runs-"))
 PLAN = make(Choice(scenarios=["s0-uniform"], backends=["numpy.gd", "exact.posterior"]))

@@ -14,9 +14,8 @@ from bench.compare import expressions
 from bench.errors import UsageError
 from bench.plan import Choice, make
 from bench.selection import expand, parse, sweeps
-
-from .inputs import EXTREMES, SELECTORS, VALUES, WORDS, spliced
-from .properties import fuzzed, outcome
+from tests.fuzz.inputs import EXTREMES, SELECTORS, VALUES, WORDS, spliced
+from tests.fuzz.properties import fuzzed, outcome
 
 EXPRESSIONS = [
     "seconds_total>10%", "b2_avg>2x", "ess_per_second<20%", "elpd<4", "s4-linear/torch.*:seconds_total>20%", "missing",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scipy.special import stdtrit
 
-from bench.compare.ratios import LEAST_LEVEL
+from bench.stats.intervals import LEAST_LEVEL
 from tests.conftest import ROOT
 from tests.pytest_plugin.conftest import Ended, Project
 

@@ -5,7 +5,7 @@ import pytest
 
 from bench.data import dataset
 from bench.plan import Choice, make
-from bench.references import reference
+from bench.reference.cache import reference
 
 SUITES = ("classic", "hard")
 

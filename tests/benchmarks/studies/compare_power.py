@@ -14,9 +14,9 @@ import math
 import numpy as np
 
 from bench.compare.measures import MEASURES
-from bench.compare.ratios import LEAST_LEVEL, Estimate, common_level, paired, unpaired
 from bench.compare.verdicts import verdict_on
 from bench.doctor.floor import floor_of
+from bench.stats.intervals import LEAST_LEVEL, Estimate, common_level, paired, unpaired
 
 BETWEEN, WITHIN, WARM = 0.14, 0.08, 2
 SLOWER = (1.05, 1.10, 1.28, round(math.exp(2 * BETWEEN), 2), 1.5, 2.0)

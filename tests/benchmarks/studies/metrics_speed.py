@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from arviz_stats.base import array_stats
 
-from bench.metrics import chains
+from bench.score import chains
 from bench.types import Array
 
 
@@ -44,7 +44,7 @@ def main(parameters: int = 1000, n_chains: int = 4, n_draws: int = 1000) -> None
         float(np.max(np.abs(getattr(found, name) / value - 1))) for name, value in expected.items() if name != "mcse_sd"
     )
     print(f"{n_chains} chains × {n_draws} draws × {parameters} parameters, 8 diagnostics each")
-    print(f"bench.metrics {ours:.2f} s (median of 3), arviz-stats {other:.2f} s, ratio {other / ours:.1f}")
+    print(f"bench.score {ours:.2f} s (median of 3), arviz-stats {other:.2f} s, ratio {other / ours:.1f}")
     print(f"largest relative difference over 50 parameters {worst:.1e}")
 
 

@@ -15,8 +15,8 @@ import torch  # noqa: TID251 -- a baseline in torch
 
 from backends.torch import metropolis
 from bench.catalog.scenarios import scenario
-from bench.clock import WallClock
 from bench.data import dataset
+from bench.measure.clock import WallClock
 from bench.types import Budget, Dataset, Place
 
 STEPS = 2000

@@ -18,9 +18,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from bench.reports import html, markdown
-from bench.reports.sections import sections
-from bench.reports.tables import RunTables
+from bench.analysis.sections import sections
+from bench.analysis.tables import RunTables
+from bench.present import markdown
+from bench.present.html import report as html
 
 KINDS = ("mcmc", "vi", "mcmc", "point")
 SIZES: dict[str, dict[str, int]] = {

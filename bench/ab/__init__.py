@@ -1,1 +1,0 @@
-"""Two sides measured alternately in one go: revisions of the code, or option sets of a backend."""

@@ -1,0 +1,1 @@
+"""Tables of runs in, summaries out: states of cells, diagnostics, sections, verdicts. No renderer, no file."""

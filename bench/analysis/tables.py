@@ -1,0 +1,322 @@
+"""The tables of a run, and what they say of one cell: pure summaries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench.analysis.columnar import Rows, Scores, Table, medians, plain, runs_of
+from bench.types import Array
+
+if TYPE_CHECKING:
+    from bench.calibration.quantities import Ranked
+
+SEED = 20260101
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class RunTables:
+    """A run as tables: `run` is run.json, the frames have its tidy columns, `scenarios` describes them by name.
+
+    A description may hold `description`, `source`, `family`, `priors`, `fixed_data` and `notes` (list of sentences).
+    `calibrations` are the ranks of cells that a calibration has fitted too, by what its figure is to be called.
+    """
+
+    run: Mapping[str, Any]
+    fits: pd.DataFrame
+    metrics: pd.DataFrame
+    curves: pd.DataFrame
+    scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibrations: Mapping[str, Ranked] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class CellTables:
+    """What a run knows of one cell. A run may have thousands, so frames are cut out only when they are asked for.
+
+    The `fits` come in rep order; `metrics` and `curves` have a numeric `rep` (NaN: across reps).
+    """
+
+    _fits: Rows
+    _metrics: Rows
+    _curves: Rows
+    _places: Mapping[str, npt.NDArray[np.intp]]
+
+    @cached_property
+    def fits(self) -> pd.DataFrame:
+        """A row per planned rep."""
+        return self._fits.frame
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Its scores."""
+        return self._metrics.frame
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Its trajectories."""
+        return self._curves.frame
+
+    @cached_property
+    def ok(self) -> pd.DataFrame:
+        """Fits that finished."""
+        return self.fits[self._ok]
+
+    @cached_property
+    def warm(self) -> pd.DataFrame:
+        """Finished fits of a program that was compiled before."""
+        return self.fits[self._warm]
+
+    @cached_property
+    def finished(self) -> int:
+        """How many fits finished."""
+        return int(self._ok.sum())
+
+    @cached_property
+    def planned(self) -> int:
+        """How many fits were planned."""
+        return len(self._fits)
+
+    @cached_property
+    def chains(self) -> int:
+        """The most chains of a fit."""
+        return int(self._fits.floats("chains").max())
+
+    def first(self, column: str) -> Any:
+        """What the first rep says in a column; None where there is no such column."""
+        return self._fits.first(column)
+
+    @cached_property
+    def _ok(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self._fits.texts("status") == "ok", dtype=np.bool_)
+
+    @cached_property
+    def _warm(self) -> npt.NDArray[np.bool_]:
+        return self._ok & ~self._fits.flags("cold")
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """Sentences that the backend wants its reader to know, each once."""
+        there = [text for text in self._fits.texts("notes") if text] if "notes" in self._fits else []
+        return list(dict.fromkeys(note for text in there for note in text.split(" · ") if note))
+
+    def scores(self, metric: str) -> Scores:
+        """Per-rep rows of a metric, as arrays."""
+        return self._scored(metric)[0]
+
+    def values(self, metric: str) -> pd.DataFrame:
+        """Per-rep rows of a metric, as a frame."""
+        return self._scored_rows(metric, across=False).frame
+
+    def across(self, metric: str) -> float | None:
+        """The value of a metric taken across reps, if there is one."""
+        found = self._scored(metric)[1]
+        return float(found[0]) if len(found) else None
+
+    def _scored(self, metric: str) -> tuple[Scores, Array]:
+        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
+        rep, value = rows.floats("rep"), rows.floats("value")
+        there, per_rep = ~np.isnan(value), ~np.isnan(rep)
+        mine = there & per_rep
+        return Scores(rep[mine], rows.codes("part")[mine], value[mine]), value[there & ~per_rep]
+
+    def _scored_rows(self, metric: str, *, across: bool) -> Rows:
+        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
+        return Rows(rows.table, rows.places[np.isnan(rows.floats("rep")) == across])
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The metrics it has rows of."""
+        return sorted(self._places)
+
+    def median(self, metric: str, *, warm: bool = False) -> float | None:
+        """Median over (warm) reps."""
+        found = self.scores(metric)
+        if warm:
+            return _middle(found.value[np.isin(found.rep, self._fits.floats("rep")[self._warm])])
+        return _middle(found.value)
+
+    def phase(self, column: str, *, cold: bool) -> float | None:
+        """Median seconds of a phase over cold or warm finished reps."""
+        return _middle(self._fits.floats(column)[self._ok & ~self._warm if cold else self._warm])
+
+    @cached_property
+    def b2(self) -> pd.DataFrame | None:
+        """b² as (rep × f); None where it was not measured or an f has several rows."""
+        if self._b2 is None:
+            return None
+        reps, keys, table = self._b2
+        names = self._metrics.table.names("part")
+        columns = pd.MultiIndex.from_tuples([(m, names[p]) for m, p in keys], names=["metric", "part"])
+        return pd.DataFrame(table, index=pd.Index(reps, name="rep"), columns=columns)
+
+    @cached_property
+    def _b2(self) -> tuple[Array, list[tuple[str, int]], Array] | None:
+        named = [m for m in self.metric_names if m.startswith("b2") and m not in ("b2_max", "b2_avg")]
+        found = {m: scores for m in named if len((scores := self.scores(m)).value)}
+        if not found:
+            return None
+        reps = np.unique(np.concatenate([s.rep for s in found.values()]))
+        keys = [(m, int(p)) for m, s in found.items() for p in np.unique(s.part)]
+        table = np.full((len(reps), len(keys)), np.nan)
+        at = 0
+        for scores in found.values():
+            parts, column = np.unique(scores.part, return_inverse=True)
+            row = np.searchsorted(reps, scores.rep)
+            if len(np.unique(row * len(parts) + column)) < len(row):
+                return None
+            table[row, at + column] = scores.value
+            at += len(parts)
+        return reps, keys, table
+
+    @cached_property
+    def b2_max(self) -> float | None:
+        """The largest over f of the mean over reps of b²; its bound from per-rep maxima where f are not stored."""
+        stored = self.across("b2_max")
+        if stored is not None:
+            return stored
+        if self._b2 is not None:
+            table = self._b2[2]
+            there = ~np.isnan(table)
+            means = np.where(there, table, 0.0).sum(axis=0)[there.any(axis=0)] / there.sum(axis=0)[there.any(axis=0)]
+            return float(means.max()) if len(means) else None
+        value = self.scores("b2_max").value
+        return float(value.mean()) if len(value) else None
+
+    @cached_property
+    def b2_interval(self) -> tuple[float, float] | None:
+        """95 % percentile bootstrap of b2_max over rounds; None below three rounds or where one is infinite."""
+        if self._b2 is None or not np.isfinite(self._b2[2]).all():
+            return None
+        reps, _, table = self._b2
+        rounds = self._round_of(reps)
+        groups = np.unique(rounds[~np.isnan(rounds)])
+        if len(groups) < 3:
+            return None
+        sums = np.array([table[rounds == r].sum(axis=0) for r in groups])
+        sizes = np.array([float((rounds == r).sum()) for r in groups])
+        drawn = _drawn(len(groups))
+        worst = (drawn @ sums / (drawn @ sizes)[:, None]).max(axis=1)
+        low, high = np.quantile(worst, [0.025, 0.975])
+        return float(low), float(high)
+
+    def _round_of(self, reps: Array) -> Array:
+        """The round of each rep; NaN for one that the fits do not have."""
+        known = dict(zip(self._fits.floats("rep").tolist(), self._fits.floats("round").tolist(), strict=True))
+        return np.array([known.get(rep, np.nan) for rep in reps.tolist()])
+
+    @cached_property
+    def error_floor(self) -> float:
+        """b² below which the reference's own error certifies nothing, 1 over the draws it is worth; 0 if exact."""
+        draws = self.median("reference_draws")
+        return 0.0 if draws is None else 1.0 / draws
+
+    @cached_property
+    def coverage(self) -> tuple[float, int] | None:
+        """Share of (rep, part) whose 90 % interval holds the truth, and how many there are."""
+        held = self.scores("covered_90").value
+        return (float(held.mean()), len(held)) if len(held) else None
+
+    @property
+    def has_time_to_accuracy(self) -> bool:
+        """Whether the warm seconds to the target are known, per rep or across reps."""
+        return self._per_rep_times or self.across("time_to_accuracy") is not None
+
+    @cached_property
+    def _per_rep_times(self) -> bool:
+        reps = self.scores("time_to_accuracy").rep
+        return bool(len(reps)) and bool(np.isin(reps, self._fits.floats("rep")[self._warm]).any())
+
+    def times(self, *, finish: bool) -> dict[int, float]:
+        """{round: median over its warm reps of the seconds to the target, or of the whole fit}.
+
+        A target met by the mean over reps has one time; a round's share of it is as its warm seconds to their median.
+        """
+        rep, rounds = self._fits.floats("rep")[self._warm], self._fits.floats("round")[self._warm]
+        seconds = self._fits.floats("seconds_total")[self._warm]
+        target = self.across("time_to_accuracy")
+        if not finish and not self._per_rep_times and target is not None and len(seconds):
+            seconds = seconds * (target / (_middle(seconds) or np.nan))
+        elif not finish:
+            found = self.scores("time_to_accuracy")
+            known = dict(zip(found.rep.tolist(), found.value.tolist(), strict=True))
+            seconds = np.array([known.get(r, np.nan) for r in rep.tolist()])
+        return {int(r): s for r, s in medians(rounds, seconds).items() if s > 0}
+
+
+NOWHERE: npt.NDArray[np.intp] = np.array([], dtype=np.intp)
+
+
+@lru_cache(maxsize=16)
+def _drawn(groups: int) -> Array:
+    """How often each of so many groups is in each bootstrap sample, (RESAMPLES, groups); the same for every cell."""
+    picks = np.random.default_rng(SEED).integers(groups, size=(RESAMPLES, groups))
+    return np.stack([(picks == g).sum(axis=1) for g in range(groups)], axis=1).astype(np.float64)
+
+
+def middle(values: pd.Series[Any]) -> float | None:
+    """Median of what is there."""
+    there = pd.to_numeric(values, errors="coerce").dropna()
+    return float(there.median()) if len(there) else None
+
+
+def _middle(values: Array) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(np.median(there)) if len(there) else None
+
+
+def split(tables: RunTables) -> dict[str, CellTables]:
+    """The tables of every planned cell, by cell id, in the order of the fits."""
+    fits = Table(plain(_numbered(tables.fits).sort_values("rep", kind="stable")))
+    scores = _numbered(tables.metrics)
+    metrics = Table(plain(scores.assign(part=scores["part"].fillna("").astype(str))))
+    curves = Table(plain(_numbered(tables.curves)))
+    places, scored, drawn = runs_of(fits, "cell"), runs_of(metrics, "cell", "metric"), runs_of(curves, "cell")
+    by_cell: dict[str, dict[str, npt.NDArray[np.intp]]] = {}
+    for (cell, metric), rows in scored.items():
+        by_cell.setdefault(cell, {})[metric] = rows
+    whole = {cell: rows for (cell,), rows in runs_of(metrics, "cell").items()}
+    return {
+        cell: CellTables(
+            Rows(fits, places[cell,]),
+            Rows(metrics, whole.get(cell, NOWHERE)),
+            Rows(curves, drawn.get((cell,), NOWHERE)),
+            by_cell.get(cell, {}),
+        )
+        for cell in map(str, tables.fits["cell"].drop_duplicates())
+    }
+
+
+def parts(run: Mapping[str, Any], fits: pd.DataFrame) -> list[tuple[str, Mapping[str, Any], pd.DataFrame]]:
+    """(name, run.json, fits) of every run that is combined here and has some of these fits; of a single run no name."""
+    combined = run.get("runs")
+    if not isinstance(combined, Mapping) or "origin" not in fits:
+        return [("", run, fits)]
+    return [
+        (str(name), manifest, mine) for name, manifest in combined.items() if len(mine := fits[fits["origin"] == name])
+    ]
+
+
+def label(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
+    """`framework.method[k=v,…]` of a row of fits; `options` may be JSON or already written out."""
+    backend, options = str(row["backend"]), row["options"]
+    if isinstance(options, str) and options.startswith(("{", "[")):
+        options = json.loads(options)
+    if isinstance(options, Mapping):
+        options = list(options.items())
+    if isinstance(options, (list, tuple)):
+        options = ",".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in options)
+    return f"{backend}[{options}]" if isinstance(options, str) and options and "[" not in backend else backend
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    numeric = [column for column in ("rep", "value") if column in frame]
+    return frame.assign(**{c: pd.to_numeric(frame[c], errors="coerce").astype("float64") for c in numeric})

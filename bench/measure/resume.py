@@ -1,0 +1,172 @@
+"""A run that goes on: its plan from its manifest, the jobs that are missing, and what has changed since it began."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bench.catalog.backends import IMPORTED, backend
+from bench.catalog.scenarios import scenario
+from bench.errors import UsageError
+from bench.measure import host
+from bench.measure.environment import default_threads
+from bench.plan import Job, Plan, Planned
+from bench.store.folder import RunFolder
+from bench.types import Cell
+
+RETRY: Mapping[str, frozenset[str]] = {
+    "failed": frozenset({"failed", "crashed", "invalid", "memory"}),
+    "timeout": frozenset({"timeout"}),
+    "all": frozenset({"failed", "crashed", "invalid", "memory", "timeout", "unsupported", "unavailable"}),
+}
+"""What `--retry` makes again, besides what is missing."""
+
+
+def plan_of(manifest: Mapping[str, Any], where: Path) -> Plan:
+    """The plan of a run as it was made, whatever its globs would mean now; UsageError where it cannot be any more."""
+    return Plan(tuple(_planned(entry, where) for entry in manifest["cells"]), manifest["seed"])
+
+
+def _planned(entry: Mapping[str, Any], where: Path) -> Planned:
+    try:
+        named = {f.name: entry[f.name] for f in fields(Cell)}
+        pairs = {name: tuple((str(k), v) for k, v in named[name]) for name in ("overrides", "options")}
+        cell = Cell(**{**named, **pairs})
+        if cell.id != entry["id"]:
+            raise ValueError(f"it describes cell {cell.id}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{where}/run.json: cell {entry['id']} is damaged: {error}") from None
+    try:
+        return Planned(
+            cell=cell,
+            scenario=scenario(cell.scenario, dict(cell.overrides)),
+            backend=backend(cell.backend),
+            reps=entry["reps"],
+            rounds=entry["rounds"],
+            explicit=bool(entry["explicit"]),
+        )
+    except UsageError as error:
+        raise UsageError(f"{where} cannot go on, for a cell of it cannot be made any more: {error}") from None
+
+
+def missing(folder: RunFolder, plan: Plan, retry: str | None = None) -> list[Job]:
+    """The jobs to make, in the plan's order: every round of a cell that lacks a fit, or has one to be made again.
+
+    A round is one child whose first rep compiles and whose others are warm because of it. So what is left of a round
+    that was broken off is no measurement of its missing reps: the whole round is made again.
+    """
+    again = RETRY[retry] if retry else frozenset()
+    return [job for job in plan.jobs() if not _whole(folder, job, again)]
+
+
+def _whole(folder: RunFolder, job: Job, again: frozenset[str]) -> bool:
+    cell = job.planned.cell.id
+    records = [folder.record(cell, rep) for rep in job.reps]
+    for record in records:
+        if record is None or record.status == "interrupted" or record.status in again:
+            return False
+        if record.status == "ok" and not _readable(folder, cell, record.rep):
+            return False
+    return len({record.child for record in records if record is not None}) == 1
+
+
+def _readable(folder: RunFolder, cell: str, rep: int) -> bool:
+    """Whether the draws of a fit are there and open; what is in them `bench check` looks at."""
+    where = folder.fit(cell, rep)
+    for name, signature in (("draws.npz", b"PK"), ("draws.nc", b"\x89HDF")):
+        file = where / name
+        if file.is_file():
+            try:
+                if why := _complaint(file, signature):
+                    folder.spoil(cell, rep, name, why)
+                return not why
+            except OSError as error:
+                folder.spoil(cell, rep, name, str(error))
+                return False
+    folder.spoil(cell, rep, "draws.nc", "not there")
+    return False
+
+
+def _complaint(file: Path, signature: bytes) -> str:
+    """Why a file of draws cannot be opened, as far as its first bytes and its length tell; empty when it can."""
+    import zipfile
+
+    with file.open("rb") as stream:
+        if stream.read(len(signature)) != signature:
+            return "not a file of draws"
+    if signature == b"PK":
+        return "" if zipfile.is_zipfile(file) else "cut short"
+    import h5py  # here: a machine that only fits need not have it
+
+    try:
+        h5py.File(file, "r").close()
+    except (OSError, RuntimeError) as error:
+        return " ".join(str(error).split())[:200]
+    return ""
+
+
+def changes(manifest: Mapping[str, Any], jobs: Sequence[Job]) -> list[str]:
+    """What has changed since the run began that could change these fits, each as a sentence; empty when nothing has."""
+    if not jobs:
+        return []
+    entries = {entry["id"]: entry for entry in manifest["cells"]}
+    cells = {job.planned.cell.id: job.planned for job in jobs}
+    found = [line for planned in cells.values() for line in _digests(planned, entries[planned.cell.id])]
+    return list(dict.fromkeys([*found, *_versions(manifest, cells.values()), *_machine(manifest, cells.values())]))
+
+
+def _digests(planned: Planned, entry: Mapping[str, Any]) -> Iterator[str]:
+    now = {"scenario": planned.scenario.digest, "backend": planned.backend.digest}
+    names = {"scenario": planned.cell.scenario, "backend": planned.cell.backend}
+    for what, digest in now.items():
+        was = entry.get(f"{what}_digest", "unknown")
+        if was != digest:
+            yield f"the source of {what} {names[what]} has changed (digest {was}, now {digest})"
+
+
+def _versions(manifest: Mapping[str, Any], cells: Any) -> Iterator[str]:
+    """NumPy, SciPy, the interpreter, and what the backends of these cells import."""
+    needed = {package for planned in cells for package in planned.backend.packages}
+    was, now = dict(manifest.get("versions") or {}), host.versions()
+    for package in sorted({*was, *now}):
+        relevant = package in {"numpy", "scipy"} or IMPORTED.get(package, package) in needed
+        before, after = was.get(package, "absent"), now.get(package, "absent")
+        if relevant and before != after:
+            yield f"{package} was {before} and is {after}"
+    before, after = (manifest.get("host") or {}).get("python"), host.facts()["python"]
+    if before != after:
+        yield f"Python was {before} and is {after}"
+
+
+def _machine(manifest: Mapping[str, Any], cells: Any) -> Iterator[str]:
+    was, now = dict(manifest.get("host") or {}), host.facts()
+    if was.get("machine") != now["machine"]:
+        words = (
+            f"{f.get('cpu')}, {f.get('cores')} cores, {f.get('memory_bytes', 0) / 2**30:.1f} GiB" for f in (was, now)
+        )
+        yield "the machine was {} and is {}".format(*words)
+    elif any(p.cell.threads is None for p in cells) and manifest.get("threads") != default_threads():
+        yield f"children had {manifest.get('threads')} CPUs and would have {default_threads()}"
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('cpu')}, {facts.get('cores')} cores, {facts.get('memory_bytes', 0) / 2**30:.1f} GiB"
+
+
+def note(manifest: dict[str, Any], jobs: Sequence[Job], found: Sequence[str]) -> None:
+    """Book in the manifest that the run goes on, with what had changed."""
+    from datetime import UTC, datetime
+
+    manifest["state"] = "running"
+    manifest.setdefault("resumed", []).append(
+        {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+            "fits": sum(len(job.reps) for job in jobs),
+            "changes": list(found),
+        }
+    )

@@ -1,0 +1,90 @@
+"""A calibration as Markdown, and as the table at the end in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.calibration.verdict import Verdict
+from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, cells, quantity_cells, remarks
+from bench.present.markdown import escape
+
+
+def terminal(report: Calibration) -> RenderableType:
+    """A rich renderable: a row per backend under its scenario, then a sentence for each that is not calibrated."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    longest = max(len(label) for v in report.verdicts for label in (v.scenario, f"  {v.backend}"))
+    table.add_column(COLUMNS[0], overflow="fold", min_width=min(longest, 40))
+    table.add_column(COLUMNS[1], overflow="fold")
+    for title in COLUMNS[2:]:
+        table.add_column(title, justify="right", no_wrap=True)
+    for scenario, verdicts in report.scenarios.items():
+        table.add_row(Text(scenario, style="bold"))
+        for verdict in verdicts:
+            table.add_row(*_row(verdict))
+    lines = [Text(f"{v.scenario} × {v.backend}: {v.sentence}") for v in report.verdicts if v.state != "calibrated"]
+    known = {v.sentence for v in report.verdicts}
+    lines += [Text(f"{where}: {what}: {why}") for where, what, why in report.failures if why not in known]
+    lines += [Text(warning) for warning in report.warnings()]
+    note = Text("per cent of true values inside central intervals (mean over parameters, 95 % Wilson interval)")
+    return Group(table, note, *([Text(""), *lines] if lines else []))
+
+
+def _row(verdict: Verdict) -> list[Text]:
+    backend, state, fitted, *rest = cells(verdict)
+    styles = [""] * len(rest)
+    if verdict.ranked:
+        off = [c.off for c in verdict.ranked.coverage]
+        styles = ["yellow" if verdict.ranked.outside else "", *("yellow" if x else "" for x in off), "", ""]
+    return [
+        Text(f"  {backend}"),
+        Text(state, style="" if state == "calibrated" else "yellow"),
+        Text(fitted, style="" if verdict.fits.ok == verdict.planned else "yellow"),
+        *(Text(text, style=style) for text, style in zip(rest, styles, strict=True)),
+    ]
+
+
+def markdown(report: Calibration) -> str:
+    """GitHub-flavoured Markdown; the same verdicts give the same bytes."""
+    lines = ["# Calibration", "", escape(report.context()), ""]
+    lines += [f"> {escape(warning)}" for warning in report.warnings()] + [""]
+    for scenario, verdicts in report.scenarios.items():
+        lines += [f"## {escape(scenario)}", "", *_about(report, scenario)]
+        lines += _table(COLUMNS, [cells(v) for v in verdicts], text_columns=2)
+        for verdict in verdicts:
+            lines += ["", f"**{escape(verdict.backend)}** is {escape(verdict.sentence)}." if verdict.ranked else ""]
+            lines += _quantities(verdict)
+        lines.append("")
+    lines += ["## Failures", ""]
+    lines += [f"- {escape(w)}: **{escape(what)}**: {escape(why)}" for w, what, why in report.failures] or [
+        "None: every data set was fitted."
+    ]
+    lines += ["", "## Method", "", *(f"- {escape(sentence)}" for sentence in METHOD), "", "## Environment", ""]
+    lines += [f"    {report.command()}", "", "| | |", "| --- | --- |"]
+    lines += [f"| {escape(name)} | {escape(value)} |" for name, value in report.environment()]
+    return "\n".join(lines) + "\n"
+
+
+def _about(report: Calibration, scenario: str) -> list[str]:
+    about = report.run["scenarios"][scenario]
+    priors = ", ".join(f"{name} ~ {prior}" for name, prior in about["priors"].items())
+    return [escape(f"{about['description']}. Priors: {priors}."), ""]
+
+
+def _quantities(verdict: Verdict) -> list[str]:
+    if verdict.ranked is None:
+        return []
+    rows = [quantity_cells(q) for q in verdict.ranked.quantities]
+    return [" ".join(map(escape, remarks(verdict))), "", *_table(QUANTITY_COLUMNS, rows, text_columns=2)]
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int) -> list[str]:
+    align = [" --- "] * text_columns + [" ---: "] * (len(titles) - text_columns)
+    return [
+        "| " + " | ".join(map(escape, titles)) + " |",
+        "|" + "|".join(align) + "|",
+        *("| " + " | ".join(map(escape, row)) + " |" for row in rows),
+    ]

@@ -1,0 +1,168 @@
+"""What a run has to say to other tools: a median per benchmark and metric, and what has none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+from typing import Any, NamedTuple
+
+import pandas as pd
+from scipy.special import stdtrit
+
+from bench.analysis.tables import CellTables, RunTables, label, split
+from bench.compare.measures import DEFAULT as COMPARED
+from bench.compare.measures import MEASURES, STATUS, Measure
+from bench.compare.samples import Finished, finished, units, values
+from bench.score.catalog import METRICS
+from bench.stats.intervals import MIN_UNITS
+from bench.words.clean import clean
+
+DEFAULT = tuple(name for name in COMPARED if name != STATUS)
+"""What is exported unless metrics are named; `fits_ok` always is."""
+FITS_OK = "fits_ok"
+LEVEL = 0.95
+USUAL: Mapping[str, str] = {"device": "cpu", "dtype": "float64", "track": "matched", "budget": "quick"}
+"""What a benchmark's name leaves out, so that it stays the same whatever else a run holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A median over the finished fits of one cell, with the interval that its rounds (or fits) allow.
+
+    `counted` says how many of what the interval rests on: `5 rounds`.
+    """
+
+    benchmark: str
+    cell: str
+    metric: str
+    unit: str
+    lower_is_better: bool
+    value: float
+    interval: tuple[float, float] | None
+    fits: int
+    counted: str
+
+
+class Absent(NamedTuple):
+    """A benchmark without values, or (with `metric`) without one; and why."""
+
+    benchmark: str
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """All points in the order of the plan; `facts` says in words what they were measured with."""
+
+    values: tuple[Point, ...]
+    absent: tuple[Absent, ...]
+    benchmarks: int
+    facts: str
+
+
+def collect(tables: RunTables, metrics: Sequence[str] = DEFAULT) -> Points:
+    """The points of a run.
+
+    Only a cell whose planned fits all finished has medians: those of the survivors would be too good. The share that
+    finished is a point of its own, so that a benchmark that fails is worse, not missing. KeyError for a metric that is
+    not in `bench.compare.measures.MEASURES`.
+    """
+    measures = [MEASURES[name] for name in dict.fromkeys(metrics)]
+    points: list[Point] = []
+    absent: list[Absent] = []
+    cells = split(tables)
+    names = benchmark_names(tables.fits)
+    for cell, name in names.items():
+        mine = cells[cell]
+        points.append(_share(name, cell, mine))
+        if len(mine.ok) < len(mine.fits):
+            absent.append(Absent(name, "", _ended(mine)))
+            continue
+        for found in _of_cell(name, cell, mine, measures):
+            if isinstance(found, Point):
+                points.append(found)
+            else:
+                absent.append(found)
+    return Points(tuple(points), tuple(absent), len(names), _facts(tables.run))
+
+
+def benchmark_names(fits: pd.DataFrame) -> dict[str, str]:
+    """{cell: `scenario/backend[options]`, with what is unusual about it in parentheses}."""
+    first = {str(row["cell"]): row for _, row in fits.drop_duplicates("cell").iterrows()}
+    names = {cell: _name(row) for cell, row in first.items()}
+    twice = {name for name in names.values() if list(names.values()).count(name) > 1}
+    return {cell: f"{name} {cell}" if name in twice else name for cell, name in names.items()}
+
+
+def _name(row: pd.Series[Any]) -> str:
+    unusual = [str(row[key]) for key, usual in USUAL.items() if str(row[key]) != usual]
+    return clean(f"{row['scenario']}/{label(row)}" + (f" ({', '.join(unusual)})" if unusual else ""))
+
+
+def _share(name: str, cell: str, mine: CellTables) -> Point:
+    planned = len(mine.fits)
+    return Point(name, cell, FITS_OK, "share", False, len(mine.ok) / planned, None, planned, f"{planned} planned fits")
+
+
+def _ended(mine: CellTables) -> str:
+    """`2 of 9 fits timeout: over 60 s`, for each status that is not ok."""
+    bad = mine.fits[mine.fits["status"] != "ok"]
+    said = []
+    for status, rows in bad.groupby("status", sort=True):
+        reason = next((str(r) for r in rows["reason"].dropna() if str(r)), "no reason was recorded")
+        said.append(f"{len(rows)} of {len(mine.fits)} fits {status}: {clean(reason)}")
+    return "; ".join(said)
+
+
+def _of_cell(name: str, cell: str, mine: CellTables, measures: Sequence[Measure]) -> Iterator[Point | Absent]:
+    run, kind = finished(mine), str(mine.fits["kind"].iloc[0])
+    for measure in measures:
+        found = values(measure, run)
+        if not found:
+            about = METRICS.get(measure.metric)
+            if measure.machine_bound and measure.reps == "warm" and not len(mine.warm):
+                yield Absent(name, measure.name, "no warm fit: --reps 2 or more makes some")
+            elif measure.unit != "bytes" and (about is None or not about.not_applicable(kind)):
+                yield Absent(name, measure.name, "nothing was recorded")
+        elif not all(map(math.isfinite, found.values())):
+            yield Absent(name, measure.name, "some values are not finite")
+        else:
+            yield _point(name, cell, measure, found, run)
+
+
+def _point(name: str, cell: str, measure: Measure, found: Mapping[int, float], run: Finished) -> Point:
+    middle = median(found.values())
+    positive = measure.scale == "difference" or min(found.values()) > 0
+    repeated = list(units(measure, found, run).values()) if positive else []
+    counted = f"{len(repeated)} {measure.per}{'' if len(repeated) == 1 else 's'}" if repeated else ""
+    interval = _interval(repeated, measure, middle) if len(repeated) >= MIN_UNITS else None
+    return Point(name, cell, measure.name, measure.unit, measure.lower_is_better, middle, interval, len(found), counted)
+
+
+def _interval(repeated: Sequence[float], measure: Measure, middle: float) -> tuple[float, float]:
+    """Student's t at 95 % over rounds or fits, on the log scale for what is compared by ratios.
+
+    On that scale the middle of their distribution is taken to be its mean. `middle` is the median over fits: where that
+    lies outside, as with one round in ten far off, the interval is widened to hold it.
+    """
+    n, centre = len(repeated), fmean(repeated)
+    reach = -float(stdtrit(n - 1, (1.0 - LEVEL) / 2.0)) * stdev(repeated) / math.sqrt(n)
+    ends = centre - reach, centre + reach
+    low, high = map(math.exp, ends) if measure.scale == "ratio" else ends
+    return min(low, middle), max(high, middle)
+
+
+def _facts(run: Mapping[str, Any]) -> str:
+    host = run.get("host")
+    host = host if isinstance(host, Mapping) else {}
+    commit = str(run.get("commit") or "")[:10]
+    parts = [
+        f"run {run['id']}" if run.get("id") else "",
+        f"commit {commit}{' with uncommitted changes' if run.get('dirty') else ''}" if commit else "",
+        f"{host.get('cpu')}" if host.get("cpu") else "",
+        f"{run['threads']} CPUs per fit" if run.get("threads") else "",
+    ]
+    return clean("; ".join(filter(None, parts)))

@@ -1,0 +1,67 @@
+"""The figures of a report: tables in, Vega-Lite specifications out, drawn by vl-convert as static SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bench.analysis.sections import Section
+from bench.analysis.tables import RunTables
+from bench.present.figures.drawing import draw, png
+from bench.present.figures.errors import error_figures
+from bench.present.figures.figure import Figure
+from bench.present.figures.history import history_figure
+from bench.present.figures.parameters import parameter_forest
+from bench.present.figures.pareto import pareto_figure
+from bench.present.figures.phases import phases_figure
+from bench.present.figures.profile import profile_figure
+from bench.present.figures.ratios import ratio_forest
+from bench.present.figures.scaling import scaling_figures
+from bench.present.figures.seeds import seeds_figure
+from bench.present.figures.solved import solved_figure
+from bench.present.figures.style import Style, Styles, styles
+
+if TYPE_CHECKING:
+    from bench.calibration.quantities import Ranked
+
+__all__ = [
+    "Figure", "Style", "Styles", "calibration_figure", "draw", "history_figure", "of_run", "of_section", "png",
+    "styles",
+]  # fmt: skip
+
+
+def of_section(section: Section, style: Styles) -> list[Figure]:
+    """Everything drawn of one scenario: ratios first, then the error, then what explains it."""
+    made = [
+        ratio_forest(section, style),
+        *error_figures(section, style),
+        pareto_figure(section, style, cost="seconds"),
+        pareto_figure(section, style, cost="memory"),
+        pareto_figure(section, style, cost="device"),
+        phases_figure(section, style),
+        parameter_forest(section, style),
+        seeds_figure(section, style),
+    ]
+    return [figure for figure in made if figure is not None]
+
+
+def of_run(
+    sections: Sequence[Section], style: Styles, tables: RunTables, *, calibrations: Mapping[str, Ranked] | None = None
+) -> list[Figure]:
+    """Everything drawn over all scenarios of a run, tracks apart; `calibrations` {cell: its ranks} where it has any."""
+    tracks = list(dict.fromkeys(s.track for s in sections))
+    made: list[Figure | None] = []
+    for track in tracks:
+        mine = [s for s in sections if s.track == track]
+        name = track if len(tracks) > 1 else ""
+        made += [solved_figure(mine, style, track=name), profile_figure(mine, style, track=name)]
+        made += scaling_figures(mine, style)
+    made += [calibration_figure(ranked, name) for name, ranked in (calibrations or {}).items()]
+    return [figure for figure in made if figure is not None]
+
+
+def calibration_figure(ranked: Ranked, title: str) -> Figure:
+    """ECDF differences of a calibrated cell's ranks."""
+    from bench.present.figures.calibrated import calibration_figure as made
+
+    return made(ranked, title)

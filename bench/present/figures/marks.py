@@ -1,0 +1,38 @@
+"""Marks of backends and straight bars, as error figures and fronts have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.analysis.sections import Row
+from bench.present.figures import spec
+from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.palette import MUTED
+
+
+def bars(rows: Sequence[dict[str, float | str]], x: spec.Json, y: spec.Json) -> spec.Json:
+    """Straight lines from (x, y) to (x2, y2), each with its `colour` and `hook`."""
+    return spec.layer(
+        rows, {"type": "rule", "strokeWidth": 1.2, "clip": True}, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"},
+        color=spec.drawn("colour"), description=spec.HOOK,
+    )  # fmt: skip
+
+
+def marks(points: Sequence[tuple[Row, float, float]], style: Styles, x: spec.Json, y: spec.Json) -> list[spec.Json]:
+    """Each backend's mark: filled where it met the target or is ranked by nothing, crossed out elsewhere."""
+    rows = []
+    for row, at_x, at_y in points:
+        colour, shape, _ = style.get(row.label, PLAIN)
+        solid = row.state == "met"
+        rows.append(
+            {"x": at_x, "y": at_y, "colour": colour, "shape": shape, "hook": hook(style, row.label),
+             "fill": colour if solid else "transparent"}
+        )  # fmt: skip
+    crossed = [r for r, (row, *_) in zip(rows, points, strict=True) if row.state not in ("met", "reference", "point")]
+    channels = {"x": x, "y": y, "description": spec.HOOK, "stroke": spec.drawn("colour")}
+    mark = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.6}
+    layers = [spec.layer(rows, mark, **channels, fill=spec.drawn("fill"), shape=spec.drawn("shape"))]
+    if crossed:
+        cross = {"type": "point", "shape": spec.CROSS, "size": 150, "opacity": 1, "strokeWidth": 1.4, "color": MUTED}
+        layers.append(spec.layer(crossed, cross, x=x, y=y, description=spec.HOOK))
+    return layers

@@ -1,0 +1,144 @@
+"""Seconds against the size of the data, where a scenario was swept."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from bench.analysis.sections import Section
+from bench.present.figures import labels, spec
+from bench.present.figures.figure import Figure
+from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.sweeps import Sweep, seconds, sweeps
+from bench.present.palette import INK, MUTED
+from bench.stats.slopes import Crossing, Points, Slope, crossing, slope
+from bench.words import format as fmt
+
+DEVICE = re.compile(r" (cpu|cuda)(?= |$)")
+
+
+def scaling_figures(sections: Sequence[Section], style: Styles) -> list[Figure]:
+    """A figure per sweep that some backend has seconds at two sizes of."""
+    return [made for sweep in sweeps(sections) if (made := _figure(sweep, style)) is not None]
+
+
+def _figure(sweep: Sweep, style: Styles) -> Figure | None:
+    found = {name: points for name, points in seconds(sweep).items() if len({size for size, _ in points}) > 1}
+    if not found:
+        return None
+    lines = {name: slope(points) for name, points in found.items()}
+    shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sections)), name))[: spec.MOST]
+    crossings = list(_crossings({name: found[name] for name in shown}, lines))
+    left = spec.left_out(len(found) - len(shown), "slower backend", "are not drawn")
+    return Figure(
+        kind=f"scaling-{sweep.key.replace('_', '-')}",
+        title=f"Warm seconds against {sweep.key} on {sweep.name}",
+        caption=(
+            "Lower is better. Marks are medians over warm reps, small dots the rounds; lines are least squares through "
+            "the rounds on both logs. The label gives the exponent p of seconds ∝ size^p with its 95 % interval "
+            f"(Student's t): 0 is time that does not grow.{_said(crossings, sweep.key)} Fits of whatever error are "
+            f"timed here.{left}"
+        ),
+        spec=_chart(sweep, {name: found[name] for name in shown}, lines, crossings, style),
+        table="the results tables of the sweep's scenarios",
+        of=sweep.name,
+    )
+
+
+def _crossings(found: Mapping[str, Points], lines: Mapping[str, Slope]) -> Iterator[tuple[str, str, Crossing]]:
+    """Of a backend on two devices, else of the fastest at the smallest size and the fastest at the largest."""
+    by_method: dict[str, list[str]] = {}
+    for name in found:
+        by_method.setdefault(DEVICE.sub("", name), []).append(name)
+    pairs = [(one, other) for names in by_method.values() for one, other in itertools.pairwise(names)]
+    sizes = [size for points in found.values() for size, _ in points]
+    if not pairs and len(found) > 1:
+        first, last = (min(lines, key=lambda n: (lines[n].at(size), n)) for size in (min(sizes), max(sizes)))
+        pairs = [(first, last)] if first != last and first in found and last in found else []
+    for one, other in pairs:
+        shared = _paired(found[one], found[other])
+        if shared is not None and (where := crossing(*shared)) is not None:
+            yield one, other, where
+
+
+def _paired(one: Points, other: Points) -> tuple[Points, Points] | None:
+    """The points of both at sizes where they have equally many rounds; None below two sizes."""
+    counts = [{s: [p for p in points if p[0] == s] for s, _ in points} for points in (one, other)]
+    shared = [s for s in counts[0] if len(counts[0][s]) == len(counts[1].get(s, []))]
+    if len(shared) < 2:
+        return None
+    first, second = ([p for s in shared for p in found[s]] for found in counts)
+    return first, second
+
+
+def _said(crossings: Sequence[tuple[str, str, Crossing]], key: str) -> str:
+    parts = []
+    for one, other, where in crossings:
+        near = f"{key} {fmt.significant(where.size, 2)}"
+        if where.interval is None:
+            parts.append(f" {one} and {other} cross near {near}; these rounds do not bound where.")
+        else:
+            low, high = (fmt.significant(v, 2) for v in where.interval)
+            parts.append(f" {one} and {other} cross at {near} ({low}–{high}, 95 %).")
+    return "".join(parts)
+
+
+def _chart(
+    sweep: Sweep, found: Mapping[str, Points], lines: Mapping[str, Slope],
+    crossings: Sequence[tuple[str, str, Crossing]], style: Styles,
+) -> spec.Json:  # fmt: skip
+    sizes = list(sweep.sections)
+    values = [t for points in found.values() for _, t in points]
+    x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *(lines[n].at(s) for n in found for s in sizes)])
+    x = spec.log_axis("x", sweep.key, x_domain)
+    y = spec.log_axis("y", "warm seconds", y_domain)
+    height = labels.tall(len(found) + 1)
+    layers, dots, ends, texts = [], [], {}, {}
+    for low, high in (where.interval for *_, where in crossings if where.interval):
+        edges = {"x": max(low, x_domain[0]), "x2": min(high, x_domain[1])}
+        layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x, x2={"field": "x2"}))
+    marks = []
+    for name, points in found.items():
+        colour, shape, dash = style.get(name, PLAIN)
+        mine = sorted({size for size, _ in points})
+        rows = [{"x": s, "y": lines[name].at(s)} for s in (mine[0], mine[-1])]
+        mark = {
+            "type": "line",
+            "color": colour,
+            "strokeDash": dash,
+            "strokeWidth": 1.6,
+            "description": hook(style, name),
+        }
+        layers.append(spec.layer(rows, mark, x=x, y=y))
+        same = {"colour": colour, "shape": shape, "hook": hook(style, name)}
+        if len(points) > len(mine):
+            dots += [{**same, "x": s, "y": t} for s, t in points]
+        medians = {s: sorted(t for size, t in points if size == s) for s in mine}
+        marks += [{**same, "x": s, "y": _median(ts)} for s, ts in medians.items()]
+        ends[name] = (mine[-1], _median(medians[mine[-1]]))
+        texts[name] = f"{spec.short(name)}: {_exponent(lines[name])}"
+    channels = {"x": x, "y": y, "color": spec.drawn("colour"), "description": spec.HOOK}
+    if len(dots) <= 100:
+        layers.append(spec.layer(dots, {"type": "point", "filled": True, "size": 9, "opacity": 0.8}, **channels))
+    layers.append(
+        spec.layer(marks, {"type": "point", "filled": True, "size": 60, "opacity": 1}, **channels,
+                   shape=spec.drawn("shape"))
+    )  # fmt: skip
+    for one, _, where in crossings:
+        at = [{"x": where.size, "y": lines[one].at(where.size)}]
+        ring = {"type": "point", "size": 220, "color": INK, "strokeWidth": 1.4, "opacity": 1}
+        layers.append(spec.layer(at, ring, x=x, y=y))
+    layers += labels.labelled(ends, style, x, y, height=height, texts=texts)
+    return spec.chart(layers, height=height, note="lower is better")
+
+
+def _exponent(line: Slope) -> str:
+    if line.high == float("inf"):
+        return f"p = {line.slope:.2f}"
+    return f"p = {line.slope:.2f} ({line.low:.2f} to {line.high:.2f})"
+
+
+def _median(values: Sequence[float]) -> float:
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2

@@ -1,0 +1,153 @@
+"""How much of everything asked was answered within so many seconds, over all scenarios."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.analysis.sections import Row, Section
+from bench.present.figures import labels, spec
+from bench.present.figures.figure import Figure
+from bench.present.figures.style import PLAIN, Styles, hook
+from bench.types import Array
+from bench.words import format as fmt
+
+TARGETS = (0.1, 0.03, 0.01, 0.003)
+NOT_ASKED = ("unsupported", "unavailable", "interrupted")
+"""States of what was never asked of a backend: left out of its denominator, which is printed."""
+UNTRUSTED = ("not converged", "invalid")
+"""States in which a small error is luck: never solved."""
+
+
+@dataclass
+class Solved:
+    """One backend over all scenarios: seconds of each solved (scenario, rep, target), ascending, out of `asked`.
+
+    `ends` are the seconds at which each of its fits ended, `scenarios` how many were asked of it.
+    """
+
+    asked: int = 0
+    scenarios: int = 0
+    times: list[float] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Solved at last."""
+        return len(self.times) / self.asked if self.asked else 0.0
+
+
+def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = "") -> Figure | None:
+    """Share of (scenario, rep, target) solved against seconds, one line per backend; None where nothing was asked."""
+    judged = [s for s in sections if _reference(s)]
+    warm = any(len(row.tables.warm) for s in judged for row in s.rows)
+    found = solved(judged, warm=warm)
+    shown = dict(sorted(found.items(), key=lambda item: (-item[1].share, item[1].times[-1:], item[0]))[: spec.MOST])
+    if not any(one.times for one in shown.values()):
+        return None
+    left = spec.left_out(len(found) - len(shown), "backend", "that solved less are not drawn")
+    without = spec.left_out(len(sections) - len(judged), "scenario", "without a trusted reference are left out")
+    on = f" on the {track} track" if track else ""
+    return Figure(
+        kind="solved",
+        title=f"Share of targets solved against {'warm' if warm else 'cold'} seconds over {len(judged)} scenarios{on}",
+        caption=(
+            "Upper left is better. Asked is every (scenario, rep, target) with targets b²_avg "
+            f"{', '.join(map(str, TARGETS))}; solved from the second on after which a rep's error stays below the "
+            "target. Failed, timed-out and unconverged fits are never solved; what a backend does not apply to is left "
+            "out, and its denominator says so. × marks where its data end: beyond it nothing more was run. Point "
+            f"estimates state no spread and are left out.{without}{left}"
+        ),
+        spec=_chart(shown, style, len(judged), warm=warm),
+        table="the results tables of all scenarios",
+        of=track,
+    )
+
+
+def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
+    """{label: what it solved}, in the order of the sections."""
+    found: dict[str, Solved] = {}
+    for section in sections:
+        for row in section.rows:
+            if row.kind in ("exact", "point") or row.state in NOT_ASKED:
+                continue
+            one = found.setdefault(row.label, Solved())
+            fits = row.tables.fits[row.tables.fits["cold"].astype(bool) != warm]
+            fits = fits[~fits["status"].isin(NOT_ASKED)]
+            one.asked += len(TARGETS) * len(fits)
+            one.scenarios += 1
+            times, ends = _row(row, {int(rep) for rep in fits["rep"]}, "seconds" if warm else "seconds_cold")
+            one.times = sorted([*one.times, *times])
+            one.ends += ends
+    return {name: one for name, one in found.items() if one.asked}
+
+
+def _row(row: Row, reps: set[int], column: str) -> tuple[list[float], list[float]]:
+    """Seconds of what its reps solved, and of their ends."""
+    curves = row.tables.curves
+    curves = curves[(curves["metric"] == "b2_avg") & curves["rep"].isin(reps)].sort_values(["rep", "step"])
+    times, ends = [], []
+    for _, way in curves.groupby("rep"):
+        seconds, error = way[column].to_numpy(float), way["value"].to_numpy(float)
+        ends.append(float(seconds[-1]))
+        if row.state not in UNTRUSTED:
+            times += [t for target in TARGETS if (t := settled(seconds, error, target)) < math.inf]
+    return times, ends
+
+
+def settled(seconds: Array, error: Array, target: float) -> float:
+    """The seconds from which the error stays below the target to the end; inf if it never does."""
+    above = np.flatnonzero(~(error < target))
+    first = int(above[-1]) + 1 if len(above) else 0
+    return float(seconds[first]) if first < len(seconds) else math.inf
+
+
+def ecdf(times: Sequence[float], asked: int) -> list[tuple[float, float]]:
+    """Corners (seconds, share solved by then) of the step function."""
+    at, counts = np.unique(np.asarray(times, dtype=float), return_counts=True)
+    return list(zip(at.tolist(), (np.cumsum(counts) / asked).tolist(), strict=True))
+
+
+def _reference(section: Section) -> bool:
+    """Whether errors are known there."""
+    rows = [row for row in section.rows if row.kind not in ("exact", "point")]
+    return any(row.b2_max is not None for row in rows) and not any(row.state == "unchecked" for row in rows)
+
+
+def _chart(shown: dict[str, Solved], style: Styles, scenarios: int, *, warm: bool) -> spec.Json:
+    everything = [t for one in shown.values() for t in (*one.times, *one.ends) if t > 0]
+    x_domain = spec.padded(everything)
+    height = labels.tall(len(shown) + 1)
+    x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds", x_domain)
+    y = spec.linear_axis("y", "solved", spec.SHARES, percent=True)
+    layers, ends, texts, stops, marks = [], {}, {}, [], []
+    for name, one in shown.items():
+        colour, shape, dash = style.get(name, PLAIN)
+        end = max(one.ends, default=x_domain[0])
+        corners = [(x_domain[0], 0.0), *ecdf([max(t, x_domain[0]) for t in one.times], one.asked)]
+        corners.append((max(end, corners[-1][0]), one.share))
+        same = {"colour": colour, "shape": shape, "hook": hook(style, name)}
+        marks += [{**same, "x": a, "y": b} for a, b in corners[1:-1][:: max(1, len(corners) // 4)]]
+        rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(_kept(corners))]
+        mark = {
+            "type": "line", "interpolate": "step-after", "color": colour, "strokeDash": dash, "strokeWidth": 2,
+            "description": hook(style, name),
+        }  # fmt: skip
+        layers.append(spec.layer(rows, mark, x=x, y=y, order={"field": "i", "type": "quantitative"}))
+        ends[name] = (corners[-1][0], one.share)
+        stops.append({**same, "x": corners[-1][0], "y": one.share})
+        part = "" if one.scenarios == scenarios else f", {one.scenarios} of {scenarios} apply"
+        texts[name] = f"{spec.short(name)}: {fmt.share(one.share)} of {one.asked}{part}"
+    layers.append(spec.symbols(marks, x, y))
+    cross = {"type": "point", "shape": spec.CROSS, "size": 90, "strokeWidth": 2, "opacity": 1}
+    layers.append(spec.layer(stops, cross, x=x, y=y, color=spec.drawn("colour"), description=spec.HOOK))
+    layers += labels.labelled(ends, style, x, y, height=height, texts=texts)
+    return spec.chart(layers, height=height, note="upper left is better")
+
+
+def _kept(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    at = spec.thinned(np.array([x for x, _ in corners]))
+    return [corners[int(i)] for i in at]

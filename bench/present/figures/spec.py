@@ -1,0 +1,138 @@
+"""Pieces that all specifications are made of, as plain data: Altair's classes take longer to build than to draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.present.palette import GRID, INK, MUTED
+from bench.types import Array
+from bench.words import format as fmt
+from bench.words.clean import clean
+
+WIDTH, HEIGHT = 330, 270
+POINTS = 200
+TEXT, SMALL = 13, 12
+MOST = 12
+"""Backends that one figure can tell apart."""
+LONGEST = 30
+SHARES = (-0.02, 1.02)
+"""Domain of an axis of shares: lines at 0 and 1 stand clear of the frame."""
+CROSS = "M-.6,-.6L.6,.6M.6,-.6L-.6,.6"
+"""× as a path in the unit that symbols are scaled by."""
+Domain = tuple[float, float]
+Json = dict[str, Any]
+
+
+def chart(layers: Sequence[Json], *, width: int = WIDTH, height: int = HEIGHT, note: str = "") -> Json:
+    """A chart of layers; `note` stands above it, at the left."""
+    return {**_frame(note), "width": width, "height": height, "layer": list(layers)}
+
+
+def panels(charts: Sequence[Json], *, columns: int, note: str = "") -> Json:
+    """Small charts in rows."""
+    return {**_frame(note), "concat": list(charts), "columns": columns, "spacing": 18}
+
+
+def _frame(note: str) -> Json:
+    title = {
+        "text": clean(note), "anchor": "start", "frame": "group", "fontSize": SMALL, "fontWeight": "normal",
+        "color": MUTED, "offset": 8, "font": "sans-serif",
+    }  # fmt: skip
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "background": "transparent",
+        **({"title": title} if note else {}),
+        "config": {
+            "font": "sans-serif",
+            "view": {"stroke": GRID},
+            "title": {"color": INK, "fontSize": SMALL},
+            "axis": {
+                "aria": False,
+                "labelColor": INK, "titleColor": INK, "gridColor": GRID, "domainColor": MUTED, "tickColor": MUTED,
+                "labelFontSize": SMALL, "titleFontSize": TEXT, "titleFontWeight": "normal",
+            },
+        },
+    }  # fmt: skip
+
+
+def layer(rows: Iterable[Mapping[str, Any]], mark: Json, **encoding: Any) -> Json:
+    """Marks of these rows."""
+    values = [{str(k): _plain(v) for k, v in row.items()} for row in rows]
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+
+
+def _plain(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) else None if value is None else float(value)
+
+
+def log_axis(field: str, title: str, domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
+    """A log axis over `domain`, labelled at powers of ten, or at 1, 2, 5 or finer where these are too few."""
+    number = "datum.value < 0.001 || datum.value >= 100000 ? format(datum.value, '.0e') : format(datum.value, '~r')"
+    axis: Json = {"values": ticks(domain), "labelExpr": f"({number}) + '{suffix}'", "grid": grid}
+    scale = {"type": "log", "domain": list(domain), "nice": False}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+def linear_axis(field: str, title: str, domain: Domain, *, percent: bool = False) -> Json:
+    """A linear axis over `domain`."""
+    axis: Json = {"tickCount": 5, "format": "~%" if percent else "~r"}
+    scale = {"domain": list(domain), "nice": False, "zero": False}
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": axis}
+
+
+def ticks(domain: Domain) -> list[float]:
+    """At most eight values that a log axis is labelled at, at least two where the domain allows it."""
+    low, high = domain
+    span = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.2, 1.5, 2, 3, 4, 5, 7), tuple(1 + i / 20 for i in range(180))):
+        found = [float(f"{m * 10.0**k:.6g}") for k in span for m in steps]
+        found = [v for v in found if low <= v <= high]
+        if len(found) >= 3 or (len(steps) > 3 and len(found) >= 2):
+            break
+    return found[:: math.ceil(len(found) / 8)] if found else [low]
+
+
+def padded(values: Iterable[float], share: float = 0.05) -> Domain:
+    """The range of positive values, wider by `share` of itself on the log scale at either end; at least e wide."""
+    found = [v for v in values if v > 0 and math.isfinite(v)]
+    low, high = min(found), max(found)
+    more = share * max(math.log(high / low), 1.0)
+    return low * math.exp(-more), high * math.exp(more)
+
+
+def thinned(x: Array, most: int = POINTS) -> npt.NDArray[np.intp]:
+    """Indices of at most `most` of the ascending positive x, log-spaced, both ends among them."""
+    if len(x) <= most:
+        return np.arange(len(x))
+    at = np.searchsorted(x, np.geomspace(x[0], x[-1], most - 2)).clip(0, len(x) - 1)
+    return np.unique([0, *at, len(x) - 1])
+
+
+def short(label: str) -> str:
+    """A label that fits beside a figure; the tables have it whole."""
+    label = clean(label)
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 2]} …"
+
+
+def symbols(rows: Iterable[Mapping[str, Any]], x: Json, y: Json) -> Json:
+    """Filled marks, each with its `colour`, `shape` and `hook`, by which lines are told apart without colour."""
+    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1}
+    return layer(rows, mark, x=x, y=y, color=drawn("colour"), shape=drawn("shape"), description=HOOK)
+
+
+HOOK: Json = {"field": "hook", "type": "nominal"}
+
+
+def drawn(field: str) -> Json:
+    """A channel whose field holds what is drawn (a colour, a shape, a size), not what a scale makes of it."""
+    return {"field": field, "type": "nominal", "scale": None, "legend": None}
+
+
+def left_out(number: int, noun: str, why: str) -> str:
+    """A sentence of what a figure does not show; empty where it shows all."""
+    return f" {fmt.count(number, noun)} {why}." if number else ""

@@ -1,0 +1,36 @@
+"""How each backend looks in every figure of a report: colour, shape, dash, and a class that a page can find it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bench.analysis.sections import Section
+from bench.present.palette import COLOURS, MUTED
+
+SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [10, 2])
+
+Style = tuple[str, str, list[int]]
+Styles = Mapping[str, Style]
+
+PLAIN: Style = (MUTED, "circle", [1, 0])
+"""Of the reference, and of what no style was made for."""
+
+
+def styles(sections: Iterable[Section]) -> dict[str, Style]:
+    """{label: (colour, marker shape, dash)} over the whole run; beyond six the colour is the framework's."""
+    labels = list(dict.fromkeys(r.label for s in sections for r in s.rows if r.kind != "exact" and r.reps))
+    frameworks = list(dict.fromkeys(name.split(".")[0] for name in labels))
+    variant = {f: [name for name in labels if name.split(".")[0] == f] for f in frameworks}
+    found = {}
+    for i, name in enumerate(labels):
+        family = name.split(".")[0]
+        which = i if len(labels) <= len(COLOURS) else frameworks.index(family)
+        mark = i if len(labels) <= len(SHAPES) else variant[family].index(name)
+        found[name] = (COLOURS[which % len(COLOURS)], SHAPES[mark % len(SHAPES)], DASHES[mark % len(DASHES)])
+    return found
+
+
+def hook(style: Styles, name: str) -> str:
+    """The class that every element of a backend carries: `series-3`, its place among the styles."""
+    return f"series-{list(style).index(name)}" if name in style else "series-plain"

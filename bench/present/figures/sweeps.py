@@ -1,0 +1,66 @@
+"""Sweeps of one size among the scenarios of a run, and the seconds of every round in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bench.analysis.sections import Row, Section
+
+
+class Sweep(NamedTuple):
+    """Sections that differ in one number only: {size: section}."""
+
+    name: str
+    key: str
+    sections: Mapping[float, Section]
+
+
+def overrides(label: str) -> tuple[str, dict[str, Any]]:
+    """`name[k=v,…]` → name and what the brackets say, numbers as numbers."""
+    name, _, inside = label.partition("[")
+    found = {}
+    for piece in re.split(r",(?=[A-Za-z_]\w*=)", inside.removesuffix("]")) if inside else []:
+        key, _, text = piece.partition("=")
+        try:
+            found[key] = json.loads(text)
+        except json.JSONDecodeError:
+            found[key] = text
+    return name, found
+
+
+def sweeps(sections: Sequence[Section]) -> list[Sweep]:
+    """Every set of two or more sections that differ in one positive number."""
+    groups: dict[tuple[str, str, str, str], dict[float, Section]] = {}
+    for section in sections:
+        name, found = overrides(section.scenario)
+        for key, value in found.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+                rest = json.dumps({k: v for k, v in found.items() if k != key}, sort_keys=True)
+                groups.setdefault((name, section.track, key, rest), {})[float(value)] = section
+    return [
+        Sweep(_named(name, rest), key, dict(sorted(found.items())))
+        for (name, _, key, rest), found in groups.items()
+        if len(found) > 1
+    ]
+
+
+def _named(name: str, rest: str) -> str:
+    others = json.loads(rest)
+    return f"{name}[{','.join(f'{k}={v}' for k, v in others.items())}]" if others else name
+
+
+def seconds(sweep: Sweep) -> dict[str, list[tuple[float, float]]]:
+    """{backend: (size, median warm seconds of a round), by size and round}; the reference and failures left out."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for size, section in sweep.sections.items():
+        for row in section.rows:
+            if row.kind != "exact":
+                found.setdefault(row.label, []).extend((size, t) for t in _rounds(row).values())
+    return found
+
+
+def _rounds(row: Row) -> dict[int, float]:
+    return {k: v for k, v in sorted(row.tables.times(finish=True).items()) if v > 0}

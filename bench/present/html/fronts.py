@@ -1,0 +1,88 @@
+"""What stands above the fold for each scenario: verdict, how sure, and what became of those without a ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bench.analysis.sections import Row, Section
+from bench.present.columns import WORDS, error_text
+from bench.present.html.icons import icon
+from bench.present.html.results import ORDER, Results
+from bench.words import format as fmt
+from bench.words.clean import clean
+
+BADGES = {
+    "clear": "clear difference",
+    "size unsure": "faster, by how much is unsure",
+    "small": "difference below the margin",
+    "equivalent": "equally fast",
+    "no difference shown": "no difference shown",
+    "trade-off": "trade-off",
+    "only one": "only one met the target",
+    "none": "target not met",
+    "not enough": "too few measurements",
+    "not trusted": "machine not quiet",
+}
+"""How sure the verdict is, in a word or two."""
+ORIENTATION = "For orientation: medians, not ranked"
+HEADINGS = {"not enough": ORIENTATION, "not trusted": ORIENTATION}
+SHOWN = 7
+
+
+class Other(NamedTuple):
+    """A backend that has no ratio: its sign, name, what became of it, and its row's number."""
+
+    icon: str
+    label: str
+    words: str
+    number: int
+
+
+class Front(NamedTuple):
+    """One scenario's answer; `more` counts the others that are not shown."""
+
+    section: Section
+    badge: str
+    sure: bool
+    others: tuple[Other, ...]
+    heading: str
+    more: int
+
+
+def fronts(found: Sequence[Section], table: Results) -> list[Front]:
+    """One per section."""
+    return [_front(section, table) for section in found]
+
+
+def _front(section: Section, table: Results) -> Front:
+    verdict = section.verdict
+    inside = {*verdict.ratios, verdict.leader} if verdict.ratios else set()
+    rest = [entry for entry in table.of(section) if entry.row.label not in inside]
+    rest.sort(key=lambda entry: _rank(entry.row))
+    others = tuple(_other(entry.row, entry.number) for entry in rest)
+    return Front(
+        section,
+        BADGES[verdict.state],
+        verdict.state in ("clear", "size unsure", "trade-off"),
+        others[:SHOWN],
+        "Not ranked" if inside else HEADINGS.get(verdict.state, "What became of each"),
+        len(others) - SHOWN,
+    )
+
+
+def _rank(row: Row) -> tuple[int, float, str]:
+    # What was meant to be ranked comes before what never is.
+    never = row.state in ("point", "reference")
+    return ORDER.index(row.state) + len(ORDER) * never, float("inf") if row.warm is None else row.warm, row.label
+
+
+def _other(row: Row, number: int) -> Other:
+    said = [WORDS[row.state]]
+    if row.state in ("off target", "met", "point"):
+        said[0] += f", error {error_text(row)}" if row.b2_max is not None else ""
+    elif row.reason and row.state != "reference":
+        said[0] += f": {fmt.shortened(clean(row.reason).splitlines()[0], 60)}"
+    if row.warm is not None:
+        said.append(f"{fmt.seconds(row.warm)} warm")
+    return Other(icon(row.state), clean(row.label), clean(" · ".join(said)), number)

@@ -1,0 +1,148 @@
+"""report.html: one file, no network, complete without scripts."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup, escape
+
+from bench.analysis.sections import GROUPS, sections
+from bench.analysis.tables import RunTables
+from bench.present import provenance
+from bench.present.columns import GROUP_TITLES, WORDS, coverage_note
+from bench.present.html import extras, fairness
+from bench.present.html import fits as details
+from bench.present.html import results as page_results
+from bench.present.html.facts import facts, words
+from bench.present.html.flags import MOST_FAILED, failed, flags
+from bench.present.html.fronts import fronts
+from bench.present.html.grouped import view
+from bench.present.html.icons import icon
+from bench.present.html.pictures import pictures
+from bench.present.html.results import FILTERS, as_json, digits, embedded, results
+from bench.present.html.uncompared import summary, uncompared
+from bench.present.matrix import overall
+from bench.words import format as fmt
+from bench.words.clean import clean
+from bench.words.sentence import Sentence
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TAGS = {"": Markup("{}"), "b": Markup("<strong>{}</strong>"), "i": Markup("<em>{}</em>")}
+MOST_BYTES = 5 * 2**20
+
+
+class Thinned(NamedTuple):
+    """How much detail a page holds: fits with tables, fits with a section at all, hidden columns of paged rows."""
+
+    full: int
+    brief: int
+    hidden: bool
+
+
+LEVELS = (Thinned(150, 1000, True), Thinned(40, 400, True), Thinned(0, 200, False))
+"""The next is tried where a page is larger than `MOST_BYTES`."""
+
+
+def render(tables: RunTables) -> str:
+    """The run as one self-contained HTML page; the same tables give the same bytes."""
+    shared = _shared(tables)
+    template = _environment().get_template("report.html.j2")
+    page = ""
+    for level in LEVELS:
+        page = template.render(**shared, **_detailed(tables, shared, level))
+        if len(page.encode()) <= MOST_BYTES:
+            break
+    return page
+
+
+def _shared(tables: RunTables) -> dict[str, Any]:
+    found = sections(tables)
+    known = facts(tables)
+    table = results(found, known, words(tables, extras.CONFIGURATION))
+    return {
+        "title": f"posterior-bench {clean(str(tables.run.get('id', '')))}".strip(),
+        "run": tables.run,
+        "context": provenance.context(tables),
+        "warnings": provenance.warnings(tables),
+        "command": provenance.command(tables),
+        "environment": provenance.environment(tables),
+        "targets": provenance.targets(tables),
+        "sections": found,
+        "fronts": fronts(found, table),
+        "overall": overall(found),
+        "matrix": view(found),
+        "table": table,
+        "pictures": pictures(found, tables),
+        "flags": flags(found),
+        "failed": failed(table.entries),
+        "most_failed": MOST_FAILED,
+        "uncompared": uncompared(found),
+        "compared": summary(found),
+        "terms": fairness.terms(tables.run, found, known),
+        "tracks": fairness.tracks(found),
+        "known": known,
+        "groups": GROUPS,
+        "group_titles": GROUP_TITLES,
+        "page_size": page_results.PAGE,
+        "column_groups": extras.GROUPS,
+        "filters": FILTERS,
+        "words": WORDS,
+        "icon": icon,
+        "coverage_note": coverage_note,
+    }
+
+
+def _detailed(tables: RunTables, shared: dict[str, Any], level: Thinned) -> dict[str, Any]:
+    entries = shared["table"].entries
+    return {
+        "details": details.details(tables, entries, shared["known"], full=level.full, brief=level.brief),
+        "thinned": list(_thinned(entries, level, whole=shared["table"].whole)),
+        "rest": embedded(shared["table"], hidden=level.hidden),
+        "series": as_json(shared["pictures"].series),
+    }
+
+
+def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterator[str]:
+    if said := details.left_out(len(entries), full=level.full, brief=level.brief):
+        yield said
+    if not whole and not level.hidden:
+        yield "Rows beyond the first page have no hidden columns; they are in the run's tables."
+
+
+@functools.cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    env = Environment(
+        loader=PackageLoader("bench.present.html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_finalized,
+    )  # fmt: skip
+    env.filters |= {
+        "sentence": _sentence, "exact": fmt.exact, "clean": clean, "backend": _backend, "digits": digits,
+        "anchor": _anchor,
+    }  # fmt: skip
+    return env
+
+
+def _finalized(value: Any) -> Any:
+    """Whatever text the template shows, without what a reader's eye would obey; markup of our own as it is."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _sentence(sentence: Sentence) -> Markup:
+    return Markup("").join(TAGS[part.style].format(escape(clean(part.text))) for part in sentence)
+
+
+def _backend(label: str) -> Markup:
+    """A label that may break after a dot, an opening bracket or a comma, and nowhere else."""
+    return Markup("<wbr>").join(escape(piece) for piece in re.split(r"(?<=[.,_])|(?=\[)", clean(label)) if piece)
+
+
+def _anchor(text: str) -> str:
+    """Fit for a class or an id."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,198 @@
+"""The results table: one over all scenarios, its columns, rows, bars and the reasons of its blanks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from bench.analysis.contender import OUTCOMES
+from bench.analysis.sections import Row, Section
+from bench.present.columns import COLUMNS, WORDS, Cell, Column
+from bench.present.html import extras
+from bench.present.html.facts import Facts
+from bench.present.html.icons import icon
+from bench.words.clean import clean
+
+WHOLE = 500
+"""Up to so many rows stand in the page's HTML; of more, the first `PAGE`, the others as data for the script."""
+PAGE = 200
+ORDER = ("met", "reference", "point", *OUTCOMES)
+UNSAFE = "<>&\u2028\u2029"
+
+REPS = Column(
+    "reps", "reps", "reps that finished, of those planned", lambda r, s: Cell(f"{r.reps}/{r.planned}", "", r.reps)
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A cell of the page: `note` numbers the reason of its blank, `bar` is 0–100 % of the column's log range."""
+
+    text: str
+    small: str
+    value: float | None
+    note: int = 0
+    bar: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table, with what it can be filtered by."""
+
+    section: Section
+    row: Row
+    number: int
+    cells: tuple[Shown, ...]
+    facts: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """`scenario/backend`, as links write it."""
+        return clean(f"{self.section.title}/{self.row.label}")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Columns, entries in the order of the page, and the reasons that notes number from 1.
+
+    Only the first `told` reasons are of columns that are shown at first.
+    """
+
+    columns: tuple[Column, ...]
+    entries: tuple[Entry, ...]
+    reasons: tuple[str, ...]
+    told: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row stands in the HTML."""
+        return len(self.entries) <= WHOLE
+
+    @property
+    def first(self) -> tuple[Entry, ...]:
+        """The rows that stand in the HTML."""
+        return self.entries if self.whole else self.entries[:PAGE]
+
+    def of(self, section: Section) -> list[Entry]:
+        """The entries of a section."""
+        return [entry for entry in self.entries if entry.section is section]
+
+
+FILTERS = ("kind", "device", "dtype", "track", "status")
+
+
+def results(found: Sequence[Section], facts: Facts, configuration: Mapping[str, Mapping[str, str]]) -> Results:
+    """The table of all sections; the best first where it is too long to show whole."""
+    columns = _columns(found, extras.columns(facts, configuration))
+    pairs = [(section, row) for section in found for row in section.rows]
+    if len(pairs) > WHOLE:
+        pairs.sort(key=lambda pair: _rank(*pair))
+    texts = [[column.cell(row, section) for column in columns] for section, row in pairs]
+    ranges = [_range(cells[i] for cells in texts) if column.bar else None for i, column in enumerate(columns)]
+    reasons: dict[str, int] = {}
+    told = 0
+    for i, column in enumerate(columns):  # those of the columns that are shown at first come first
+        for cell in (cells[i] for cells in texts):
+            if cell.why:
+                reasons.setdefault(cell.why, len(reasons) + 1)
+        if not column.group:
+            told = len(reasons)
+    entries = []
+    for number, ((section, row), cells) in enumerate(zip(pairs, texts, strict=True)):
+        shown = tuple(_shown(c, r, reasons) for c, r in zip(cells, ranges, strict=True))
+        facets = {name: clean(configuration.get(row.cell, {}).get(name, "")) for name in ("device", "dtype", "track")}
+        entries.append(Entry(section, row, number, shown, {"kind": row.kind, **facets, "status": WORDS[row.state]}))
+    return Results(tuple(columns), tuple(entries), tuple(reasons), told)
+
+
+def _columns(found: Sequence[Section], extra: Sequence[Column]) -> list[Column]:
+    wanted = [c for c in COLUMNS if any(c.wanted(section) for section in found)]
+    hidden = [*(c for c in wanted if c.group), *extra]
+    ordered = [c for group in extras.GROUPS for c in hidden if c.group == group]
+    return [*(c for c in wanted if not c.group), REPS, *ordered]
+
+
+def _rank(section: Section, row: Row) -> tuple[int, float, float, str]:
+    ratio = section.verdict.ratios.get(row.label)
+    factor = 1.0 if row.label == section.verdict.leader else ratio.value if ratio else math.inf
+    return (
+        ORDER.index(row.state),
+        factor,
+        math.inf if row.b2_max is None else row.b2_max,
+        f"{section.title}/{row.label}",
+    )
+
+
+def _range(cells: Iterable[Cell]) -> tuple[float, float] | None:
+    values = [c.value for c in cells if c.value is not None and 0 < c.value < math.inf]
+    return (min(values), max(values)) if values else None
+
+
+def _shown(cell: Cell, span: tuple[float, float] | None, reasons: Mapping[str, int]) -> Shown:
+    note = reasons[cell.why] if cell.why else 0
+    return Shown(clean(cell.text), clean(cell.small), cell.value, note, _bar(cell.value, span))
+
+
+def _bar(value: float | None, span: tuple[float, float] | None) -> int:
+    if span is None or value is None or not 0 < value < math.inf:
+        return 0
+    low, high = span
+    share = 1.0 if high == low else math.log(value / low) / math.log(high / low)
+    return round(4 + 96 * share)  # the least value keeps a bar that can be seen
+
+
+def embedded(table: Results, *, hidden: bool = True) -> Markup:
+    """The rows that do not stand in the HTML, by column; JSON that cannot end its script element."""
+    rest = table.entries[len(table.first) :]
+    data: dict[str, Any] = {
+        "scenario": [clean(e.section.title) for e in rest],
+        "backend": [clean(e.row.label) for e in rest],
+        "state": [e.row.state for e in rest],
+        "icon": ["" if e.row.state == "met" else icon(e.row.state) for e in rest],
+        "fit": [e.number for e in rest],
+        "facts": {name: _coded([e.facts.get(name, "") for e in rest]) for name in FILTERS},
+        "cells": {
+            column.key: {
+                "text": [e.cells[i].text for e in rest],
+                "small": _unless_empty([e.cells[i].small for e in rest]),
+                "value": _unless_empty([_rounded(e.cells[i].value) for e in rest]),
+                "note": _unless_empty([e.cells[i].note for e in rest]),
+                "bar": _unless_empty([e.cells[i].bar for e in rest]),
+            }
+            for i, column in enumerate(table.columns)
+            if hidden or not column.group
+        },
+    }
+    return as_json(data if rest else {})
+
+
+def _coded(words: list[str]) -> dict[str, list[Any]]:
+    known = sorted(set(words))
+    return {"words": known, "at": [known.index(word) for word in words]}
+
+
+def _unless_empty(values: list[Any]) -> list[Any]:
+    return values if any(value or value == 0.0 for value in values) else []
+
+
+def _rounded(value: float | None) -> float | None:
+    # JSON has no infinities; the text says them in words.
+    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+
+
+def as_json(data: Any) -> Markup:
+    """JSON for a script element."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for char in UNSAFE:
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704  # nothing in it can end the element
+
+
+def digits(note: int) -> str:
+    """A note's number as superscript digits."""
+    return str(note).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")) if note else ""

@@ -1,0 +1,232 @@
+"""report.md: verdicts, a table of choices, and under folds the matrix, every row, failures, environment."""
+
+from __future__ import annotations
+
+import re
+
+from bench.analysis.contender import MARGIN
+from bench.analysis.sections import GROUPS, Row, Section, sections
+from bench.analysis.tables import RunTables
+from bench.present.columns import GROUP_TITLES, WORDS, columns, coverage_note
+from bench.present.matrix import backends, footer, matrix, overall
+from bench.present.provenance import command, context, environment, warnings
+from bench.words import format as fmt
+from bench.words.clean import clean
+from bench.words.sentence import Sentence
+
+MARKS = {"": "", "b": "**", "i": "*"}
+MARKER = "<!-- bench-report -->"
+"""By which a bot finds its own comment."""
+CHARACTERS, LINES = 30_000, 200
+"""A job summary or a comment that is too long is dropped without a word, and nobody reads a longer one."""
+VERDICTS = 12
+REASON = 300
+"""Characters of a reason in the list of failures; the page has all of it."""
+
+
+def render(tables: RunTables) -> str:
+    """The run as GitHub-flavoured Markdown, at most LINES lines and CHARACTERS characters; same tables, same bytes.
+
+    What does not fit is left out, the least needed first, and a sentence says what.
+    """
+    found = sections(tables)
+    for form in (_whole, _with_matrix, _with_choices, _verdicts_only):
+        text = "\n".join([MARKER, "### Which backend", "", *form(tables, found)]) + "\n"
+        if len(text) <= CHARACTERS and text.count("\n") < LINES:
+            return text
+    return _cut(text)
+
+
+def _whole(tables: RunTables, found: list[Section]) -> list[str]:
+    rows = [line for section in found for line in _section(section)]
+    return [
+        *_top(tables, found), *_choices(found), *_matrix(found), *_fold("Every row, by scenario", rows),
+        *_failures(found), *_fold("Environment", _environment(tables)), *_bottom(tables),
+    ]  # fmt: skip
+
+
+def _with_matrix(tables: RunTables, found: list[Section]) -> list[str]:
+    return [
+        *_top(tables, found), *_choices(found), *_matrix(found), *_failures(found), *_bottom(tables),
+        *_said("the rows of each scenario and the list of versions"),
+    ]  # fmt: skip
+
+
+def _with_choices(tables: RunTables, found: list[Section]) -> list[str]:
+    left = _said("the matrix of scenarios × backends, the rows of each scenario, failures and the list of versions")
+    return [*_top(tables, found), *_choices(found), *_bottom(tables), *left]
+
+
+def _verdicts_only(tables: RunTables, found: list[Section]) -> list[str]:
+    return [*_top(tables, found), *_said("everything but the verdicts")]
+
+
+def _said(what: str) -> list[str]:
+    return ["", f"*Cut here for length: {what}. [report.html](report.html) has them.*"]
+
+
+def _cut(text: str) -> str:
+    """The lines that fit, and a sentence for the rest: labels or warnings of this run are long beyond reason."""
+    end = "*The rest is cut for length; [report.html](report.html) has it.*\n"
+    lines = text[: CHARACTERS - len(end) - 2].splitlines()[: LINES - 3]
+    return "\n".join([*lines[:-1], "", end])
+
+
+def _top(tables: RunTables, found: list[Section]) -> list[str]:
+    """Context, warnings, and the first verdicts; where the rest are."""
+    lines = [escape(context(tables)), ""]
+    if told := warnings(tables):
+        lines += [*(f"> {escape(warning)}  " for warning in told), ""]
+    lines += [f"- {_sentence(s.verdict.sentence)}" for s in found[:VERDICTS]]
+    if len(found) > VERDICTS:
+        lines.append(f"- … and {len(found) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
+    return [*lines, f"- {_sentence(overall(found))}"] if overall(found) else lines
+
+
+def _choices(found: list[Section]) -> list[str]:
+    titles = ("scenario", "choose", "time to target", "next", "ratio (95 %)", "how sure")
+    lines = ["", f"| {' | '.join(titles)} |", "| --- | --- | ---: | --- | ---: | --- |"]
+    return lines + [f"| {' | '.join(_choice(section))} |" for section in found]
+
+
+def _choice(section: Section) -> list[str]:
+    """One line on a scenario: who to choose, the next that met the target, and what is known of the difference."""
+    v = section.verdict
+    rows = {row.label: row for row in section.rows}
+    if v.leader not in rows:
+        return [escape(section.title), fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, v.state]
+    leader = rows[v.leader]
+    seconds = leader.warm if section.finish else leader.time_to_target
+    choose = " or ".join(f"**`{_code(name)}`**" for name in v.best_group[:3])
+    if len(v.best_group) > 3:
+        choose += f" or {len(v.best_group) - 3} more"
+    rival = min(v.ratios, key=lambda name: (v.ratios[name].value, name), default="")
+    told = fmt.seconds(seconds) + (" (whole fit)" if section.finish else "")
+    if not rival:
+        return [escape(section.title), choose, told, fmt.NONE, fmt.NONE, v.state]
+    ratio = v.ratios[rival]
+    size = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})"
+    sure = f"faster in {ratio.faster} of {ratio.rounds} rounds" if ratio.paired else "rounds of different runs"
+    return [
+        escape(section.title), choose, told, f"`{_code(rival)}`", size, f"{v.state}; {sure}",
+    ]  # fmt: skip
+
+
+def _matrix(found: list[Section]) -> list[str]:
+    """Scenarios × backends with states as words; bold is the best group."""
+    names = backends(found)
+    lines = [
+        "| scenario | " + " | ".join(f"`{_code(name)}`" for name in names) + " |",
+        "| --- |" + " ---: |" * len(names),
+    ]
+    for section, shades in matrix(found):
+        cells = []
+        for shade in shades:
+            small = f" ({shade.cell.small})" if shade.cell.small else ""
+            text = escape(f"{shade.cell.text}{small}")
+            cells.append(f"**{text}**" if shade.fill == "best" else text)
+        lines.append(f"| {escape(section.title)} | " + " | ".join(cells) + " |")
+    for title, values in footer(found):
+        lines.append(f"| *{escape(title)}* | " + " | ".join(map(escape, values)) + " |")
+    note = (
+        "Seconds are warm medians, of the leader those to the target where known; × is the ratio to it. **Bold**: best "
+        "group."
+    )
+    return _fold("Scenarios × backends", [*lines, "", note])
+
+
+def _fold(title: str, lines: list[str]) -> list[str]:
+    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+
+
+def _bottom(tables: RunTables) -> list[str]:
+    """Where it was measured, with what seed and margin, and where the page is."""
+    facts = dict(environment(tables))
+
+    def fact(name: str) -> str:
+        several = [f"{v} ({k.partition(' (')[2]}" for k, v in facts.items() if k.startswith(f"{name} (")]
+        return ", ".join(several) or facts.get(name, fmt.NONE)
+
+    told = [
+        f"{fact('host.cpu')}, {fact('host.logical_cpus')} CPUs", f"threads {fact('threads')}",
+        f"commit {fact('commit')}", f"seed {fact('seed')}", f"margin {MARGIN}×",
+    ]  # fmt: skip
+    return ["", f"{escape(' · '.join(told))} · [report.html](report.html)"]
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and HTML leave alone, on one line."""
+    text = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+
+
+def _sentence(sentence: Sentence) -> str:
+    return "".join(f"{MARKS[p.style]}{escape_part(p.text)}{MARKS[p.style]}" for p in sentence)
+
+
+def escape_part(text: str) -> str:
+    """`escape`, keeping the spaces that join the parts of a sentence."""
+    lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+    return f"{lead}{escape(text)}{trail}" if text.strip() else text
+
+
+def _section(section: Section) -> list[str]:
+    lines = [f"#### {escape(section.title)}", ""]
+    lines += [escape(str(section.about["description"])), ""] if section.about.get("description") else []
+    lines += [f"Priors: {escape(section.priors)}.", ""] if section.priors else []
+    lines += [f"> Note: {escape(str(note))}" for note in section.about.get("notes", ())]
+    lines += [""] if section.about.get("notes") else []
+    extra = [_sentence(s) for s in (*section.verdict.why_not, section.verdict.how_sure) if s]
+    lines += [" ".join(extra), ""] if extra else []
+    lines += _table(section)
+    if section.notes:
+        lines += ["", *(f"- `{_code(name)}`: {escape(note)}" for name, note in section.notes)]
+    lines += ["", f"*{coverage_note(section)}*"] if coverage_note(section) else []
+    return [*lines, ""]
+
+
+def _table(section: Section) -> list[str]:
+    shown = columns(section)
+    lines = [
+        "| " + " | ".join(["backend", *(escape(c.title) for c in shown)]) + " |",
+        "|" + " --- |" * 2 + " ---: |" * (len(shown) - 1),
+    ]
+    for group in GROUPS:
+        rows = section.group(group)
+        if rows and group != "posterior":
+            lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(shown))
+        lines += ["| " + " | ".join([f"`{_code(row.label)}`", *_cells(section, row)]) + " |" for row in rows]
+    return lines
+
+
+def _cells(section: Section, row: Row) -> list[str]:
+    cells = []
+    for column in columns(section):
+        cell = column.cell(row, section)
+        joiner = ": " if column.key == "status" or cell.text == "n/a" else " "
+        small = cell.small if joiner == ": " or not cell.small else f"({cell.small})"
+        cells.append(escape(joiner.join(filter(None, [cell.text, small]))))
+    return cells
+
+
+def _failures(found: list[Section]) -> list[str]:
+    rows = [(s, r) for s in found for r in s.rows if r.state not in ("met", "reference", "point")]
+    if not rows:
+        return ["", "Failures and flags: none; every fit finished and passed its diagnostics."]
+    lines = ["These rows stay in the tables and are not ranked.", ""]
+    for section, row in rows:
+        where = f"{escape(section.title)} × `{_code(row.label)}`"
+        why = escape(fmt.shortened(clean(row.reason), REASON)) or "no reason was recorded"
+        lines.append(f"- {where}: **{WORDS[row.state]}**: {why}")
+        if log := row.log:
+            lines[-1] += f" (log: `{_code(log[0])}`)"
+    return _fold(f"Failures and flags ({len(rows)})", lines)
+
+
+def _environment(tables: RunTables) -> list[str]:
+    lines = [*(f"    {line}" for line in command(tables).splitlines()), "", "| | |", "| --- | --- |"]
+    return lines + [f"| {escape(name)} | {escape(value)} |" for name, value in environment(tables)]
+
+
+def _code(text: str) -> str:
+    return clean(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")

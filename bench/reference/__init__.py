@@ -1,0 +1,1 @@
+"""What is the right answer of a data set: its reference posterior."""

@@ -1,0 +1,109 @@
+"""Error against seconds and gradients, for point, VI and MCMC on one axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.score.error import b2
+from bench.score.problem import Problem, Scored
+from bench.types import Array
+
+POINTS = 30
+"""Draw counts at which an MCMC fit is looked at, log-spaced."""
+
+
+class CurveRow(NamedTuple):
+    """One value at one step; seconds count from the start of warmup, `seconds_cold` adds build and compile."""
+
+    step: int
+    seconds: float
+    seconds_cold: float
+    gradients: float
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One fit's way to its answer: (point,) steps, seconds, gradients, objective; b2 (point, f).
+
+    b2 is empty without a reference, an objective that nobody stated NaN. The last point is always the fit's answer.
+    """
+
+    step: Array
+    seconds: Array
+    seconds_cold: Array
+    gradients: Array
+    b2: Array
+    objective: Array
+
+    def rows(self) -> Iterator[CurveRow]:
+        """b2_avg, b2_max and the objective, where there are any."""
+        for i, step in enumerate(self.step):
+            at = (int(step), float(self.seconds[i]), float(self.seconds_cold[i]), float(self.gradients[i]))
+            values = {"b2_avg": self.b2[i].mean(), "b2_max": self.b2[i].max()} if self.b2.size else {}
+            values["objective"] = self.objective[i]
+            yield from (CurveRow(*at, name, float(v)) for name, v in values.items() if np.isfinite(v))
+
+
+def curve(scored: Scored) -> Curve:
+    """From checkpoints for optimisers and VI; from the first draws of all chains, prorated by gradients, otherwise."""
+    if scored.fit.kind in {"point", "vi"}:
+        return _of_checkpoints(scored)
+    return _of_draws(scored)
+
+
+def _of_checkpoints(scored: Scored) -> Curve:
+    """The checkpoints, and at the end the answer itself: the last steps may lie between two checkpoints."""
+    points, stats, flat = scored.checkpoints, scored.fit.stats, scored.problem.flat
+    reached = max([float(stats.get("steps") or 1.0), *(float(c.step) for c in points)])
+    before = [c for c in points if c.step < reached]
+    at_end = [c.estimate.objective for c in points if c.step == reached]
+    mean, sd = scored.answer
+    none = np.zeros_like(sd)
+    squared = _squared(
+        scored.problem,
+        np.array([*(flat(c.estimate.mean) for c in before), mean]),
+        np.array([*(none if c.estimate.sd is None else flat(c.estimate.sd) for c in before), sd]),
+    )
+    return _made(
+        scored,
+        [*(c.step for c in before), reached],
+        [*(c.seconds for c in before), scored.fitting],
+        [*(c.gradients for c in before), float(stats.get("gradients") or 0.0)],
+        squared,
+        [*(c.estimate.objective for c in before), at_end[-1] if at_end else None],
+    )
+
+
+def _of_draws(scored: Scored) -> Curve:
+    """Moments of the first m draws of every chain, at log-spaced m."""
+    draws, stats, problem = scored.draws, scored.fit.stats, scored.problem
+    n = draws.shape[1]
+    count = np.unique(np.geomspace(min(2, n), n, POINTS).round().astype(int))
+    work = np.asarray(stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
+    share = np.cumsum(work)[count - 1] / work.sum()
+    warmup, total = (float(stats.get(k) or 0.0) for k in ("gradients_warmup", "gradients"))
+    seconds = scored.seconds.get("warmup", 0.0) + scored.seconds.get("sample", 0.0) * share
+    # moments about the reference mean: raw ones would cancel where a mean is large against its sd
+    centre = problem.moments[0] if problem.reference is not None else draws[0, 0]
+    first, second = (
+        np.cumsum(((draws - centre) ** power).mean(axis=0), axis=0)[count - 1] / count[:, None] for power in (1, 2)
+    )
+    squared = _squared(problem, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
+    return _made(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
+
+
+def _squared(problem: Problem, mean: Array, sd: Array) -> Array:
+    """b² of (point, scalar) moments: (point, f); no f without a reference."""
+    return np.empty((len(mean), 0)) if problem.reference is None else b2(mean, sd, problem.moments)
+
+
+def _made(scored: Scored, *columns: object) -> Curve:
+    step, seconds, gradients, squared, objective = (np.asarray(c, dtype=float) for c in columns)
+    before = scored.seconds.get("build", 0.0) + scored.seconds.get("compile", 0.0)
+    return Curve(step, seconds, seconds + before, gradients, squared, objective)

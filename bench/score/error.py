@@ -1,0 +1,102 @@
+"""Error against the reference posterior: the primary axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.score.agreement import agreement
+from bench.score.problem import EDGES, LEVELS, Row, Scored
+from bench.types import Array
+
+MASSES = (0.5, 0.9, 0.95)
+
+
+def b2(mean: Array, sd: Array, reference: tuple[Array, Array, Array]) -> Array:
+    """b² of every scalar, then of every centred square: (…, scalar) moments → (…, 2·scalar).
+
+    (Ê f − E f)² / Var f with f = θ and f = (θ − E θ)², whose estimate is sd² + (mean − E θ)².
+    """
+    m, s, variance_of_square = reference
+    shift = mean - m
+    return np.concatenate([(shift / s) ** 2, (sd**2 + shift**2 - s**2) ** 2 / variance_of_square], axis=-1)
+
+
+def b2_parts(parts: list[str]) -> list[str]:
+    """Names of the functions f of `b2`, in its order."""
+    return [*parts, *(f"({part})²" for part in parts)]
+
+
+def error_rows(scored: Scored) -> Iterator[Row]:
+    """b², standardised errors, interval mass, Wasserstein distance, and z; nothing without a reference."""
+    problem = scored.problem
+    if problem.reference is None:
+        return
+    (mean, sd), (m, s, _) = scored.answer, problem.moments
+    squared = b2(mean, sd, problem.moments)
+    for part, value in zip(b2_parts(problem.parts), squared, strict=True):
+        yield Row("b2", part, float(value))
+    yield Row("b2_max", "", float(squared.max()))
+    yield Row("b2_avg", "", float(squared.mean()))
+    if np.isfinite(problem.reference.n_effective):
+        yield Row("reference_draws", "", float(problem.reference.n_effective))
+    yield from _per_part(scored, "mean_error_sd", (mean - m) / s)
+    flat = scored.draws.reshape(-1, len(m))
+    yield from _per_part(scored, "wasserstein_1", _distance(np.quantile(flat, LEVELS, axis=0), scored))
+    if scored.fit.kind == "point":
+        return
+    yield from _per_part(scored, "wasserstein_1_iid", _distance(problem.iid_quantiles(len(flat)), scored))
+    with np.errstate(divide="ignore"):
+        yield from _per_part(scored, "sd_ratio_log", np.log(scored.sd / s))
+    yield from _masses(scored, flat)
+    yield from _edges(scored, np.quantile(flat, EDGES, axis=0))
+    if scored.diagnostics is not None:
+        yield from _agreement(scored, s / np.sqrt(problem.reference.n_effective))
+
+
+def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
+    """z of every scalar that moves, and what its sum of squares is to be judged by."""
+    assert scored.diagnostics is not None
+    z = (scored.answer[0] - scored.problem.moments[0]) / np.hypot(scored.diagnostics.mcse_mean, of_reference)
+    yield from _per_part(scored, "z", z)
+    yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
+    moving = np.isfinite(z)
+    if moving.any():
+        found = agreement(scored.draws[..., moving])
+        yield Row("z_effective", "", found.effective)
+        yield Row("z_effective_tail", "", found.tail)
+
+
+def _distance(quantiles: Array, scored: Scored) -> Array:
+    """W1 in reference sds: the mean distance of quantile functions."""
+    distance: Array = np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1]
+    return distance
+
+
+def _edges(scored: Scored, quantiles: Array) -> Iterator[Row]:
+    """Where central intervals of 50 and 90 % end, of the answer and of the reference."""
+    m, s, _ = scored.problem.moments
+    for whose, found in (("", quantiles), ("reference_", scored.problem.edges)):
+        for p, values in zip(EDGES, (found - m) / s, strict=True):
+            yield from _per_part(scored, f"{whose}q{100 * p:02.0f}_sd", values)
+
+
+def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
+    """Reference probability of the central intervals of the draws."""
+    reference = scored.problem.reference
+    assert reference is not None
+    for mass in MASSES:
+        at = 0
+        for p in scored.problem.data.parameters:
+            edges = np.quantile(flat[:, at : at + p.size], [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+            inside = np.diff(reference.cdf(p.name, edges.reshape(2, *p.shape)), axis=0).reshape(p.size)
+            at += p.size
+            for part, value in zip(p.parts(), inside, strict=True):
+                yield Row(f"mass_{mass * 100:.0f}", part, float(value))
+                yield Row(f"mass_{mass * 100:.0f}_error", part, float(value) - mass)
+
+
+def _per_part(scored: Scored, metric: str, values: Array) -> Iterator[Row]:
+    for part, value in zip(scored.problem.parts, values, strict=True):
+        yield Row(metric, part, float(value))

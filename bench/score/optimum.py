@@ -1,0 +1,33 @@
+"""How far a point estimate is from the optimum of its own objective: convergence, checked from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.errors import NoReference
+from bench.score.problem import Row, Scored
+
+
+def optimum_rows(scored: Scored) -> Iterator[Row]:
+    """Gap in nats, largest distance in posterior sd, and for least squares the gap of the mean squared error."""
+    objective, problem = scored.fit.stats.get("objective"), scored.problem
+    if scored.fit.kind != "point" or not isinstance(objective, str):
+        return
+    point = {name: np.asarray(array, dtype=float)[0, 0] for name, array in scored.fit.draws.items()}
+    try:
+        best, least = problem.optimum(objective)
+    except NoReference:  # an objective without a least value has no gap
+        return
+    yield Row("optimality_gap", "", problem.family.objective(problem.data, objective, point) - least)
+    if problem.reference is not None:
+        distance = [np.abs(point[name] - best[name]) / problem.reference.sd[name] for name in best if name in point]
+        yield Row("optimum_distance_sd", "", max(float(np.max(d)) for d in distance))
+    if objective == "least_squares" and "y" in problem.data.arrays:
+        y = problem.data.arrays["y"]
+        reached, lowest = (
+            float(np.mean((problem.family.predict(problem.data, at, problem.data.arrays) - y) ** 2))
+            for at in (point, best)
+        )
+        yield Row("mean_loss_gap", "", reached - lowest)

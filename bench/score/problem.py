@@ -1,0 +1,150 @@
+"""What a score is computed from, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.score import chains
+from bench.types import Array, Arrays, Checkpoint, Dataset, Family, Fit, Parameter, Reference
+
+LEVELS = (np.arange(199) + 0.5) / 199
+EDGES = np.array([0.05, 0.25, 0.75, 0.95])
+
+
+class Row(NamedTuple):
+    """One value; `part` names a scalar (`weights[0]`), a centred square (`(weights[0])²`) or is empty for the fit."""
+
+    metric: str
+    part: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One data set with its family and, where there is one, its exact posterior (else the reason)."""
+
+    data: Dataset
+    family: Family
+    reference: Reference | None
+    no_reference: str = ""
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of all scalars, parameters in order."""
+        return [part for p in self.data.parameters for part in p.parts()]
+
+    def flat(self, arrays: Mapping[str, Any], leading: int = 0) -> Array:
+        """{name: (*leading, *shape)} → (*leading, scalar)."""
+        return flatten(self.data.parameters, arrays, leading)
+
+    @cached_property
+    def moments(self) -> tuple[Array, Array, Array]:
+        """Reference mean, sd and variance of the centred square, each (scalar,)."""
+        assert self.reference is not None
+        r = self.reference
+        return self.flat(r.mean), self.flat(r.sd), self.flat(r.centred_square_variance)
+
+    @cached_property
+    def quantiles(self) -> Array:
+        """Reference quantiles at LEVELS: (level, scalar)."""
+        return self._quantiles(LEVELS)
+
+    @cached_property
+    def edges(self) -> Array:
+        """Reference quantiles at EDGES: (edge, scalar)."""
+        return self._quantiles(EDGES)
+
+    def _quantiles(self, p: Array) -> Array:
+        assert self.reference is not None
+        found = {name: self.reference.quantile(name, p) for name in self.data.names}
+        return self.flat(found, 1)
+
+    def iid_quantiles(self, n: int) -> Array:
+        """Quantiles at LEVELS of n independent reference draws of a fixed seed: (level, scalar)."""
+        if n not in self._iid:
+            assert self.reference is not None
+            drawn = self.flat(self.reference.draw(n, np.random.default_rng(0)), 1)
+            self._iid[n] = np.quantile(drawn, LEVELS, axis=0)
+        return self._iid[n]
+
+    @cached_property
+    def _iid(self) -> dict[int, Array]:
+        return {}
+
+    @cached_property
+    def optima(self) -> dict[str, tuple[dict[str, Array], float]]:
+        """Optima of objectives already computed."""
+        return {}
+
+    def optimum(self, objective: str) -> tuple[dict[str, Array], float]:
+        """Minimiser and least value, in nats, of an objective of the family; NoReference where it has none."""
+        if objective not in self.optima:
+            self.optima[objective] = self.family.optimum(self.data, objective)
+        return self.optima[objective]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One fit with what it cost: `seconds` by phase, build and compile in them if `cold`, on `threads` CPUs."""
+
+    problem: Problem
+    fit: Fit
+    seconds: Mapping[str, float]
+    cold: bool
+    checkpoints: Sequence[Checkpoint] = ()
+    threads: int | None = None
+
+    @property
+    def fitting(self) -> float:
+        """Seconds of warmup and sampling."""
+        return self.seconds.get("warmup", 0.0) + self.seconds.get("sample", 0.0)
+
+    @cached_property
+    def draws(self) -> Array:
+        """(chain, draw, scalar)."""
+        return self.problem.flat(self.fit.draws, 2)
+
+    @cached_property
+    def diagnostics(self) -> chains.Diagnostics | None:
+        """Chain diagnostics of every scalar; None for fits without chains or with too few draws."""
+        if self.fit.kind != "mcmc" or self.draws.shape[1] < chains.MIN_DRAWS:
+            return None
+        return chains.diagnose(np.ascontiguousarray(np.moveaxis(self.draws, -1, 0)))
+
+    @cached_property
+    def answer(self) -> tuple[Array, Array]:
+        """Mean and root of the second central moment, each (scalar,): of q where VI states them, else of the draws.
+
+        The sd of a point is 0. No Bessel's correction: what b² needs is the mean of the squares.
+        """
+        moments = self.fit.moments
+        drawn = {n: np.asarray(d, dtype=float) for n, d in self.fit.draws.items() if n not in moments}
+        means = {n: d.mean(axis=(0, 1)) for n, d in drawn.items()} | {n: m for n, (m, _) in moments.items()}
+        sds = {n: d.std(axis=(0, 1)) for n, d in drawn.items()} | {n: s for n, (_, s) in moments.items()}
+        return self.problem.flat(means), self.problem.flat(sds)
+
+    @property
+    def sd(self) -> Array:
+        """The sd to report, (scalar,): of q where VI states it, else of the draws with Bessel's correction."""
+        n = self.draws.shape[0] * self.draws.shape[1]
+        found, bessel = self.answer[1], np.sqrt(n / max(n - 1, 1))
+        factors = {
+            p.name: np.full(p.shape, 1.0 if p.name in self.fit.moments else bessel)
+            for p in self.problem.data.parameters
+        }
+        reported: Array = found * self.problem.flat(factors)
+        return reported
+
+
+def flatten(parameters: Sequence[Parameter], arrays: Arrays, leading: int = 0) -> Array:
+    """{name: (*leading, *shape)} → (*leading, scalar), parameters in order."""
+    blocks = []
+    for p in parameters:
+        array = np.asarray(arrays[p.name], dtype=float)
+        blocks.append(array.reshape(*array.shape[:leading], p.size))
+    return np.concatenate(blocks, axis=-1)

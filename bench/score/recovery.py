@@ -1,0 +1,90 @@
+"""Against the scenario's truth: shown beside the error, never used to rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.score.problem import Row, Scored
+from bench.types import Array
+
+INTERVAL = 0.9
+LOCATIONS = ("weights", "bias", "mu")
+"""Parameters that recovery_rmse is taken over: a plug-in sigma would mix units."""
+
+
+def recovery_rows(scored: Scored) -> Iterator[Row]:
+    """Errors and coverage against the truth, nothing where the scenario states none; contraction from the prior."""
+    data = scored.problem.data
+    mean, _ = scored.answer
+    flat = scored.draws.reshape(-1, len(mean))
+    errors: dict[str, Array] = {}
+    at = 0
+    for p in data.parameters:
+        block = slice(at, at + p.size)
+        at += p.size
+        if p.name not in data.truth:
+            continue
+        truth = np.asarray(data.truth[p.name], dtype=float).reshape(p.size)
+        errors[p.name] = mean[block] - truth
+        for part, error in zip(p.parts(), errors[p.name], strict=True):
+            yield Row("recovery_error", part, float(error))
+        for part, relative in zip(p.parts(), _ratio(errors[p.name], np.abs(truth)), strict=True):
+            yield Row("recovery_relative_error", part, float(relative))
+        if scored.fit.kind != "point":
+            low, high = np.quantile(flat[:, block], [0.05, 0.95], axis=0)
+            for part, a, b, true in zip(p.parts(), low, high, truth, strict=True):
+                yield Row("covered_90", part, float(a <= true <= b))
+                yield Row("width_90", part, float(b - a))
+                yield Row("interval_score_90", part, interval_score(float(a), float(b), float(true)))
+            for part, z in zip(p.parts(), _ratio(errors[p.name], scored.sd[block]), strict=True):
+                yield Row("recovery_z", part, float(z))
+        for part, value in zip(p.parts(), crps(flat[:, block], truth), strict=True):
+            yield Row("crps", part, float(value))
+    located = [e for name, e in errors.items() if name in LOCATIONS]
+    if located:
+        rmse = _rms(np.concatenate(located))
+        yield Row("recovery_rmse", "", rmse)
+        if scored.problem.reference is not None:
+            exact = [
+                np.ravel(scored.problem.reference.mean[name] - data.truth[name]) for name in errors if name in LOCATIONS
+            ]
+            yield Row("recovery_rmse_exact", "", _rms(np.concatenate(exact)))
+            yield Row("recovery_rmse_excess", "", rmse - _rms(np.concatenate(exact)))
+    if scored.fit.kind != "point":
+        yield from _contraction(scored)
+
+
+def _contraction(scored: Scored) -> Iterator[Row]:
+    """1 − posterior variance / prior variance, where the prior has one."""
+    problem = scored.problem
+    prior = problem.flat(problem.family.prior_variance(problem.data))
+    for part, sd, variance in zip(problem.parts, scored.sd, prior, strict=True):
+        if 0.0 < variance < np.inf:
+            yield Row("contraction", part, 1.0 - float(sd**2 / variance))
+
+
+def interval_score(low: float, high: float, truth: float) -> float:
+    """Of a central 90 % interval: its width, and 2/0.1 times what the truth lies outside (Gneiting & Raftery 2007)."""
+    return high - low + 2.0 / (1.0 - INTERVAL) * max(low - truth, truth - high, 0.0)
+
+
+def crps(draws: Array, truth: Array) -> Array:
+    """Continuous ranked probability score of the empirical distribution: (draw, scalar), (scalar,) → (scalar,).
+
+    E|X − truth| − E|X − X'|/2, the second from the sorted draws (Gneiting & Raftery 2007); |error| for one draw.
+    """
+    n = len(draws)
+    weights = (2.0 * np.arange(1, n + 1) - n - 1.0) / n**2
+    score: Array = np.abs(draws - truth).mean(axis=0) - weights @ np.sort(draws, axis=0)
+    return score
+
+
+def _ratio(error: Array, sd: Array) -> Array:
+    """error / sd, NaN where that is 0."""
+    return np.divide(error, sd, out=np.full_like(error, np.nan), where=sd > 0.0)
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))

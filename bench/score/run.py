@@ -1,0 +1,114 @@
+"""Stored fits → metrics and curves tables. Fits may be scored again at any time, without refitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.score import pool
+from bench.score.across import CellScores
+from bench.score.curves import Curve, curve
+from bench.score.problem import Row
+from bench.score.scores import score
+from bench.score.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
+from bench.store.folder import RunFolder
+
+TOGETHER = 8
+"""Fits of one data set that are scored in one go; its reference is made once for them."""
+WORTH_IT = 40
+"""Fits from which other processes are started for it, which takes them half a second."""
+IMPORTS = ("bench.score.run", "scipy.interpolate", "scipy.linalg", "scipy.optimize", "scipy.special", "vl_convert")
+"""What scoring needs, some of it late; and what draws the report that follows."""
+
+Progress = Callable[[str], None]
+
+
+class Scores(NamedTuple):
+    """One scored fit: its place in the run's order, its rows and its curve."""
+
+    place: int
+    rows: list[Row]
+    way: Curve
+
+
+class Batch(NamedTuple):
+    """Fits of one data set, by their places."""
+
+    fits: list[tuple[int, Stored]]
+
+    @property
+    def text(self) -> str:
+        """What it is about."""
+        return self.fits[0][1].scenario
+
+
+def score_run(folder: RunFolder, progress: Progress) -> int:
+    """Score every usable fit of a run, write its tables, say how many were scored; UsageError as `Problems.get`.
+
+    A fit whose draws are damaged has no scores, and is in `folder.damage`.
+    """
+    manifest = folder.manifest()
+    usable = [s for s in stored_fits(folder) if s.record.status == "ok"]
+    if len(usable) >= WORTH_IT:
+        pool.start(*IMPORTS)
+    from bench.store import tables  # pandas, beside what is imported there
+
+    # by data set, so that each reference is made once and only one is held
+    usable.sort(key=lambda s: (s.entry["scenario_label"], s.record.rep))
+    scored = sorted(_scored(folder, usable, manifest["seed"], progress), key=lambda s: s.place)
+    metric_rows: list[tuple[Any, ...]] = []
+    curve_rows: list[tuple[Any, ...]] = []
+    cells: dict[str, CellScores] = {}
+    for place, rows, way in scored:
+        entry, record = usable[place].entry, usable[place].record
+        key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
+        metric_rows += [(*key, record.rep, *row) for row in rows]
+        curve_rows += [(*key, record.rep, *row) for row in way.rows()]
+        cell = cells.setdefault(entry["id"], CellScores(entry["kind"], fresh_data=record.data_seed is not None))
+        cell.add(record.rep, rows, way, cold=record.cold)
+    for entry in manifest["cells"]:
+        if entry["id"] in cells:
+            key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
+            metric_rows += [(*key, *row) for row in cells[entry["id"]].rows()]
+    tables.write(folder, "fits", tables.fits_table(folder))
+    tables.write(folder, "metrics", tables.metrics_table(metric_rows))
+    tables.write(folder, "curves", tables.curves_table(curve_rows))
+    return len(scored)
+
+
+def score_batch(path: Path, seed: int, batch: Batch) -> tuple[list[Scores], dict[str, str]]:
+    """Scores of fits of one data set, and what was found damaged."""
+    folder, problems, found = RunFolder(path), Problems(seed), []
+    for place, stored in batch.fits:
+        try:
+            scored = load_scored(folder, stored, problems)
+        except DamagedDraws:
+            continue  # its row will say so
+        found.append(Scores(place, score(scored), curve(scored)))
+    return found, folder.damage
+
+
+def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progress) -> Iterator[Scores]:
+    """All scores, in any order; in as many processes as there are CPUs where that pays."""
+    batches = sorted(_batches(usable), key=lambda b: -len(b.fits))  # the longest first: they end together
+    task, done = partial(score_batch, folder.path, seed), 0
+    for batch, (found, damage) in (
+        pool.each(task, batches, lambda: progress("scoring"))
+        if len(usable) >= WORTH_IT
+        else ((b, task(b)) for b in batches)
+    ):
+        done += len(batch.fits)
+        progress(f"scoring: {done} of {len(usable)}, {batch.text}")
+        folder.damage |= damage
+        yield from found
+
+
+def _batches(usable: list[Stored]) -> Iterator[Batch]:
+    numbered = list(enumerate(usable))
+    for _, group in groupby(numbered, key=lambda pair: (pair[1].scenario, pair[1].record.data_digest)):
+        fits = list(group)
+        for at in range(0, len(fits), TOGETHER):
+            yield Batch(fits[at : at + TOGETHER])

@@ -1,0 +1,90 @@
+"""The scores of one fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.score import chains
+from bench.score.derived import derived_rows
+from bench.score.error import error_rows
+from bench.score.optimum import optimum_rows
+from bench.score.predictive import predictive_rows
+from bench.score.problem import Row, Scored
+from bench.score.recovery import recovery_rows
+from bench.score.variational import variational_rows
+from bench.types import Array
+
+
+def score(scored: Scored) -> list[Row]:
+    """Every row that applies to the fit; a value that is not finite is left out, never stored."""
+    groups = (
+        _answer, _chains, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
+    )  # fmt: skip
+    rows = [row for group in groups for row in group(scored)]
+    return [row for row in rows if np.isfinite(row.value)]
+
+
+def per_part(metric: str, scored: Scored, values: Array) -> Iterator[Row]:
+    """A row per scalar."""
+    for part, value in zip(scored.problem.parts, values, strict=True):
+        yield Row(metric, part, float(value))
+
+
+def _answer(scored: Scored) -> Iterator[Row]:
+    yield from per_part("mean", scored, scored.answer[0])
+    if scored.fit.kind != "point":
+        yield from per_part("sd", scored, scored.sd)
+    gradients = float(scored.fit.stats.get("gradients") or 0.0)
+    if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
+        yield Row("seconds_per_gradient", "", scored.fitting / gradients)
+    steps = float(scored.fit.stats.get("steps") or 0.0)
+    if scored.fit.kind in {"point", "vi"} and steps > 1.0 and not scored.cold and scored.fitting > 0.0:
+        yield Row("steps_per_second", "", steps / scored.fitting)
+
+
+def _chains(scored: Scored) -> Iterator[Row]:
+    if scored.fit.kind != "mcmc":
+        return
+    yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=1) == 0.0).any(axis=0).sum()))
+    found = scored.diagnostics
+    if found is not None:
+        for name in chains.Diagnostics.__dataclass_fields__:
+            yield from per_part(name, scored, getattr(found, name))
+        yield Row("r_hat_max", "", float(found.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
+        yield Row("ess_bulk_min", "", float(found.ess_bulk.min()))
+        yield Row("ess_bulk_median", "", float(np.median(found.ess_bulk)))
+        yield Row("ess_tail_min", "", float(found.ess_tail.min()))
+        yield from _efficiency(scored, float(found.ess_bulk.min()))
+    yield from _sampler(scored)
+
+
+def _efficiency(scored: Scored, ess: float) -> Iterator[Row]:
+    """Effective draws of the worst scalar over what they cost."""
+    stats = scored.fit.stats
+    gradients, warmup = float(stats.get("gradients") or 0.0), float(stats.get("gradients_warmup") or 0.0)
+    if scored.cold:
+        phases = ("build", "compile", "warmup", "sample", "transfer")
+        costs = {"ess_per_second_cold": sum(scored.seconds.get(p, 0.0) for p in phases)}
+    else:
+        costs = {"ess_per_second": scored.fitting, "ess_per_second_sampling": scored.seconds.get("sample", 0.0)}
+        costs["ess_per_core_second"] = scored.fitting * (scored.threads or 0)
+    costs |= {"ess_per_gradient": gradients, "ess_per_gradient_sampling": gradients - warmup}
+    for name, cost in costs.items():
+        if cost > 0.0:
+            yield Row(name, "", ess / cost)
+
+
+def _sampler(scored: Scored) -> Iterator[Row]:
+    """What the sampler says of itself."""
+    stats, total = scored.fit.stats, scored.draws.shape[0] * scored.draws.shape[1]
+    if "diverging" in stats:
+        yield Row("divergences", "", 1000.0 * float(np.sum(stats["diverging"])) / total)
+    if "treedepth_hits" in stats:
+        yield Row("treedepth_hits", "", 1000.0 * float(np.sum(stats["treedepth_hits"])) / total)
+    if "energy" in stats:
+        energy = np.asarray(stats["energy"], dtype=float)
+        spread = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+        if (spread > 0.0).all():
+            yield Row("e_bfmi", "", float(((np.diff(energy, axis=1) ** 2).sum(axis=1) / spread).min()))

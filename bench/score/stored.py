@@ -1,0 +1,158 @@
+"""Stored fits of a run: chosen by the names a user knows, loaded with the problem they answer."""
+
+from __future__ import annotations
+
+import fnmatch
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.catalog.scenarios import scenario
+from bench.data import dataset, family
+from bench.errors import NoReference, UsageError, unknown
+from bench.reference.cache import reference
+from bench.score.problem import Problem, Scored
+from bench.store import arrays, netcdf
+from bench.store.folder import Record, RunFolder
+from bench.types import Checkpoint, Fit, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One fit that can be scored: its manifest entry and its record."""
+
+    entry: Mapping[str, Any]
+    record: Record
+
+    @property
+    def scenario(self) -> str:
+        """Scenario with its overrides, as the user writes it."""
+        return str(self.entry["scenario_label"])
+
+    @property
+    def backend(self) -> str:
+        """Backend with its options, as the user writes it."""
+        return _backend(self.entry)
+
+
+class DamagedDraws(UsageError):
+    """A fit that ended ok, but whose draws cannot be read any more."""
+
+
+class Problems:
+    """The problem of each data set, its exact posterior computed once for all backends that fitted it."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.scenarios: dict[str, Scenario] = {}
+        self.digest = ""
+        self.problem: Problem | None = None
+
+    def get(self, stored: Stored) -> Problem:
+        """The problem a fit answers; UsageError when today's scenario gives other data than the fit saw."""
+        record, label = stored.record, stored.scenario
+        if self.problem is None or self.digest != record.data_digest:
+            if label not in self.scenarios:
+                self.scenarios[label] = scenario(stored.entry["scenario"], dict(stored.entry["overrides"]))
+            data = dataset(self.scenarios[label], seed=self.seed, rep=record.rep)
+            if data.digest != record.data_digest:
+                raise UsageError(
+                    f"scenario {label} gives other data now than when rep {record.rep} of cell {record.cell} was "
+                    "fitted: its file or generator has changed; run it again"
+                )
+            fam = family(data.family)
+            try:
+                self.problem = Problem(data=data, family=fam, reference=reference(data), no_reference="")
+            except NoReference as reason:
+                self.problem = Problem(data=data, family=fam, reference=None, no_reference=str(reason))
+            self.digest = record.data_digest
+        return self.problem
+
+
+def stored_fits(folder: RunFolder) -> Iterator[Stored]:
+    """Every fit of a run that has a record, in the order of the plan."""
+    for entry, rep in folder.planned():
+        record = folder.record(entry["id"], rep)
+        if record is not None:
+            yield Stored(entry, record)
+
+
+def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = None) -> tuple[list[Stored], list[str]]:
+    """One fit of every cell that the names match, of that rep or of the first that ended ok, and why others have none.
+
+    A name is written with or without its brackets, or is a glob; a cell's id counts as its backend's name. UsageError
+    for a name that the run does not have, and for one without a glob that has no fit.
+    """
+    cells = folder.manifest()["cells"]
+    known = {str(cell["scenario_label"]) for cell in cells}
+    if not any(_matches(scenario, label) for label in known):
+        raise unknown(f"scenario of run {folder.name}", scenario, known)
+    there = [cell for cell in cells if _matches(scenario, cell["scenario_label"])]
+    wanted = [cell for cell in there if _matches(backend, _backend(cell)) or backend == cell["id"]]
+    if not wanted:
+        raise unknown(f"backend on {scenario} in run {folder.name}", backend, {_backend(cell) for cell in there})
+    glob = any(c in backend + scenario for c in "*?")
+    found = [_one(folder, cell, rep) for cell in wanted]
+    usable = [one for one in found if isinstance(one, Stored)]
+    reasons = [one for one in found if isinstance(one, str)]
+    if reasons and not (glob and usable):
+        raise UsageError("; ".join(reasons))
+    return usable, reasons
+
+
+def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = None) -> Scored:
+    """A stored fit with its problem, ready to be scored or drawn; UsageError as `Problems.get`.
+
+    The worker's draws.npz becomes draws.nc the first time.
+    """
+    problem = (problems or Problems(folder.manifest()["seed"])).get(stored)
+    fit, checkpoints = load_fit(folder, stored)
+    where = folder.fit(stored.record.cell, stored.record.rep)
+    if (npz := where / "draws.npz").is_file():
+        about = {"scenario": stored.scenario, "backend": stored.entry["backend"], "rep": stored.record.rep}
+        netcdf.convert(npz, where / "draws.nc", about)
+    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
+
+
+def _backend(entry: Mapping[str, Any]) -> str:
+    return f"{entry['backend']}[{entry['options_text']}]" if entry["options_text"] else str(entry["backend"])
+
+
+def _matches(pattern: str, label: str) -> bool:
+    """Whether a name or glob means this label; brackets are the label's own, no character class."""
+    escaped = pattern.replace("[", "[[]")
+    return any(fnmatch.fnmatchcase(name, escaped) for name in (label, label.partition("[")[0]))
+
+
+def _one(folder: RunFolder, cell: Mapping[str, Any], rep: int | None) -> Stored | str:
+    """The fit to take of a cell, or why there is none."""
+    planned = cell["reps"] * cell["rounds"]
+    name = f"{cell['scenario_label']} × {_backend(cell)}"
+    if rep is not None and not 0 <= rep < planned:
+        return f"{name} has no rep {rep}; it has reps 0 to {planned - 1}"
+    tried = range(planned) if rep is None else [rep]
+    records = [folder.record(cell["id"], i) for i in tried]
+    for record in records:
+        if record is not None and record.status == "ok":
+            return Stored(cell, record)
+    first = records[0]
+    what = "has no record" if first is None else f"ended {first.status}: {first.reason}"
+    return f"{name} has no fit to draw: rep {tried[0]} {what}"
+
+
+def load_fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
+    """A stored fit, and nothing written; DamagedDraws where neither draws.npz nor draws.nc can be read."""
+    record, entry = stored.record, stored.entry
+    where = folder.fit(record.cell, record.rep)
+    npz, nc = where / "draws.npz", where / "draws.nc"
+    file = npz if npz.is_file() else nc
+    try:
+        if file is nc:
+            return netcdf.load(nc, entry["kind"], record.stats, record.notes)
+        loaded = arrays.load(npz, entry["kind"], record.stats, record.notes)
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        why = " ".join(str(error).split())[:200] if file.is_file() else "not there"
+        folder.spoil(record.cell, record.rep, file.name, why)
+        raise DamagedDraws(f"{file} is damaged ({why}); made again by: {folder.resume_command()}") from None
+    return loaded

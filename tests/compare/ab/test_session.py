@@ -1,0 +1,95 @@
+"""The order in which two sides are measured, and when there is enough."""
+
+import pytest
+
+from bench.cli.making import start_manifest
+from bench.compare.session import Session, schedule
+from bench.compare.sides import Side, Source, plans
+from bench.measure.job import Limits
+from bench.plan import Choice
+from bench.store.folder import RunFolder
+from bench.store.tables import fits_table
+
+
+class Watcher:
+    def __init__(self):
+        self.seen = []
+
+    def imports(self, framework):
+        pass
+
+    def starts(self, side, job):
+        self.seen.append((side.source.label, job.planned.cell.scenario, job.round))
+
+    def waits(self):
+        pass
+
+
+@pytest.fixture
+def session(fakes, tmp_path):
+    """Two option sets of a fake on two scenarios, in folders of no rounds yet."""
+    names = ("fake.instrument[cpu=0.001]", "fake.instrument[cpu=0.002]")
+    made = plans(names, Choice(scenarios=["correlated-rho95", "s4-linear"], backends=[], reps=2))
+    pair = []
+    for name, plan in zip("ab", made, strict=True):
+        folder = RunFolder.create(tmp_path, name)
+        manifest = start_manifest(folder, plan, {})
+        for cell in manifest["cells"]:
+            cell["rounds"] = 0
+        folder.write_manifest(manifest)
+        pair.append(Side(Source(name), plan, folder))
+    return Session((pair[0], pair[1]), Limits(), Watcher())
+
+
+@pytest.mark.parametrize(
+    ("first", "most", "looks"),
+    [(5, 20, [5, 8, 13, 20]), (5, 5, [5]), (3, 4, [3, 4]), (3, 100, [3, 5, 8, 13, 21, 34, 55, 88, 100])],
+)
+def test_looks_grow_up_to_the_most(first, most, looks):
+    assert schedule(first, most) == looks
+
+
+def test_every_round_has_each_pair_on_both_sides_next_to_each_other(session):
+    looks = list(session.run([3], lambda: set()))
+    seen = session.watcher.seen
+    assert looks == [3] and len(seen) == 12
+    neighbours = [seen[i : i + 2] for i in range(0, 12, 2)]
+    for pair in neighbours:
+        assert {side for side, *_ in pair} == {"a", "b"}
+        assert len({rest for _, *rest in map(lambda s: (s[0], *s[1:]), pair) for rest in [tuple(rest)]}) == 1
+    assert {pair[0][0] for pair in neighbours} == {"a", "b"}  # neither side always begins
+    for side in session.sides:
+        table = fits_table(side.folder)
+        assert len(table) == 12 and set(table.status) == {"ok"}
+
+
+def test_more_rounds_are_made_only_of_what_is_open(session):
+    assert list(session.run([3, 5], lambda: {1})) == [3, 5]
+    assert session.made == {0: 3, 1: 5}
+    for side in session.sides:
+        table = fits_table(side.folder)
+        assert table.groupby("scenario").rep.nunique().to_dict() == {"correlated-rho95": 6, "s4-linear": 10}
+        assert set(table.status) == {"ok"}
+
+
+def test_nothing_is_begun_after_the_time_is_up_but_the_first_look_is_reached(session):
+    assert list(session.run([3, 100], lambda: {0, 1}, seconds=0.001)) == [3]
+    assert session.made == {0: 3, 1: 3}
+
+
+def test_an_interruption_leaves_no_row_without_a_reason(session):
+    class Stop(Watcher):
+        def waits(self):
+            raise KeyboardInterrupt
+
+    list(session.run([3], lambda: set()))
+    stopped = Session(session.sides, Limits(), Stop(), made=dict(session.made))
+    slow = plans(
+        ("fake.instrument[cpu=2.0]", "fake.instrument[cpu=2.5]"), Choice(scenarios=["s4-linear"], backends=[], reps=2)
+    )
+    sides = tuple(Side(s.source, plan, s.folder) for s, plan in zip(session.sides, slow, strict=True))
+    stopped.sides, stopped.made = sides, {0: 3}
+    with pytest.raises(KeyboardInterrupt):
+        list(stopped.run([4], lambda: set()))
+    left = [r for s in sides for rep in (6, 7) if (r := s.folder.record(s.plan.cells[0].cell.id, rep))]
+    assert left and {r.status for r in left} == {"interrupted"}

@@ -1,0 +1,155 @@
+"""What the gate says of changes that are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from scipy.special import stdtrit
+
+from bench.compare.baseline import NoBaseline, Source
+from bench.compare.gate import judge
+from bench.compare.rules import Rules
+from bench.compare.verdicts import compare
+from bench.errors import UsageError
+from bench.present import gate as words
+from bench.stats.intervals import LEAST_LEVEL
+from tests.compare.gate.conftest import BETWEEN, NOISY, WITHIN, noisy, stored
+from tests.compare.runs import HOST, Cell, run
+
+QUIET = Cell()
+"""Noise of 2 % between children."""
+
+
+def verdict(a, b, *fail_on: str, deselected: tuple[str, ...] = (), **rules):
+    return judge(stored(b, deselected), stored(a), Rules(fail_on=fail_on, **rules))
+
+
+@pytest.mark.parametrize(
+    ("change", "metric"),
+    [
+        ({"seconds": 1.5}, "seconds_total"),
+        ({"b2": 0.2}, "b2_avg"),
+        ({"ess": 250.0}, "ess_per_second"),
+        ({"rss": 500e6}, "peak_rss_bytes"),
+    ],
+)
+def test_speed_and_quality_fail_alike_in_the_direction_that_is_worse(change, metric):
+    worse = verdict(run(QUIET, seed=1), run(replace(QUIET, **change), seed=2))
+    better = verdict(run(replace(QUIET, **change), seed=1), run(QUIET, seed=2))
+    assert worse.code == 1 and metric in {r.metric for r in worse.comparison.regressions}
+    assert better.code == 0
+
+
+def test_an_expression_alone_decides():
+    a, b = run(QUIET, seed=1), run(replace(QUIET, seconds=1.3), seed=2)
+    assert verdict(a, b, "seconds_total>10%").code == 1
+    assert verdict(a, b, "seconds_total>2x").code == 0
+    assert verdict(a, b, "b2_avg>2x").code == 0
+    assert verdict(a, b, "seconds_total>10%", "s4-linear/torch.*:seconds_total>2x").code == 0
+
+
+def test_one_wild_fit_among_fifteen_is_no_regression_whatever_a_mean_says():
+    a = run(QUIET, seed=1)
+    b = run(QUIET, seed=2)
+    b.fits.loc[b.fits["rep"].isin([4, 5]), "seconds_total"] = 60.0
+    assert b.fits["seconds_total"].mean() > 4 * a.fits["seconds_total"].mean()
+    assert verdict(a, b, "seconds_total>10%").code == 0
+
+
+def test_a_change_that_the_medians_do_not_share_is_no_regression():
+    """7 of 15 fits 20 times worse: a geometric mean of 20^(7/15) = 4×, t = 3.5, but the median has not moved."""
+    a, b = run(QUIET, seed=1), run(QUIET, seed=2)
+    for made, wrong in ((a, 0), (b, 7)):
+        rows = made.metrics["metric"] == "b2_avg"
+        made.metrics.loc[rows, "value"] = 0.01
+        made.metrics.loc[rows & (made.metrics["rep"] < wrong), "value"] = 0.2
+    rules = Rules(fail_on=("b2_avg>1.5x",))
+    assert [r.metric for r in compare(a, b, rules.request()).regressions] == ["b2_avg"]
+    assert judge(stored(b), stored(a), rules).code == 0
+
+
+def test_missing_new_and_deselected_benchmarks_are_said():
+    other, third = Cell("numpyro.nuts"), Cell("pyro.svi", kind="vi")
+    a, b = run(QUIET, other, third, seed=1), run(QUIET, Cell("numpy.gd"), seed=2)
+    found = verdict(a, b, deselected=("s4-linear/pyro.svi",))
+    assert found.code == 0
+    assert (found.absent, found.new, found.deselected) == (
+        ("s4-linear/numpyro.nuts",), ("s4-linear/numpy.gd",), ("s4-linear/pyro.svi",),
+    )  # fmt: skip
+    said = words.render(found, form="text")
+    assert "in the baseline, but not in this run: s4-linear/numpyro.nuts" in said
+    assert words.as_json(found)["missing"] == ["s4-linear/numpyro.nuts"]
+    assert verdict(a, b, "missing").code == 1
+
+
+def test_two_rounds_have_no_interval_and_pass_no_gate():
+    a, b = run(QUIET, seed=1, rounds=2), run(replace(QUIET, seconds=9.0), seed=2, rounds=2)
+    for found in (verdict(a, b, "seconds_total>10%"), verdict(a, b)):
+        assert found.code == 6 and "2 rounds, 3 needed; next: both again with --bench-rounds 5" in found.reason
+
+
+def test_a_gate_on_what_nobody_has_is_not_passed():
+    a, b = run(QUIET, seed=1), run(QUIET, seed=2)
+    assert verdict(a, b, "k_hat>0.1").code == 6
+    with pytest.raises(UsageError, match="unknown cell"):
+        verdict(a, b, "s9-*:seconds_total>10%")
+
+
+def test_another_machine_is_advice_unless_strict_and_quality_counts_on_any():
+    a = run(QUIET, seed=1, host={**HOST, "cpu": "Another CPU"})
+    slow, wrong = run(replace(QUIET, seconds=3.0), seed=2), run(replace(QUIET, b2=0.5), seed=2)
+    advice = verdict(a, slow)
+    assert advice.code == 0 and "advice only" in advice.reason and "Another CPU" in advice.reason
+    assert verdict(a, slow, strict=True).code == 6
+    assert verdict(a, wrong).code == verdict(a, wrong, strict=True).code == 1
+
+
+def test_other_threads_are_another_machine():
+    a, b = run(QUIET, seed=1), run(replace(QUIET, threads=1, seconds=2.0), seed=2)
+    assert verdict(a, b).code == 0 and "CPUs" in verdict(a, b).reason
+    assert verdict(a, b, strict=True).code == 6
+
+
+def test_a_fit_that_failed_has_a_code_of_its_own_with_and_without_a_baseline():
+    a, b = run(QUIET, seed=1), run(replace(QUIET, statuses={3: "crashed"}), seed=2)
+    found = verdict(a, b)
+    assert found.code == 3 and found.failed == (("s4-linear/torch.adam", "crashed: it broke"),)
+    assert found.comparison.regressions, "and that it finished before is still said"
+    assert judge(stored(b), NoBaseline("gone"), Rules()).code == 3
+    assert judge(stored(a), NoBaseline("gone"), Rules()).code == 5
+
+
+# The stated operating characteristics: noise of METRICS, five rounds of three fits a side, three gates, two benchmarks.
+BETWEEN_ROUNDS = math.sqrt(BETWEEN**2 + WITHIN**2 / 2)
+"""sd of the log of a round's median of two warm fits: 0.15."""
+FLOOR = math.expm1(float(stdtrit(8, 1 - (1 - LEAST_LEVEL) / 2)) * BETWEEN_ROUNDS * math.sqrt(2 / 5))
+"""The noise floor of five rounds a side as `bench doctor` has it: 28 %."""
+GATES = Rules(fail_on=("seconds_total>10%", "ess_per_second<10%", "b2_avg>2x"))
+CELLS = (replace(NOISY, fixed=True), replace(NOISY, backend="pyro.nuts"))
+
+
+def simulated(seed: int, *, slow: float = 1.0, rounds: int = 5, cells: int = 2) -> int:
+    a = noisy(*CELLS[:cells], seed=2 * seed, rounds=rounds)
+    b = noisy(replace(CELLS[0], seconds=slow), *CELLS[1:cells], seed=2 * seed + 1, rounds=rounds)
+    return judge(Source(b, "", {}), Source(a, "", {}), GATES).code
+
+
+def test_identical_code_passes_and_three_times_the_noise_floor_is_caught():
+    """At least 95 of 100 comparisons of identical code pass; at least 90 % of slowdowns of 3 × the floor are caught."""
+    passed = sum(simulated(seed, cells=1) == 0 for seed in range(100))
+    caught = sum(simulated(1000 + seed, slow=1 + 3 * FLOOR, cells=1) == 1 for seed in range(20))
+    assert passed >= 95 and caught >= 18, (passed, caught)
+
+
+@pytest.mark.slow
+def test_operating_characteristics_with_small_error():
+    """Shares of 400 comparisons of two benchmarks each; standard error at most 0.025, near 0.95 it is 0.011."""
+    n = 400
+    alarms = sum(simulated(seed) == 1 for seed in range(n)) / n
+    power = {
+        (slow, rounds): sum(simulated(9000 + s, slow=slow, rounds=rounds) == 1 for s in range(n)) / n
+        for slow, rounds in ((1 + 3 * FLOOR, 5), (1.57, 10))
+    }
+    assert alarms <= 0.05 and all(share >= 0.9 for share in power.values()), (alarms, power)

@@ -1,0 +1,79 @@
+"""SIGKILL at any moment: no finished fit is lost, nothing stays behind, and what is missing is made."""
+
+import random
+import time
+
+import pytest
+
+from tests.measure.resume.conftest import FITS, SELECTION, same, tables
+
+LATEST = 1.1
+"""The last moment to kill, in times that a whole run takes here and now: a few end before it."""
+
+
+def kill_and_resume(place, undisturbed, kills, seed):
+    """Kill at random moments until so many kills have hit; every run that this breaks off is resumed to its end."""
+    drawn, hits, resumed, while_fitting = random.Random(seed), 0, 0, 0
+    began = time.monotonic()
+    place.bench("run", *SELECTION, "--name", "r")
+    whole = time.monotonic() - began
+    place.clear()
+    while hits < kills:
+        known = place.finished()
+        begun = (place.run / "run.json").is_file()
+        if not begun:
+            place.clear()
+        process = place.start("run", *(("--resume", "results/r") if begun else (*SELECTION, "--name", "r")))
+        try:
+            process.wait(drawn.uniform(0.1, LATEST * whole))
+        except Exception:  # noqa: BLE001 -- still at work: that is the moment
+            process.kill()
+            process.wait()
+            hits += 1
+            place.quiet()
+            now = place.finished()
+            while_fitting += 0 < len(now) < FITS
+            assert known <= now, "a finished fit was lost"
+            continue
+        assert process.returncode == 0, process.communicate()[1]
+        same(tables(place.run), undisturbed)
+        resumed += begun
+        place.clear()
+    if (place.run / "run.json").is_file():
+        known = place.finished()
+        place.bench("run", "--resume", "results/r")
+        assert known <= place.finished()
+        same(tables(place.run), undisturbed)
+        resumed += 1
+        place.bench("check", "results/r")
+    return resumed, while_fitting
+
+
+@pytest.mark.slow
+def test_a_few_kills_lose_nothing_and_the_tables_end_up_the_same(place, undisturbed):
+    resumed, _ = kill_and_resume(place, undisturbed, kills=4, seed=2)
+    assert resumed
+    place.quiet()
+
+
+@pytest.mark.slow
+def test_fifty_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
+    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=50, seed=1)
+    assert resumed and while_fitting >= 5  # fewer would prove little; an idle machine has 20 and more
+    place.quiet()
+
+
+def test_what_a_killed_contender_has_started_dies_with_the_run(place):
+    place.start("run", "-s", "correlated-rho95", "-b", "fake.faulty[fault=fork]", "--name", "r")
+    place.wait_for(lambda: sum("forkserver" in line for line in place.left_running()) >= 3)  # server, child, its child
+    place.started[0].kill()
+    place.started[0].wait()
+    place.quiet()
+
+
+def test_a_killed_doctor_leaves_no_temporary_folder(place):
+    process = place.start("doctor", "-s", "correlated-rho95", "-b", "fake.exact[sleep=5.0]", "--rounds", "3")
+    place.wait_for(lambda: list(place.tmp.glob("bench-doctor-*/doctor/fits/.*-round*.json")))
+    process.kill()
+    process.wait()
+    place.quiet()

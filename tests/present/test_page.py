@@ -1,0 +1,262 @@
+"""What the page says, without a browser: the first screen of every state, whole tables, honest blanks, bounded size."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.analysis.sections import Section, sections
+from bench.analysis.tables import RunTables
+from bench.present.html import fits, pictures, results
+from bench.present.html import report as html
+from bench.present.html.extras import CONFIGURATION
+from bench.present.html.facts import facts
+from bench.present.html.facts import words as configuration
+from bench.present.html.fairness import settings, terms, work
+from bench.present.html.flags import GATES, NOTES, STATES, flags
+from bench.present.html.grouped import view
+from bench.present.html.uncompared import total, uncompared
+from bench.present.matrix import overall
+from bench.words.sentence import plain
+from tests.present.conftest import FAKES, Fake
+from tests.present.states import SCENARIOS, many, several
+from tests.present.states import STATES as RUNS
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return html.render(several())
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figures: they take most of a page's time, and have tests of their own."""
+    monkeypatch.setattr(html, "pictures", lambda found, tables: pictures.Pictures())
+
+
+def words(page: str) -> str:
+    """The words of some HTML, a line per block."""
+    text = re.sub(r"<(style|script|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+    text = re.sub(r"</?(p|li|h\d|tr|ul|table|section|div|caption)\b[^>]*>", "\n", text)
+    text = re.sub(r"</t[hd]>", " | ", re.sub(r"<small>", " / ", text))
+    lines = (" ".join(unescape(re.sub(r"<[^>]+>", "", line)).split()) for line in text.splitlines())
+    return "\n".join(line for line in lines if line.strip("| ")) + "\n"
+
+
+def first_screen(page: str) -> str:
+    """From the context line to the end of the decision matrix."""
+    return words(page[page.index("<header>") : page.index('<section class="scenario"')])
+
+
+@pytest.mark.parametrize("state", RUNS)
+def test_first_screen_of_every_state(state: str, undrawn: None):
+    """Golden words; where they changed on purpose, delete the file and run again."""
+    tables = RUNS[state]()
+    assert sections(tables)[0].verdict.state == state
+    said, file = first_screen(html.render(tables)), GOLDEN / f"first-screen-{state.replace(' ', '-')}.txt"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(said, encoding="utf-8")
+        pytest.fail(f"{file.name} was missing and has been written: look at it")
+    assert said == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("state", ["equivalent", "no difference shown"])
+def test_of_identical_twins_none_is_to_be_chosen(state: str, undrawn: None):
+    said = first_screen(html.render(RUNS[state]()))
+    assert "Choose" not in said and ("equally fast" in said or "No difference shown" in said)
+    assert "pyro.svi[guide=normal]" in said and "crashed: signal 11" in said and "blackjax is not installed" in said
+
+
+def test_same_bytes_in_another_process_with_other_hashes():
+    program = (
+        "import hashlib; from tests.present.states import STATES; from bench.present.html import report as html\n"
+        "print(hashlib.sha256(html.render(STATES['clear']()).encode()).hexdigest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"},
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.stdout.strip() == hashlib.sha256(html.render(RUNS["clear"]()).encode()).hexdigest()
+
+
+def made(tables: RunTables) -> tuple[list[Section], results.Results]:
+    found = sections(tables)
+    return found, results.results(found, facts(tables), configuration(tables, CONFIGURATION))
+
+
+def test_every_blank_cell_says_why():
+    _, table = made(several())
+    blanks = [cell for entry in table.entries for cell in entry.cells if cell.text in ("–", "n/a")]
+    assert blanks
+    for cell in blanks:
+        assert cell.small or 1 <= cell.note <= len(table.reasons)
+    used = {cell.note for entry in table.entries for cell in entry.cells} - {0}
+    assert used == set(range(1, len(table.reasons) + 1)), "no reason that nothing refers to"
+
+
+def test_bars_grow_with_their_values_from_the_least_to_the_most():
+    _, table = made(several())
+    for i, column in enumerate(table.columns):
+        pairs = sorted((e.cells[i].value, e.cells[i].bar) for e in table.entries if e.cells[i].value)
+        if column.bar:
+            bars = [bar for _, bar in pairs]
+            assert bars == sorted(bars) and bars[0] == 4 and bars[-1] == 100
+        else:
+            assert not any(bar for _, bar in pairs)
+
+
+def test_facts_are_what_a_loop_over_the_rows_gives():
+    tables = several()
+    found = facts(tables)
+    for cell, mine in list(tables.metrics.groupby("cell"))[:12]:
+        r_hat = mine[mine["metric"] == "r_hat"]["value"]
+        assert found[cell].get("r_hat", -math.inf) == (r_hat.max() if len(r_hat) else -math.inf)
+        ess = mine[mine["metric"] == "ess_bulk"]
+        if len(ess):
+            least = min(group["value"].mean() for _, group in ess.groupby("part"))
+            assert found[cell]["ess_bulk"] == pytest.approx(least, rel=1e-12)
+    fits_ = tables.fits[(tables.fits["status"] == "ok") & tables.fits["cold"].astype(bool)]
+    for cell, mine in fits_.groupby("cell"):
+        assert found[cell]["seconds_compile cold"] == mine["seconds_compile"].median()
+
+
+def test_flags_number_what_they_count():
+    found = sections(several())
+    matrix = flags(found)
+    shown = Counter(number for _, cells in matrix.rows for mine in cells for number in mine)
+    assert shown == {number: count for number, _, count in matrix.key}
+    key = {text for _, text, _ in matrix.key}
+    assert {"timed out", "failed", STATES["off target"]} & key
+    rows = dict(matrix.rows)
+    assert "numpyro.nuts" not in rows and all(rows["stan.nuts"])
+    assert len({text for _, text in (*GATES, *NOTES)} | set(STATES.values())) == len(GATES) + len(NOTES) + len(STATES)
+
+
+def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
+    bad = (
+        Fake("a.x", "mcmc", 1.0, 0.002, r_hat=1.2),
+        Fake("b.x", "mcmc", 1.0, 0.002, ess=50.0),
+        Fake("c.x", "mcmc", 1.0, 0.002, divergences=3.0),
+        Fake("d.x", "mcmc", 1.0, 0.002, gates={"treedepth_hits": 2.0}),
+        Fake("e.x", "mcmc", 1.0, 0.002, gates={"e_bfmi": 0.1}),
+        Fake("f.x", "mcmc", 1.0, 0.002, gates={"stuck_parameters": 1.0}),
+        Fake("g.x", "vi", 1.0, 0.002, gates={"k_hat": 0.9}),
+        Fake("h.x", "vi", 1.0, 0.002, gates={"log_ratios_lost": 4.0}),
+        Fake("i.x", "mcmc", 1.0, 0.002, z_bias=8.0),
+        Fake("j.x", "point", 1.0, 0.4, gates={"optimum_distance_sd": 0.5}),
+    )
+    matrix = dict(flags(sections(make(bad))).rows)
+    key = {number: text for number, text, _ in flags(sections(make(bad))).key}
+    for fake, (_, text) in zip(bad, GATES, strict=True):
+        assert text in {key[number] for mine in matrix[fake.backend] for number in mine}, fake.backend
+
+
+def test_what_could_not_be_compared_and_what_could_make_the_whole():
+    found = sections(several())
+    apart = uncompared(found)
+    ranked, cells = total(found)
+    assert sum(entry.cells for entry in apart) + ranked == cells == 9 * len(SCENARIOS)
+    assert any("timed out" in e.reason and "stan.nuts on 3 scenarios" in e.names for e in apart)
+
+
+def test_fits_tell_how_they_are_made_again_and_what_their_gates_found(page: str):
+    commands = re.findall(r'<pre class="command">(python -m bench run -s .*?)</pre>', page)
+    assert len(commands) == 9 * len(SCENARIOS)
+    wanted = "-s s4-linear -b torch.adam[objective=map] --budget standard --track matched --device cpu --dtype float64 "
+    assert sum(wanted in unescape(command).replace("'", "") for command in commands) == 1
+    tables = several()
+    _, table = made(tables)
+    detail = {
+        d.entry.name: d for d in fits.details(tables, table.entries, facts(tables), full=99, brief=99)
+    }["s4-linear/numpyro.nuts"]  # fmt: skip
+    assert (
+        detail.sentence.startswith("Met target: largest error b² 0.00") and "15 of 15 reps finished" in detail.sentence
+    )
+    assert all(gate.holds for gate in detail.gates) and {"R-hat, largest", "k-hat"} - {
+        g.name for g in detail.gates
+    } == {"k-hat"}
+    assert detail.reps and len(detail.reps.rows) == 15 and detail.reps.rows[0][2] == "cold"
+    wrong = {d.entry.row.label: d for d in fits.details(tables, table.entries, facts(tables), full=99, brief=99)}
+    assert not all(gate.holds for gate in wrong["pyro.svi[guide=normal]"].gates)
+
+
+def test_parameters_show_reference_and_truth_from_what_was_scored(make: Callable[..., RunTables]):
+    tables = make((Fake("a.nuts", "mcmc", 1.0, 0.002), Fake("b.nuts", "mcmc", 2.0, 0.002)))
+    cell = tables.fits["cell"].iloc[0]
+    key = tables.metrics[tables.metrics["cell"] == cell].iloc[0]
+    # The reference is N(1, 0.2²), the truth 0.7; the fit says mean 1.1, sd 0.1.
+    said = {"mean": 1.1, "sd": 0.1, "mean_error_sd": 0.5, "sd_ratio_log": math.log(0.5), "recovery_error": 0.4}
+    added = [dict(key) | {"rep": 0, "metric": m, "part": "sigma", "value": v} for m, v in said.items()]
+    more = dataclasses.replace(tables, metrics=pd.concat([tables.metrics, pd.DataFrame(added)], ignore_index=True))
+    _, table = made(more)
+    parameters = fits.details(more, table.entries, facts(more), full=9, brief=9)[0].parameters
+    assert parameters is not None
+    row = dict(zip(parameters.heads, parameters.rows[0], strict=True))
+    assert row["estimate in rep 0"] == "1.10 ± 0.10" and row["reference in rep 0"] == "1.00 ± 0.20"
+    assert row["truth in rep 0"] == "0.700" and row["sd ratio"] == "0.50" and row["mean off, reference sd"] == "0.50"
+
+
+def test_terms_of_each_backend_hold_its_settings_and_its_work(make: Callable[..., RunTables]):
+    tables = make((Fake("a.nuts", "mcmc", 1.0, 0.002, {"target_accept": 0.9, "draws": 700}), *FAKES[:1]))
+    known = {
+        "a.nuts": {
+            "options": {"target_accept": 0.8, "dense": False},
+            "defaults": {"dense": True},
+            "settings": "Inits zero.",
+        }
+    }
+    run = {**tables.run, "backends": known}
+    found = sections(tables)
+    row = next(r for r in found[0].rows if r.kind == "mcmc")
+    assert settings(row, run) == "target_accept=0.9, dense=false · Inits zero."
+    assert work(row, run) == "4 chains × (1,000 warmup + 700 draws)"
+    mine = terms(run, found, facts(tables))
+    assert [t.backend for t in mine] == [r.label for r in found[0].rows]
+
+
+def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
+    tables = many()
+    found, table = made(tables)
+    page = html.render(tables)
+    assert len(table.entries) == 520 and page.count('<tr class="state-') == results.PAGE
+    rest = json.loads(re.search(r'id="rest">(.*?)</script>', page).group(1))
+    assert len(rest["backend"]) == 320 and {len(column["text"]) for column in rest["cells"].values()} == {320}
+    shown = re.findall(r'<tr class="state-([\w-]+)"', page)
+    assert shown == sorted(shown, key=lambda state: state != "met"), "those that met the target first"
+    assert "the 200 best of 520" in page and len(page.encode()) < 5 * 2**20
+    matrix = view(found)
+    assert matrix.columns == ["f0", "f1", "f2", "f3"] and "20 backends by framework" in matrix.note
+    assert "fits stand here without their tables" in page
+
+
+def test_a_page_that_grows_too_large_drops_detail_and_says_so(undrawn: None, monkeypatch: pytest.MonkeyPatch):
+    whole = html.render(several())
+    monkeypatch.setattr(html, "LEVELS", (html.LEVELS[0], html.Thinned(5, 20, True), html.Thinned(0, 3, False)))
+    monkeypatch.setattr(html, "MOST_BYTES", len(whole.encode()) - 1)
+    thinner = html.render(several())
+    assert len(thinner) < len(whole) and "15 fits stand here without their tables and 7 have no section" in thinner
+    assert thinner.count('<tr class="state-') == 27, "no row of the table is lost"
+
+
+def test_the_whole_run_has_no_score_but_a_safest_choice(make: Callable[..., RunTables]):
+    said = plain(overall(sections(several())))
+    assert said.startswith("numpyro.nuts is in the best group in 3 of 3 scenarios and met the target in 3 of 3. ")
+    assert said.endswith("Safest choice: numpyro.nuts met the target on all 3 and led each.")
+    assert overall(sections(RUNS["clear"]())) == (), "one scenario has no summary"
+    none = make((Fake("a.nuts", "mcmc", 1.0, 0.05), Fake("b.nuts", "mcmc", 1.0, 0.06)), scenarios=("s", "t"))
+    assert overall(sections(none)) == ()

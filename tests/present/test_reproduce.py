@@ -1,0 +1,82 @@
+"""The command of a row plans that row again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.analysis.sections import Row, sections
+from bench.analysis.tables import RunTables
+from bench.catalog import toml
+from bench.cli import app
+from bench.present.reproduce import bracketed, reproduce
+from bench.selection import parse
+
+
+def planned(command: list[str]) -> dict[str, Any]:
+    done = CliRunner().invoke(app, [*command, "--dry-run", "--json"])
+    assert done.exit_code == 0, done.output
+    return cast(dict[str, Any], json.loads(done.stdout))
+
+
+SELECTIONS = [
+    ["-s", "s0-uniform", "-b", "numpyro.nuts", "--budget", "standard", "--seed", "7"],
+    ["-s", "correlated-rho95[n_obs=[100,1000]]", "-b", "torch.adam[lr=0.05,steps=50]", "--reps", "2", "--rounds", "4"],
+    ["-s", "correlated-rho95[weights=[[1.5,-2e-5]]]", "-b", "pyro.svi[guide=[manual,normal]]", "--threads", "1"],
+    ["-s", "s0-uniform[priors.sigma={uniform=[0,5]}]", "-b", "*.nuts", "--track", "defaults", "--device", "cuda"],
+    ["-s", "s0-uniform", "-b", "torch.adam", "--dtype", "float32", "--timeout", "9.5", "--memory", "4G"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_command_of_every_row_plans_that_cell_and_nothing_else(selection: list[str]):
+    made = planned(["run", *selection])
+    limits = {"timeout": 9.5, "memory": "4G"} if "--timeout" in selection else {}
+    run = {"seed": made["seed"], "cells": made["cells"], "options": limits}
+    assert made["cells"]
+    for cell in made["cells"]:
+        row = cast(Row, SimpleNamespace(cell=cell["id"], label="", tables=None))
+        words = shlex.split(reproduce(row, run))
+        assert words[:4] == ["python", "-m", "bench", "run"]
+        again = planned(words[3:])
+        assert [(c["id"], c["reps"], c["rounds"]) for c in again["cells"]] == [
+            (cell["id"], cell["reps"], cell["rounds"])
+        ]
+        assert again["seed"] == made["seed"]
+        for name, value in limits.items():
+            assert words[words.index(f"--{name}") + 1] == str(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, 0.1, 1e-5, True, "word", "two words", 'quote " and \\', "true", "", "é\u2028", [1, [2, 3]], ["a", "b c"],
+     {"normal": [0, 10]}, {"odd key": "x"}],
+)  # fmt: skip
+def test_what_stands_in_brackets_reads_back_as_it_was(value: Any):
+    text = bracketed("name", {"k": value})
+    if isinstance(value, str) and ('"' in value or not value):
+        inner = text.removeprefix("name[k=").removesuffix("]")
+        assert toml.parse(f"k = {inner}", "k") == {"k": value}
+        return
+    read = parse(text).values["k"]
+    assert read == ([value] if isinstance(value, list) else value)
+
+
+def test_tables_without_a_manifest_give_what_they_know(standard: RunTables):
+    row = next(r for r in sections(standard)[0].rows if r.label.startswith("pyro.svi"))
+    assert reproduce(row, standard.run) == (
+        "python -m bench run -s s0-exponential -b 'pyro.svi[guide=normal]' --budget standard --track matched "
+        "--device cpu --dtype float64 --reps 3 --rounds 5"
+    )
+
+
+def test_damaged_entries_do_not_stop_a_report(standard: RunTables):
+    row = sections(standard)[0].rows[0]
+    for spoilt in ({"overrides": 3, "options": [["a"]], "seed": "x", "reps": None}, {}):
+        run = {"cells": [{"id": row.cell, **spoilt}, None], "options": 5}
+        assert "-s s0-exponential -b numpyro.nuts" in reproduce(row, run)

@@ -1,0 +1,185 @@
+"""What a section says of its cells: states, gates, definitions of the columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.analysis.sections import sections
+from bench.analysis.tables import RunTables, label, split
+from bench.words.sentence import plain
+from tests.present.conftest import FAKES, Fake
+
+NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.002, seed=2)
+OTHER = Fake("pyro.nuts", "mcmc", 9.5, 0.0025, seed=3)
+
+
+def states(tables: RunTables) -> dict[str, str]:
+    return {row.label: row.state for row in sections(tables)[0].rows}
+
+
+def test_every_state(standard: RunTables):
+    assert states(standard) == {
+        "numpyro.nuts": "met", "pyro.nuts": "met", "pyro.svi[guide=normal]": "off target", "stan.nuts": "timeout",
+        "blackjax.nuts": "unavailable", "sklearn.ols": "point", "torch.adam[objective=map]": "point",
+        "torch.sgd": "failed", "exact.posterior": "reference",
+    }  # fmt: skip
+
+
+def test_fast_wrong_backend_is_named_and_not_chosen(standard: RunTables):
+    found = sections(standard)[0].verdict
+    assert found.state == "clear" and found.leader == "numpyro.nuts"
+    assert any(plain(line).startswith("pyro.svi[guide=normal] finished in") for line in found.why_not)
+
+
+def test_identical_twin_is_never_chosen(make: Callable[..., RunTables]):
+    twin = dataclasses.replace(NUTS, backend="numpyro.twin", seed=12)
+    found = sections(make((NUTS, twin)))[0].verdict
+    assert found.state in ("equivalent", "no difference shown")
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [({"r_hat": 1.012}, "R-hat 1.012"), ({"ess": 399.0}, "bulk ESS 399"), ({"divergences": 2.0}, "2.00 divergences")],
+)
+def test_failed_diagnostics_are_flagged_and_not_ranked(
+    make: Callable[..., RunTables], changed: dict[str, Any], reason: str
+):
+    section = sections(make((dataclasses.replace(NUTS, **changed), OTHER)))[0]
+    row = next(r for r in section.rows if r.label == "numpyro.nuts")
+    assert row.state == "not converged" and reason in row.reason
+    assert section.verdict.state == "only one" and section.verdict.leader == "pyro.nuts"
+
+
+def test_diagnostics_just_inside_pass(make: Callable[..., RunTables]):
+    assert states(make((dataclasses.replace(NUTS, r_hat=1.0099, ess=400.0),))) == {"numpyro.nuts": "met"}
+
+
+def test_r_hat_gate_is_wider_with_many_parameters_but_not_for_one_bad_rep(make: Callable[..., RunTables]):
+    tables = make((dataclasses.replace(NUTS, r_hat=1.012),))
+    r_hat = tables.metrics[tables.metrics["metric"] == "r_hat"]
+    more = [r_hat.assign(part=f"weights[{i}]") for i in range(10, 30)]
+    wide = dataclasses.replace(tables, metrics=pd.concat([tables.metrics, *more]))
+    assert states(wide) == {"numpyro.nuts": "met"}
+    bad = wide.metrics.copy()
+    bad.loc[(bad["metric"] == "r_hat") & (bad["rep"] == 3), "value"] = 1.06
+    assert "R-hat 1.060" in sections(dataclasses.replace(wide, metrics=bad))[0].rows[0].reason
+
+
+def test_part_of_reps_is_not_ranked_and_says_why(make: Callable[..., RunTables]):
+    broken = dataclasses.replace(NUTS, bad_reps=3, reason="NaN gradient")
+    row = sections(make((broken, OTHER)))[0].rows[-1]
+    assert row.state == "part of reps"
+    assert row.reason == "12 of 15 reps finished; 3× failed: NaN gradient"
+
+
+def test_b2_max_is_the_maximum_of_means_not_the_mean_of_maxima(standard: RunTables):
+    row = next(r for r in sections(standard)[0].rows if r.label == "numpyro.nuts")
+    mine = standard.metrics[(standard.metrics["backend"] == "numpyro.nuts") & (standard.metrics["metric"] == "b2")]
+    by_hand = max(mine[mine["part"] == p]["value"].mean() for p in mine["part"].unique())
+    assert row.b2_max == pytest.approx(by_hand, rel=1e-12)
+    assert row.b2_interval is not None and row.b2_interval[0] < by_hand < row.b2_interval[1]
+
+
+def test_stored_across_rep_value_wins(standard: RunTables):
+    cell = standard.fits.loc[standard.fits["backend"] == "numpyro.nuts", "cell"].iloc[0]
+    extra = pd.DataFrame([{"cell": cell, "rep": np.nan, "metric": "b2_max", "part": None, "value": 0.25}])
+    tables = dataclasses.replace(standard, metrics=pd.concat([standard.metrics, extra]))
+    assert states(tables)["numpyro.nuts"] == "off target"
+
+
+def test_cold_and_warm_are_separate(standard: RunTables):
+    row = next(r for r in sections(standard)[0].rows if r.label == "numpyro.nuts")
+    fits = standard.fits[standard.fits["backend"] == "numpyro.nuts"]
+    assert row.warm == np.median(fits.loc[~fits["cold"], "seconds_total"])
+    assert row.cold == np.median(fits.loc[fits["cold"], "seconds_total"])
+    assert row.compile == 6.4
+
+
+def test_times_to_the_target_or_of_the_whole_fit(make: Callable[..., RunTables]):
+    known = sections(make((NUTS, OTHER)))[0]
+    unknown = sections(make((NUTS, OTHER), per_rep_times=False))[0]
+    assert "reaches error" in plain(known.verdict.sentence)
+    assert "finishes within error" in plain(unknown.verdict.sentence)
+    rows = (known.rows[0], unknown.rows[0])
+    # The canned time to the target is 0.6 of the fit.
+    assert rows[0].time_to_target == pytest.approx(0.6 * np.median(list(rows[1].tables.times(finish=True).values())))
+    assert rows[1].time_to_target is None
+
+
+def test_time_across_reps_is_spread_over_rounds_as_the_seconds_are(make: Callable[..., RunTables]):
+    tables = make((NUTS, OTHER), per_rep_times=False)
+    cells = tables.fits.drop_duplicates("cell").set_index("backend")["cell"]
+    extra = [
+        {"cell": cells[name], "rep": np.nan, "metric": "time_to_accuracy", "part": "", "value": seconds}
+        for name, seconds in (("numpyro.nuts", 0.05), ("pyro.nuts", 3.0))
+    ]
+    section = sections(dataclasses.replace(tables, metrics=pd.concat([tables.metrics, pd.DataFrame(extra)])))[0]
+    assert "it reaches error 0.01 in" in plain(section.verdict.sentence)
+    # Rounds scatter by 2 %, so medians of them and of all reps agree within a few per cent.
+    assert section.rows[0].time_to_target == pytest.approx(0.05, rel=0.05)
+    whole, part = (section.rows[1].tables.times(finish=finish) for finish in (True, False))
+    assert [part[r] / whole[r] for r in whole] == pytest.approx([3.0 / (section.rows[1].warm or 0)] * 5)
+    assert section.verdict.ratios["pyro.nuts"].value == pytest.approx(60, rel=0.1)
+
+
+def test_tracks_never_share_a_table(standard: RunTables):
+    both = standard.fits.copy()
+    both.loc[both["backend"] == "pyro.nuts", "track"] = "defaults"
+    found = sections(dataclasses.replace(standard, fits=both))
+    assert [s.title for s in found] == ["s0-exponential (matched track)", "s0-exponential (defaults track)"]
+    assert [r.label for r in found[1].rows] == ["pyro.nuts"]
+
+
+def test_loaded_machine_is_not_trusted(make: Callable[..., RunTables]):
+    assert sections(make((NUTS, OTHER), load=3.1))[0].verdict.state == "not trusted"
+    assert sections(make((NUTS, OTHER), load=2.4))[0].verdict.state == "clear"
+
+
+def test_what_varies_is_in_the_label(make: Callable[..., RunTables]):
+    tables = make((NUTS,))
+    named = {name: getattr(tables, name) for name in ("fits", "metrics", "curves")}
+    frames = {name: pd.concat([frame, frame.assign(cell="other")]) for name, frame in named.items()}
+    frames["fits"].loc[frames["fits"]["cell"] == "other", "dtype"] = "float32"
+    found = sections(dataclasses.replace(tables, **frames))[0]
+    assert sorted(r.label for r in found.rows) == ["numpyro.nuts float32", "numpyro.nuts float64"]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [("", "a.b"), ("{}", "a.b"), (None, "a.b"), ('{"lr": 0.1, "guide": "delta"}', "a.b[lr=0.1,guide=delta]"),
+     ('[["lr", 0.1]]', "a.b[lr=0.1]"), ("lr=0.1", "a.b[lr=0.1]"), ({"jit": True}, "a.b[jit=true]")],
+)  # fmt: skip
+def test_labels(options: object, text: str):
+    assert label(pd.Series({"backend": "a.b", "options": options})) == text
+
+
+def test_cells_keep_the_order_of_the_plan(standard: RunTables):
+    assert [str(t.fits["backend"].iloc[0]) for t in split(standard).values()] == [f.backend for f in FAKES]
+
+
+@pytest.mark.parametrize(
+    ("share", "hit", "load", "says"),
+    [
+        (0.02, 1.0, 9.0, ""),  # measured and quiet, whatever the load average says
+        (0.4, 1.0, 0.1, "others had up to 40 % of the CPUs' time during"),
+        (0.4, 0.15, 0.1, ""),
+        (None, 1.0, 9.0, "load average up to 9.0 on 4 CPUs during"),
+        (None, 1.0, 0.1, ""),
+    ],
+)
+def test_a_disturbed_machine_gives_no_verdict(standard: RunTables, share, hit, load, says):
+    fits = standard.fits.copy()
+    fits["load_average"] = load
+    if share is not None:
+        first = np.arange(len(fits)) < hit * len(fits)
+        fits["disturbance"] = np.where(first, share, 0.0)
+    host = {**standard.run.get("host", {}), "logical_cpus": 4}
+    tables = dataclasses.replace(standard, fits=fits, run={**standard.run, "host": host})
+    sentence = plain(sections(tables)[0].verdict.sentence)
+    assert (says in sentence) if says else "No verdict" not in sentence

@@ -1,0 +1,369 @@
+"""The density gate: its children, its cache, and its place before every run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench.catalog.scenarios import scenario
+from bench.errors import UsageError
+from bench.measure import servers
+from bench.types import Dataset, DType
+from bench.verify import cache, frameworks, gate
+from bench.verify.outcome import Pair
+from tests.conftest import FAKES, ROOT
+
+NAME = "correlated-rho95"
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "verified"
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests of the children that were started."""
+    started: list[str] = []
+
+    class Counted(servers.FreshChild):
+        def __init__(self, request, log, **given):
+            started.append(json.loads(request.read_text())["framework"])
+            super().__init__(request, log, **given)
+
+    monkeypatch.setattr(servers, "FreshChild", Counted)
+    return started
+
+
+def quiet(text: str) -> None:
+    assert text
+
+
+def pairs(*names: str, framework: str = "crooked", dtype: DType = "float64") -> list[Pair]:
+    return [Pair(framework, scenario(name), dtype) for name in names]
+
+
+def test_verification_forks_where_a_run_has_imported_the_framework_already(fakes, fresh_cache, children) -> None:
+    key = servers.Key("crooked", "cpu", "float64", servers.default_threads(), "matched")
+    with servers.Servers() as up:
+        up.start_keys({key: {"crooked.models"}}, quiet)
+        assert up.keys == {key}
+        forked = gate.verify(pairs(NAME, "s0-uniform"), quiet, servers=up)
+    assert not children
+    started = gate.verify(pairs(NAME, "s0-uniform"), quiet, again=True)
+    assert children == ["crooked"]
+    assert [o.description() for o in forked] == [o.description() for o in started]
+
+
+def test_a_warm_cache_starts_no_child(fakes, fresh_cache, children) -> None:
+    first = gate.verify(pairs(NAME, "s0-uniform"), quiet)
+    assert children == ["crooked"]
+    assert [o.verdict for o in first] == ["same", "same"] and not any(o.cached for o in first)
+    again = gate.verify(pairs(NAME, "s0-uniform"), quiet)
+    assert children == ["crooked"]
+    assert [replace(o, cached=False) for o in again] == first and all(o.cached for o in again)
+    gate.verify(pairs(NAME, "s4-linear"), quiet)
+    assert len(children) == 2
+    gate.verify(pairs(NAME), quiet, again=True)
+    assert len(children) == 3
+
+
+def test_precisions_are_verified_apart(fakes, fresh_cache, children) -> None:
+    gate.verify(pairs(NAME), quiet)
+    (single,) = gate.verify(pairs(NAME, dtype="float32"), quiet)
+    assert len(children) == 2
+    assert single.verdict == "same" and single.gate == 1e-5 and 1e-9 < (single.value_error or 0) < 1e-5
+
+
+@pytest.mark.parametrize("change", ["models", "helper", "versions", "scenario"])
+def test_whatever_could_change_a_density_is_verified_again(
+    tmp_path, monkeypatch, fresh_cache, children, change: str
+) -> None:
+    mine = tmp_path / "mine"
+    for name in ("crooked", "fake"):
+        shutil.copytree(FAKES / name, mine / name)
+    monkeypatch.setenv("BENCH_BACKENDS", str(mine))
+    monkeypatch.setenv("BENCH_SCENARIOS", str(tmp_path))
+    text = (ROOT / "scenarios" / f"{NAME}.toml").read_text()
+    (tmp_path / "own.toml").write_text(text)
+    frameworks.backend.cache_clear()
+    try:
+        assert gate.verify(pairs("own"), quiet)[0].verdict == "same"
+        if change == "models":
+            file = mine / "crooked" / "models.py"
+            file.write_text(file.read_text().replace("value + 7.0, gradient", "value, 2 * gradient"))
+        elif change == "helper":
+            (mine / "crooked" / "helper.py").write_text("SCALE = 2\n")
+        elif change == "versions":
+            monkeypatch.setattr(cache, "versions", lambda packages: (("numpy", "99"),))
+        else:
+            (tmp_path / "own.toml").write_text(text.replace("noise = 1.0", "noise = 2.0"))
+        (outcome,) = gate.verify(pairs("own"), quiet)
+    finally:
+        frameworks.backend.cache_clear()
+    assert len(children) == 2
+    assert outcome.verdict == ("wrong" if change == "models" else "same")
+
+
+@pytest.mark.skipif(gate.default_threads() < 2, reason="one CPU: one child at a time")
+def test_children_of_two_precisions_are_at_work_at_once(fakes, fresh_cache, monkeypatch) -> None:
+    together, asked, ticks = threading.Barrier(2, timeout=30), gate._asked, []
+
+    def meet(*given: Any) -> Any:
+        together.wait()  # BrokenBarrierError where the other does not come
+        return asked(*given)
+
+    monkeypatch.setattr(gate, "_asked", meet)
+    both = gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], ticks.append)
+    assert [outcome.dtype for outcome in both] == ["float64", "float32"]
+    assert any(" float32: " in said and " float64: " in said for said in ticks)
+
+
+def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) -> None:
+    at_work = threading.Event()
+
+    def never(tasks: Any, folder: Any, servers: Any, look: Callable[[], None]) -> Any:
+        at_work.set()
+        until = time.monotonic() + 30.0
+        while time.monotonic() < until:
+            look()
+            time.sleep(0.01)
+        raise AssertionError("nobody told this child to end")
+
+    def impatient(text: str) -> None:
+        if at_work.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(gate, "_asked", never)
+    with pytest.raises(KeyboardInterrupt):
+        gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], impatient)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"framework": "crooked"}', ""])
+def test_a_damaged_cache_file_is_made_again(fakes, fresh_cache, children, damage: str) -> None:
+    first = gate.verify(pairs(NAME), quiet)
+    (file,) = fresh_cache.iterdir()
+    whole = file.read_text()
+    file.write_text(damage)
+    assert gate.verify(pairs(NAME), quiet) == first
+    assert len(children) == 2
+    assert file.read_text() == whole
+
+
+FAULTS = {
+    "jacobian": ("wrong", "centred log density off by"),
+    "nan": ("wrong", "not finite"),
+    "shape": ("failed", "gave shapes (360, 1)"),
+    "raises": ("failed", "ArithmeticError: planned"),
+    "family": ("unsupported", "its models have no family linear"),
+    "unavailable": ("unavailable", "no such device here"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_has_its_verdict_and_only_what_is_certain_is_kept(fakes, fresh_cache, monkeypatch, fault) -> None:
+    monkeypatch.setenv("CROOKED", fault)
+    (outcome,) = gate.verify(pairs(NAME), quiet)
+    verdict, words = FAULTS[fault]
+    assert outcome.verdict == verdict and words in outcome.reason
+    kept = list(fresh_cache.iterdir()) if fresh_cache.exists() else []
+    assert len(kept) == (verdict in {"wrong", "unsupported"})
+    json.dumps(outcome.description(), allow_nan=False)
+
+
+def test_where_the_family_has_no_density_nothing_is_known_and_nothing_kept(fakes, fresh_cache, monkeypatch) -> None:
+    def broken(data: Dataset, fam: Any) -> None:
+        raise FloatingPointError("planned")
+
+    monkeypatch.setattr("bench.verify.problems.points", broken)
+    (outcome,) = gate.verify(pairs(NAME), quiet)
+    assert outcome.verdict == "unknown" and "FloatingPointError: planned" in outcome.reason
+    assert not fresh_cache.exists()
+
+
+def test_a_crash_costs_one_scenario_and_another_child_does_the_rest(fakes, fresh_cache, children, monkeypatch) -> None:
+    monkeypatch.setenv("CROOKED", "segfault")  # at the 100 rows of one scenario
+    found = gate.verify(pairs("s0-uniform", NAME, "s4-linear"), quiet)
+    assert [o.verdict for o in found] == ["same", "crashed", "same"]
+    assert "SIGSEGV" in found[1].reason
+    assert len(children) == 2
+
+
+def test_a_child_that_does_not_come_back_is_ended(fakes, fresh_cache, monkeypatch) -> None:
+    monkeypatch.setenv("CROOKED", "sleep")
+    monkeypatch.setattr(gate, "START_SECONDS", 1.0)
+    monkeypatch.setattr(gate, "TASK_SECONDS", 3.0)
+    (outcome,) = gate.verify(pairs(NAME), quiet)
+    assert outcome.verdict == "timeout"
+
+
+def test_frameworks_are_chosen_by_backend_framework_and_glob(fakes) -> None:
+    def names(*chosen: str) -> list[str]:
+        return [f.name for f in frameworks.chosen(chosen)]
+
+    assert (
+        names("numpyro.nuts") == ["numpyro"] and names("torch.*") == ["torch"] and names("*pyro") == ["numpyro", "pyro"]
+    )
+    assert set(names()) >= {"crooked", "exact", "fake", "numpy", "numpyro", "pyro", "sklearn", "torch"}
+    known = frameworks.frameworks()
+    assert [n for n, f in known.items() if f.has_density] == ["crooked", "numpyro", "pyro", "torch"]
+    with pytest.raises(UsageError, match="did you mean torch"):
+        names("torhc")
+    with pytest.raises(UsageError, match=r"did you mean torch\.adam"):
+        names("torch.adm")
+    with pytest.raises(UsageError, match="no options"):
+        names("torch.adam[lr=0.1]")
+
+
+def test_verify_tells_right_from_wrong_and_exits_accordingly(bench, fresh_cache, monkeypatch) -> None:
+    done = bench("verify", "-b", "crooked", "-b", "exact", "-s", NAME)
+    assert done.code == 0, done.err
+    assert "same target" in done.out and "without a density of their own: exact" in done.out
+    monkeypatch.setenv("CROOKED", "jacobian")
+    done = bench("verify", "-b", "crooked.exact", "-s", NAME, "--dtype", "float64")
+    assert done.code == 3
+    assert "wrong target: centred log density off by" in done.out and "(gate 1e-9)" in done.out
+    assert "crooked float64" in done.err and "Traceback" not in done.err
+    said = bench("verify", "-b", "crooked", "-s", f"{NAME}[n_obs=[50,60]]", "--json").json
+    assert said["exit"] == 3
+    assert {(o["scenario"], o["dtype"], o["verdict"]) for o in said["outcomes"]} == {
+        (f"{NAME}[n_obs={n}]", dtype, "wrong") for n in (50, 60) for dtype in ("float64", "float32")
+    }
+
+
+def test_verify_without_anything_to_verify_exits_4_and_with_nonsense_2(bench, fresh_cache, monkeypatch) -> None:
+    assert bench("verify", "-b", "exact").code == 4
+    monkeypatch.setenv("CROOKED", "unavailable")
+    done = bench("verify", "-b", "crooked", "-s", NAME)
+    assert done.code == 4 and "no such device here" in done.out
+    for args, words in [
+        (("-b", "torhc"), "did you mean torch"),
+        (("-s", "s0-unifrm"), "did you mean s0-uniform"),
+        (("--dtype", "float16"), "float64, float32"),
+        (("--device", "tpu"), "cpu, cuda"),
+    ]:
+        done = bench("verify", *args)
+        assert done.code == 2 and words in done.err and len(done.err.strip().splitlines()) == 1
+
+
+def test_a_framework_that_is_not_installed_is_unavailable_with_the_install_command(
+    bench, tmp_path, monkeypatch
+) -> None:
+    absent = tmp_path / "more" / "absent"
+    absent.mkdir(parents=True)
+    (absent / "__init__.py").write_text('PACKAGES = ("no_such_package",)\nEXTRA = "torch"\n')
+    (absent / "models.py").write_text("def log_density(data, z, place):\n    pass\n")
+    (absent / "one.py").write_text('"""Not here."""\nKIND = "mcmc"\n')
+    monkeypatch.setenv("BENCH_BACKENDS", str(tmp_path / "more"))
+    done = bench("verify", "-b", "absent", "-s", NAME)
+    assert done.code == 4
+    assert "no_such_package is not installed; pip install 'posterior-bench[torch]'" in done.out
+
+
+def fits(path, run: str = "r") -> pd.DataFrame:
+    return pd.read_parquet(path / "results" / run / "fits.parquet")
+
+
+def manifest(path, run: str = "r") -> dict[str, Any]:
+    return json.loads((path / "results" / run / "run.json").read_text())
+
+
+def test_a_wrong_target_is_not_timed_and_its_rows_say_why(bench, tmp_path, fresh_cache, monkeypatch) -> None:
+    monkeypatch.setenv("CROOKED", "jacobian")
+    both = ("-b", "crooked.exact", "-b", "fake.exact")
+    done = bench("run", "-s", NAME, *both, "--rounds", "2", "--name", "r")
+    assert done.code == 3, done.err
+    assert f"verifying crooked float64: {NAME}" in done.err
+    table = fits(tmp_path).set_index("backend")
+    wrong = table.loc["crooked.exact"]
+    assert len(wrong) == 4 and set(wrong.status) == {"invalid"}
+    assert wrong.reason.str.startswith("wrong target: centred log density off by").all()
+    assert wrong.filter(like="seconds_").isna().all(axis=None)
+    assert set(table.loc["fake.exact"].status) == {"ok"}
+    (said,) = manifest(tmp_path)["verified"]
+    assert said["verdict"] == "wrong" and said["gate"] == 1e-9 and said["gradient_error"] > 1e-3
+    for report in ("report.md", "report.html"):
+        assert "wrong target" in (tmp_path / "results" / "r" / report).read_text()
+    again = bench("run", "-s", NAME, *both, "--name", "q", "--no-score")
+    assert again.code == 3 and "verifying" not in again.err  # known from the first run
+    assert manifest(tmp_path, "q")["verified"][0]["cached"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("", "ok"), ("raises", "invalid"), ("family", "ok"), ("unavailable", "unavailable")]
+)
+def test_only_a_target_that_is_wrong_or_cannot_be_told_keeps_a_cell_from_running(
+    bench, tmp_path, fresh_cache, monkeypatch, fault: str, status: str
+) -> None:
+    monkeypatch.setenv("CROOKED", fault)
+    bench("run", "-s", NAME, "-b", "crooked.exact", "--name", "r", "--no-score")
+    table = fits(tmp_path)
+    assert set(table.status) == {status}
+    if fault == "raises":
+        assert table.reason[0] == "not verified to have the right target: failed: ArithmeticError: planned"
+
+
+def test_ctrl_c_during_verification_ends_the_run_with_every_row(tmp_path, fresh_cache, monkeypatch) -> None:
+    started = tmp_path / "started"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", "-s", NAME, "-b", "crooked.exact", "--name", "r"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "BENCH_BACKENDS": str(FAKES),
+            "CROOKED": "sleep",
+            "CROOKED_STARTED": str(started),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(started.exists)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err
+    assert set(fits(tmp_path).status) == {"interrupted"} and len(fits(tmp_path)) == 2
+    assert manifest(tmp_path)["state"] == "interrupted"
+    assert "Traceback" not in err
+    wait_for(lambda: not workers())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "what was waited for did not happen"
+        time.sleep(0.05)
+
+
+def workers() -> list[int]:
+    import psutil
+
+    ours = {"bench.verify.worker", "bench.measure.forkserver"}
+    found = psutil.process_iter(["cmdline", "cwd"])
+    return [p.pid for p in found if ours & set(p.info["cmdline"] or []) and str(FAKES) in str(environ(p))]
+
+
+def environ(process: Any) -> dict[str, str]:
+    import psutil
+
+    try:
+        return dict(process.environ()) if process.environ().get("CROOKED") == "sleep" else {}
+    except psutil.Error:
+        return {}
