@@ -62,7 +62,7 @@ def key(data: Dataset) -> str:
 @cache
 def _sources() -> str:
     hashed = hashlib.sha256()
-    for file in [*sorted((root() / "scenarios" / "families").glob("*.py")), root() / "bench" / "pareto.py"]:
+    for file in [*sorted((root() / "scenarios" / "families").glob("*.py")), root() / "bench" / "stats" / "pareto.py"]:
         hashed.update(file.name.encode() + b"\0" + file.read_bytes())
     return hashed.hexdigest()
 

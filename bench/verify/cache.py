@@ -68,7 +68,7 @@ def framework_digest(folder: Path) -> str:
 def harness_digest() -> str:
     """Hash of what makes the data and the expected values, and of the gate itself."""
     bench = root() / "bench"
-    own = [*(bench / "verify").glob("*.py"), *(bench / name for name in ("types.py", "data.py", "worker.py"))]
+    own = [*(bench / "verify").glob("*.py"), *(bench / name for name in ("types.py", "data.py", "measure/worker.py"))]
     return _digest([*own, *(root() / "scenarios" / "families").glob("*.py")])
 
 

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 SIZE = 8 * 2**20
 SCRIPT = f"""
 import mmap, os, sys
-from bench import residency
+from bench.measure import residency
 
 with open(sys.argv[1], "r+b") as stream:
     mapped = mmap.mmap(stream.fileno(), {SIZE}, prot=mmap.PROT_READ)
@@ -55,7 +55,7 @@ def test_a_system_that_does_not_tell_counts_as_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not (residency.SELF / "status").is_file(), reason="the system has no /proc/self/status")
 def test_the_peak_is_that_of_this_program_and_not_of_its_large_parent():
-    child = "from bench import residency; a = b'x' * (80 * 2**20); del a; print(residency.peak_bytes())"
+    child = "from bench.measure import residency; a = b'x' * (80 * 2**20); del a; print(residency.peak_bytes())"
     parent = (
         f"import subprocess, sys; ballast = b'x' * (400 * 2**20)\n"
         f"print(subprocess.run([sys.executable, '-c', {child!r}], capture_output=True, text=True).stdout)"

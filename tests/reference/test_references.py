@@ -14,7 +14,7 @@ from bench.errors import NoReference
 from bench.reference import cache as references
 from scenarios.families import importance
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +109,8 @@ def test_data_built_by_hand_have_no_name_to_be_kept_under(data, cache):
 def test_a_changed_source_changes_the_key(data, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "scenarios" / "families", copy / "scenarios" / "families")
-    (copy / "bench").mkdir()
-    shutil.copy(ROOT / "bench" / "pareto.py", copy / "bench")
+    (copy / "bench" / "stats").mkdir(parents=True)
+    shutil.copy(ROOT / "bench" / "stats" / "pareto.py", copy / "bench" / "stats")
 
     def key():
         references._sources.cache_clear()

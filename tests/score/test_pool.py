@@ -12,7 +12,7 @@ import pytest
 from bench.measure.child import MARK, marked
 from bench.score import pool
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_what_the_function_raises_is_raised_here_and_ends_them():
 
 
 def test_a_script_without_a_guard_is_not_run_again_in_them(tmp_path):
-    script = "print('once')\nfrom bench import pool\nprint(sorted(pool.each(abs, [-1, -2], lambda: None)))\n"
+    script = "print('once')\nfrom bench.score import pool\nprint(sorted(pool.each(abs, [-1, -2], lambda: None)))\n"
     out, err = started(tmp_path, script).communicate(timeout=60)
     assert out == "once\n[(-2, 2), (-1, 1)]\n" and not err
 
@@ -57,7 +57,7 @@ def test_they_import_this_checkout_whatever_lies_in_the_present_folder(tmp_path)
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").write_text("raise ImportError('not ours')")
     script = (
-        "import pkgutil\nfrom bench import pool\npool.start('bench.types')\n"
+        "import pkgutil\nfrom bench.score import pool\npool.start('bench.types')\n"
         "print(next(pool.each(pkgutil.resolve_name, ['bench.types:__file__'], lambda: None))[1])\n"
     )
     out, err = started(tmp_path, script).communicate(timeout=60)
@@ -67,14 +67,14 @@ def test_they_import_this_checkout_whatever_lies_in_the_present_folder(tmp_path)
 def test_without_a_place_for_a_socket_the_work_is_done_here(tmp_path):
     long = tmp_path / ("x" * 120)  # a socket's path has 107 bytes at most
     long.mkdir()
-    script = "import os\nfrom bench import pool\nprint(list(pool.each(abs, [-1, -2], lambda: None)))\n"
+    script = "import os\nfrom bench.score import pool\nprint(list(pool.each(abs, [-1, -2], lambda: None)))\n"
     out, err = started(tmp_path, script, TMPDIR=str(long)).communicate(timeout=60)
     assert out == "[(-1, 1), (-2, 2)]\n" and not err
 
 
 WORKS = """
 import time
-from bench import pool
+from bench.score import pool
 def said():
     print("at work", flush=True)
 list(pool.each(time.sleep, [100.0, 101.0], said))
