@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from statistics import fmean
 
 from bench.analysis.contender import MARGIN, MIN_REPS, MIN_ROUNDS, OUTCOMES, STRICTER, TARGET, Contender, Verdict
-from bench.stats.ratios import Ratio, paired_ratios
+from bench.stats.ratios import Ratio, Timed, fastest
+from bench.stats.ratios import ratios as ratios_to
 from bench.words import format as fmt
 from bench.words.sentence import Part, Sentence, joined, say
 
@@ -163,15 +163,11 @@ def _objection(c: Contender) -> str:
 
 def _compare(scenario: str, met: list[Contender], rivals: list[Contender], finish: bool) -> Verdict:
     shared = _shared(met)
-    times = {c.label: {r: c.times[r] for r in shared[c.run]} for c in met}
-    leader = min(met, key=lambda c: (fmean(map(math.log, times[c.label].values())), c.label))
-    ratios = paired_ratios(
-        times[leader.label],
-        {c.label: times[c.label] for c in met if c is not leader},
-        elsewhere={c.label for c in met if c.run != leader.run},
-    )
-    tied = sorted((label for label, r in ratios.items() if r.low <= 1), key=lambda label: ratios[label].value)
+    times = {c.label: Timed({r: c.times[r] for r in shared[c.run]}, c.run) for c in met}
     by_label = {c.label: c for c in met}
+    leader = by_label[fastest(times)]
+    ratios = ratios_to(times[leader.label], {name: t for name, t in times.items() if name != leader.label})
+    tied = sorted((label for label, r in ratios.items() if r.low <= 1), key=lambda label: ratios[label].value)
     state, rival, sentence = (
         _tied(scenario, leader, tied, ratios)
         if tied

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from bench.analysis import changes
 from bench.analysis.combined import Source, machines_of, problems_of
@@ -17,6 +16,7 @@ from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, label, split
 from bench.compare.measures import Measure
 from bench.compare.samples import finished, units, values
+from bench.stats.intervals import paired
 from bench.stats.steps import LEVEL, detect
 
 INTERVAL = 0.95
@@ -24,7 +24,7 @@ INTERVAL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One run of a cell: the mean over its rounds (or fits) with a 95 % interval, geometric for ratios.
+    """One run of a cell: the mean over rounds or fits with a 95 % interval; geometric for ratios, trimmed for seconds.
 
     Without a value `status` says why; `low` and `high` are None below two rounds.
     """
@@ -146,13 +146,10 @@ def _point(source: Source, cell: CellTables, measure: Measure) -> tuple[Point, f
     if not usable or len(usable) < len(found):
         return Point(*known, None, None, None, 0, _why(cell, bool(found), ratio)), None
     levels = np.array(list(units(measure, usable, done).values()))
-    middle = float(levels.mean())
+    level = paired(levels, trim=measure.trimmed)
     shown = math.exp if ratio else float
-    low = high = None
-    if (n := len(levels)) > 1:
-        reach = -float(stdtrit(n - 1, (1 - INTERVAL) / 2)) * float(levels.std(ddof=1)) / math.sqrt(n)
-        low, high = shown(middle - reach), shown(middle + reach)
-    return Point(*known, shown(middle), low, high, n, "ok"), middle
+    low, high = map(shown, level.interval(INTERVAL)) if level.n_a > 1 else (None, None)
+    return Point(*known, shown(level.effect), low, high, level.n_a, "ok"), level.effect
 
 
 def _why(cell: CellTables, has_values: bool, ratio: bool) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import chdtri, stdtrit
+from scipy.special import chdtri
 
-from bench.stats.intervals import LEAST_LEVEL, centered, cut
+from bench.stats.intervals import LEAST_LEVEL, centered, critical, cut
 from bench.types import Array
 
 CONFIDENCE = 0.9
@@ -55,5 +55,4 @@ def _half_interval(medians: Array, n: int) -> float:
     # the error of a mean of n, from that of a mean of as many as were measured
     scale = (n - 1) / (left * (left - 1)) / ((len(medians) - 1) / (here_left * (here_left - 1)))
     at_most = here.variance * here.freedom / float(chdtri(here.freedom, CONFIDENCE))
-    level = 1.0 - (1.0 - LEAST_LEVEL) / 2.0
-    return float(stdtrit(2 * left - 2, level)) * math.sqrt(2.0 * at_most * scale)
+    return critical(2 * left - 2, LEAST_LEVEL) * math.sqrt(2.0 * at_most * scale)

@@ -1,4 +1,7 @@
-"""Estimates of a change with intervals that hold for a few rounds, and the level at which many are read at once."""
+"""Student's t for a mean, a change and a difference of a few rounds, and the level at which many are read at once.
+
+Every interval on seconds is made here, with extreme rounds trimmed from 8 on; ratios, slopes and series stand on it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,13 @@ FALSE_SHARE = 0.05
 LEAST_LEVEL = 0.97
 
 
+def critical(freedom: float, level: float) -> float:
+    """How many standard errors an interval at this level reaches to each side."""
+    return float(-stdtrit(freedom, (1.0 - level) / 2.0))
+
+
 class Estimate(NamedTuple):
-    """B − A on the scale compared (log for ratios): its standard error, degrees of freedom and units behind it."""
+    """A mean, or B − A, on the scale compared (log for ratios): its standard error, degrees of freedom, units."""
 
     effect: float
     error: float
@@ -42,12 +50,15 @@ class Estimate(NamedTuple):
 
     def interval(self, level: float) -> tuple[float, float]:
         """Student-t interval at this level."""
-        reach = 0.0 if self.certain else float(-stdtrit(self.freedom, (1.0 - level) / 2.0)) * self.error
+        reach = 0.0 if self.certain else critical(self.freedom, level) * self.error
         return self.effect - reach, self.effect + reach
 
 
 def paired(change: Array, *, trim: bool = False) -> Estimate:
-    """From the change of each pair of units, (n,): the one-sample t of Student 1908; trimmed as `unpaired`."""
+    """From the change of each pair of units, or from those of one run, (n,): Student's t; trimmed as `unpaired`.
+
+    From one value alone there is no interval: its error is 0.
+    """
     n = len(change)
     if np.ptp(change) == 0.0:
         return Estimate(float(change[0]), 0.0, n - 1.0, n, n, True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+
+from bench.stats.intervals import Estimate, paired, unpaired
 
 LEVEL = 0.95
 
@@ -26,50 +27,56 @@ class Ratio(NamedTuple):
     paired: bool = True
 
 
-def paired_ratios(
-    leader: Mapping[int, float], others: Mapping[str, Mapping[int, float]], *, elsewhere: Collection[str] = ()
-) -> dict[str, Ratio]:
-    """Ratio other / leader with simultaneous 95 % intervals; each mapping is {round: seconds > 0}.
+class Timed(NamedTuple):
+    """{round: seconds > 0} of a contender, and the run that these rounds belong to."""
+
+    seconds: Mapping[int, float]
+    run: str = ""
+
+
+def fastest(contenders: Mapping[str, Timed]) -> str:
+    """The name with the least seconds, by the same estimate as the ratios; of equal ones the first by name.
+
+    Trimmed means of differences do not add up, so it is the one whose ratio to its strongest rival is least: where one
+    is ahead of each of the others, that one.
+    """
+
+    def behind(name: str) -> tuple[float, str]:
+        one = contenders[name]
+        return max((-_change(one, other).effect for k, other in contenders.items() if k != name), default=0.0), name
+
+    return min(contenders, key=behind)
+
+
+def ratios(leader: Timed, others: Mapping[str, Timed]) -> dict[str, Ratio]:
+    """Ratio other / leader with simultaneous 95 % intervals.
 
     The estimate is the geometric mean over the rounds both have, its interval Student's t over them, at the Bonferroni
     level for all comparisons with the leader (which suffices for claims about the best: Hsu 1984, Annals of Statistics
     12). A percentile bootstrap over so few rounds exceeds its level up to fourfold
-    (tests/benchmarks/studies/compare_power.py).
-    Labels in `elsewhere` are of another run than the leader, whose rounds have nothing to do with its own: Welch's t
-    (Biometrika 34, 1947). ValueError below two (paired) rounds.
+    (tests/benchmarks/studies/compare_power.py). From 8 rounds on extreme ones are trimmed, as `unpaired` says.
+    Of another run than the leader's, whose rounds have nothing to do with its own: Welch's t. ValueError below two
+    (paired) rounds.
     """
-    tail = (1 - LEVEL) / 2 / max(len(others), 1)
-    return {
-        label: (_unpaired if label in elsewhere else _ratio)(leader, seconds, tail) for label, seconds in others.items()
-    }
+    level = 1.0 - (1.0 - LEVEL) / max(len(others), 1)
+    return {name: _ratio(leader, other, level) for name, other in others.items()}
 
 
-def _ratio(leader: Mapping[int, float], other: Mapping[int, float], tail: float) -> Ratio:
-    rounds = sorted(set(leader) & set(other))
-    n = len(rounds)
-    if n < 2:
-        raise ValueError(f"a ratio needs two paired rounds, got {n}")
-    log_ratio = np.array([math.log(other[r] / leader[r]) for r in rounds])
-    estimate = float(log_ratio.mean())
-    reach = -float(stdtrit(n - 1, tail)) * float(log_ratio.std(ddof=1)) / math.sqrt(n)
-    return Ratio(
-        value=math.exp(estimate),
-        low=math.exp(estimate - reach),
-        high=math.exp(estimate + reach),
-        faster=int((log_ratio > 0).sum()),
-        rounds=n,
-    )
+def _ratio(leader: Timed, other: Timed, level: float) -> Ratio:
+    change = _change(leader, other)
+    faster = sum(other.seconds[r] > s for r, s in leader.seconds.items() if r in other.seconds) if change.paired else 0
+    value, low, high = map(math.exp, (change.effect, *change.interval(level)))
+    return Ratio(value, low, high, faster, min(change.n_a, change.n_b), change.paired)
 
 
-def _unpaired(leader: Mapping[int, float], other: Mapping[int, float], tail: float) -> Ratio:
-    sides = [np.log(np.array([seconds[r] for r in sorted(seconds)])) for seconds in (leader, other)]
-    n = min(map(len, sides))
-    if n < 2:
-        raise ValueError(f"a ratio needs two rounds of each, got {n}")
-    estimate = float(sides[1].mean() - sides[0].mean())
-    parts = [float(side.var(ddof=1)) / len(side) for side in sides]
-    reach = 0.0
-    if total := sum(parts):
-        freedom = total**2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
-        reach = -float(stdtrit(freedom, tail)) * math.sqrt(total)
-    return Ratio(math.exp(estimate), math.exp(estimate - reach), math.exp(estimate + reach), 0, n, paired=False)
+def _change(one: Timed, other: Timed) -> Estimate:
+    """log other − log one."""
+    if one.run != other.run:
+        sides = [np.log([side.seconds[r] for r in sorted(side.seconds)]) for side in (one, other)]
+        if (n := min(map(len, sides))) < 2:
+            raise ValueError(f"a ratio needs two rounds of each, got {n}")
+        return unpaired(*sides, trim=True)
+    shared = sorted(set(one.seconds) & set(other.seconds))
+    if len(shared) < 2:
+        raise ValueError(f"a ratio needs two paired rounds, got {len(shared)}")
+    return paired(np.array([math.log(other.seconds[r] / one.seconds[r]) for r in shared]), trim=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
+from bench.stats.intervals import critical
 from bench.types import Array
 
 LEVEL = 0.95
@@ -41,7 +41,7 @@ def slope(points: Points) -> Slope:
     """Least squares on logs with Student's t; ValueError for fewer than two sizes."""
     u, v = np.log(np.asarray(points, dtype=float)).T
     beta, level, centre, spread, error = _line(u, v)
-    reach = _t(len(u)) * error / math.sqrt(spread) if len(u) > 2 else math.inf
+    reach = critical(len(u) - 2, LEVEL) * error / math.sqrt(spread) if len(u) > 2 else math.inf
     return Slope(beta, beta - reach, beta + reach, level, centre)
 
 
@@ -79,14 +79,10 @@ def _fieller(
     """Roots w of (level + beta w)² = t² s² (1/n + w²/Σ(u − ū)²), w the distance from the mean log size."""
     if n < 3:
         return None
-    ts = (_t(n) * error) ** 2
+    ts = (critical(n - 2, LEVEL) * error) ** 2
     a, half_b, c = beta**2 - ts / spread, level * beta, level**2 - ts / n
     inside = half_b**2 - a * c
     if a <= 0.0 or inside < 0.0:
         return None
     root = math.sqrt(inside)
     return math.exp(centre + (-half_b - root) / a), math.exp(centre + (-half_b + root) / a)
-
-
-def _t(n: int) -> float:
-    return float(stdtrit(n - 2, (1 + LEVEL) / 2))

@@ -171,8 +171,8 @@ def test_interval_over_rounds_is_students():
     rounds = pd.Series([0, 0, 1, 1, 2, 2], index=values.index)
     logs = np.log([1.1, 2.1, 1.5])
     expected = stats.t.interval(0.95, 2, loc=logs.mean(), scale=stats.sem(logs))
-    assert over_rounds(values, rounds) == pytest.approx(np.exp(expected), rel=1e-10)
-    assert over_rounds(values[:4], rounds) is None  # two rounds
+    assert over_rounds(values, rounds, trim=True) == pytest.approx(np.exp(expected), rel=1e-10)
+    assert over_rounds(values[:4], rounds, trim=True) is None  # two rounds
 
 
 @pytest.mark.parametrize(

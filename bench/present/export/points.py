@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from bench.analysis.tables import CellTables, RunTables, label, split
 from bench.compare.measures import DEFAULT as COMPARED
 from bench.compare.measures import MEASURES, STATUS, Measure
 from bench.compare.samples import Finished, finished, units, values
 from bench.score.catalog import METRICS
-from bench.stats.intervals import MIN_UNITS
+from bench.stats.intervals import MIN_UNITS, paired
 from bench.words.clean import clean
 
 DEFAULT = tuple(name for name in COMPARED if name != STATUS)
@@ -143,14 +143,12 @@ def _point(name: str, cell: str, measure: Measure, found: Mapping[int, float], r
 
 
 def _interval(repeated: Sequence[float], measure: Measure, middle: float) -> tuple[float, float]:
-    """Student's t at 95 % over rounds or fits, on the log scale for what is compared by ratios.
+    """95 % over rounds or fits, on the log scale for what is compared by ratios.
 
     On that scale the middle of their distribution is taken to be its mean. `middle` is the median over fits: where that
     lies outside, as with one round in ten far off, the interval is widened to hold it.
     """
-    n, centre = len(repeated), fmean(repeated)
-    reach = -float(stdtrit(n - 1, (1.0 - LEVEL) / 2.0)) * stdev(repeated) / math.sqrt(n)
-    ends = centre - reach, centre + reach
+    ends = paired(np.array(repeated), trim=measure.trimmed).interval(LEVEL)
     low, high = map(math.exp, ends) if measure.scale == "ratio" else ends
     return min(low, middle), max(high, middle)
 

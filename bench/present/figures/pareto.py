@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from bench.analysis.contender import MIN_ROUNDS, TARGET
 from bench.analysis.sections import Row, Section
@@ -19,6 +18,7 @@ from bench.present.figures.marks import bars, marks
 from bench.present.figures.style import PLAIN, Styles, hook
 from bench.present.figures.ways import FLOOR
 from bench.present.palette import INK, MUTED
+from bench.stats.intervals import paired
 
 JUDGED = ("met", "off target", "point")
 """States whose error means what it says; the others cannot be on the front."""
@@ -74,17 +74,18 @@ def place(row: Row, column: str, unit: float) -> Place | None:
         return None
     error = max(row.b2_max, FLOOR)
     around = row.b2_interval and (max(row.b2_interval[0], FLOOR), max(row.b2_interval[1], FLOOR))
-    return Place(float(values.median()), error, over_rounds(values, fits["round"]), around)
+    return Place(
+        float(values.median()), error, over_rounds(values, fits["round"], trim=column == "seconds_total"), around
+    )
 
 
-def over_rounds(values: pd.Series[float], rounds: pd.Series[int]) -> tuple[float, float] | None:
-    """95 % Student's t of the log over rounds, of each its median; None below MIN_ROUNDS."""
+def over_rounds(values: pd.Series[float], rounds: pd.Series[int], *, trim: bool) -> tuple[float, float] | None:
+    """95 % interval of the log over rounds, of each its median; None below MIN_ROUNDS."""
     logs = np.log(values.groupby(rounds.reindex(values.index)).median().to_numpy(float))
-    n = len(logs)
-    if n < MIN_ROUNDS:
+    if len(logs) < MIN_ROUNDS:
         return None
-    reach = float(stdtrit(n - 1, 0.975)) * float(logs.std(ddof=1)) / math.sqrt(n)
-    return math.exp(float(logs.mean()) - reach), math.exp(float(logs.mean()) + reach)
+    low, high = paired(logs, trim=trim).interval(0.95)
+    return math.exp(low), math.exp(high)
 
 
 def front(points: Mapping[str, tuple[float, float]]) -> list[str]:

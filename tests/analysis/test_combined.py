@@ -22,7 +22,7 @@ from bench.present import markdown
 from bench.present.html import report as html
 from bench.present.provenance import context, environment, warnings
 from bench.present.reproduce import reproduce
-from bench.stats.ratios import paired_ratios
+from bench.stats.ratios import Timed, ratios
 from bench.store.folder import RunFolder
 from bench.words.sentence import plain
 from tests.compare.history.stored import store
@@ -64,16 +64,17 @@ def test_rounds_are_paired_within_a_run_and_not_between(base: RunTables):
     slower = dataclasses.replace(base, fits=base.fits.assign(seconds_total=1.05 * base.fits["seconds_total"]))
     (section,) = sections(both(base, slower))
     leader = section.verdict.leader
-    run = leader.partition("@")[2]
+    run = {row.label: row.run for row in section.rows}
     for label, ratio in section.verdict.ratios.items():
-        assert ratio.paired == label.endswith(f"@{run}")
+        assert ratio.paired == (run[label] == run[leader])
     assert any(not r.paired for r in section.verdict.ratios.values())
 
 
 def test_the_unpaired_ratio_is_welchs():
     rng = np.random.default_rng(5)
     a, b = np.exp(rng.normal(0, 0.1, 5)), np.exp(rng.normal(0.3, 0.3, 4))
-    found = paired_ratios(dict(enumerate(a)), {"b": dict(enumerate(b)), "c": dict(enumerate(a[::-1]))}, elsewhere={"b"})
+    here, there = Timed(dict(enumerate(a)), "here"), Timed(dict(enumerate(b)), "there")
+    found = ratios(here, {"b": there, "c": Timed(dict(enumerate(a[::-1])), "here")})
     interval = stats.ttest_ind(np.log(b), np.log(a), equal_var=False).confidence_interval(1 - 0.05 / 2)
     assert (found["b"].low, found["b"].high) == pytest.approx((np.exp(interval.low), np.exp(interval.high)), rel=1e-9)
     assert not found["b"].paired and found["b"].rounds == 4
