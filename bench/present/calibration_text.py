@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.calibration.verdict import Verdict
+from bench.present import gfm
 from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, cells, quantity_cells, remarks
-from bench.present.markdown import escape
+from bench.present.gfm import escape
 
 
 def terminal(report: Calibration) -> RenderableType:
@@ -63,8 +64,8 @@ def markdown(report: Calibration) -> str:
         "None: every data set was fitted."
     ]
     lines += ["", "## Method", "", *(f"- {escape(sentence)}" for sentence in METHOD), "", "## Environment", ""]
-    lines += [f"    {report.command()}", "", "| | |", "| --- | --- |"]
-    lines += [f"| {escape(name)} | {escape(value)} |" for name, value in report.environment()]
+    facts = ([escape(name), escape(value)] for name, value in report.environment())
+    lines += [f"    {report.command()}", "", *gfm.table(("", ""), facts, "ll")]
     return "\n".join(lines) + "\n"
 
 
@@ -82,9 +83,5 @@ def _quantities(verdict: Verdict) -> list[str]:
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int) -> list[str]:
-    align = [" --- "] * text_columns + [" ---: "] * (len(titles) - text_columns)
-    return [
-        "| " + " | ".join(map(escape, titles)) + " |",
-        "|" + "|".join(align) + "|",
-        *("| " + " | ".join(map(escape, row)) + " |" for row in rows),
-    ]
+    escaped = ([escape(cell) for cell in row] for row in rows)
+    return gfm.table([escape(t) for t in titles], escaped, "l" * text_columns + "r" * (len(titles) - text_columns))

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.compare.gate import Verdict
 from bench.present.comparison import document, markdown, text
-from bench.present.markdown import escape
+from bench.present.gfm import escape
 from bench.words.clean import clean
 
 SCHEMA = 1

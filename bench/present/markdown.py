@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from bench.analysis.contender import MARGIN
 from bench.analysis.sections import GROUPS, Row, Section, sections
 from bench.analysis.tables import RunTables
+from bench.present import gfm
 from bench.present.columns import GROUP_TITLES, WORDS, columns, coverage_note
+from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
 from bench.present.matrix import backends, footer, matrix, overall
 from bench.present.provenance import command, context, environment, warnings
 from bench.words import format as fmt
@@ -15,10 +15,8 @@ from bench.words.clean import clean
 from bench.words.sentence import Sentence
 
 MARKS = {"": "", "b": "**", "i": "*"}
-MARKER = "<!-- bench-report -->"
-"""By which a bot finds its own comment."""
-CHARACTERS, LINES = 30_000, 200
-"""A job summary or a comment that is too long is dropped without a word, and nobody reads a longer one."""
+LINES = 200
+"""At most: nobody reads a longer comment."""
 VERDICTS = 12
 REASON = 300
 """Characters of a reason in the list of failures; the page has all of it."""
@@ -40,8 +38,8 @@ def render(tables: RunTables) -> str:
 def _whole(tables: RunTables, found: list[Section]) -> list[str]:
     rows = [line for section in found for line in _section(section)]
     return [
-        *_top(tables, found), *_choices(found), *_matrix(found), *_fold("Every row, by scenario", rows),
-        *_failures(found), *_fold("Environment", _environment(tables)), *_bottom(tables),
+        *_top(tables, found), *_choices(found), *_matrix(found), *fold("Every row, by scenario", rows),
+        *_failures(found), *fold("Environment", _environment(tables)), *_bottom(tables),
     ]  # fmt: skip
 
 
@@ -85,8 +83,7 @@ def _top(tables: RunTables, found: list[Section]) -> list[str]:
 
 def _choices(found: list[Section]) -> list[str]:
     titles = ("scenario", "choose", "time to target", "next", "ratio (95 %)", "how sure")
-    lines = ["", f"| {' | '.join(titles)} |", "| --- | --- | ---: | --- | ---: | --- |"]
-    return lines + [f"| {' | '.join(_choice(section))} |" for section in found]
+    return ["", *gfm.table(titles, map(_choice, found), "llrlrl")]
 
 
 def _choice(section: Section) -> list[str]:
@@ -97,7 +94,7 @@ def _choice(section: Section) -> list[str]:
         return [escape(section.title), fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, v.state]
     leader = rows[v.leader]
     seconds = leader.warm if section.finish else leader.time_to_target
-    choose = " or ".join(f"**`{_code(name)}`**" for name in v.best_group[:3])
+    choose = " or ".join(f"**{code(name)}**" for name in v.best_group[:3])
     if len(v.best_group) > 3:
         choose += f" or {len(v.best_group) - 3} more"
     rival = min(v.ratios, key=lambda name: (v.ratios[name].value, name), default="")
@@ -108,35 +105,28 @@ def _choice(section: Section) -> list[str]:
     size = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})"
     sure = f"faster in {ratio.faster} of {ratio.rounds} rounds" if ratio.paired else "rounds of different runs"
     return [
-        escape(section.title), choose, told, f"`{_code(rival)}`", size, f"{v.state}; {sure}",
+        escape(section.title), choose, told, code(rival), size, f"{v.state}; {sure}",
     ]  # fmt: skip
 
 
 def _matrix(found: list[Section]) -> list[str]:
     """Scenarios × backends with states as words; bold is the best group."""
     names = backends(found)
-    lines = [
-        "| scenario | " + " | ".join(f"`{_code(name)}`" for name in names) + " |",
-        "| --- |" + " ---: |" * len(names),
-    ]
+    rows = []
     for section, shades in matrix(found):
         cells = []
         for shade in shades:
             small = f" ({shade.cell.small})" if shade.cell.small else ""
             text = escape(f"{shade.cell.text}{small}")
             cells.append(f"**{text}**" if shade.fill == "best" else text)
-        lines.append(f"| {escape(section.title)} | " + " | ".join(cells) + " |")
-    for title, values in footer(found):
-        lines.append(f"| *{escape(title)}* | " + " | ".join(map(escape, values)) + " |")
+        rows.append([escape(section.title), *cells])
+    rows += [[f"*{escape(title)}*", *map(escape, values)] for title, values in footer(found)]
+    lines = gfm.table(["scenario", *map(code, names)], rows, "l" + "r" * len(names))
     note = (
         "Seconds are warm medians, of the leader those to the target where known; × is the ratio to it. **Bold**: best "
         "group."
     )
-    return _fold("Scenarios × backends", [*lines, "", note])
-
-
-def _fold(title: str, lines: list[str]) -> list[str]:
-    return ["", f"<details><summary>{title}</summary>", "", *lines, "", "</details>"]
+    return fold("Scenarios × backends", [*lines, "", note])
 
 
 def _bottom(tables: RunTables) -> list[str]:
@@ -152,12 +142,6 @@ def _bottom(tables: RunTables) -> list[str]:
         f"commit {fact('commit')}", f"seed {fact('seed')}", f"margin {MARGIN}×",
     ]  # fmt: skip
     return ["", f"{escape(' · '.join(told))} · [report.html](report.html)"]
-
-
-def escape(text: str) -> str:
-    """Text that Markdown and HTML leave alone, on one line."""
-    text = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
 
 
 def _sentence(sentence: Sentence) -> str:
@@ -180,23 +164,20 @@ def _section(section: Section) -> list[str]:
     lines += [" ".join(extra), ""] if extra else []
     lines += _table(section)
     if section.notes:
-        lines += ["", *(f"- `{_code(name)}`: {escape(note)}" for name, note in section.notes)]
+        lines += ["", *(f"- {code(name)}: {escape(note)}" for name, note in section.notes)]
     lines += ["", f"*{coverage_note(section)}*"] if coverage_note(section) else []
     return [*lines, ""]
 
 
 def _table(section: Section) -> list[str]:
     shown = columns(section)
-    lines = [
-        "| " + " | ".join(["backend", *(escape(c.title) for c in shown)]) + " |",
-        "|" + " --- |" * 2 + " ---: |" * (len(shown) - 1),
-    ]
+    lines: list[str | list[str]] = []
     for group in GROUPS:
         rows = section.group(group)
         if rows and group != "posterior":
-            lines.append(f"| *{GROUP_TITLES[group]}* |" + " |" * len(shown))
-        lines += ["| " + " | ".join([f"`{_code(row.label)}`", *_cells(section, row)]) + " |" for row in rows]
-    return lines
+            lines.append(f"*{GROUP_TITLES[group]}*")
+        lines += [[code(row.label), *_cells(section, row)] for row in rows]
+    return gfm.table(["backend", *(escape(c.title) for c in shown)], lines, "ll" + "r" * (len(shown) - 1))
 
 
 def _cells(section: Section, row: Row) -> list[str]:
@@ -215,18 +196,14 @@ def _failures(found: list[Section]) -> list[str]:
         return ["", "Failures and flags: none; every fit finished and passed its diagnostics."]
     lines = ["These rows stay in the tables and are not ranked.", ""]
     for section, row in rows:
-        where = f"{escape(section.title)} × `{_code(row.label)}`"
+        where = f"{escape(section.title)} × {code(row.label)}"
         why = escape(fmt.shortened(clean(row.reason), REASON)) or "no reason was recorded"
         lines.append(f"- {where}: **{WORDS[row.state]}**: {why}")
         if log := row.log:
-            lines[-1] += f" (log: `{_code(log[0])}`)"
-    return _fold(f"Failures and flags ({len(rows)})", lines)
+            lines[-1] += f" (log: {code(log[0])})"
+    return fold(f"Failures and flags ({len(rows)})", lines)
 
 
 def _environment(tables: RunTables) -> list[str]:
-    lines = [*(f"    {line}" for line in command(tables).splitlines()), "", "| | |", "| --- | --- |"]
-    return lines + [f"| {escape(name)} | {escape(value)} |" for name, value in environment(tables)]
-
-
-def _code(text: str) -> str:
-    return clean(text).replace("`", "'").replace("|", "\\|").replace("\n", " ")
+    facts = ([escape(name), escape(value)] for name, value in environment(tables))
+    return [*(f"    {line}" for line in command(tables).splitlines()), "", *gfm.table(("", ""), facts, "ll")]

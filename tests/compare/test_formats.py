@@ -9,6 +9,7 @@ import pytest
 from bench.compare.expressions import parse
 from bench.compare.rows import Comparison, Request, Row
 from bench.compare.verdicts import compare
+from bench.present import gfm
 from bench.present.comparison import document, markdown, text, words
 from bench.stats.intervals import Estimate
 from tests.compare.runs import HOST, Cell, run
@@ -57,7 +58,7 @@ def test_what_else_differs_is_said(made):
 
 def test_markdown_has_one_table_whose_rows_fit_its_head(made):
     rendered = markdown.render(made, everything=True)
-    assert rendered.startswith(markdown.MARKER)
+    assert rendered.startswith(gfm.MARKER)
     table = [line for line in rendered.splitlines() if line.startswith("| ")]
     unescaped = [line.replace("\\|", "") for line in table]
     assert len({line.count("|") for line in unescaped}) == 1
@@ -69,7 +70,7 @@ def test_markdown_is_cut_with_a_word_where_it_would_be_too_long(made):
     row = next(r for r in made.rows if r.metric == "seconds_total")
     long = replace(made, rows=(row,) * 1000)
     rendered = markdown.render(long, everything=True)
-    assert len(rendered) <= markdown.LIMIT
+    assert len(rendered) <= gfm.CHARACTERS
     assert "rows more cut here" in rendered
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from bench.compare.rows import Comparison, Row
+from bench.present import gfm
 from bench.present.comparison import words
-from bench.present.markdown import escape
+from bench.present.gfm import MARKER, escape
 from bench.words import format as fmt
-
-LIMIT = 30_000
-"""Characters; a job summary or a comment that is too long is dropped without a word."""
-MARKER = "<!-- bench-report -->"
-"""By which a bot finds its own comment."""
 
 
 def render(made: Comparison, *, everything: bool) -> str:
-    """Headline, the rows that changed, and under a fold all of them with `everything`; cut with a word at LIMIT."""
+    """Headline and the rows that changed, or all rows with `everything`; what is too long is cut with a word."""
     rows = words.shown(made, everything=everything)
-    kept = len(rows)
-    while len(text := _text(made, rows[:kept], len(rows) - kept)) > LIMIT and kept:
-        kept = int(kept * 0.8)
-    return text
+    return gfm.cut(len(rows), lambda kept: _text(made, rows[:kept], len(rows) - kept))
 
 
 def _text(made: Comparison, rows: list[Row], cut: int) -> str:
@@ -35,11 +28,10 @@ def _text(made: Comparison, rows: list[Row], cut: int) -> str:
 
 def _table(rows: list[Row]) -> list[str]:
     titles = ("cell", "metric", "verdict", "A", "B", "B/A (interval)", "threshold", "")
-    lines = ["| " + " | ".join(titles) + " |", "| --- | --- | --- | ---: | ---: | ---: | ---: | --- |"]
+    cells = []
     for row in rows:
         verdict = f"**{row.verdict}**" if row.regression else row.verdict
         numbers = [words.value(row, row.a), words.value(row, row.b), words.change(row), row.threshold]
         remarks = fmt.shortened(words.remarks(row))
-        told = [escape(row.name), escape(row.metric), verdict, *map(escape, numbers), escape(remarks)]
-        lines.append("| " + " | ".join(told) + " |")
-    return lines
+        cells.append([escape(row.name), escape(row.metric), verdict, *map(escape, numbers), escape(remarks)])
+    return gfm.table(titles, cells, "lllrrrrl")

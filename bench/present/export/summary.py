@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.analysis.tables import RunTables
 from bench.present import markdown
 from bench.present.export.points import Absent, Points
+from bench.present.gfm import escape
 from bench.words import format as fmt
 
 FILE = "summary.md"
@@ -37,4 +38,4 @@ def _absent(points: Points) -> list[str]:
 
 
 def _line(absent: Absent) -> str:
-    return f"{markdown.escape(absent.benchmark)}: {markdown.escape(fmt.shortened(absent.reason, 300))}"
+    return f"{escape(absent.benchmark)}: {escape(fmt.shortened(absent.reason, 300))}"

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from bench.compare.measures import Measure
 from bench.compare.series import Series
 from bench.present.history import words
-from bench.words.clean import clean
+from bench.present.templates import environment
 
 FIGURES = 40
 """Figures drawn at most, those with steps first; the tables are all there."""
@@ -18,25 +18,19 @@ FIGURES = 40
 
 def render(found: list[Series], measure: Measure, *, level: float) -> str:
     """The page; the same series give the same bytes."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("bench.present.html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_finalized,
-    )  # fmt: skip
     ordered = sorted(found, key=lambda s: (not s.ends_worse, not s.steps))
     drawn = _figures(ordered[:FIGURES], measure)
-    return environment.get_template("history.html.j2").render(
-        title=f"History of {measure.name}",
-        headline=words.headline(found, measure),
-        blocks=[_block(one, measure, drawn.get(i, ("", Markup("")))) for i, one in enumerate(ordered)],
-        undrawn=max(len(found) - FIGURES, 0),
-        method=words.method(level),
+    return (
+        environment()
+        .get_template("history.html.j2")
+        .render(
+            title=f"History of {measure.name}",
+            headline=words.headline(found, measure),
+            blocks=[_block(one, measure, drawn.get(i, ("", Markup("")))) for i, one in enumerate(ordered)],
+            undrawn=max(len(found) - FIGURES, 0),
+            method=words.method(level),
+        )
     )
-
-
-def _finalized(value: Any) -> Any:
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _figures(found: list[Series], measure: Measure) -> dict[int, tuple[str, Markup]]:

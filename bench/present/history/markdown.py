@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from bench.compare.measures import Measure
 from bench.compare.series import Series
+from bench.present import gfm
+from bench.present.gfm import escape
 from bench.present.history import words
-from bench.present.markdown import CHARACTERS, escape
 from bench.words import format as fmt
 
 
 def render(found: list[Series], measure: Measure, *, level: float, everything: bool) -> str:
     """Headline, steps, a row per series; runs of each under folds with `everything`. Cut with a word at CHARACTERS."""
-    kept = len(found)
-    while len(text := _text(found, kept, measure, level, everything=everything)) > CHARACTERS and kept:
-        kept = int(kept * 0.8)
-    return text
+    return gfm.cut(len(found), lambda kept: _text(found, kept, measure, level, everything=everything))
 
 
 def _text(found: list[Series], kept: int, measure: Measure, level: float, *, everything: bool) -> str:
@@ -24,8 +22,7 @@ def _text(found: list[Series], kept: int, measure: Measure, level: float, *, eve
     lines += [f"- {escape(one.name)}: {escape(words.step(measure, one, change))}" for one, change in steps]
     lines += [""] if steps else []
     titles = ("cell", "machine", "runs", "first", "latest", "95 %", "steps")
-    lines += [f"| {' | '.join(titles)} |", "| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    lines += [f"| {' | '.join(_row(one, measure))} |" for one in shown]
+    lines += gfm.table(titles, (_row(one, measure) for one in shown), "llrrrrr")
     if kept < len(found):
         lines += ["", f"*{fmt.count(len(found) - kept, 'more row')} cut here for length; `--format json` has all.*"]
     if everything:
@@ -42,10 +39,9 @@ def _row(one: Series, measure: Measure) -> list[str]:
 
 
 def _runs(one: Series, measure: Measure) -> list[str]:
-    lines = ["", f"<details><summary>{escape(one.name)}</summary>", "", "| run | when | commit | value | 95 % |"]
-    lines.append("| --- | --- | --- | ---: | ---: |")
+    rows = []
     for p in one.points:
-        told = words.value(measure, p.value) if p.value is not None else p.status
-        cells = (p.run, p.when[:16], words.commit(p), told, words.interval(measure, p))
-        lines.append(f"| {' | '.join(map(escape, cells))} |")
-    return [*lines, "", "</details>"]
+        level = words.value(measure, p.value) if p.value is not None else p.status
+        cells = (p.run, p.when[:16], words.commit(p), level, words.interval(measure, p))
+        rows.append([*map(escape, cells)])
+    return gfm.fold(escape(one.name), gfm.table(("run", "when", "commit", "value", "95 %"), rows, "lllrr"))

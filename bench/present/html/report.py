@@ -25,6 +25,7 @@ from bench.present.html.pictures import pictures
 from bench.present.html.results import FILTERS, as_json, digits, embedded, results
 from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall
+from bench.present.templates import environment
 from bench.words import format as fmt
 from bench.words.clean import clean
 from bench.words.sentence import Sentence
@@ -116,22 +117,9 @@ def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterat
 
 @functools.cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    env = Environment(
-        loader=PackageLoader("bench.present.html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_finalized,
-    )  # fmt: skip
-    env.filters |= {
-        "sentence": _sentence, "exact": fmt.exact, "clean": clean, "backend": _backend, "digits": digits,
-        "anchor": _anchor,
-    }  # fmt: skip
-    return env
-
-
-def _finalized(value: Any) -> Any:
-    """Whatever text the template shows, without what a reader's eye would obey; markup of our own as it is."""
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return environment(
+        sentence=_sentence, exact=fmt.exact, clean=clean, backend=_backend, digits=digits, anchor=_anchor
+    )
 
 
 def _sentence(sentence: Sentence) -> Markup:
