@@ -6,16 +6,20 @@ import hashlib
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from bench.types import Arrays, Dataset, Family, Parameter, Prior, Scenario, derive_seed
 
+FAMILIES = Path(__file__).resolve().parents[1] / "scenarios" / "families"
+
 
 def family(name: str) -> Family:
-    """The module `scenarios/families/<name>.py`."""
-    return cast(Family, importlib.import_module(f"scenarios.families.{name}"))
+    """The module `scenarios/families/<folder>/<name>.py`; StopIteration if there is none."""
+    file = next(FAMILIES.glob(f"*/{name}.py"))
+    return cast(Family, importlib.import_module(f"scenarios.families.{file.parent.name}.{name}"))
 
 
 def data_seed(scenario: Scenario, *, seed: int, rep: int) -> int | None:

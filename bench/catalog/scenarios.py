@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bench.catalog import toml
+from bench.catalog.families import families, family_file, source_digest
 from bench.catalog.places import root, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, unknown
@@ -17,8 +16,6 @@ from bench.types import PRIORS, Family, Prior, Scenario, digest_of
 TEXT = ("family", "description", "source")
 LARGEST = 1e100
 """No number of a prior is beyond this or, where it must be positive, below its inverse: squares stay finite."""
-_IMPORT = re.compile(r"^[ \t]*from scenarios\.families(?:\.(\w+))? import (\([^)]*\)|[^\n]*)", re.MULTILINE)
-"""By pattern, as every child looks: parsing takes thirty times as long, longer than a small fit."""
 TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
 
 
@@ -94,12 +91,6 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def families() -> list[str]:
-    """Names of the model families: the modules of scenarios/families that define `reference`."""
-    files = sorted((root() / "scenarios" / "families").glob("*.py"))
-    return [f.stem for f in files if any(line.startswith("def reference(") for line in f.read_text().splitlines())]
-
-
 def _family(name: str) -> Family:
     if name not in families():
         raise ScenarioError("family", name, f"one of {', '.join(families())}")
@@ -158,25 +149,9 @@ def _finite(value: Any) -> bool:
 
 def _digest(table: Mapping[str, Any], family_name: str, data_file: Any) -> str:
     folder = root() / "scenarios"
-    sources = [table, *(f.read_text() for f in _behind(folder / "families", family_name))]
+    parts = [table, source_digest(family_file(family_name))]
     if isinstance(data_file, str) and "\0" not in data_file:
         file = (folder / data_file).resolve()
         if file.is_relative_to(folder) and file.is_file():
-            sources.append(file.read_text(errors="replace"))
-    return digest_of(sources)[:16]
-
-
-@cache
-def _behind(folder: Path, name: str) -> tuple[Path, ...]:
-    """A family's file and those of its folder that it imports, directly or not, sorted."""
-    found: dict[str, Path] = {}
-    waiting = [name]
-    while waiting:
-        module = waiting.pop()
-        file = folder / f"{module}.py"
-        if module in found or not file.is_file():
-            continue
-        found[module] = file
-        for inside, names in _IMPORT.findall(file.read_text()):
-            waiting += [inside] if inside else re.findall(r"\w+", names)
-    return tuple(found[module] for module in sorted(found))
+            parts.append(file.read_text(errors="replace"))
+    return digest_of(parts)[:16]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.backends import BackendInfo
-from bench.catalog.scenarios import families
+from bench.catalog.families import families
 from bench.check import answers
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest

@@ -9,13 +9,13 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from bench.catalog.families import family_file, source_digest
 from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.errors import NoReference
@@ -36,7 +36,7 @@ class Storable(Protocol):
 def reference(data: Dataset) -> Reference:
     """The reference of the data's family, kept for the next time if it is dear; NoReference where there is none.
 
-    What is kept is found by content: data, the source of every family, and the versions that draw its random numbers.
+    What is kept is found by content: data, the family's sources, and the versions that draw its random numbers.
     """
     file = cache_folder() / "references" / f"{key(data)}.npz" if data.digest else None
     if file is not None and (kept := _load(file)) is not None:
@@ -55,16 +55,9 @@ def reference(data: Dataset) -> Reference:
 
 def key(data: Dataset) -> str:
     """What names the reference of a data set: a digest of all that it depends on."""
-    parts = (data.family, data.digest, _sources(), version("numpy"), version("scipy"))
+    source, smoothing = source_digest(family_file(data.family)), root() / "bench" / "stats" / "pareto.py"
+    parts = (data.family, data.digest, source, smoothing.read_text(), version("numpy"), version("scipy"))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-@cache
-def _sources() -> str:
-    hashed = hashlib.sha256()
-    for file in [*sorted((root() / "scenarios" / "families").glob("*.py")), root() / "bench" / "stats" / "pareto.py"]:
-        hashed.update(file.name.encode() + b"\0" + file.read_bytes())
-    return hashed.hexdigest()
 
 
 def _load(file: Path) -> dict[str, Any] | None:

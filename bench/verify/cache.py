@@ -69,7 +69,7 @@ def harness_digest() -> str:
     """Hash of what makes the data and the expected values, and of the gate itself."""
     bench = root() / "bench"
     own = [*(bench / "verify").glob("*.py"), *(bench / name for name in ("types.py", "data.py", "measure/worker.py"))]
-    return _digest([*own, *(root() / "scenarios" / "families").glob("*.py")])
+    return _digest([*own, *(root() / "scenarios" / "families").rglob("*.py")])
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,7 @@ from bench.measure.clock import WallClock
 from bench.measure.validity import complaint
 from bench.types import Dataset, Fit, Place, Prior
 
-FAMILIES = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
-DATASETS = {key: name for key, name in FAMILIES.items() if find_spec(f"scenarios.families.{name}")}
+DATASETS = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
 CASES = [(name, key) for name in backend_files() for key, fam in DATASETS.items() if fam in backend(name).families]
 # Settings under which the slow ones reach their own optimum within the steps of these tests.
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -31,7 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.hmc": {"draws": 100},
     "pyro.nuts": {"draws": 200},
 }
-SLOW = {("torch.nuts", "groups"), ("torch.hmc", "groups"), *(("pyro.nuts", key) for key in FAMILIES)}
+SLOW = {("torch.nuts", "groups"), ("torch.hmc", "groups"), *(("pyro.nuts", key) for key in DATASETS)}
 """A millisecond per gradient and more: their other tests, and the other cases, stand for them in the normal suite."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]

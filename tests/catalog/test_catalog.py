@@ -167,30 +167,34 @@ def test_a_backend_file_that_declares_nonsense_is_named(tmp_path, monkeypatch):
         backend("odd.one")
 
 
-def test_a_scenario_feels_every_source_of_its_family_and_no_other(monkeypatch, tmp_path):
-    from bench.catalog.scenarios import _behind
+def test_a_scenario_feels_its_familys_folder_and_what_that_imports_and_no_other(tmp_path):
+    from bench.catalog.families import sources
 
-    folder = tmp_path / "families"
-    folder.mkdir()
-    (folder / "one.py").write_text("from scenarios.families import shared\nfrom scenarios.families.deep import x\n")
-    (folder / "shared.py").write_text("from scenarios.families import deeper, shared\n")
-    (folder / "deep.py").write_text("import numpy\n")
-    (folder / "deeper.py").write_text("")
-    (folder / "other.py").write_text("from scenarios.families import shared\n")
-    assert [f.stem for f in _behind(folder, "one")] == ["deep", "deeper", "one", "shared"]
+    texts = {
+        "kind/one.py": "from scenarios.families.common import shared\nfrom scenarios.families.deep.down import x\n",
+        "kind/sibling.py": "",
+        "common/shared.py": "from scenarios.families.common import (\n    deeper,\n    shared,\n)\n",
+        "common/deeper.py": "",
+        "common/unused.py": "",
+        "deep/down.py": "import numpy\n",
+        "other/two.py": "from scenarios.families.common import shared\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    behind = [str(f.relative_to(tmp_path)) for f in sources(tmp_path / "kind" / "one.py")]
+    assert behind == ["common/deeper.py", "common/shared.py", "deep/down.py", "kind/one.py", "kind/sibling.py"]
 
 
 def test_what_is_behind_a_family_is_what_a_parser_finds_imported():
     """Sources are looked through by a pattern, for speed; Python's own parser is the truth."""
-    from bench.catalog.places import root
-    from bench.catalog.scenarios import _behind, families
+    from bench.catalog.families import families, family_file, folder, sources
 
-    folder = root() / "scenarios" / "families"
     for family in families():
-        found = _behind(folder, family)
-        for file in found:
+        behind = sources(family_file(family))
+        for file in behind:
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scenarios.families"):
-                    inside = (node.module or "").removeprefix("scenarios.families").lstrip(".")
-                    needed = [inside] if inside else [alias.name for alias in node.names]
-                    assert {folder / f"{name}.py" for name in needed} <= set(found), (family, file)
+                    inside = (node.module or "").split(".")[2:]
+                    needed = [inside] if len(inside) == 2 else [[*inside, alias.name] for alias in node.names]
+                    assert {folder().joinpath(*n[:-1], f"{n[-1]}.py") for n in needed} <= set(behind), (family, file)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.catalog import families
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.errors import NoReference
 from bench.reference import cache as references
-from scenarios.families import importance
+from scenarios.families.posteriors import importance
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,16 +114,18 @@ def test_a_changed_source_changes_the_key(data, tmp_path, monkeypatch):
     shutil.copy(ROOT / "bench" / "stats" / "pareto.py", copy / "bench" / "stats")
 
     def key():
-        references._sources.cache_clear()
+        for cached in (families.family_files, families.sources, families.source_digest):
+            cached.cache_clear()
         return references.key(data)
 
     here = key()
     monkeypatch.setattr(references, "root", lambda: copy)
+    monkeypatch.setattr(families, "root", lambda: copy)
     seen = {here, key()}
     assert len(seen) == 1
-    for name in ("scenarios/families/logistic.py", "scenarios/families/modes.py", "bench/stats/pareto.py"):
+    own = [f"scenarios/families/{name}.py" for name in ("regression/logistic", "posteriors/modes", "common/priors")]
+    for name in (*own, "bench/stats/pareto.py"):
         with (copy / name).open("a") as stream:
             stream.write("\n")
         seen.add(key())
-    assert len(seen) == 4
-    references._sources.cache_clear()
+    assert len(seen) == 5

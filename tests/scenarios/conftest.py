@@ -8,8 +8,8 @@ import pytest
 
 from bench.data import dataset
 from bench.types import Array, Dataset, Parameter, Prior, Scenario
-from scenarios.families import linear
-from scenarios.families import priors as priors_
+from scenarios.families.common import priors as priors_
+from scenarios.families.regression import linear
 
 
 def make_scenario(

@@ -8,7 +8,8 @@ from scipy import optimize, special, stats
 
 from bench.errors import NoReference
 from bench.types import Prior
-from scenarios.families import conjugate, linear
+from scenarios.families.posteriors import conjugate
+from scenarios.families.regression import linear
 
 FLAT = Prior("flat")
 WIDE = Prior("normal", (0.0, 10.0))

@@ -16,7 +16,8 @@ from bench.catalog.scenarios import load, scenario
 from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
-from scenarios.families import eight_schools, transforms
+from scenarios.families.common import transforms
+from scenarios.families.hierarchy import eight_schools
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,

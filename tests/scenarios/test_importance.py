@@ -8,8 +8,9 @@ from scipy import stats
 
 from bench.errors import NoReference
 from bench.types import Dataset, Parameter, Prior
-from scenarios.families import importance, linear, logistic, modes, robust
-from scenarios.families.student_mixtures import StudentMixture
+from scenarios.families.posteriors import importance, modes
+from scenarios.families.posteriors.student_mixtures import StudentMixture
+from scenarios.families.regression import linear, logistic, robust
 from tests.scenarios.regressions import Grid, line, logpdf, positive
 from tests.scenarios.regressions import logistic as make_logistic
 from tests.scenarios.regressions import robust as make_robust

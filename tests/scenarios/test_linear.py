@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from bench.errors import NoReference
 from bench.types import Prior
-from scenarios.families import linear
+from scenarios.families.regression import linear
 
 SCIPY = {
     "normal": lambda loc, scale: stats.norm(loc, scale),

@@ -8,7 +8,7 @@ from bench.catalog.scenarios import load
 from bench.data import dataset
 from bench.errors import UsageError
 from bench.types import Prior
-from scenarios.families import logistic
+from scenarios.families.regression import logistic
 from tests.scenarios import regressions
 
 NORMAL, STUDENT, CAUCHY = Prior("normal", (0.5, 2.5)), Prior("student_t", (3.0, 0.0, 2.0)), Prior("cauchy", (0.1, 2.5))

@@ -10,8 +10,8 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.errors import ScenarioError
 from bench.types import Array, Dataset, Prior
-from scenarios.families import linear
-from scenarios.families.conjugate import ConjugatePosterior, posterior
+from scenarios.families.posteriors.conjugate import ConjugatePosterior, posterior
+from scenarios.families.regression import linear
 
 LEVELS = np.array([0.025, 0.5, 0.975])
 WIDE = Prior("normal", (0.3, 2.0))

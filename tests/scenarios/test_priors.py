@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from bench.types import Parameter, Prior
-from scenarios.families import priors, transforms
+from scenarios.families.common import priors, transforms
 
 CASES = [
     (Prior("normal", (0.5, 2.0)), stats.norm(0.5, 2.0)),

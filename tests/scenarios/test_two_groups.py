@@ -13,7 +13,8 @@ from bench.catalog.scenarios import load, scenario
 from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
-from scenarios.families import transforms, two_groups, two_groups_data
+from scenarios.families.common import transforms
+from scenarios.families.two_groups import two_groups, two_groups_data
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,

@@ -14,8 +14,9 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
-from scenarios.families import transforms, varying_intercept
-from scenarios.families.varying_intercept_given import GivenScales
+from scenarios.families.common import transforms
+from scenarios.families.hierarchy import varying_intercept
+from scenarios.families.posteriors.given_scales import GivenScales
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,

@@ -1,0 +1,1 @@
+"""Hierarchies: normal effects around a common mean, in the centred and the non-centred parametrisation."""

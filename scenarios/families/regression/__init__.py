@@ -1,0 +1,1 @@
+"""Regressions: a linear predictor and the law of the observations around it."""

@@ -1,0 +1,178 @@
+"""What scenario files of every regression may say, and the checks that it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bench.errors import ScenarioError
+from bench.types import Parameter, Scenario
+from scenarios.families.common import checks, designs, priors, starts
+from scenarios.families.regression import regression_data
+
+KEYS: Mapping[str, str] = {
+    "n_obs": "number of observations N; of a data file, its rows",
+    "n_features": "number of features J, constant columns included; of literal weights or a data file, their number",
+    "weights": "true weights: J numbers, or one of {constant = c}, {linspace = [a, b]}, {sparse = [k, value]} (the "
+    "first k are the value, the others 0), or a distribution such as {normal = [0, 1]}, drawn afresh per data set",
+    "bias": 'true bias, 0 when absent; "none" takes it out of the truth and of the model',
+}
+FEATURES = (
+    '"normal" (the default), "uniform" on (0, 1), or a table: design = "normal", "uniform" (low, high) or '
+    '"multivariate_normal" (correlation or condition_number), and constant_columns = [values]'
+)
+
+WEIGHT_RULES = ("constant", "linspace", "sparse")
+
+
+def settings(table: Mapping[str, Any], keys: Mapping[str, str], *, family: str, fixed: bool) -> dict[str, Any]:
+    """The settings all regressions share, validated, with defaults; `fixed` (a data table) lets some be None.
+
+    ScenarioError for a key that is not among `keys`, and for one that generated data need.
+    """
+    for key in table.keys() - keys.keys():
+        raise ScenarioError(key, table[key], f"keys of the family {family} are {', '.join(keys)}")
+    for key in () if fixed else [k for k in ("n_obs", "weights", "noise") if k in keys]:
+        if key not in table:
+            raise ScenarioError(key, None, "it must be given where data are generated")
+    weights = _weights(table["weights"]) if "weights" in table else None
+    full: dict[str, Any] = {
+        "n_obs": checks.integer("n_obs", table["n_obs"]) if "n_obs" in table else None,
+        "n_features": _n_features(table.get("n_features"), weights, fixed=fixed),
+        "weights": weights,
+        "bias": _bias(table["bias"]) if "bias" in table else None if fixed and weights is None else 0.0,
+        "features": designs.settings(table.get("features", "normal")),
+    }
+    if "noise" in keys:
+        full["noise"] = checks.number("noise", table["noise"], above=0.0) if "noise" in table else None
+    if full["features"]["constant_columns"] and full["bias"] != "none":
+        allowed = 'a constant column needs bias = "none": beside a bias the posterior cannot tell the two apart'
+        raise ScenarioError("features.constant_columns", full["features"]["constant_columns"], allowed)
+    if full["n_features"] is not None:
+        designs.check_width(full["features"], full["n_features"])
+        if isinstance(weights, dict) and weights.get("sparse", [0])[0] > full["n_features"]:
+            raise ScenarioError("weights.sparse", weights["sparse"], f"k must be at most {full['n_features']}")
+        if (full["n_obs"] or 0) * full["n_features"] > checks.ROWS:
+            raise ScenarioError("n_obs", full["n_obs"], f"n_obs x n_features must be at most {checks.ROWS}")
+    return full
+
+
+def _bias(value: object) -> float | str:
+    if isinstance(value, str):
+        if value != "none":
+            raise ScenarioError("bias", value, 'it must be a number or "none"')
+        return value
+    return checks.number("bias", value)
+
+
+def _weights(value: object) -> list[float] | dict[str, Any]:
+    if not isinstance(value, Mapping):
+        return checks.numbers("weights", value)
+    if not set(value) & set(WEIGHT_RULES):
+        prior = checks.prior_rule("weights", value)
+        return {prior.name: list(prior.args)}
+    if len(value) != 1:
+        raise ScenarioError("weights", dict(value), "it must be one rule")
+    ((name, args),) = value.items()
+    if name == "constant":
+        return {name: checks.number("weights.constant", args)}
+    pair = checks.numbers(f"weights.{name}", args, length=2)
+    if name == "sparse":
+        return {name: [checks.integer("weights.sparse[0]", args[0], least=0), pair[1]]}
+    return {name: pair}
+
+
+def _n_features(value: object, weights: list[float] | dict[str, Any] | None, *, fixed: bool) -> int | None:
+    given = None if value is None else checks.integer("n_features", value, most=checks.WIDTH)
+    if isinstance(weights, list):
+        if len(weights) > checks.WIDTH:
+            raise ScenarioError(
+                "weights", weights, f"it has {len(weights)} numbers, at most {checks.WIDTH} are allowed"
+            )
+        if given not in (None, len(weights)):
+            raise ScenarioError("n_features", value, f"weights lists {len(weights)} values; leave n_features out")
+        return len(weights)
+    if given is None and not fixed:
+        raise ScenarioError("n_features", None, "weights made by a rule need n_features")
+    return given
+
+
+def check(
+    scenario: Scenario,
+    allowed: Mapping[str, tuple[str, ...]],
+    parameters: Callable[[Scenario], Sequence[Parameter]],
+    *,
+    recipe: bool = False,
+) -> None:
+    """Validate priors, start, hold-out and new inputs against the settings; ScenarioError with a dotted key."""
+    check_priors(scenario, allowed)
+    _check_start(scenario, parameters(scenario), recipe=recipe)
+    _check_holdout(scenario)
+    _check_predict(scenario)
+
+
+def check_priors(scenario: Scenario, allowed: Mapping[str, tuple[str, ...]]) -> None:
+    """Every parameter has a prior of its kind, and nothing else has one; scales are positive."""
+    needed = [name for name in allowed if name != "bias" or scenario.settings["bias"] != "none"]
+    for name in needed:
+        if name not in scenario.priors:
+            raise ScenarioError(f"priors.{name}", None, f"it must be given: one of {', '.join(allowed[name])}")
+    for name, prior in scenario.priors.items():
+        if name not in needed:
+            reason = 'bias = "none" leaves no bias to put a prior on' if name == "bias" else "no such parameter"
+            raise ScenarioError(f"priors.{name}", str(prior), f"{reason}; parameters are {', '.join(needed)}")
+        if prior.name not in allowed[name]:
+            raise ScenarioError(f"priors.{name}", str(prior), f"priors of {name} are {', '.join(allowed[name])}")
+        if wrong := priors.check_args(prior):
+            raise ScenarioError(f"priors.{name}", str(prior), wrong)
+        if name in POSITIVE and prior.name == "known" and prior.args[0] <= 0.0:
+            raise ScenarioError(f"priors.{name}", str(prior), f"a known {name} must be greater than 0")
+        if name in POSITIVE and prior.name == "uniform" and prior.args[0] < 0.0:
+            raise ScenarioError(f"priors.{name}", str(prior), f"low must be at least 0: {name} is {POSITIVE[name]}")
+
+
+POSITIVE = {"sigma": "a standard deviation", "df": "a number of degrees of freedom"}
+
+
+def _check_start(scenario: Scenario, parameters: Sequence[Parameter], *, recipe: bool) -> None:
+    for name in [p.name for p in parameters if p.name != "sigma" and recipe]:
+        if name in scenario.start:
+            allowed = "the data recipe brings its own start of weights and bias"
+            raise ScenarioError(f"start.{name}", scenario.start[name], allowed)
+    starts.check(scenario.start, parameters)
+
+
+def _check_predict(scenario: Scenario) -> None:
+    table = checks.table("predict", scenario.predict, ("x",))
+    if not table:
+        return
+    rows, width = table["x"], regression_data.sizes(scenario)[1]
+    if not isinstance(rows, list | tuple) or not rows:
+        raise ScenarioError("predict.x", rows, f"it must be a list of rows of {width} numbers")
+    for i, row in enumerate(rows):
+        checks.numbers(f"predict.x[{i}]", row, length=width)
+
+
+def _check_holdout(scenario: Scenario) -> None:
+    table = checks.table("holdout", scenario.holdout, ("n_obs", "outside"))
+    if table and not regression_data.truth_known(scenario.settings):
+        needed = " and ".join(k for k in ("weights", "noise") if k in scenario.settings)
+        raise ScenarioError("holdout", table, f"without {needed} in the file, no rows can be generated")
+    most = checks.ROWS // regression_data.sizes(scenario)[1]
+    if "n_obs" in table:
+        checks.integer("holdout.n_obs", table["n_obs"], most=most)
+    if "outside" in table:
+        outside = checks.table("holdout.outside", table["outside"], ("low", "high", "n_obs"))
+        for key in {"low", "high", "n_obs"} - outside.keys():
+            raise ScenarioError(f"holdout.outside.{key}", None, "it must be given: low, high and n_obs")
+        low = checks.number("holdout.outside.low", outside["low"])
+        checks.number("holdout.outside.high", outside["high"], above=low)
+        checks.integer("holdout.outside.n_obs", outside["n_obs"], most=most)
+
+
+def flat_notes(scenario: Scenario) -> tuple[str, ...]:
+    """What a reader must know of improper priors."""
+    flat = [name for name, prior in scenario.priors.items() if prior.name == "flat"]
+    if not flat:
+        return ()
+    return (f"Improper flat prior on {', '.join(flat)}: the log evidence is defined up to a constant.",)
