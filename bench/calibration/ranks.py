@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.score.chains import MIN_DRAWS, diagnose
+from bench.stats.effective import bulk_and_tail
 from bench.types import Array, Arrays, Dataset, Family, Fit
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -47,11 +47,7 @@ def place(fit: Fit, data: Dataset, family: Family, rng: np.random.Generator) -> 
     """
     names, draws, truth = scalars(fit.draws, data, family)
     count = draws.shape[1] * draws.shape[2]
-    if fit.kind == "mcmc" and draws.shape[2] >= MIN_DRAWS:
-        found = diagnose(draws)
-        ess = np.minimum(found.ess_bulk, found.ess_tail)
-    else:
-        ess = np.full(len(names), float(count) if fit.kind != "mcmc" else 0.0)
+    ess = bulk_and_tail(draws) if fit.kind == "mcmc" else np.full(len(names), float(count))
     flat = draws.reshape(len(names), count)
     tails = [(1.0 - level) / 2.0 for level in LEVELS]
     low, high = np.quantile(flat, tails, axis=1), np.quantile(flat, [1.0 - t for t in tails], axis=1)

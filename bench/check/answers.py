@@ -75,9 +75,7 @@ def unconverged(fit: Fit, data: Dataset) -> str:
     draws = flatten(data.parameters, fit.draws, 2)
     if fit.kind != "mcmc" or draws.shape[1] < chains.MIN_DRAWS:
         return ""
-    worst = float(
-        np.nan_to_num(chains.diagnose(np.ascontiguousarray(np.moveaxis(draws, -1, 0))).r_hat, nan=np.inf).max()
-    )
+    worst = float(np.nan_to_num(chains.Diagnostics(draws).r_hat, nan=np.inf).max())
     return f"its chains have not mixed: R-hat {worst:.2f}" if worst > R_HAT else ""
 
 
@@ -88,7 +86,7 @@ def moments(fit: Fit, data: Dataset, reference: Reference) -> str:
     total = draws.shape[0] * draws.shape[1]
     effective = np.full(len(mean), float(total))
     if fit.kind == "mcmc" and draws.shape[1] >= chains.MIN_DRAWS:
-        found = chains.diagnose(np.ascontiguousarray(np.moveaxis(draws, -1, 0))).ess_mean
+        found = chains.Diagnostics(draws).ess_mean
         effective = np.clip(np.nan_to_num(found, nan=1.0), 1.0, total)
     # the reference may itself be an estimate, worth n_effective draws
     error = sd * np.sqrt(1 / effective + 1 / reference.n_effective)

@@ -24,10 +24,10 @@ def derived_rows(scored: Scored) -> Iterator[Row]:
     for name, values in scored.problem.family.derived(scored.problem.data, scored.fit.draws).items():
         event, numbers = values.dtype == np.bool_, np.asarray(values, dtype=float)
         parts = Parameter(name, numbers.shape[2:]).parts()
-        scalars = np.moveaxis(numbers.reshape(*numbers.shape[:2], len(parts)), -1, 0)
-        yield from _summary(parts, scalars.reshape(len(parts), -1), spread=not event and scored.fit.kind != "point")
+        scalars = numbers.reshape(*numbers.shape[:2], len(parts))
+        yield from _summary(parts, scalars.reshape(-1, len(parts)).T, spread=not event and scored.fit.kind != "point")
         if scored.fit.kind == "mcmc" and numbers.shape[1] >= chains.MIN_DRAWS:
-            yield from _rows("derived_ess_bulk", parts, chains.diagnose(np.ascontiguousarray(scalars)).ess_bulk)
+            yield from _rows("derived_ess_bulk", parts, chains.Diagnostics(scalars).ess_bulk)
     yield from _exact(scored)
     if scored.fit.kind != "point":
         yield from _predictive(scored)

@@ -114,7 +114,7 @@ class Scored:
         """Chain diagnostics of every scalar; None for fits without chains or with too few draws."""
         if self.fit.kind != "mcmc" or self.draws.shape[1] < chains.MIN_DRAWS:
             return None
-        return chains.diagnose(np.ascontiguousarray(np.moveaxis(self.draws, -1, 0)))
+        return chains.Diagnostics(self.draws)
 
     @cached_property
     def answer(self) -> tuple[Array, Array]:

@@ -20,7 +20,15 @@ TOGETHER = 8
 """Fits of one data set that are scored in one go; its reference is made once for them."""
 WORTH_IT = 40
 """Fits from which other processes are started for it, which takes them half a second."""
-IMPORTS = ("bench.score.run", "scipy.interpolate", "scipy.linalg", "scipy.optimize", "scipy.special", "vl_convert")
+IMPORTS = (
+    "bench.score.run",
+    "arviz_stats.base.array",
+    "scipy.interpolate",
+    "scipy.linalg",
+    "scipy.optimize",
+    "scipy.special",
+    "vl_convert",
+)
 """What scoring needs, some of it late; and what draws the report that follows."""
 
 Progress = Callable[[str], None]

@@ -50,7 +50,7 @@ def _chains(scored: Scored) -> Iterator[Row]:
     yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=1) == 0.0).any(axis=0).sum()))
     found = scored.diagnostics
     if found is not None:
-        for name in chains.Diagnostics.__dataclass_fields__:
+        for name in chains.NAMES:
             yield from per_part(name, scored, getattr(found, name))
         yield Row("r_hat_max", "", float(found.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
         yield Row("ess_bulk_min", "", float(found.ess_bulk.min()))

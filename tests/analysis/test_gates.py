@@ -18,7 +18,7 @@ from bench.present import markdown
 from bench.present.html import report as html
 from bench.present.terminal import summary
 from bench.score.agreement import agreement
-from bench.score.chains import ess, split
+from bench.stats.effective import ess, split
 from bench.types import Array
 from bench.words.sentence import plain
 from tests.present.conftest import Fake

@@ -83,8 +83,7 @@ def test_mean_field_is_shown_for_what_it_is(svi: list[Scored]) -> None:
 
 
 def test_its_draws_look_perfect_to_effective_sample_size(svi: list[Scored]) -> None:
-    draws = np.ascontiguousarray(np.moveaxis(svi[0].draws.reshape(4, 1000, -1), -1, 0))
-    found = chains.diagnose(draws)
+    found = chains.Diagnostics(svi[0].draws.reshape(4, 1000, -1))
     # Independent draws: the estimator of 4000 of them has a relative sd of about 3 %, its minimum over four is lower.
     assert found.ess_bulk.min() > 0.85 * 4000
     assert found.r_hat.max() < 1.01

@@ -25,7 +25,7 @@ def assert_exact(fit: Fit, data: Dataset) -> None:
     """Means and sds within five Monte-Carlo standard errors of the exact posterior, by effective sample size."""
     exact = family(data.family).reference(data)
     draws = flatten(data.parameters, fit.draws, 2)
-    found = chains.diagnose(np.ascontiguousarray(np.moveaxis(draws, -1, 0)))
+    found = chains.Diagnostics(draws)
     mean, sd = flatten(data.parameters, exact.mean), flatten(data.parameters, exact.sd)
     assert found.r_hat.max() < 1.05 and found.ess_bulk.min() > 100
     assert np.all(np.abs(draws.mean((0, 1)) - mean) < 5 * sd / np.sqrt(found.ess_mean))

@@ -1,4 +1,7 @@
-"""Seconds of all chain diagnostics, ours against arviz-stats: `python -m tests.benchmarks.studies.metrics_speed`."""
+"""Seconds of all chain diagnostics by ArviZ: `python -m tests.benchmarks.studies.metrics_speed 1000 4 1000`.
+
+Beside them those of `bench.stats.effective`, which calibration uses for the two it needs.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from arviz_stats.base import array_stats
 
-from bench.score import chains
-from bench.types import Array
-
-
-def theirs(draws: Array) -> dict[str, Array]:
-    """The same eight numbers from arviz-stats, (chain, draw) last; its mcse of the sd is another formula."""
-    return {
-        "r_hat": array_stats.rhat(draws, method="rank"),
-        "ess_bulk": array_stats.ess(draws, method="bulk"),
-        "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95)),
-        "ess_mean": array_stats.ess(draws, method="mean"),
-        "mcse_mean": array_stats.mcse(draws, method="mean"),
-        "mcse_sd": array_stats.mcse(draws, method="sd"),
-        "mcse_q05": array_stats.mcse(draws, method="quantile", prob=0.05),
-        "mcse_q95": array_stats.mcse(draws, method="quantile", prob=0.95),
-    }
+from bench.score.chains import NAMES, Diagnostics
+from bench.stats.effective import bulk_and_tail
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -35,17 +23,14 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def main(parameters: int = 1000, n_chains: int = 4, n_draws: int = 1000) -> None:
-    """Print both, their ratio and the largest difference of what is defined alike."""
-    draws = np.random.default_rng(0).standard_normal((parameters, n_chains, n_draws))
-    ours = sorted(seconds(lambda: chains.diagnose(draws)) for _ in range(3))[1]
-    other = seconds(lambda: theirs(draws))
-    found, expected = chains.diagnose(draws[:50]), theirs(draws[:50])
-    worst = max(
-        float(np.max(np.abs(getattr(found, name) / value - 1))) for name, value in expected.items() if name != "mcse_sd"
-    )
-    print(f"{n_chains} chains × {n_draws} draws × {parameters} parameters, 8 diagnostics each")
-    print(f"bench.score {ours:.2f} s (median of 3), arviz-stats {other:.2f} s, ratio {other / ours:.1f}")
-    print(f"largest relative difference over 50 parameters {worst:.1e}")
+    """Print each diagnostic, all of them, and the two of a calibration."""
+    draws = np.random.default_rng(0).standard_normal((n_chains, n_draws, parameters))
+    diagnostics = Diagnostics(draws)
+    each = {name: seconds(lambda name=name: getattr(diagnostics, name)) for name in NAMES}  # type: ignore[misc]
+    print(f"{n_chains} chains × {n_draws} draws × {parameters} parameters")
+    print(", ".join(f"{name} {value:.2f} s" for name, value in each.items()))
+    own = seconds(lambda: bulk_and_tail(np.ascontiguousarray(np.moveaxis(draws, -1, 0))))
+    print(f"all {sum(each.values()):.2f} s; bulk and tail ESS in NumPy alone {own:.2f} s")
 
 
 if __name__ == "__main__":
