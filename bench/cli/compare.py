@@ -113,18 +113,9 @@ def compared(a: RunTables, b: RunTables, request: Request) -> Comparison:
     """The comparison of two runs, with what the catalog knows of their backends."""
     from dataclasses import replace
 
-    from bench.compare.verdicts import compare as compare_tables
+    from bench.compare import verdicts
 
-    return compare_tables(a, b, replace(request, packages=_packages(a, b)))
-
-
-def _packages(*runs: RunTables) -> dict[str, tuple[str, ...]]:
-    """What each backend of the runs imports, as far as the catalog still knows it."""
-    from bench.catalog.backends import backend
-    from bench.catalog.places import backend_files
-
-    named = {str(name) for run in runs for name in run.fits["backend"].unique()}
-    return {name: backend(name).packages for name in sorted(named & set(backend_files()))}
+    return verdicts.compare(a, b, replace(request, packages=verdicts.packages(a, b)))
 
 
 def _baseline(results: Path, name: str) -> RunTables:

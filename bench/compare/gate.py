@@ -1,32 +1,23 @@
-"""A run and its baseline → a verdict with an exit code.
+"""A run and its baseline → a verdict with an exit code: the judgement of `bench compare` and a policy on top of it.
 
-Each metric is compared as in `bench compare`: medians of the fits of a round, Student's t (paired where data are
-shared, else Welch's) on the log scale over rounds, all intervals at one level by Benjamini and Hochberg. A regression
-needs three things: the interval excludes no change, the change passes the threshold, and so does the change of the
-medians over all fits, so that no single fit or round, however far off, decides. Where there are fewer than three
-rounds (for scores: fits), there is no interval and nothing is called: a gate none of whose cells has one is not passed
-but `not comparable`.
+The policy: a fit that did not finish has an exit code of its own, times of another machine are advice or (`strict`)
+not comparable, and a gate none of whose benchmarks has an interval is not passed but `not comparable`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
-from bench.catalog.backends import backend
-from bench.catalog.places import backend_files
 from bench.compare.baseline import NoBaseline, Source
-from bench.compare.expressions import last, parse
-from bench.compare.measures import MEASURES, STATUS
-from bench.compare.rows import COMPARED, Comparison, Request, Row
+from bench.compare.expressions import parse
+from bench.compare.measures import STATUS
+from bench.compare.rows import Comparison, Request, Row
 from bench.compare.rules import Rules
-from bench.compare.verdicts import compare
+from bench.compare.verdicts import compare, packages
 from bench.types import BAD_STATUSES
 
 CODES = {"ok": 0, "regression": 1, "tests failed": 1, "fits failed": 3, "no baseline": 5, "not comparable": 6}
 """What can come of a gate; `tests failed` of pytest only, where tests failed that are no benchmarks."""
-ORDER = ("tests failed", "fits failed", "no baseline", "regression", "not comparable", "ok")
-"""Of several the first counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +49,8 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
     if isinstance(base, NoBaseline):
         outcome, why = ("fits failed", counted(failed)) if failed else ("no baseline", str(base))
         return Verdict(outcome, why, rules.baseline, failed=failed)
-    request = replace(rules.request(), packages=_packages(candidate))
-    made = _guarded(compare(base.tables, candidate.tables, request), request)
+    request = replace(rules.request(), packages=packages(base.tables, candidate.tables))
+    made = compare(base.tables, candidate.tables, request)
     outcome, reason = _outcome(made, request, rules, failed)
     gone = [r for r in made.rows if r.verdict == "missing" and not r.metric]
     left_out = [r for r in gone if _name(r, base, candidate) in candidate.deselected]
@@ -73,44 +64,6 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
         tuple(_name(r, base, candidate) for r in left_out),
         failed,
     )
-
-
-def _packages(candidate: Source) -> dict[str, tuple[str, ...]]:
-    """What each backend imports, as far as the catalog knows it: a changed version is said where it can matter."""
-    named = {str(name) for name in candidate.tables.fits["backend"].unique()}
-    return {name: backend(name).packages for name in sorted(named & set(backend_files()))}
-
-
-def _guarded(made: Comparison, request: Request) -> Comparison:
-    """A regression in numbers stays one only where the medians say so too."""
-    rows = tuple(_by_medians(row, request) for row in made.rows)
-    return replace(made, rows=rows, unchecked=tuple(_unchecked(rows, request)))
-
-
-def _by_medians(row: Row, request: Request) -> Row:
-    if not row.regression or row.metric in ("", STATUS) or row.a is None or row.b is None:
-        return row
-    measure = MEASURES[row.metric]
-    gate = last((*request.thresholds, *request.fail_on), row.metric, row.cell, row.scenario, row.backend)
-    limit = gate.limit if gate else measure.limit
-    worse = math.log(row.b / row.a) if measure.scale == "ratio" and min(row.a, row.b) > 0 else row.b - row.a
-    if (worse if measure.lower_is_better else -worse) > limit:
-        return row
-    why = "the change of the medians over all fits is within the threshold"
-    return replace(row, verdict="inconclusive", regression=False, reason=why)
-
-
-def _unchecked(rows: tuple[Row, ...], request: Request) -> list[str]:
-    """Gates that no row could answer, for want of a cell or of rounds: they must not pass."""
-    return [
-        gate.text
-        for gate in request.gates
-        if not any(
-            r.verdict in COMPARED and r.estimate is not None
-            for r in rows
-            if r.metric == gate.metric and gate.covers(r.cell, r.scenario, r.backend)
-        )
-    ]
 
 
 def _outcome(made: Comparison, request: Request, rules: Rules, failed: tuple[tuple[str, str], ...]) -> tuple[str, str]:

@@ -1,4 +1,11 @@
-"""Two runs → a verdict per cell and metric."""
+"""Two runs → a verdict per cell and metric: the one judgement of `compare`, `gate`, `ab` and the pytest plugin.
+
+Medians of the fits of a round are compared by Student's t (paired where data are shared, else Welch's), ratios on the
+log scale, with all intervals at one level by Benjamini and Hochberg. A change is called worse or better where three
+things hold: the interval excludes no change, the estimate passes the threshold, and so does the change of the medians
+over all fits, so that no single fit or round, however far off, decides. With fewer than three rounds (for scores:
+fits) there is no interval and nothing is called.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +18,11 @@ import pandas as pd
 from bench.analysis import changes
 from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, RunTables, label, split
+from bench.catalog.backends import backend
+from bench.catalog.places import backend_files
 from bench.compare.expressions import check_cells, last
 from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
-from bench.compare.rows import COMPARED, Comparison, Request, Row, Verdict
+from bench.compare.rows import Comparison, Request, Row, Verdict
 from bench.compare.samples import Finished, finished, sample
 from bench.compare.state import status_row
 from bench.compare.warnings import warnings
@@ -40,10 +49,25 @@ class Draft:
     measure: Measure
     limit: float
 
+    @property
+    def matters(self) -> bool:
+        """Whether the estimate passes the limit, and so does the change of the medians over all fits."""
+        estimate, a, b = self.row.estimate, self.row.a, self.row.b
+        if estimate is None or a is None or b is None or abs(estimate.effect) <= self.limit:
+            return False
+        medians = math.log(b / a) if self.measure.scale == "ratio" else b - a
+        return math.copysign(1.0, estimate.effect) * medians > self.limit
+
 
 def has_baseline(tables: RunTables) -> bool:
     """Whether any fit of a run finished, so that something can be compared with it."""
     return bool((tables.fits["status"] == "ok").any())
+
+
+def packages(*runs: RunTables) -> dict[str, tuple[str, ...]]:
+    """What each backend of the runs imports, as far as the catalog knows it: for `Request.packages`."""
+    names = {str(name) for run in runs for name in run.fits["backend"].unique()}
+    return {name: backend(name).packages for name in sorted(names & set(backend_files()))}
 
 
 def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
@@ -59,9 +83,9 @@ def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
         elif cell in first and cell in second and _there(first[cell]):
             pairs.append(_pair(row, first[cell], second[cell], machine, changed, request))
     drafts = [draft for pair in pairs for draft in _drafts(pair, request)]
-    tested = [(d.row.estimate, d.limit) for d in drafts if d.row.estimate and not d.row.estimate.certain]
+    tested = [(d, d.row.estimate) for d in drafts if d.row.estimate and not d.row.estimate.certain]
     # What is too small to be called must not buy the others a lower level, however sure it is.
-    p_values = [e.p_value if abs(e.effect) > limit else 1.0 for e, limit in tested]
+    p_values = [estimate.p_value if draft.matters else 1.0 for draft, estimate in tested]
     level = common_level(p_values, looks=request.looks)
     rows = [_judged(d, level) for d in drafts]
     rows = [*(replace(r, regression=_fails(r, request)) for r in [*alone, *rows])]
@@ -169,6 +193,8 @@ def _judged(draft: Draft, level: float) -> Row:
         return row
     low, high = row.estimate.interval(level)
     verdict, reason = verdict_on(row.estimate, (low, high), measure, draft.limit)
+    if verdict in ("worse", "better") and not draft.matters:
+        verdict, reason = "inconclusive", "the change of the medians over all fits is within the threshold"
     worst = high if measure.lower_is_better else low
     shown = _shown if measure.scale == "ratio" else float
     return replace(
@@ -208,10 +234,10 @@ def _fails(row: Row, request: Request) -> bool:
 
 
 def _unchecked(rows: list[Row], request: Request) -> Iterator[str]:
-    """Gates that no row could answer: they must not pass for want of a number."""
+    """Gates that no row could answer, for want of a cell or of rounds: they must not pass."""
     for gate in request.gates:
-        mine = [r for r in rows if r.metric == gate.metric and gate.covers(r.cell, r.scenario, r.backend)]
-        if not any(r.verdict in COMPARED for r in mine):
+        answers = [r for r in rows if r.metric == gate.metric and gate.covers(r.cell, r.scenario, r.backend)]
+        if not any(r.estimate is not None for r in answers):
             yield gate.text
 
 
