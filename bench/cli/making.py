@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -76,20 +76,31 @@ def make(
     from bench.cli import output
 
     with output.Progress(len(jobs), quiet=as_json) as progress:
-        finished = fit(folder, made, jobs, limits, manifest, progress)
+        finished = fit(folder, made, jobs, limits, manifest, progress, score=not no_score)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
 
 
 def fit(
-    folder: RunFolder, made: Plan, jobs: list[Job], limits: Limits, manifest: dict[str, Any], watcher: Verifier
+    folder: RunFolder,
+    made: Plan,
+    jobs: list[Job],
+    limits: Limits,
+    manifest: dict[str, Any],
+    watcher: Verifier,
+    *,
+    score: bool = True,
 ) -> bool:
-    """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found."""
+    """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found.
+
+    `score`: what scoring imports is imported beside the frameworks, before the first fit.
+    """
     from bench.cli import output
     from bench.measure import local
     from bench.plan import Plan
     from bench.verify import gate
 
     cells = {job.planned.cell.id for job in jobs}
+    scoring = _scoring(made.fits) if score else None
     part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
 
     def refused(servers: Servers) -> Mapping[str, str]:
@@ -99,12 +110,20 @@ def fit(
         manifest["verified"] = list(known.values())
         manifest["imports"] = servers.imports()
         folder.write_manifest(manifest)
+        if scoring is not None:
+            scoring(interrupts.check)
         return gate.refused(part, outcomes)
 
     finished = local.execute(part, folder, limits, watcher, refused, jobs)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     return finished
+
+
+def _scoring(fits: int) -> Callable[[Callable[[], None]], None]:
+    from bench.score.run import prepare  # here: a machine that only fits need not have what scoring needs
+
+    return prepare(fits)
 
 
 def _density(outcome: dict[str, Any]) -> tuple[Any, ...]:

@@ -10,12 +10,15 @@ What is computed here instead, because ArviZ (arviz-stats 0.8) gives no number o
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from arviz_stats.base.array import array_stats
 
 from bench.stats.effective import FEWEST, TAILS, normal_scores, split
 from bench.types import Array
+
+if TYPE_CHECKING:
+    from arviz_stats.base.array import BaseArray
 
 MIN_DRAWS = FEWEST
 NAMES = ("r_hat", "ess_bulk", "ess_tail", "ess_mean", "mcse_mean", "mcse_sd", "mcse_q05", "mcse_q95")
@@ -44,7 +47,7 @@ class Diagnostics:
         only the chains differ."""
         with np.errstate(divide="ignore", invalid="ignore"):
             one = self._draws.shape[1] == 1
-            return self._spread(_of_halves(self._draws) if one else array_stats.rhat(self._draws), np.nan)
+            return self._spread(_of_halves(self._draws) if one else _arviz().rhat(self._draws), np.nan)
 
     @cached_property
     def ess_bulk(self) -> Array:
@@ -77,16 +80,16 @@ class Diagnostics:
     @cached_property
     def mcse_q05(self) -> Array:
         """Monte-Carlo standard error of the 5 % quantile."""
-        return self._errors(array_stats.mcse(self._draws, method="quantile", prob=TAILS[0]))
+        return self._errors(_arviz().mcse(self._draws, method="quantile", prob=TAILS[0]))
 
     @cached_property
     def mcse_q95(self) -> Array:
         """Monte-Carlo standard error of the 95 % quantile."""
-        return self._errors(array_stats.mcse(self._draws, method="quantile", prob=TAILS[1]))
+        return self._errors(_arviz().mcse(self._draws, method="quantile", prob=TAILS[1]))
 
     def _ess(self, method: str, prob: tuple[float, float] | None = None) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self._spread(array_stats.ess(self._draws, method=method, prob=prob), 0.0)
+            return self._spread(_arviz().ess(self._draws, method=method, prob=prob), 0.0)
 
     def _errors(self, scaled: Array) -> Array:
         return self._spread(np.ldexp(scaled, self._exponent), np.nan)
@@ -96,6 +99,13 @@ class Diagnostics:
         every = np.full(len(self._moving), stuck)
         every[self._moving] = values
         return every
+
+
+def _arviz() -> BaseArray:
+    """ArviZ's array functions, imported late: with pandas and xarray they take a second, which not every verb needs."""
+    from arviz_stats.base.array import array_stats
+
+    return array_stats
 
 
 def _of_halves(draws: Array) -> Array:

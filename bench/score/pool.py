@@ -28,15 +28,15 @@ _running: list[ProcessPoolExecutor] = []
 _refused: list[bool] = []
 
 
-def start(*modules: str) -> None:
+def start(*modules: str) -> bool:
     """Begin to import modules where the others will be forked from; does not wait for it, and does it once.
 
-    One per CPU. On one CPU, and where the system grants none (no room for a socket's file, or a path too long for one),
-    `each` works in this one.
+    One per CPU. False on one CPU, and where the system grants none (no room for a socket's file, or a path too long for
+    one): `each` works in this one then.
     """
     count = len(os.sched_getaffinity(0))
     if _running or _refused or count == 1:
-        return
+        return bool(_running)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
     try:
@@ -45,8 +45,15 @@ def start(*modules: str) -> None:
             forkserver.ensure_running()
     except OSError:
         _refused.append(True)
-        return
+        return False
     _running.append(ProcessPoolExecutor(count, context, initializer=_begin))
+    return True
+
+
+def wait_until_ready(tick: Callable[[], None]) -> None:
+    """Wait for the end of what `start` has begun; `tick` as in `each`."""
+    if _running:
+        list(each(abs, [0], tick))
 
 
 def each(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
@@ -20,13 +23,15 @@ TOGETHER = 8
 """Fits of one data set that are scored in one go; its reference is made once for them."""
 WORTH_IT = 40
 """Fits from which other processes are started for it, which takes them half a second."""
+ARVIZ = "arviz_stats.base.array"
 IMPORTS = (
     "bench.score.run",
-    "arviz_stats.base.array",
+    ARVIZ,
     "scipy.interpolate",
     "scipy.linalg",
     "scipy.optimize",
     "scipy.special",
+    "scipy.stats",
     "vl_convert",
 )
 """What scoring needs, some of it late; and what draws the report that follows."""
@@ -51,6 +56,30 @@ class Batch(NamedTuple):
     def text(self) -> str:
         """What it is about."""
         return self.fits[0][1].scenario
+
+
+def prepare(fits: int) -> Callable[[Callable[[], None]], None]:
+    """Begin to import what scoring so many fits needs, for example beside the frameworks' imports.
+
+    What is returned waits for the end of it, calling its argument a few times a second: before the first fit, so that
+    no import runs beside a measurement, and none is waited for after the last.
+    """
+    if fits >= WORTH_IT and pool.start(*IMPORTS):
+        return pool.wait_until_ready
+    importing = threading.Thread(target=_import_arviz, daemon=True)
+    importing.start()
+
+    def wait(tick: Callable[[], None]) -> None:
+        while importing.is_alive():
+            tick()
+            importing.join(pool.WATCH_SECONDS)
+
+    return wait
+
+
+def _import_arviz() -> None:
+    with contextlib.suppress(ImportError):  # scoring will say so
+        importlib.import_module(ARVIZ)
 
 
 def score_run(folder: RunFolder, progress: Progress) -> int:

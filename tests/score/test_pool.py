@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure.child import MARK, marked
-from bench.score import pool
+from bench.score import pool, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,9 +72,23 @@ def test_without_a_place_for_a_socket_the_work_is_done_here(tmp_path):
     assert out == "[(-1, 1), (-2, 2)]\n" and not err
 
 
+LOADED = "'arviz_stats' in __import__('sys').modules"
+
+
+def test_what_scoring_imports_is_there_before_the_first_fit(tmp_path):
+    script = (
+        "import sys\nfrom bench.score import pool, run\nassert 'arviz_stats' not in sys.modules\n"
+        "run.prepare(int(sys.argv[1]))(lambda: None)\n"
+        f"print({LOADED}, *(loaded for _, loaded in pool.each(eval, [{LOADED!r}], lambda: None)))\n"
+    )
+    for fits, expected in ((1, "True"), (run.WORTH_IT, "False True\n")):
+        out, err = started(tmp_path, script.replace("sys.argv[1]", str(fits))).communicate(timeout=60)
+        assert out.startswith(expected) and not err
+
+
 WORKS = """
 import time
-from bench.score import pool
+from bench.score import pool, run
 def said():
     print("at work", flush=True)
 list(pool.each(time.sleep, [100.0, 101.0], said))
