@@ -11,7 +11,8 @@ from typing import cast
 
 import numpy as np
 
-from bench.types import Arrays, Dataset, Family, Parameter, Prior, Scenario, derive_seed
+from bench.protocols import Family
+from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
 
 FAMILIES = Path(__file__).resolve().parents[1] / "scenarios" / "families"
 

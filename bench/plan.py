@@ -12,10 +12,11 @@ from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files, scenario_files
 from bench.catalog.scenarios import scenario
 from bench.catalog.suites import suite
+from bench.cell import BUDGETS, Cell
 from bench.data import family
 from bench.errors import UsageError, unknown
 from bench.selection import expand, parse, sweeps
-from bench.types import BUDGETS, Cell, Device, DType, Scenario, Track, bracketed, derive_seed
+from bench.types import Device, DType, Scenario, Track, bracketed, derive_seed
 
 DEFAULT_SUITE = "quick"
 MOST_FITS = 1_000_000

@@ -1,19 +1,22 @@
-"""The nouns of the harness and the protocol of a backend. Imports the standard library and numpy only."""
+"""The nouns of the harness. Imports the standard library only."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+Array: TypeAlias = "npt.NDArray[np.float64]"
 Arrays = Mapping[str, Array]
 
 Kind = Literal["point", "vi", "mcmc", "exact"]
@@ -64,19 +67,19 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...] = ()
-    lower: float = -np.inf
-    upper: float = np.inf
+    lower: float = -math.inf
+    upper: float = math.inf
 
     @property
     def size(self) -> int:
         """Number of scalars."""
-        return int(np.prod(self.shape, dtype=int))
+        return math.prod(self.shape)
 
     def parts(self) -> list[str]:
         """Names of its scalars in C order: `sigma`, `weights[0]`, …"""
         if not self.shape:
             return [self.name]
-        return [f"{self.name}[{','.join(map(str, i))}]" for i in np.ndindex(*self.shape)]
+        return [f"{self.name}[{','.join(map(str, i))}]" for i in itertools.product(*map(range, self.shape))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,37 +169,11 @@ class Dataset:
 
     def skeleton(self) -> Dataset:
         """What `build` may see: shapes, dtypes and priors, every value zero."""
+        import numpy as np
+
         zeros = {k: np.zeros_like(v) for k, v in self.arrays.items()}
         start = {k: np.zeros_like(v) for k, v in self.start.items()}
         return replace(self, arrays=zeros, start=start, truth={}, holdout={}, predict={})
-
-
-class Reference(Protocol):
-    """A posterior known well enough to judge others by; mappings are keyed by parameter name.
-
-    `mean`, `sd`, `centred_square_variance` (Var[(θ−Eθ)²]) have each parameter's shape. `n_effective` is the number of
-    draws its own error is worth (inf when exact), `log_evidence_se` the standard error of `log_evidence` (then 0).
-    """
-
-    method: str
-    mean: Arrays
-    sd: Arrays
-    centred_square_variance: Arrays
-    log_evidence: float
-    log_evidence_se: float
-    n_effective: float
-
-    def cdf(self, name: str, x: Array) -> Array:
-        """Marginal distribution function; x (…, *shape) → same shape."""
-        ...
-
-    def quantile(self, name: str, p: Array) -> Array:
-        """Marginal quantiles; p (k,) → (k, *shape)."""
-        ...
-
-    def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
-        """Independent draws, {name: (n, *shape)}."""
-        ...
 
 
 class DerivedExact(NamedTuple):
@@ -213,24 +190,6 @@ class DerivedExact(NamedTuple):
         return DerivedExact(self.mean.reshape(shape), sd, low, high)
 
 
-@runtime_checkable
-class DerivedReference(Protocol):
-    """A reference that also knows derived quantities of the family exactly; keys are those of `Family.derived`."""
-
-    def derived(self) -> dict[str, DerivedExact]:
-        """Exact summaries; a quantity without one is absent."""
-        ...
-
-
-@runtime_checkable
-class PredictiveReference(Protocol):
-    """A reference that also knows the predictive distribution at the data set's new inputs."""
-
-    def predictive(self, p: Array) -> dict[str, Array]:
-        """Exact quantiles p (k,) of a new observation, {"prediction": (k, m)}; empty without new inputs."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much work a backend is given: `steps` for optimisers and VI, chains × (warmup + draws) for MCMC."""
@@ -245,15 +204,6 @@ class Budget:
     timeout: float
 
 
-BUDGETS: Mapping[str, Budget] = {
-    "quick": Budget("quick", chains=4, warmup=500, draws=500, steps=1000, reps=2, rounds=1, timeout=120.0),
-    "standard": Budget("standard", chains=4, warmup=1000, draws=1000, steps=10_000, reps=3, rounds=5, timeout=600.0),
-    "thorough": Budget("thorough", chains=4, warmup=1000, draws=4000, steps=50_000, reps=5, rounds=10, timeout=3600.0),
-}
-BUDGET_OPTIONS = ("steps", "chains", "warmup", "draws")
-"""Budget fields a user may set in a backend's brackets; they are never names of a backend's own options."""
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where and how precisely a backend computes."""
@@ -261,44 +211,6 @@ class Place:
     device: Device = "cpu"
     dtype: DType = "float64"
     threads: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One contender on one task: exactly what the user named, so that `id` survives changes of code and files.
-
-    `threads` and `options["chains"]` are absent unless named; `budget` is a preset.
-    """
-
-    scenario: str
-    overrides: tuple[tuple[str, Any], ...]
-    backend: str
-    options: tuple[tuple[str, Any], ...]
-    budget: str
-    track: Track
-    device: Device
-    dtype: DType
-    threads: int | None = None
-
-    @property
-    def id(self) -> str:
-        """Twelve hex digits, the same on every machine."""
-        return digest_of([getattr(self, f.name) for f in fields(self)])[:12]
-
-    @property
-    def scenario_label(self) -> str:
-        """`name[k=v,…]`."""
-        return bracketed(self.scenario, dict(self.overrides))
-
-    @property
-    def backend_label(self) -> str:
-        """`framework.method[k=v,…]`."""
-        return bracketed(self.backend, dict(self.options))
-
-    def resolved_budget(self) -> Budget:
-        """The preset with what the options change of it."""
-        chosen: dict[str, Any] = {k: v for k, v in self.options if k in BUDGET_OPTIONS}
-        return replace(BUDGETS[self.budget], **chosen)
 
 
 class Estimate(NamedTuple):
@@ -347,115 +259,6 @@ class Unavailable(Exception):
     """Raised by a framework's runtime when the device asked for is not there; the message says what was found."""
 
 
-class Family(Protocol):
-    """The contract of `scenarios/families/<name>.py`: the statistics of one model, in float64 NumPy and SciPy.
-
-    Draws are {parameter: (..., *shape)}; `z` is the unconstrained vector (..., dim), sites in order, C order inside;
-    `arrays` is a mapping like `Dataset.arrays`. Where the sites are the parameters, `direct` has what follows from it.
-    """
-
-    KEYS: Mapping[str, str]
-    PRIORS: Mapping[str, tuple[str, ...]]
-    # DISCRETE = True, where observations are integers: a predictive distribution function then has steps
-    # PRIOR_DEFAULTS = {parameter: Prior}, where a scenario may leave a prior out
-
-    def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
-        """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
-        ...
-
-    def check(self, scenario: Scenario) -> None:
-        """Validate what needs several keys at once; ScenarioError."""
-        ...
-
-    def notes(self, scenario: Scenario) -> tuple[str, ...]:
-        """Sentences the reader of a result needs: a misspecified model, an improper prior, …; often none."""
-        ...
-
-    def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
-        """What is inferred, in order."""
-        ...
-
-    def coordinates(self, scenario: Scenario) -> tuple[Parameter, ...]:
-        """The model's sites in the order of z where they are not the parameters; empty where they are."""
-        ...
-
-    def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
-        """Draw (or, with a `[data]` table, load) one data set and its hold-out."""
-        ...
-
-    def start(self, scenario: Scenario, rng: np.random.Generator) -> Arrays:
-        """Start values the scenario prescribes, {site: shape}; empty when it leaves them to the backend."""
-        ...
-
-    def prior_predictive(self, data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
-        """A truth drawn from the priors of `data`, {parameter: shape}, and arrays observed there at its design.
-
-        NoReference with the reason where a prior is improper.
-        """
-        ...
-
-    def prior_variance(self, data: Dataset) -> dict[str, Array]:
-        """Prior variance of each parameter, of its shape; inf where there is none."""
-        ...
-
-    def log_density(self, data: Dataset, z: Array) -> tuple[Array, Array]:
-        """Log joint density of data and z, with Jacobian, and its gradient in z: (...), (..., dim).
-
-        Normalised: its exponential integrates to the evidence (a flat prior counts as density 1).
-        """
-        ...
-
-    def constrain(self, data: Dataset, z: Array) -> dict[str, Array]:
-        """Unconstrained vectors (..., dim) → draws."""
-        ...
-
-    def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
-        """The inverse of `constrain`."""
-        ...
-
-    def from_sites(self, data: Dataset, sites: Arrays) -> dict[str, Array]:
-        """{site: (..., *shape)} on their natural scale → draws."""
-        ...
-
-    def to_sites(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
-        """The inverse of `from_sites`."""
-        ...
-
-    def reference(self, data: Dataset) -> Reference:
-        """The exact posterior; NoReference with the reason where there is none."""
-        ...
-
-    def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Expected observation at new inputs, (..., n)."""
-        ...
-
-    def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Pointwise log p(y_i | draw), (..., n)."""
-        ...
-
-    def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Pointwise P(Y_i ≤ y_i | draw), (..., n)."""
-        ...
-
-    def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
-        """Derived quantities {name: (..., *shape)}, often none; a boolean one is an event whose mean is wanted.
-
-        `prediction` (..., m) is the expected observation at the new inputs `data.predict`, where it has any.
-        """
-        ...
-
-    def objective(self, data: Dataset, name: str, params: Arrays) -> float:
-        """The objective `least_squares`, `map` (natural scale of the sites) or `map_unconstrained`, in nats.
-
-        To be minimised; ValueError for a name the family does not have.
-        """
-        ...
-
-    def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
-        """Its minimiser and least value."""
-        ...
-
-
 class Clock(Protocol):
     """What `fit` gets to mark its phases; see `bench.measure.clock`."""
 
@@ -465,29 +268,6 @@ class Clock(Protocol):
 
     def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> None:
         """Offer an intermediate answer; it is taken at log-spaced steps, with the clock standing still."""
-        ...
-
-
-class Backend(Protocol):
-    """The contract of `backends/<framework>/<method>.py`, a module of three functions and a few constants.
-
-    `KIND` (required), `KIND_OF` (exceptions, {"option=value": kind}), `Options` (a frozen dataclass), `FAMILIES` (tuple
-    of family names), `DEVICES` and `DEFAULTS` (options of the track `defaults`) are literals:
-    the catalog reads them from the source without importing the framework.
-    """
-
-    KIND: Kind
-
-    def build(self, data: Dataset, budget: Budget, options: Any, place: Place) -> Any:
-        """Make the program, once per child. `data` is a skeleton: shapes and priors, every value zero."""
-        ...
-
-    def fit(self, program: Any, data: Dataset, seed: int, clock: Clock) -> Any:
-        """Run it on `data` with phases marked on `clock`; called once per rep."""
-        ...
-
-    def draw(self, state: Any) -> Fit:
-        """NumPy answers, outside every timed phase."""
         ...
 
 

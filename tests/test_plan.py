@@ -2,9 +2,9 @@
 
 import pytest
 
+from bench.cell import Cell
 from bench.errors import UsageError
 from bench.plan import Choice, make
-from bench.types import Cell
 
 
 def cell(**changes):

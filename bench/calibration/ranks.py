@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.protocols import Family
 from bench.stats.effective import bulk_and_tail
-from bench.types import Array, Arrays, Dataset, Family, Fit
+from bench.types import Array, Arrays, Dataset, Fit
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 """Probabilities of the central intervals."""

@@ -11,7 +11,8 @@ from bench.catalog.families import families, family_file, source_digest
 from bench.catalog.places import root, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, unknown
-from bench.types import PRIORS, Family, Prior, Scenario, digest_of
+from bench.protocols import Family
+from bench.types import PRIORS, Prior, Scenario, digest_of
 
 TEXT = ("family", "description", "source")
 LARGEST = 1e100

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from bench.protocols import Family, Reference
 from bench.score import chains
 from bench.score.problem import flatten
-from bench.types import Checkpoint, Dataset, Family, Fit, Reference
+from bench.types import Checkpoint, Dataset, Fit
 
 TIMED = {"warmup", "sample", "warmup+sample"}
 STANDARD_ERRORS = 6.0

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.catalog.backends import BackendInfo
 from bench.catalog.families import families
+from bench.cell import Cell
 from bench.check import answers
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
@@ -24,7 +25,7 @@ from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.durable import write_json
 from bench.store.folder import Record, RunFolder
-from bench.types import KINDS, Cell, Checkpoint, Dataset, Fit, Scenario
+from bench.types import KINDS, Checkpoint, Dataset, Fit, Scenario
 
 LINES = 60
 RUNTIME = ("start", "synchronize", "compile_seconds", "peak_device_bytes", "threads", "versions")
@@ -59,7 +60,7 @@ def _declared(info: BackendInfo) -> Iterator[Finding]:
     wrong += [f"{runtime.parent.name}/runtime.py defines no {name}" for name in RUNTIME if name not in there]
     if "environment" not in _defined((info.file.parent / "__init__.py").read_text()):
         wrong.append(f"{info.file.parent.name}/__init__.py defines no environment")
-    yield from (problem(where, text, "see bench/types.py, class Backend") for text in wrong)
+    yield from (problem(where, text, "see bench/protocols.py, class Backend") for text in wrong)
     if not info.summary:
         yield note(where, "it has no docstring: `bench list` says nothing of it")
     for option in info.options.values():

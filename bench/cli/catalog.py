@@ -222,7 +222,7 @@ def _backend_info(name: str) -> str:
 def _budget_info(name: str) -> str:
     from dataclasses import asdict
 
-    from bench.types import BUDGETS
+    from bench.cell import BUDGETS
 
     return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items())
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from bench.catalog.backends import IMPORTED, backend
 from bench.catalog.scenarios import scenario
+from bench.cell import Cell
 from bench.errors import UsageError
 from bench.measure import host
 from bench.measure.environment import default_threads
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
-from bench.types import Cell
 
 RETRY: Mapping[str, frozenset[str]] = {
     "failed": frozenset({"failed", "crashed", "invalid", "memory"}),

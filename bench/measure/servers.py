@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.cell import Cell
 from bench.measure import guardian, interrupts
 from bench.measure.child import marked, new_mark
 from bench.measure.environment import bound, default_threads, environment
 from bench.measure.fresh import FreshChild
-from bench.types import Cell
 
 START_SECONDS = 300.0
 """How long an import may take before children of that framework start as fresh interpreters."""

@@ -25,6 +25,7 @@ import numpy as np
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
 from bench.catalog.scenarios import scenario
+from bench.cell import BUDGET_OPTIONS, Cell
 from bench.data import data_seed, dataset
 from bench.errors import NoReference, printable, shown
 from bench.measure import noise, residency
@@ -34,7 +35,7 @@ from bench.store import logs
 from bench.store.arrays import save
 from bench.store.durable import STORAGE, has_room, unwritable
 from bench.store.folder import Record, RunFolder, tail
-from bench.types import BUDGET_OPTIONS, Cell, Dataset, Diverged, Fit, Place, Unavailable, Unsupported, derive_seed
+from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported, derive_seed
 
 
 class Worker:

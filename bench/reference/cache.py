@@ -19,7 +19,8 @@ from bench.catalog.families import family_file, source_digest
 from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.errors import NoReference
-from bench.types import Dataset, Reference
+from bench.protocols import Reference
+from bench.types import Dataset
 
 PACKAGE = "scenarios.families."
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bench.protocols import DerivedReference, PredictiveReference
 from bench.score import chains
 from bench.score.predictive import MOST, mixture_cdf, thinned
 from bench.score.problem import Row, Scored
-from bench.types import Array, Arrays, DerivedReference, Parameter, PredictiveReference
+from bench.types import Array, Arrays, Parameter
 
 INTERVAL = np.array([0.025, 0.975])
 HALVINGS = 64

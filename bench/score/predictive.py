@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from bench.protocols import Family
 from bench.score.problem import Row, Scored
-from bench.types import Array, Arrays, Family
+from bench.types import Array, Arrays
 
 Cdf = Callable[[Array], Array]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.types import Array, Dataset, Family, derive_seed
+from bench.protocols import Family
+from bench.types import Array, Dataset, derive_seed
 
 STEP = 1e-7
 """Relative size of the perturbations: far above float64 rounding, far below any curvature."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import NoReference
+from bench.protocols import Family
 from bench.reference.cache import reference
-from bench.types import Array, Dataset, DType, Family, derive_seed
+from bench.types import Array, Dataset, DType, derive_seed
 
 NEAR, POSTERIOR, FAR = 32, 32, 8
 """How many points of each group."""

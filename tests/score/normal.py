@@ -9,8 +9,9 @@ import numpy as np
 from scipy import stats
 
 from bench.errors import NoReference
+from bench.protocols import Family
 from bench.score.problem import Problem, Row, Scored, flatten
-from bench.types import Array, Arrays, Checkpoint, Dataset, Family, Fit, Kind, Parameter
+from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Kind, Parameter
 
 PARAMETERS = (Parameter("weights", (2,)), Parameter("bias"), Parameter("sigma", (), 0.0))
 PRIOR_VARIANCE_SIGMA = 25.0

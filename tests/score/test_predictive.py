@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.protocols import Family
 from bench.score.predictive import MOST_CRPS, continuous_crps, covered, discrete_crps, predictive_rows
 from bench.score.problem import Problem
-from bench.types import Array, Arrays, Dataset, Family, Parameter
+from bench.types import Array, Arrays, Dataset, Parameter
 from tests.score.normal import TRUTH, as_draws, make_problem, make_scored, of_posterior, table
 
 

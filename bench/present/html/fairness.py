@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bench.analysis.sections import Row, Section
+from bench.cell import BUDGET_OPTIONS, BUDGETS
 from bench.present.html.facts import Facts
-from bench.types import BUDGET_OPTIONS, BUDGETS
 from bench.words import format as fmt
 from bench.words.clean import clean
 

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from bench.types import Array, Arrays, Dataset, Reference
+from bench.protocols import Reference
+from bench.types import Array, Arrays, Dataset
 from scenarios.families.hierarchy import hierarchy, hierarchy_optimum
 from scenarios.families.hierarchy.eight_schools_data import coordinates, parameters, simulate, start
 from scenarios.families.hierarchy.eight_schools_settings import KEYS, PRIORS, check, notes, settings

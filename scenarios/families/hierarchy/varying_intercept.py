@@ -14,7 +14,8 @@ import numpy.typing as npt
 import scipy
 
 from bench.errors import NoReference
-from bench.types import Array, Arrays, Dataset, Reference
+from bench.protocols import Reference
+from bench.types import Array, Arrays, Dataset
 from scenarios.families.hierarchy import hierarchy, hierarchy_optimum, varying_intercept_data
 from scenarios.families.hierarchy.hierarchy import (
     constrain,

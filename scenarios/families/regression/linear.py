@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from bench.types import Array, Arrays, Dataset, Prior, Reference
+from bench.protocols import Reference
+from bench.types import Array, Arrays, Dataset, Prior
 from scenarios.families.common import priors, transforms
 from scenarios.families.common.direct import (
     constrain,

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from bench.types import Array, Arrays, Dataset, Reference
+from bench.protocols import Reference
+from bench.types import Array, Arrays, Dataset
 from scenarios.families.common import transforms
 from scenarios.families.common.direct import (
     constrain,

@@ -31,7 +31,8 @@ from bench.catalog.backends import backend
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.selection import parse
-from bench.types import BUDGETS, Place
+from bench.cell import BUDGETS
+from bench.types import Place
 from dataclasses import replace
 
 class Clock:

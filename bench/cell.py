@@ -1,0 +1,55 @@
+"""One contender on one task, as the user named it, and the budgets it may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from bench.types import Budget, Device, DType, Track, bracketed, digest_of
+
+BUDGETS: Mapping[str, Budget] = {
+    "quick": Budget("quick", chains=4, warmup=500, draws=500, steps=1000, reps=2, rounds=1, timeout=120.0),
+    "standard": Budget("standard", chains=4, warmup=1000, draws=1000, steps=10_000, reps=3, rounds=5, timeout=600.0),
+    "thorough": Budget("thorough", chains=4, warmup=1000, draws=4000, steps=50_000, reps=5, rounds=10, timeout=3600.0),
+}
+BUDGET_OPTIONS = ("steps", "chains", "warmup", "draws")
+"""Budget fields a user may set in a backend's brackets; they are never names of a backend's own options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One contender on one task: exactly what the user named, so that `id` survives changes of code and files.
+
+    `threads` and `options["chains"]` are absent unless named; `budget` is a preset.
+    """
+
+    scenario: str
+    overrides: tuple[tuple[str, Any], ...]
+    backend: str
+    options: tuple[tuple[str, Any], ...]
+    budget: str
+    track: Track
+    device: Device
+    dtype: DType
+    threads: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits, the same on every machine."""
+        return digest_of([getattr(self, f.name) for f in fields(self)])[:12]
+
+    @property
+    def scenario_label(self) -> str:
+        """`name[k=v,…]`."""
+        return bracketed(self.scenario, dict(self.overrides))
+
+    @property
+    def backend_label(self) -> str:
+        """`framework.method[k=v,…]`."""
+        return bracketed(self.backend, dict(self.options))
+
+    def resolved_budget(self) -> Budget:
+        """The preset with what the options change of it."""
+        chosen: dict[str, Any] = {k: v for k, v in self.options if k in BUDGET_OPTIONS}
+        return replace(BUDGETS[self.budget], **chosen)
