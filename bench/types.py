@@ -271,6 +271,14 @@ class Clock(Protocol):
         ...
 
 
+def option(default: Any, help: str) -> Any:
+    """A field of a backend's `Options` with the help that `bench info` shows: `lr: float = option(0.01, "step size")`.
+
+    Both arguments are literals: the catalog reads them from the source.
+    """
+    return field(default=default, metadata={"help": help})
+
+
 def bracketed(name: str, values: Mapping[str, Any]) -> str:
     """`name[k=v,…]`, or the bare name."""
     if not values:

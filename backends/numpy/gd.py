@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backends import point
-from bench.types import Array, Budget, Clock, Dataset, Estimate, Fit, Place
+from bench.types import Array, Budget, Clock, Dataset, Estimate, Fit, Place, option
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -19,7 +19,7 @@ FAMILIES = ("linear",)
 class Options:
     """The step size."""
 
-    lr: float = 0.01  # step size; stable while lr·λmax/2 < 1
+    lr: float = option(0.01, "step size; stable while lr·λmax/2 < 1")
 
 
 class Program(NamedTuple):

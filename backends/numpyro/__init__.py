@@ -2,7 +2,7 @@
 
 from bench.types import Place, Track
 
-PACKAGES = ("numpyro", "jax")
+PACKAGES = ("numpyro", "jax", "jaxlib")
 EXTRA = "numpyro"
 DTYPE = "float32"
 

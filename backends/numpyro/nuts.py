@@ -14,7 +14,7 @@ import numpy as np
 from numpyro.infer import MCMC, NUTS
 
 from backends.numpyro import models
-from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported
+from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
@@ -30,11 +30,11 @@ Drawn = tuple[dict[str, jax.Array], dict[str, jax.Array]]
 class Options:
     """How the sampler is run, compiled and tuned; the metric is diagonal, inits are U(−2, 2) unconstrained."""
 
-    aot: bool = True  # compile once, ahead of time; false: plain MCMC.run, compiled on every call
-    chain_method: Literal["vectorized", "parallel", "sequential"] = "vectorized"  # how chains share the device
-    target_accept: float = 0.8  # target acceptance probability of step-size adaptation
-    max_tree_depth: int = 10  # doublings of a trajectory at most
-    dense_mass: bool = False  # adapt a dense metric instead of a diagonal one
+    aot: bool = option(True, "compile once, ahead of time; false: plain MCMC.run, compiled on every call")
+    chain_method: Literal["vectorized", "parallel", "sequential"] = option("vectorized", "how chains share the device")
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
+    max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    dense_mass: bool = option(False, "adapt a dense metric instead of a diagonal one")
 
 
 class Collected(NUTS):

@@ -2,7 +2,7 @@
 
 from bench.types import Place, Track
 
-PACKAGES = ("pyro", "torch")
+PACKAGES = {"pyro": "pyro-ppl", "torch": "torch"}
 EXTRA = "pyro"
 DTYPE = "float32"
 

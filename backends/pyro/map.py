@@ -18,7 +18,7 @@ from pyro.infer.autoguide import AutoDelta, init_to_value
 from backends import point
 from backends.pyro import models
 from bench.data import family
-from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place
+from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, option
 
 KIND = "point"
 FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
@@ -29,7 +29,7 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Learning rate."""
 
-    lr: float = 0.01  # learning rate of Adam
+    lr: float = option(0.01, "learning rate of Adam")
 
 
 class Program(NamedTuple):

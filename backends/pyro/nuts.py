@@ -25,7 +25,7 @@ from torch import Tensor
 
 from backends.pyro import models
 from bench.data import family
-from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported
+from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
@@ -43,9 +43,9 @@ Transforms = Mapping[str, Any]
 class Options:
     """How the sampler is run and tuned; the metric is diagonal, inits are U(−2, 2) unconstrained."""
 
-    jit_compile: bool = False  # trace the density once per data set instead of running the model at each step
-    target_accept: float = 0.8  # target acceptance probability of step-size adaptation
-    max_tree_depth: int = 10  # doublings of a trajectory at most
+    jit_compile: bool = option(False, "trace the density once per data set instead of running the model at each step")
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
+    max_tree_depth: int = option(10, "doublings of a trajectory at most")
 
 
 class Program(NamedTuple):

@@ -21,7 +21,7 @@ from torch import Tensor
 from backends.pyro import guides, models, moments
 from backends.pyro import map as delta
 from bench.data import family
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
+from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported, option
 
 KIND = "vi"
 KIND_OF = {"guide=delta": "point"}
@@ -36,12 +36,14 @@ MOMENT_DRAWS, MOMENT_DRAWS_AT_CHECKPOINTS = 100_000, 10_000
 class Options:
     """Guide, optimiser and ELBO."""
 
-    guide: Literal["manual", "normal", "multivariate_normal", "low_rank", "laplace", "delta"] = "manual"  # family of q
-    lr: float = 0.05  # learning rate of Adam
-    lr_decay: float = 1.0  # factor by which the learning rate has shrunk at the last step, exponentially
-    particles: int = 1  # draws from q per ELBO gradient, vectorised
-    batch_size: int = 0  # rows per step, subsampled without replacement; 0: all
-    jit: bool = False  # trace the ELBO once instead of running model and guide in Python at each step
+    guide: Literal["manual", "normal", "multivariate_normal", "low_rank", "laplace", "delta"] = option(
+        "manual", "family of q"
+    )
+    lr: float = option(0.05, "learning rate of Adam")
+    lr_decay: float = option(1.0, "factor by which the learning rate has shrunk at the last step, exponentially")
+    particles: int = option(1, "draws from q per ELBO gradient, vectorised")
+    batch_size: int = option(0, "rows per step, subsampled without replacement; 0: all")
+    jit: bool = option(False, "trace the ELBO once instead of running model and guide in Python at each step")
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from bench.types import Place, Track
 
-PACKAGES = ("sklearn",)
+PACKAGES = {"sklearn": "scikit-learn", "numpy": "numpy"}
 EXTRA = "sklearn"
 
 

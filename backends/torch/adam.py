@@ -10,7 +10,7 @@ from typing import Literal
 
 from backends.torch import descent
 from backends.torch.descent import draw, fit
-from bench.types import Budget, Dataset, Place
+from bench.types import Budget, Dataset, Place, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -23,9 +23,9 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Learning rate, objective, and the scale of the parameters."""
 
-    lr: float = 0.01  # learning rate of Adam
-    objective: Literal["map", "least_squares"] = "map"  # negative log posterior, or sum of squared residuals
-    space: Literal["natural", "unconstrained"] = "natural"  # scale of a MAP; unconstrained has the Jacobian
+    lr: float = option(0.01, "learning rate of Adam")
+    objective: Literal["map", "least_squares"] = option("map", "negative log posterior, or sum of squared residuals")
+    space: Literal["natural", "unconstrained"] = option("natural", "scale of a MAP; unconstrained has the Jacobian")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from backends import point
 from backends.torch import models
-from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place
+from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -22,7 +22,7 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """The step size."""
 
-    lr: float = 0.1  # step size; stable while lr·λmax/2 < 1
+    lr: float = option(0.1, "step size; stable while lr·λmax/2 < 1")
 
 
 class Program(NamedTuple):

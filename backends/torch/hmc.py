@@ -16,7 +16,7 @@ import torch
 from backends.torch import sampler
 from backends.torch.hamiltonian import LARGEST_ERROR, Point, Target, Transition, Tuning, log_joint, normal
 from backends.torch.sampler import draw, fit
-from bench.types import Budget, Dataset, Place, Unsupported
+from bench.types import Budget, Dataset, Place, Unsupported, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -31,9 +31,9 @@ UNLEARNED_STEPS = 10
 class Options:
     """How the step size is tuned, and how long a trajectory is."""
 
-    target_accept: float = 0.8  # target acceptance probability of step-size adaptation
-    trajectory: float = 1.5708  # mean length in posterior sds; π/2 turns a normal posterior by a quarter
-    max_steps: int = 100  # leapfrog steps of a trajectory at most
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
+    trajectory: float = option(1.5708, "mean length in posterior sds; π/2 turns a normal posterior by a quarter")
+    max_steps: int = option(100, "leapfrog steps of a trajectory at most")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:

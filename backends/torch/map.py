@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backends.torch import descent
 from backends.torch.descent import draw, fit
-from bench.types import Budget, Dataset, Place
+from bench.types import Budget, Dataset, Place, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -19,7 +19,7 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Learning rate."""
 
-    lr: float = 0.003  # learning rate of Adam
+    lr: float = option(0.003, "learning rate of Adam")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:

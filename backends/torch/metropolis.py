@@ -18,7 +18,7 @@ from torch import Tensor
 from backends import point
 from backends.torch import models
 from bench.data import family
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported
+from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
@@ -34,9 +34,13 @@ FACTORS = (0.1, 0.5, 0.9, 1.0, 1.1, 2.0, 10.0)
 class Options:
     """Space and shape of the proposal, and thinning."""
 
-    thin: int = 1  # keep every thin-th of the budget's draws
-    space: Literal["natural", "unconstrained"] = "natural"  # where it walks; natural: density −∞ outside the support
-    proposal: Literal["isotropic", "covariance"] = "covariance"  # its shape; covariance: that of the warmup draws
+    thin: int = option(1, "keep every thin-th of the budget's draws")
+    space: Literal["natural", "unconstrained"] = option(
+        "natural", "where it walks; natural: density −∞ outside the support"
+    )
+    proposal: Literal["isotropic", "covariance"] = option(
+        "covariance", "its shape; covariance: that of the warmup draws"
+    )
 
 
 class Program(NamedTuple):

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from backends import point
 from backends.torch import models
-from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place
+from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -29,9 +29,9 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Step size and batches; the budget's steps are batches, not epochs."""
 
-    lr: float = 0.01  # step size
-    batch_size: int = 128  # rows per step; the last batch of an epoch may be smaller
-    shuffle: bool = True  # draw a new order of the rows for every epoch
+    lr: float = option(0.01, "step size")
+    batch_size: int = option(128, "rows per step; the last batch of an epoch may be smaller")
+    shuffle: bool = option(True, "draw a new order of the rows for every epoch")
 
 
 class Rows(TorchDataset[tuple[Tensor, Tensor]]):

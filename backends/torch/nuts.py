@@ -15,7 +15,7 @@ import torch
 from backends.torch import sampler, tree
 from backends.torch.hamiltonian import Point, Target, Transition, Tuning
 from backends.torch.sampler import draw, fit
-from bench.types import Budget, Dataset, Place, Unsupported
+from bench.types import Budget, Dataset, Place, Unsupported, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -28,8 +28,8 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """How the step size is tuned and a trajectory ends."""
 
-    target_accept: float = 0.8  # target acceptance probability of step-size adaptation
-    max_tree_depth: int = 10  # doublings of a trajectory at most
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
+    max_tree_depth: int = option(10, "doublings of a trajectory at most")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:

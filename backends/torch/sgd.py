@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from backends import point
 from backends.torch import models
-from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place
+from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -22,9 +22,11 @@ DEVICES = ("cpu", "cuda")
 class Options:
     """Step size, loss, and the form in which the same model is written."""
 
-    lr: float = 0.1  # step size; stable while lr·λmax/2 < 1
-    loss: Literal["sum", "mean"] = "mean"  # sum or mean of the squared residuals
-    form: Literal["tensors", "module", "sequential"] = "module"  # raw tensors, a hand-written module, or nn.Sequential
+    lr: float = option(0.1, "step size; stable while lr·λmax/2 < 1")
+    loss: Literal["sum", "mean"] = option("mean", "sum or mean of the squared residuals")
+    form: Literal["tensors", "module", "sequential"] = option(
+        "module", "raw tensors, a hand-written module, or nn.Sequential"
+    )
 
 
 class Line(nn.Module):

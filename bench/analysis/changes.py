@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.tables import CellTables
-from bench.catalog.backends import IMPORTED
 
 MACHINE = ("cpu", "cores", "logical_cpus", "usable_cpus", "governor", "gpu", "gpus")
 SCORING = ("pandas", "pyarrow", "xarray", "arviz", "arviz-stats")
@@ -103,10 +102,10 @@ def _listed(found: set[str]) -> str:
 
 
 def concerning(changed: Mapping[str, str], needed: tuple[str, ...] | None) -> dict[str, str]:
-    """Those version changes that a backend importing `needed` can feel; all of them where that is not known."""
+    """Those version changes that a backend that needs these packages can feel; all of them where that is not known."""
     if needed is None:
         return dict(changed)
-    return {p: c for p, c in changed.items() if p in COMMON or IMPORTED.get(p, p.replace("-", "_")) in needed}
+    return {p: c for p, c in changed.items() if p in COMMON or p in needed}
 
 
 COMMON = ("python", "numpy", "scipy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -60,40 +60,50 @@ def cache_folder() -> Path:
 
 def scenario_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return _named(f for folder in scenario_folders() for f in folder.glob("*.toml"))
+    return _by_stem(scenario_folders())
 
 
 def suite_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return _named(f for folder in scenario_folders() for f in folder.glob("suites/*.toml"))
+    return _by_stem(folder / "suites" for folder in scenario_folders())
 
 
-def _named(files: Iterable[Path]) -> dict[str, Path]:
-    """{stem: file} of what may be a file; UsageError where two have the same name: neither hides the other."""
-    found: dict[str, Path] = {}
-    for file in sorted(files):
-        if file.is_dir():
-            continue
-        if file.stem in found:
-            raise UsageError(f"{file} and {found[file.stem]} have the same name; rename one")
-        found[file.stem] = file
-    return dict(sorted(found.items()))
-
-
-def backend_files() -> dict[str, Path]:
+def backend_files() -> Mapping[str, Path]:
     """{framework.method: Python file}: the files of a framework's folder that declare a `KIND`, or cannot be read.
 
-    UsageError where two have the same name, as `scenario_files`.
+    UsageError where two have the same name: neither hides the other. Each folder is looked through once per process;
+    `scanned.cache_clear()` has it done again.
     """
-    found: dict[str, Path] = {}
-    for file in sorted(f for folder in backend_folders() for f in folder.glob("*/*.py")):
-        name = f"{file.parent.name}.{file.stem}"
-        if file.name.startswith("_") or file.is_dir() or not _may_be_backend(file):
-            continue
-        if name in found:
-            raise UsageError(f"{file} and {found[name]} have the same name; rename one")
-        found[name] = file
-    return dict(sorted(found.items()))
+    return scanned(tuple(backend_folders()))
+
+
+@cache
+def scanned(folders: tuple[Path, ...]) -> Mapping[str, Path]:
+    """`backend_files` of these folders."""
+    frameworks = [framework for folder in folders for framework in folder.iterdir() if framework.name[0] != "_"]
+    files = [file for framework in frameworks for file in _files(framework, ".py") if file.name[0] != "_"]
+    return _unique((f"{file.parent.name}.{file.stem}", file) for file in files if _may_be_backend(file))
+
+
+def _by_stem(folders: Iterable[Path]) -> dict[str, Path]:
+    return _unique((file.stem, file) for folder in folders for file in _files(folder, ".toml"))
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    """What may be a file of that kind in a folder: everything but folders."""
+    if not folder.is_dir():
+        return []
+    return [file for file in folder.iterdir() if file.name.endswith(suffix) and not file.is_dir()]
+
+
+def _unique(named: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """{name: file} in the order of names; UsageError where two files have the same name."""
+    files: dict[str, Path] = {}
+    for name, file in sorted(named):
+        if name in files:
+            raise UsageError(f"{file} and {files[name]} have the same name; rename one")
+        files[name] = file
+    return files
 
 
 def _may_be_backend(file: Path) -> bool:

@@ -65,7 +65,7 @@ def _declared(info: BackendInfo) -> Iterator[Finding]:
         yield note(where, "it has no docstring: `bench list` says nothing of it")
     for option in info.options.values():
         if not option.help:
-            yield note(where, f"option {option.name} has no comment behind it: that is its help")
+            yield note(where, f"option {option.name} has no help; write option(default, help)")
     if (lines := _code_lines(source)) >= LINES:
         yield note(where, f"{lines} lines of code; most backends do with fewer than {LINES}")
     if not wrong:

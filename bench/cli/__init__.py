@@ -2,33 +2,94 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from bench.cli import (
-    ab,
-    calibrate,
-    catalog,
-    check,
-    compare,
-    doctor,
-    export,
-    gate,
-    history,
-    plot,
-    report,
-    results,
-    run,
-    signals,
-    verify,
-)
+from bench.cli import signals
 from bench.errors import StorageError, UsageError
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 
+VERBS: Mapping[str, str] = {
+    "run": "run.run",
+    "list": "catalog.list_",
+    "info": "catalog.info",
+    "verify": "verify.verify",
+    "score": "results.score",
+    "report": "report.report",
+    "plot": "plot.plot",
+    "compare": "compare.compare",
+    "ab": "ab.ab",
+    "gate": "gate.gate",
+    "calibrate": "calibrate.calibrate",
+    "doctor": "doctor.doctor",
+    "check": "check.check",
+    "history": "history.history",
+    "query": "results.query",
+    "export": "export.export",
+}
+"""Each verb with its module in this package and its function there."""
+
+
+class _AsTyped:
+    """Conversion of a value by calling `kind`; None where the user gave none."""
+
+    def __init__(self, kind: Callable[[Any], Any]) -> None:
+        self.kind = kind
+
+    def coerce(self, value: Any, **_: Any) -> Any:
+        return None if value is None else self.kind(value)
+
+
+class _Light:
+    """Texts, paths and flags are taken as typed: typer imports pydantic to convert them, 0.1 s of every start.
+
+    A version of typer that converts in another way does not look at the attribute that is set here.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The command's parameters, `--help` among them."""
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+            if kind in (str, Path, bool):
+                parameter.get_runtime_param = partial(_AsTyped, kind)
+        return parameters
+
+
+class Verb(_Light, TyperCommand):
+    """One verb."""
+
+
+class Verbs(_Light, TyperGroup):
+    """All verbs, each imported when it is named; all of them for the help page and to suggest from."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the help page."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, or None."""
+        for verb in [cmd_name] if cmd_name in VERBS else VERBS:
+            if verb not in self.commands:
+                module, _, function = VERBS[verb].partition(".")
+                one = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+                one.command(verb, cls=Verb)(getattr(importlib.import_module(f"bench.cli.{module}"), function))
+                self.commands[verb] = get_command(one)
+        return super().get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
     name="bench",
+    cls=Verbs,
     help="For this model and this data: which inference backend gives how good an answer, after how many seconds?",
     epilog="Start with `bench run` (a few minutes), then open the report it names. `bench VERB --help` has examples.",
     no_args_is_help=True,
@@ -37,22 +98,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("list")(catalog.list_)
-app.command("info")(catalog.info)
-app.command("verify")(verify.verify)
-app.command("score")(results.score)
-app.command("report")(report.report)
-app.command("plot")(plot.plot)
-app.command("compare")(compare.compare)
-app.command("ab")(ab.ab)
-app.command("gate")(gate.gate)
-app.command("calibrate")(calibrate.calibrate)
-app.command("doctor")(doctor.doctor)
-app.command("check")(check.check)
-app.command("history")(history.history)
-app.command("query")(results.query)
-app.command("export")(export.export)
+
+
+@app.callback()
+def bench() -> None:
+    """Nothing is to be set before the verb."""
 
 
 def main() -> None:
@@ -60,16 +110,13 @@ def main() -> None:
     signals.install()
     try:
         app()
-    except UsageError as error:
+    except (UsageError, StorageError) as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(USAGE)
-    except StorageError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(FAILED)
+        sys.exit(USAGE if isinstance(error, UsageError) else FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(OK)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stderr.close()
-            sys.exit(OK)
         from bench.store.durable import unwritable
 
         if not unwritable(error):

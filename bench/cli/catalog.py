@@ -148,7 +148,6 @@ def _metrics(_: Path) -> list[dict[str, Any]]:
 
 
 def _runs(results: Path) -> list[dict[str, Any]]:
-    from bench.errors import UsageError
     from bench.store.folder import every
 
     rows = []
@@ -202,7 +201,8 @@ def _scenario_info(name: str) -> str:
 
 
 def _backend_info(name: str) -> str:
-    from bench.catalog.backends import BUDGET_OPTIONS, backend
+    from bench.catalog.backends import backend
+    from bench.catalog.options import BUDGET_OPTIONS
 
     b = backend(name)
     options = [(o.name, str(o.default), o.allowed, o.help) for o in b.options.values()]

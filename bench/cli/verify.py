@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 if TYPE_CHECKING:
+    from bench.catalog.frameworks import Framework
     from bench.types import Scenario
-    from bench.verify.frameworks import Framework
     from bench.verify.outcome import Outcome, Pair
 
 WORDS = {"same": "same target", "wrong": "wrong target"}

@@ -21,7 +21,7 @@ COMPARED: frozenset[str] = frozenset({"worse", "better", "same", "inconclusive"}
 class Request:
     """What the user wants compared and what shall count.
 
-    `packages` {backend: import names it needs}; a backend that is not in it may feel any version change. `looks` is
+    `packages` {backend: packages it needs}; a backend that is not in it may feel any version change. `looks` is
     how often the same comparison is made at most while measuring goes on.
     """
 

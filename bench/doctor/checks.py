@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bench.catalog.backends import backend
-from bench.catalog.places import backend_files
+from bench.catalog import frameworks as catalog
 from bench.measure import host, noise
 from bench.measure.environment import THREAD_VARIABLES, default_threads
 
@@ -140,21 +139,8 @@ def gpu() -> Finding:
 
 def frameworks() -> Iterator[Finding]:
     """Which frameworks are installed, in which versions, and how to get the others."""
-    seen: set[str] = set()
-    for name in backend_files():
-        info = backend(name)
-        framework = name.partition(".")[0]
-        if framework in seen:
-            continue
-        seen.add(framework)
-        if info.missing:
-            yield Finding(framework, "note", f"{', '.join(info.missing)} not installed", info.install)
+    for name, framework in catalog.frameworks().items():
+        if framework.missing:
+            yield Finding(name, "note", f"{', '.join(framework.missing)} not installed", framework.install)
         else:
-            yield Finding(framework, "ok", ", ".join(_version(p) for p in info.packages))
-
-
-def _version(package: str) -> str:
-    import importlib.metadata
-
-    names = importlib.metadata.packages_distributions().get(package, [package])
-    return f"{names[0]} {importlib.metadata.version(names[0])}"
+            yield Finding(name, "ok", ", ".join(f"{p} {version}" for p, version in framework.versions.items()))

@@ -33,7 +33,7 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
     seconds = load(framework, place, track, methods)
     for method in methods:
         with contextlib.suppress(UsageError):  # a child will say so
-            backend(method)  # kept for the children: reading all there is takes as long as a small fit
+            _ = backend(method).digest  # kept for the children: reading all there is takes as long as a small fit
     gc.collect()  # and no freezing: a fresh interpreter's collector walks what was imported, too
     _say(answers, {"import": seconds})
     server, mapped, met = os.getpid(), mapped_files(), set[str]()

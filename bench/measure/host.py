@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -12,21 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PACKAGES = [
-    "numpy",
-    "scipy",
-    "torch",
-    "pyro-ppl",
-    "jax",
-    "jaxlib",
-    "numpyro",
-    "scikit-learn",
-    "arviz",
-    "arviz-stats",
-    "pandas",
-    "pyarrow",
-    "xarray",
-]
+from bench.catalog.frameworks import distributions, versions_of
+
+CORE = ("numpy", "scipy", "arviz", "arviz-stats", "pandas", "pyarrow", "xarray")
+"""What computes or scores whatever the framework."""
 
 
 def facts() -> dict[str, Any]:
@@ -51,13 +39,7 @@ def facts() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages that can change a result."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return versions_of(dict.fromkeys([*CORE, *distributions()]))
 
 
 @cache

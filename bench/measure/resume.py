@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.catalog.backends import IMPORTED, backend
+from bench.catalog.backends import backend
 from bench.catalog.scenarios import scenario
 from bench.cell import Cell
 from bench.errors import UsageError
@@ -133,7 +133,7 @@ def _versions(manifest: Mapping[str, Any], cells: Any) -> Iterator[str]:
     needed = {package for planned in cells for package in planned.backend.packages}
     was, now = dict(manifest.get("versions") or {}), host.versions()
     for package in sorted({*was, *now}):
-        relevant = package in {"numpy", "scipy"} or IMPORTED.get(package, package) in needed
+        relevant = package in {"numpy", "scipy"} or package in needed
         before, after = was.get(package, "absent"), now.get(package, "absent")
         if relevant and before != after:
             yield f"{package} was {before} and is {after}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import platform
 from collections.abc import Iterable
@@ -12,17 +11,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
 from bench.measure import host
 from bench.store.folder import write_json
 from bench.types import digest_of
-from bench.verify.frameworks import Framework
 from bench.verify.outcome import Outcome, Pair
 
 KEPT = ("same", "wrong", "unsupported")
 """Verdicts that follow from the content alone; what ended otherwise may have had another cause."""
-_DISTRIBUTION = {"pyro": "pyro-ppl", "sklearn": "scikit-learn"}
-"""What is not called as the package that it holds."""
 
 
 class Verdicts:
@@ -33,12 +30,12 @@ class Verdicts:
     def __init__(self, frameworks: Iterable[Framework]) -> None:
         self._folder = cache_folder() / "verified"
         self._harness = harness_digest()
-        self._frameworks = {framework.name: framework_digest(framework.folder) for framework in frameworks}
+        self._frameworks = {framework.name: _digest(sources(framework.folder)) for framework in frameworks}
 
     def file(self, pair: Pair, framework: Framework) -> Path:
         """Named by a hash of the framework's sources, the families', the scenario, this gate's, and all versions."""
         sources = (self._frameworks[framework.name], self._harness, pair.scenario.digest)
-        content = [pair.key, sources, versions(framework.one.packages)]
+        content = [pair.key, sources, versions()]
         return self._folder / f"{digest_of(content)[:32]}.json"
 
     def load(self, pair: Pair, framework: Framework) -> Outcome | None:
@@ -59,12 +56,6 @@ class Verdicts:
                 write_json(file, outcome.description())
 
 
-def framework_digest(folder: Path) -> str:
-    """Hash of every Python file of a framework's folder and of those that frameworks share."""
-    shared = (root() / "backends").glob("*.py")
-    return _digest([*folder.rglob("*.py"), *folder.parent.glob("*.py"), *shared])
-
-
 def harness_digest() -> str:
     """Hash of what makes the data and the expected values, and of the gate itself."""
     bench = root() / "bench"
@@ -77,12 +68,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 
 @cache
-def versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Versions of Python, of the machine's kind, and of every distribution that can change a density."""
-    known = host.versions()
-    own: dict[str, str] = {}
-    if unknown := [package for package in packages if _DISTRIBUTION.get(package, package) not in known]:
-        owners = importlib.metadata.packages_distributions()  # a tenth of a second
-        own = {name: importlib.metadata.version(name) for package in unknown for name in owners.get(package, ())}
-    found = {**known, **own, "python": platform.python_version(), "machine": platform.machine()}
-    return tuple(sorted(found.items()))
+def versions() -> tuple[tuple[str, str], ...]:
+    """Versions of Python, of the machine's kind, and of every package that can change a density."""
+    everything = {**host.versions(), "python": platform.python_version(), "machine": platform.machine()}
+    return tuple(sorted(everything.items()))

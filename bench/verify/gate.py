@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.catalog.frameworks import frameworks
 from bench.measure import child, guardian, interrupts
 from bench.measure.environment import default_threads
 from bench.measure.job import free_memory, how
@@ -22,7 +23,6 @@ from bench.plan import Plan
 from bench.store.folder import write_json
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
-from bench.verify.frameworks import frameworks
 from bench.verify.outcome import REFUSED, Key, Outcome, Pair, judged, unjudged
 from bench.verify.problems import SEED, Problem, Problems
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.catalog.backends import backend
+from bench.catalog.backends import backend, forget
 from bench.check import answers
 from bench.check import backend as of_backend
 from bench.check import run as of_run
@@ -198,8 +198,8 @@ FAULTS = {
           "    reference = family(data.family).reference(data)"), ("def build", "KEPT = {}\n\n\ndef build")],
         "a program that has fitted other data before gives other draws",
     ),
-    "biased": ([("bias: float = 0.0", "bias: float = 1.0")], "standard errors off the reference"),
-    "narrow": ([("spread: float = 1.0", "spread: float = 0.5")], "times that of the reference"),
+    "biased": ([("bias: float = option(0.0", "bias: float = option(1.0")], "standard errors off the reference"),
+    "narrow": ([("spread: float = option(1.0", "spread: float = option(0.5")], "times that of the reference"),
     "names": ([("        name: _changed", "        name + '_': _changed")], "instead of"),
     "shape": ([("*array.shape[1:]\n", "*array.shape[1:], 1\n")], "has shape"),
     "raises": ([("    budget, options = program", "    raise RuntimeError('planned')")], "RuntimeError: planned"),
@@ -216,22 +216,22 @@ def test_a_backend_s_fault_is_found_and_a_good_one_has_none(tmp_path, monkeypatc
     changes, words = FAULTS[fault]
     folder = backend_file(tmp_path, "one", changes)
     monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}:{folder.parent}")
-    backend.cache_clear()
+    forget()
     problems = problems_of(of_backend.findings(backend("mine.one"), {}, lambda text: None))
-    backend.cache_clear()
+    forget()
     assert bool(problems) == bool(words), problems
     assert any(words in f.what for f in problems) or not words, problems
 
 
 def test_what_is_merely_odd_is_a_note(bench, tmp_path, monkeypatch):
     folder = backend_file(tmp_path, "one", [
-        ("  # seconds of sleep in sampling", ""), ('"gradients": 1000, ', ""),
+        ('option(0.0, "seconds of sleep in sampling")', "0.0"), ('"gradients": 1000, ', ""),
         ("def draw", "\n".join(f"N{i} = {i}" for i in range(60)) + "\n\n\ndef draw"),
     ])  # fmt: skip
     monkeypatch.setenv("BENCH_BACKENDS", str(folder.parent))
     done = bench("check", "mine.one")
     assert done.code == 0, done.out
-    for words in ("option sleep has no comment", "stats have no `gradients`", "lines of code; most backends"):
+    for words in ("option sleep has no help", "stats have no `gradients`", "lines of code; most backends"):
         assert words in done.out
 
 

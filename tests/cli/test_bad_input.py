@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 
-from bench.catalog import backends, places
+from bench.catalog import backends, places, source
 from bench.catalog.backends import backend
 from bench.catalog.scenarios import load, scenario
 from bench.errors import MESSAGE_LIMIT, UsageError, shown, unknown
@@ -42,9 +42,9 @@ def mine(tmp_path, monkeypatch):
     (tmp_path / "own" / "backends" / "odd" / "__init__.py").write_text("PACKAGES = ()\n")
     monkeypatch.setenv("BENCH_SCENARIOS", str(tmp_path / "own" / "scenarios"))
     monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}{os.pathsep}{tmp_path / 'own' / 'backends'}")
-    backends.backend.cache_clear()
+    backends.forget()
     yield tmp_path / "own"
-    backends.backend.cache_clear()
+    backends.forget()
 
 
 def refusal(call, *args, **named) -> str:
@@ -161,7 +161,7 @@ def test_a_backend_that_is_no_file_is_named(mine):
     assert "unknown backend '../odd.x'" in refusal(backend, "../odd.x")
     (folder / "__init__.py").write_text("PACKAGES = 3\n")
     (folder / "fine.py").write_text("KIND = 'mcmc'\n")
-    backends.backend.cache_clear()
+    backends.forget()
     assert "__init__.py: not a readable backend: PACKAGES = 3" in refusal(backend, "odd.fine")
 
 
@@ -181,10 +181,10 @@ def test_lists_show_what_is_broken_beside_what_is_not(bench, mine):
 
 
 def test_constants_said_twice_are_the_same():
-    """bench.catalog.backends may not import numpy, and bench.types does."""
-    assert backends.KINDS == KINDS
-    assert get_args(Device) == backends.DEVICES
-    assert get_args(DType) == backends.DTYPES
+    """bench.catalog.source may not import numpy, and bench.types does."""
+    assert source.KINDS == KINDS
+    assert get_args(Device) == source.DEVICES
+    assert get_args(DType) == source.DTYPES
 
 
 DIGITS = ",".join(f"k{i}=[0,1,2,3,4,5,6,7,8,9]" for i in range(9))

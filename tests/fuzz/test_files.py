@@ -109,11 +109,11 @@ def test_a_broken_backend_file_is_read_or_refused_and_never_run(raw):
     try:
         written(b"PACKAGES = ()\n", "backends/odd/__init__.py")
         written(raw + f"\nopen({str(ran)!r}, 'w')\n".encode(), "backends/odd/one.py")
-        backends.backend.cache_clear()
+        backends.forget()
         made = outcome(backends.backend, "odd.one") if "odd.one" in places.backend_files() else None
     finally:
         del os.environ["BENCH_BACKENDS"]
-        backends.backend.cache_clear()
+        backends.forget()
     assert not ran.exists()
     if isinstance(made, UsageError):
         assert "one.py" in str(made)

@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.catalog import backends
+from bench.catalog import frameworks as catalog
 from bench.catalog.scenarios import scenario
 from bench.errors import UsageError
 from bench.measure import servers
@@ -99,7 +101,7 @@ def test_whatever_could_change_a_density_is_verified_again(
     monkeypatch.setenv("BENCH_SCENARIOS", str(tmp_path))
     text = (ROOT / "scenarios" / f"{NAME}.toml").read_text()
     (tmp_path / "own.toml").write_text(text)
-    frameworks.backend.cache_clear()
+    backends.forget()
     try:
         assert gate.verify(pairs("own"), quiet)[0].verdict == "same"
         if change == "models":
@@ -108,12 +110,12 @@ def test_whatever_could_change_a_density_is_verified_again(
         elif change == "helper":
             (mine / "crooked" / "helper.py").write_text("SCALE = 2\n")
         elif change == "versions":
-            monkeypatch.setattr(cache, "versions", lambda packages: (("numpy", "99"),))
+            monkeypatch.setattr(cache, "versions", lambda: (("numpy", "99"),))
         else:
             (tmp_path / "own.toml").write_text(text.replace("noise = 1.0", "noise = 2.0"))
         (outcome,) = gate.verify(pairs("own"), quiet)
     finally:
-        frameworks.backend.cache_clear()
+        backends.forget()
     assert len(children) == 2
     assert outcome.verdict == ("wrong" if change == "models" else "same")
 
@@ -218,7 +220,7 @@ def test_frameworks_are_chosen_by_backend_framework_and_glob(fakes) -> None:
         names("numpyro.nuts") == ["numpyro"] and names("torch.*") == ["torch"] and names("*pyro") == ["numpyro", "pyro"]
     )
     assert set(names()) >= {"crooked", "exact", "fake", "numpy", "numpyro", "pyro", "sklearn", "torch"}
-    known = frameworks.frameworks()
+    known = catalog.frameworks()
     assert [n for n, f in known.items() if f.has_density] == ["crooked", "numpyro", "pyro", "torch"]
     with pytest.raises(UsageError, match="did you mean torch"):
         names("torhc")

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data import family
-from bench.types import Fit
+from bench.types import Fit, option
 
 KIND = "mcmc"
 
 
 @dataclass(frozen=True)
 class Options:
-    sleep: float = 0.0  # seconds of sleep in sampling
-    bias: float = 0.0  # posterior sds added to every draw
-    spread: float = 1.0  # factor on the distance of every draw from the posterior mean
-    recompile: bool = False  # pretends to compile 0.05 s inside every sampling
+    sleep: float = option(0.0, "seconds of sleep in sampling")
+    bias: float = option(0.0, "posterior sds added to every draw")
+    spread: float = option(1.0, "factor on the distance of every draw from the posterior mean")
+    recompile: bool = option(False, "pretends to compile 0.05 s inside every sampling")
 
 
 def build(data, budget, options, place):

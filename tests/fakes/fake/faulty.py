@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.types import Diverged, Fit, Unavailable, Unsupported
+from bench.types import Diverged, Fit, Unavailable, Unsupported, option
 
 KIND = "mcmc"
 
@@ -23,7 +23,7 @@ class Options:
         "diverged", "unsupported", "unavailable", "second_rep", "flood", "ignore_sigterm", "fork", "daemon",
         "daemon_stays", "daemon_memory", "gil", "gigabytes", "device_memory", "speechless", "surrogate", "stop_server",
         "odd_stats", "exit_74",
-    ] = "none"  # fmt: skip # what goes wrong
+    ] = option("none", "what goes wrong")  # fmt: skip
 
 
 CALLS = [0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data import family
-from bench.types import Fit
+from bench.types import Fit, option
 
 KIND = "mcmc"
 CALLS = [0]
@@ -15,11 +15,11 @@ CALLS = [0]
 
 @dataclass(frozen=True)
 class Options:
-    cpu: float = 0.0  # CPU seconds of sampling
-    behind: float = 0.0  # seconds that a stand-in for a device works on after sampling has returned
-    memory: int = 0  # MiB held until the answer is there
-    drift: float = 0.0  # seconds by which each fit of a child sleeps longer than the one before
-    foreign: float = 0.0  # seconds for which another process burns a CPU
+    cpu: float = option(0.0, "CPU seconds of sampling")
+    behind: float = option(0.0, "seconds that a stand-in for a device works on after sampling has returned")
+    memory: int = option(0, "MiB held until the answer is there")
+    drift: float = option(0.0, "seconds by which each fit of a child sleeps longer than the one before")
+    foreign: float = option(0.0, "seconds for which another process burns a CPU")
 
 
 def build(data, budget, options, place):

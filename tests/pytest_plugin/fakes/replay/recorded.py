@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data import family
-from bench.types import Fit
+from bench.types import Fit, option
 
 KIND = "mcmc"
 BETWEEN, WITHIN, BASE = 0.14, 0.08, 0.25
@@ -22,7 +22,7 @@ CALLS = [0]
 
 @dataclass(frozen=True)
 class Options:
-    chatty: bool = False  # prints a line per fit
+    chatty: bool = option(False, "prints a line per fit")
 
 
 def planted():

@@ -1,0 +1,153 @@
+"""A framework is one folder: its packages, how they are installed, its own dtype, and the families it has models of."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from bench.catalog import source
+from bench.catalog.places import backend_files, root, scanned
+from bench.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Framework:
+    """What the `__init__.py` and the `models.py` of a folder declare; each of them may be missing.
+
+    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`.
+    """
+
+    folder: Path
+    packages: Mapping[str, str]
+    extra: str
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Packages it needs that are not installed."""
+        return tuple(package for package in self.packages if not _installed(package))
+
+    @property
+    def unavailable(self) -> str:
+        """What is not installed, with the command that installs it; empty when nothing is missing."""
+        return f"{', '.join(self.missing)} is not installed; {self.install}" if self.missing else ""
+
+    @property
+    def install(self) -> str:
+        """The command that installs what it needs."""
+        return f"pip install 'posterior-bench[{self.extra}]'" if self.extra else "pip install posterior-bench"
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families that its table `MODELS` has; empty where there is no such table."""
+        return _families(self.folder)
+
+    @property
+    def has_density(self) -> bool:
+        """Whether its `models.py` defines `log_density`: then its backends fit what that says."""
+        models = self.folder / "models.py"
+        return models.is_file() and any(line.startswith("def log_density(") for line in models.read_text().splitlines())
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """{name under which a package is installed: its version} of those that are."""
+        return versions_of(self.packages.values())
+
+
+@cache
+def framework(folder: Path) -> Framework:
+    """The framework of a folder; UsageError where its `__init__.py` declares what is not allowed."""
+    file = folder / "__init__.py"
+    constants = source.read(file).constants if file.exists() else {}
+    packages = constants.get("PACKAGES", ())
+    return Framework(
+        folder=folder,
+        packages=dict(packages) if isinstance(packages, dict) else {name: name for name in packages},
+        extra=constants.get("EXTRA", ""),
+        dtype=constants.get("DTYPE", "float64"),
+    )
+
+
+def frameworks() -> dict[str, Framework]:
+    """Every framework that has a backend, by name."""
+    return {name.partition(".")[0]: framework(file.parent) for name, file in backend_files().items()}
+
+
+def distributions() -> list[str]:
+    """Names under which the packages of all frameworks are installed; those of one that is broken are left out."""
+    names: list[str] = []
+    for folder in dict.fromkeys(file.parent for file in backend_files().values()):
+        with contextlib.suppress(UsageError):
+            names += framework(folder).packages.values()
+    return list(dict.fromkeys(names))
+
+
+def versions_of(distributions: Iterable[str]) -> dict[str, str]:
+    """{distribution: version} of those that are installed."""
+    import importlib.metadata  # here: `bench list` does without
+
+    versions = {}
+    for name in distributions:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def sources(folder: Path) -> list[Path]:
+    """The Python files that backends of a folder share with others: of the folder, beside it, and in `_shared`."""
+    shared = (parent / "_shared" for parent in (folder.parent, root() / "backends"))
+    files = {*folder.rglob("*.py"), *folder.parent.glob("*.py"), *(file for at in shared for file in at.glob("*.py"))}
+    return sorted(file for file in files if not file.is_dir())
+
+
+@cache
+def shared_digest(folder: Path) -> str:
+    """Hash of the sources behind the backends of a folder that are no backends themselves."""
+    methods = set(backend_files().values())
+    return sha256(b"".join(contents(file) for file in sources(folder) if file not in methods))
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hex."""
+    import hashlib  # here: `bench list` does without
+
+    return hashlib.sha256(content).hexdigest()
+
+
+def contents(file: Path) -> bytes:
+    """The bytes of a source; UsageError where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: not readable, and part of its framework: {error.strerror}") from None
+
+
+@cache
+def _families(folder: Path) -> tuple[str, ...]:
+    file = folder / "models.py"
+    return source.read(file).models if file.exists() else ()
+
+
+@cache
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # of a name with dots the outer package is missing, or is no package
+        return False
+
+
+def forget() -> None:
+    """Read all folders again, after files there have changed."""
+    for read in (scanned, framework, shared_digest, _families, _installed):
+        read.cache_clear()
