@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.style import DASHES, SHAPES
-from bench.present.palette import COLOURS, INK
+from bench.present.palette import COLOURS
 from bench.words import format as fmt
 
 MOST = 60
@@ -75,28 +75,26 @@ def _chart(
         y = spec.linear_axis("y", metric, (min(levels) - more, max(levels) + more))
     layers, ends, looks = [], {}, {}
     for k, machine in enumerate(machines):
-        colour, shape, dash = COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)], DASHES[k % len(DASHES)]
-        name = machine or "this machine"
-        looks[name] = (colour, shape, dash)
-        mine = [(i, p) for i, p in shown if str(p.get("machine") or "") == machine]
-        rows = [{"x": i, "y": p["value"]} for i, p in mine]
+        name, own = machine or "this machine", [(i, p) for i, p in shown if str(p.get("machine") or "") == machine]
+        colour, shape, dash = looks[name] = (
+            COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)], DASHES[k % len(DASHES)],
+        )  # fmt: skip
+        rows = [{"x": i, "y": p["value"]} for i, p in own]
         around = [
             {"x": i, "y": max(p["low"], y["scale"]["domain"][0]), "y2": p["high"]}
-            for i, p in mine
+            for i, p in own
             if _finite(p.get("low")) and _finite(p.get("high"))
         ]
         if around:
-            layers.append(
-                spec.layer(around, {"type": "rule", "color": colour, "strokeWidth": 1}, x=x, y=y, y2={"field": "y2"})
-            )
+            bar = {"type": "rule", "color": colour, "strokeWidth": 1}
+            layers.append(spec.layer(around, bar, x=x, y=y, y2={"field": "y2"}))
         layers.append(spec.layer(rows, {"type": "line", "color": colour, "strokeDash": dash, "opacity": 0.7}, x=x, y=y))
         mark = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": colour, "shape": shape}
         layers.append(spec.layer(rows, mark, x=x, y=y))
         ends[name] = (float(rows[-1]["x"]), float(rows[-1]["y"]))
     layers += _steps(steps, shown, x, y)
-    layers += labels.labelled(ends, looks, x, y, height=spec.HEIGHT)
     note = f"{better} is better" if better in ("lower", "higher") else ""
-    return spec.chart(layers, width=420, height=spec.HEIGHT, note=note)
+    return labels.chart(layers, ends, looks, x, y, width=420, note=note)
 
 
 def _dates(shown: Sequence[tuple[int, Mapping[str, Any]]]) -> spec.Json:
@@ -123,21 +121,17 @@ def _steps(
         return []
     low, high = y["scale"]["domain"]
     log = y["scale"].get("type") == "log"
-    rows = []
+    middle = (shown[0][0] + shown[-1][0]) / 2
+    left: list[spec.Json] = []
+    right: list[spec.Json] = []
     for k, step in enumerate(sorted(steps, key=lambda s: s["index"])):
         share = 0.97 - 0.07 * (k % 3)
         at = low * (high / low) ** share if log else low + share * (high - low)
         ratio = step["after"] / step["before"] if step["before"] else math.nan
         text = fmt.times(ratio) if log and math.isfinite(ratio) and ratio > 0 else fmt.significant(step["after"], 2)
-        right = step["index"] > (shown[0][0] + shown[-1][0]) / 2
-        rows.append({"x": step["index"] - 0.5, "y": at, "text": text, "right": right})
-    layers = [spec.layer(rows, {"type": "rule", "color": INK, "strokeDash": [5, 4]}, x=x)]
-    for right in (False, True):
-        mine = [{k: v for k, v in row.items() if k != "right"} for row in rows if row["right"] is right]
-        mark = {
-            "type": "text", "align": "right" if right else "left", "dx": -4 if right else 4, "color": INK,
-            "fontSize": spec.SMALL, "baseline": "middle",
-        }  # fmt: skip
-        if mine:
-            layers.append(spec.layer(mine, mark, x=x, y=y, text={"field": "text"}))
+        (right if step["index"] > middle else left).append({"x": step["index"] - 0.5, "y": at, "text": text})
+    layers = [spec.layer([*left, *right], {"type": "rule", **spec.DASHED}, x=x)]
+    for rows, align, dx in ((left, "left", 4), (right, "right", -4)):
+        if rows:
+            layers.append(spec.words(rows, x, y, align=align, dx=dx, fontSize=spec.SMALL))
     return layers

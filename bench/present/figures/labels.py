@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean
 
 from bench.present.figures import spec
-from bench.present.figures.style import PLAIN, Styles, hook
-from bench.present.palette import INK, MUTED
+from bench.present.figures.style import Styles, look
+from bench.present.palette import MUTED
 
 LINE = 16
 """Pixels from one label to the next."""
@@ -35,39 +35,31 @@ def spread(ends: Mapping[str, float], domain: spec.Domain, height: int, *, log: 
     return {name: back(low + span * (h + i * gap)) for i, (name, h) in enumerate(zip(order, free, strict=True))}
 
 
-def tall(labels: int) -> int:
-    """Pixels of height that so many labels at the edge need, the usual height at least."""
-    return max(spec.HEIGHT, LINE * (labels + 1))
-
-
-def labelled(
-    ends: Mapping[str, tuple[float, float]], style: Styles, x: spec.Json, y: spec.Json, *, height: int,
-    texts: Mapping[str, str] | None = None, bare: Collection[str] = (),
-) -> list[spec.Json]:  # fmt: skip
-    """Names at the right edge behind their marks, each with a thin line to where its curve ends.
+def chart(
+    layers: Sequence[spec.Json], ends: Mapping[str, tuple[float, float]], style: Styles, x: spec.Json, y: spec.Json, *,
+    texts: Mapping[str, str] | None = None, bare: Collection[str] = (), note: str = "", width: int = spec.WIDTH,
+) -> spec.Json:  # fmt: skip
+    """A chart of layers and of names at the right edge, each with its mark and a thin line to where its curve ends.
 
     `ends` {name: (x, y)} in the axes' units, of equal y the better first; `bare` names are no backends.
     """
+    texts = texts or {}
     edge, domain = x["scale"]["domain"][1], tuple(y["scale"]["domain"])
     log = y["scale"].get("type") == "log"
-    places = spread({name: end[1] for name, end in ends.items()}, domain, height, log=log)
+    places = spread({name: end[1] for name, end in ends.items()}, domain, spec.HEIGHT, log=log)
     rows = []
     for name, end in ends.items():
-        colour, shape, _ = style.get(name, PLAIN)
         rows.append(
-            {"x": end[0], "y": end[1], "edge": edge, "place": places[name], "colour": colour, "shape": shape,
-             "text": (texts or {}).get(name, spec.short(name)), "hook": "" if name in bare else hook(style, name)}
+            {**look(style, name).row, "x": end[0], "y": end[1], "edge": edge, "place": places[name],
+             "text": texts.get(name, spec.short(name)), **({"hook": ""} if name in bare else {})}
         )  # fmt: skip
-    at = {"x": {**x, "field": "edge"}, "y": {**y, "field": "place"}, "description": spec.HOOK}
+    at = {"x": {**x, "field": "edge"}, "y": {**y, "field": "place"}}
     leaders = spec.layer(
         rows, {"type": "rule", "color": MUTED, "strokeWidth": 0.6},
         x={**x, "field": "x"}, x2={"field": "edge"}, y={**y, "field": "y"}, y2={"field": "place"},
         description=spec.HOOK,
     )  # fmt: skip
-    symbols = spec.layer(
-        [row for name, row in zip(ends, rows, strict=True) if name not in bare],
-        {"type": "point", "filled": True, "size": 55, "opacity": 1, "xOffset": 9},
-        **at, color=spec.drawn("colour"), shape=spec.drawn("shape"),
-    )  # fmt: skip
-    text = {"type": "text", "align": "left", "baseline": "middle", "dx": 18, "color": INK, "fontSize": spec.TEXT}
-    return [leaders, symbols, spec.layer(rows, text, **at, text={"field": "text"})]
+    backends = [row for name, row in zip(ends, rows, strict=True) if name not in bare]
+    symbols = spec.symbols(backends, at["x"], at["y"], size=55, xOffset=9)
+    names = spec.words(rows, at["x"], at["y"], align="left", dx=18)
+    return spec.chart([*layers, leaders, symbols, names], width=width, note=note)

@@ -6,11 +6,21 @@ from collections.abc import Sequence
 
 from bench.analysis.sections import Row
 from bench.present.figures import spec
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.style import Look, Styles, look
 from bench.present.palette import MUTED
 
+Interval = tuple[float, float]
 
-def bars(rows: Sequence[dict[str, float | str]], x: spec.Json, y: spec.Json) -> spec.Json:
+
+def bar_rows(look: Look, at: tuple[float, float], x: Interval | None, y: Interval | None) -> list[spec.Json]:
+    """Rows for `bars`: one across and one upright through a point, where there is an interval that way."""
+    ends = [(x[0], x[1], at[1], at[1])] if x else []
+    ends += [(at[0], at[0], y[0], y[1])] if y else []
+    same = {"colour": look.colour, "hook": look.hook}
+    return [{**same, "x": x1, "x2": x2, "y": y1, "y2": y2} for x1, x2, y1, y2 in ends]
+
+
+def bars(rows: Sequence[spec.Json], x: spec.Json, y: spec.Json) -> spec.Json:
     """Straight lines from (x, y) to (x2, y2), each with its `colour` and `hook`."""
     return spec.layer(
         rows, {"type": "rule", "strokeWidth": 1.2, "clip": True}, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"},
@@ -22,12 +32,9 @@ def marks(points: Sequence[tuple[Row, float, float]], style: Styles, x: spec.Jso
     """Each backend's mark: filled where it met the target or is ranked by nothing, crossed out elsewhere."""
     rows = []
     for row, at_x, at_y in points:
-        colour, shape, _ = style.get(row.label, PLAIN)
-        solid = row.state == "met"
-        rows.append(
-            {"x": at_x, "y": at_y, "colour": colour, "shape": shape, "hook": hook(style, row.label),
-             "fill": colour if solid else "transparent"}
-        )  # fmt: skip
+        its = look(style, row.label)
+        fill = its.colour if row.state == "met" else "transparent"
+        rows.append({**its.row, "x": at_x, "y": at_y, "fill": fill})
     crossed = [r for r, (row, *_) in zip(rows, points, strict=True) if row.state not in ("met", "reference", "point")]
     channels = {"x": x, "y": y, "description": spec.HOOK, "stroke": spec.drawn("colour")}
     mark = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.6}

@@ -9,7 +9,7 @@ from bench.analysis.sections import Row, Section
 from bench.present.figures import spec
 from bench.present.figures.answers import Edges, Part, parts
 from bench.present.figures.figure import Figure
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.style import Styles, hook, look
 from bench.present.palette import GRID, INK, MUTED
 from bench.words import format as fmt
 
@@ -19,7 +19,7 @@ ROWS = 40
 ROW = 15
 CLIP = 8.0
 """Reference sds from the reference mean beyond which only an arrow is drawn."""
-Marks = list[dict[str, float | str]]
+Marks = list[spec.Json]
 
 
 def parameter_forest(section: Section, style: Styles) -> Figure | None:
@@ -28,11 +28,11 @@ def parameter_forest(section: Section, style: Styles) -> Figure | None:
     rep = _rep(rows)
     if rep is None:
         return None
-    found = sorted(parts(rows, rep), key=lambda part: (-part.error, part.name))
-    names = [row.label for row in rows if any(row.label in part.backends for part in found)]
+    scalars = sorted(parts(rows, rep), key=lambda part: (-part.error, part.name))
+    names = [row.label for row in rows if any(row.label in part.backends for part in scalars)]
     drawn = names[: spec.MOST]
-    shown = found[: max(1, min(MOST, ROWS // (len(drawn) + 1)))]
-    left = spec.left_out(len(found) - len(shown), "parameter", "with smaller errors are not drawn")
+    shown = scalars[: max(1, min(MOST, ROWS // (len(drawn) + 1)))]
+    left = spec.left_out(len(scalars) - len(shown), "parameter", "with smaller errors are not drawn")
     left += spec.left_out(len(names) - len(drawn), "backend", "are not drawn")
     edges = "" if all(p.exact for p in shown) else " Where quantiles are not stored, bars are mean ± 0.67 and 1.64 sd."
     return Figure(
@@ -65,8 +65,7 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
     height = round(ROW * block * len(shown))
     edge = _edge(shown)
     x = spec.linear_axis("x", "reference sd from the reference mean", (-edge, edge))
-    scale = {"domain": [block * len(shown) - 0.3, -0.8], "nice": False, "zero": False}
-    y: spec.Json = {"field": "y", "type": "quantitative", "title": None, "axis": None, "scale": scale}
+    y = spec.rows_axis(-0.8, block * len(shown) - 0.3)
     intervals: Marks = []
     centres: Marks = []
     arrows: Marks = []
@@ -86,7 +85,6 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
         for k, name in enumerate(names):
             if name in part.backends:
                 _place(name, part.backends[name], top + k + 1, edge, style, intervals, centres, arrows)
-    same = {"description": spec.HOOK}
     layers = [
         spec.layer([{"x": 0.0}], {"type": "rule", "color": GRID, "strokeWidth": 1.5}, x=x),
         spec.layer(rules, {"type": "rule", "color": GRID}, y=y),
@@ -95,26 +93,16 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
             x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"},
         ),
         spec.layer(
-            intervals, {"type": "rule"}, x=x, x2={"field": "x2"}, y=y, color=spec.drawn("colour"), **same,
-            size={**spec.drawn("width"), "type": "quantitative"},
+            intervals, {"type": "rule"}, x=x, x2={"field": "x2"}, y=y, color=spec.drawn("colour"),
+            description=spec.HOOK, size={**spec.drawn("width"), "type": "quantitative"},
         ),
         spec.layer(ticks, {"type": "rule", "color": MUTED, "strokeWidth": 1.3}, x=x, y=y, y2={"field": "y2"}),
-        spec.layer(
-            centres, {"type": "point", "filled": True, "size": 34, "opacity": 1}, x=x, y=y,
-            color=spec.drawn("colour"), shape=spec.drawn("shape"), **same,
-        ),
-        spec.layer(
-            arrows, {"type": "text", "fontSize": spec.SMALL, "color": INK, "baseline": "middle"}, x=x, y=y,
-            text={"field": "text"}, **same,
-        ),
-        spec.layer(
-            texts,
-            {"type": "text", "align": "right", "baseline": "middle", "dx": -8, "fontSize": spec.TEXT, "color": INK},
-            x=x, y=y, text={"field": "text"},
-        ),
-        _names(names, edge, x, y, style),
+        spec.symbols(centres, x, y, size=34),
+        spec.words(arrows, x, y, fontSize=spec.SMALL),
+        spec.words(texts, x, y, align="right", dx=-8),
+        spec.words(_names(names, edge, style), x, y, align="left", dx=8, fontSize=spec.SMALL),
     ]  # fmt: skip
-    return spec.chart([made for made in layers if made["data"]["values"]], width=380, height=height)
+    return spec.chart([layer for layer in layers if layer["data"]["values"]], width=380, height=height)
 
 
 def _place(
@@ -123,15 +111,15 @@ def _place(
 ) -> None:  # fmt: skip
     """One backend's interval, or an arrow where it lies beyond the edge."""
     centre, edges = stated
-    colour, shape, _ = style.get(name, PLAIN)
-    same: dict[str, float | str] = {"y": y, "colour": colour, "hook": hook(style, name)}
+    its = look(style, name)
+    same = {"y": y, "colour": its.colour, "hook": its.hook}
     if abs(centre) > edge:
         far = fmt.significant(centre, 2)
         arrows.append(
             {**same, "x": math.copysign(edge * 0.84, centre), "text": f"{far} ▸" if centre > 0 else f"◂ {far}"}
         )
         return
-    centres.append({**same, "x": centre, "shape": shape})
+    centres.append({**same, "x": centre, "shape": its.shape})
     if edges is not None:
         for low, high, width in ((edges[0], edges[3], 1.2), (edges[1], edges[2], 3.5)):
             if high > -edge and low < edge:
@@ -145,9 +133,9 @@ def _edge(shown: Sequence[Part]) -> float:
     return min(CLIP, max(2.0, 1.08 * max(reach)))
 
 
-def _names(names: Sequence[str], edge: float, x: spec.Json, y: spec.Json, style: Styles) -> spec.Json:
+def _names(names: Sequence[str], edge: float, style: Styles) -> Marks:
     """Beside the first parameter's rows; the order is the same in every block."""
-    rows = [{"x": edge, "y": 0.0, "text": "reference, tick: truth", "hook": ""}]
-    rows += [{"x": edge, "y": k + 1.0, "text": spec.short(n), "hook": hook(style, n)} for k, n in enumerate(names)]
-    mark = {"type": "text", "align": "left", "baseline": "middle", "dx": 8, "fontSize": spec.SMALL, "color": INK}
-    return spec.layer(rows, mark, x=x, y=y, text={"field": "text"}, description=spec.HOOK)
+    rows: Marks = [{"x": edge, "y": 0.0, "text": "reference, tick: truth", "hook": ""}]
+    return rows + [
+        {"x": edge, "y": k + 1.0, "text": spec.short(n), "hook": hook(style, n)} for k, n in enumerate(names)
+    ]

@@ -14,10 +14,10 @@ from bench.analysis.sections import Row, Section
 from bench.present.figures import labels, spec
 from bench.present.figures.errors import BETTER
 from bench.present.figures.figure import Figure
-from bench.present.figures.marks import bars, marks
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.marks import Interval, bar_rows, bars, marks
+from bench.present.figures.style import Styles, look
 from bench.present.figures.ways import FLOOR
-from bench.present.palette import INK, MUTED
+from bench.present.palette import MUTED
 from bench.stats.intervals import paired
 
 JUDGED = ("met", "off target", "point")
@@ -34,20 +34,20 @@ class Place(NamedTuple):
 
     cost: float
     error: float
-    cost_interval: tuple[float, float] | None
-    error_interval: tuple[float, float] | None
+    cost_interval: Interval | None
+    error_interval: Interval | None
 
 
 def pareto_figure(section: Section, style: Styles, *, cost: str) -> Figure | None:
     """b²_max against `seconds`, `memory` or `device` memory; None for fewer than two backends."""
     kind, column, title, unit = COSTS[cost]
     rows = [row for row in section.rows if row.kind != "exact"]
-    found = {row.label: (row, at) for row in rows if (at := place(row, column, unit)) is not None}
-    shown = dict(list(found.items())[: spec.MOST])
+    placed = [(row, at) for row in rows if (at := place(row, column, unit)) is not None]
+    shown = placed[: spec.MOST]
     if len(shown) < 2:
         return None
-    best = front({name: (at.cost, at.error) for name, (row, at) in shown.items() if row.state in JUDGED})
-    left = spec.left_out(len(found) - len(shown), "backend", "of the table are not drawn")
+    best = front({row.label: (at.cost, at.error) for row, at in shown if row.state in JUDGED})
+    left = spec.left_out(len(placed) - len(shown), "backend", "of the table are not drawn")
     return Figure(
         kind=kind,
         title=f"Final error b²_max against {title} on {section.title}",
@@ -57,7 +57,7 @@ def pareto_figure(section: Section, style: Styles, *, cost: str) -> Figure | Non
             f"well or missed the target {TARGET}; what failed a diagnostic is not on the front. Point estimates keep "
             f"an error because they state no spread.{left}"
         ),
-        spec=_chart(list(shown.values()), best, style, title),
+        spec=_chart(shown, best, style, title),
         table="the results table",
         of=section.title,
     )
@@ -79,7 +79,7 @@ def place(row: Row, column: str, unit: float) -> Place | None:
     )
 
 
-def over_rounds(values: pd.Series[float], rounds: pd.Series[int], *, trim: bool) -> tuple[float, float] | None:
+def over_rounds(values: pd.Series[float], rounds: pd.Series[int], *, trim: bool) -> Interval | None:
     """95 % interval of the log over rounds, of each its median; None below MIN_ROUNDS."""
     logs = np.log(values.groupby(rounds.reindex(values.index)).median().to_numpy(float))
     if len(logs) < MIN_ROUNDS:
@@ -105,33 +105,18 @@ def _chart(shown: Sequence[tuple[Row, Place]], best: list[str], style: Styles, t
     x = spec.log_axis("x", title, spec.padded(v for p in places for v in (p.cost, *(p.cost_interval or ()))))
     y_domain = spec.padded([TARGET, *(v for p in places for v in (p.error, *(p.error_interval or ())))])
     y = spec.log_axis("y", "b²_max", y_domain)
-    height = labels.tall(len(shown) + 1)
     edge = x["scale"]["domain"][1]
-    layers = [spec.layer([{"y": TARGET}], {"type": "rule", "color": INK, "strokeDash": [5, 4]}, y=y)]
-    by_name = {row.label: at for row, at in shown}
+    layers = [spec.level(TARGET, y)]
+    points = {row.label: (at.cost, at.error) for row, at in shown}
     if best:
-        corner = [{"x": by_name[n].cost, "y": by_name[n].error} for n in best]
-        steps = [*corner, {"x": edge, "y": corner[-1]["y"]}]
-        line = {"type": "line", "interpolate": "step-after", "color": MUTED, "strokeWidth": 1.5, "opacity": 0.7}
-        rows = [{**step, "i": i} for i, step in enumerate(steps)]
-        layers.append(spec.layer(rows, line, x=x, y=y, order={"field": "i", "type": "quantitative"}))
-    crossed = [bar for row, at in shown for bar in _bars(row, at, style)]
-    if crossed:
-        layers.append(bars(crossed, x, y))
+        corners = [*(points[name] for name in best), (edge, points[best[-1]][1])]
+        layers.append(spec.path(corners, x, y, **spec.STEP, color=MUTED, strokeWidth=1.5, opacity=0.7))
+    spans = [
+        bar for row, at in shown
+        for bar in bar_rows(look(style, row.label), (at.cost, at.error), at.cost_interval, at.error_interval)
+    ]  # fmt: skip
+    layers += [bars(spans, x, y)] if spans else []
     layers += marks([(row, at.cost, at.error) for row, at in shown], style, x, y)
-    ends = {row.label: (at.cost, at.error) for row, at in shown} | {"target": (edge, TARGET)}
     texts = {"target": f"target {TARGET}"} | {name: f"{spec.short(name)} (front)" for name in best}
-    layers += labels.labelled(ends, style, x, y, height=height, texts=texts, bare=("target",))
-    return spec.chart(layers, height=height, note=BETTER)
-
-
-def _bars(row: Row, at: Place, style: Styles) -> list[dict[str, float | str]]:
-    same: dict[str, float | str] = {"colour": style.get(row.label, PLAIN)[0], "hook": hook(style, row.label)}
-    found: list[dict[str, float | str]] = []
-    if at.cost_interval:
-        low, high = at.cost_interval
-        found.append({**same, "x": low, "x2": high, "y": at.error, "y2": at.error})
-    if at.error_interval:
-        low, high = at.error_interval
-        found.append({**same, "x": at.cost, "x2": at.cost, "y": low, "y2": high})
-    return found
+    ends = points | {"target": (edge, TARGET)}
+    return labels.chart(layers, ends, style, x, y, texts=texts, bare=("target",), note=BETTER)

@@ -6,7 +6,7 @@ from bench.analysis.contender import MARGIN
 from bench.analysis.sections import Section
 from bench.present.figures import spec
 from bench.present.figures.figure import Figure
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.style import Styles, look
 from bench.present.palette import GRID, INK, MUTED
 from bench.words import format as fmt
 
@@ -60,32 +60,23 @@ def _chart(section: Section, shown: list[str], style: Styles) -> spec.Json:
         rows.append(_row(i, name, (r.value, max(r.low, least), min(r.high, most)), text, edges, style))
     beyond = [{**row, "x": row["low"], "shape": "triangle-left"} for row in rows[1:] if row["low"] == least]
     beyond += [{**row, "x": row["high"], "shape": "triangle-right"} for row in rows[1:] if row["high"] == most]
-    scale = {"domain": [ROW * len(rows), 0.0], "nice": False, "zero": False}
-    y: spec.Json = {"field": "y", "type": "quantitative", "axis": None, "scale": scale}
-    same: spec.Json = {"y": y, "description": spec.HOOK}
-    colour = {"color": spec.drawn("colour")}
-    words: spec.Json = {"type": "text", "baseline": "middle", "color": INK, "fontSize": spec.TEXT}
-    above: spec.Json = {"y": {**y, "field": "top"}, "description": spec.HOOK}
-    dot = {"type": "point", "opacity": 1, "filled": True}
+    y = spec.rows_axis(0.0, ROW * len(rows))
+    above, span = {**y, "field": "top"}, {"x": {**x, "field": "low"}, "x2": {"field": "high"}}
     strips = [{"low": 1 / MARGIN, "high": MARGIN, "x": 1.0, "y": ROW * i + BAR - HALF, "y2": ROW * i + BAR + HALF}
               for i in range(len(rows))]  # fmt: skip
     tall = {"y": y, "y2": {"field": "y2"}}
+    whisker = {"type": "rule", "strokeWidth": 2.5}
     layers = [
-        spec.layer(strips, {"type": "rect", "color": GRID}, x={**x, "field": "low"}, x2={"field": "high"}, **tall),
+        spec.layer(strips, {"type": "rect", "color": GRID}, **span, **tall),
         spec.layer(strips, {"type": "rule", "color": INK}, x=x, **tall),
-        spec.layer(
-            rows[1:], {"type": "rule", "strokeWidth": 2.5}, x={**x, "field": "low"}, x2={"field": "high"}, **same,
-            **colour,
-        ),
-        spec.layer(rows, {**dot, "size": 80}, x=x, **same, **colour, shape=spec.drawn("shape")),
-        spec.layer(rows, {**words, "align": "left", "dx": 4}, x={**x, "field": "left"}, text={"field": "row"}, **above),
-        spec.layer(
-            rows, {**words, "align": "right", "dx": -4, "fontWeight": "bold"}, x={**x, "field": "right"},
-            text={"field": "text"}, **above,
-        ),
-    ]  # fmt: skip
+        spec.layer(rows[1:], whisker, **span, y=y, color=spec.drawn("colour"), description=spec.HOOK),
+        spec.symbols(rows, x, y, size=80),
+        spec.words(rows, {**x, "field": "left"}, above, field="row", align="left", dx=4),
+        spec.words(rows, {**x, "field": "right"}, above, align="right", dx=-4, fontWeight="bold"),
+    ]
     if beyond:
-        layers.append(spec.layer(beyond, {**dot, "size": 50, "color": MUTED}, x=x, **same, shape=spec.drawn("shape")))
+        arrow = {"type": "point", "filled": True, "opacity": 1, "size": 50, "color": MUTED}
+        layers.append(spec.layer(beyond, arrow, x=x, y=y, shape=spec.drawn("shape"), description=spec.HOOK))
     return spec.chart(layers, width=WIDTH, height=ROW * len(rows))
 
 
@@ -93,9 +84,8 @@ def _row(
     i: int, name: str, at: tuple[float, float, float], text: str, edges: spec.Domain, style: Styles
 ) -> dict[str, float | str]:
     """What is drawn of the i-th row: `at` its ratio and interval."""
-    colour, shape, _ = style.get(name, PLAIN)
     value, low, high = at
     return {
-        "row": spec.short(name), "x": value, "low": low, "high": high, "text": text, "colour": colour, "shape": shape,
-        "hook": hook(style, name), "y": ROW * i + BAR, "top": ROW * i + TITLE, "left": edges[0], "right": edges[1],
+        **look(style, name).row, "row": spec.short(name), "x": value, "low": low, "high": high, "text": text,
+        "y": ROW * i + BAR, "top": ROW * i + TITLE, "left": edges[0], "right": edges[1],
     }  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.analysis.sections import Section
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.style import Styles, look
 from bench.present.figures.sweeps import Sweep, seconds, sweeps
 from bench.present.palette import INK, MUTED
 from bench.stats.slopes import Crossing, Points, Slope, crossing, slope
@@ -93,52 +94,33 @@ def _chart(
     x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *(lines[n].at(s) for n in found for s in sizes)])
     x = spec.log_axis("x", sweep.key, x_domain)
     y = spec.log_axis("y", "warm seconds", y_domain)
-    height = labels.tall(len(found) + 1)
-    layers, dots, ends, texts = [], [], {}, {}
+    layers, dots, marks, ends = [], [], [], {}
     for low, high in (where.interval for *_, where in crossings if where.interval):
         edges = {"x": max(low, x_domain[0]), "x2": min(high, x_domain[1])}
         layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x, x2={"field": "x2"}))
-    marks = []
     for name, points in found.items():
-        colour, shape, dash = style.get(name, PLAIN)
-        mine = sorted({size for size, _ in points})
-        rows = [{"x": s, "y": lines[name].at(s)} for s in (mine[0], mine[-1])]
-        mark = {
-            "type": "line",
-            "color": colour,
-            "strokeDash": dash,
-            "strokeWidth": 1.6,
-            "description": hook(style, name),
-        }
-        layers.append(spec.layer(rows, mark, x=x, y=y))
-        same = {"colour": colour, "shape": shape, "hook": hook(style, name)}
-        if len(points) > len(mine):
-            dots += [{**same, "x": s, "y": t} for s, t in points]
-        medians = {s: sorted(t for size, t in points if size == s) for s in mine}
-        marks += [{**same, "x": s, "y": _median(ts)} for s, ts in medians.items()]
-        ends[name] = (mine[-1], _median(medians[mine[-1]]))
-        texts[name] = f"{spec.short(name)}: {_exponent(lines[name])}"
-    channels = {"x": x, "y": y, "color": spec.drawn("colour"), "description": spec.HOOK}
+        its = look(style, name)
+        medians = {s: statistics.median(t for size, t in points if size == s) for s in sorted({s for s, _ in points})}
+        first, *_, last = medians
+        rows = [{"x": s, "y": lines[name].at(s)} for s in (first, last)]
+        layers.append(spec.layer(rows, {"type": "line", **its.line(1.6)}, x=x, y=y))
+        if len(points) > len(medians):
+            dots += [{**its.row, "x": s, "y": t} for s, t in points]
+        marks += [{**its.row, "x": s, "y": t} for s, t in medians.items()]
+        ends[name] = (last, medians[last])
     if len(dots) <= 100:
-        layers.append(spec.layer(dots, {"type": "point", "filled": True, "size": 9, "opacity": 0.8}, **channels))
-    layers.append(
-        spec.layer(marks, {"type": "point", "filled": True, "size": 60, "opacity": 1}, **channels,
-                   shape=spec.drawn("shape"))
-    )  # fmt: skip
+        mark = {"type": "point", "filled": True, "size": 9, "opacity": 0.8}
+        layers.append(spec.layer(dots, mark, x=x, y=y, color=spec.drawn("colour"), description=spec.HOOK))
+    layers.append(spec.symbols(marks, x, y, size=60))
     for one, _, where in crossings:
         at = [{"x": where.size, "y": lines[one].at(where.size)}]
         ring = {"type": "point", "size": 220, "color": INK, "strokeWidth": 1.4, "opacity": 1}
         layers.append(spec.layer(at, ring, x=x, y=y))
-    layers += labels.labelled(ends, style, x, y, height=height, texts=texts)
-    return spec.chart(layers, height=height, note="lower is better")
+    texts = {name: f"{spec.short(name)}: {_exponent(lines[name])}" for name in found}
+    return labels.chart(layers, ends, style, x, y, texts=texts, note="lower is better")
 
 
 def _exponent(line: Slope) -> str:
     if line.high == float("inf"):
         return f"p = {line.slope:.2f}"
     return f"p = {line.slope:.2f} ({line.low:.2f} to {line.high:.2f})"
-
-
-def _median(values: Sequence[float]) -> float:
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.analysis.sections import Row, Section
-from bench.present.figures import labels, spec
+from bench.present.figures import spec
 from bench.present.figures.figure import Figure
-from bench.present.figures.style import PLAIN, Styles, hook
+from bench.present.figures.steps import Steps, ecdf, steps_chart
+from bench.present.figures.style import Styles
 from bench.types import Array
 from bench.words import format as fmt
 
@@ -44,11 +45,11 @@ def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = ""
     """Share of (scenario, rep, target) solved against seconds, one line per backend; None where nothing was asked."""
     judged = [s for s in sections if _reference(s)]
     warm = any(len(row.tables.warm) for s in judged for row in s.rows)
-    found = solved(judged, warm=warm)
-    shown = dict(sorted(found.items(), key=lambda item: (-item[1].share, item[1].times[-1:], item[0]))[: spec.MOST])
+    backends = solved(judged, warm=warm)
+    shown = dict(sorted(backends.items(), key=lambda item: (-item[1].share, item[1].times[-1:], item[0]))[: spec.MOST])
     if not any(one.times for one in shown.values()):
         return None
-    left = spec.left_out(len(found) - len(shown), "backend", "that solved less are not drawn")
+    left = spec.left_out(len(backends) - len(shown), "backend", "that solved less are not drawn")
     without = spec.left_out(len(sections) - len(judged), "scenario", "without a trusted reference are left out")
     on = f" on the {track} track" if track else ""
     return Figure(
@@ -69,12 +70,12 @@ def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = ""
 
 def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
     """{label: what it solved}, in the order of the sections."""
-    found: dict[str, Solved] = {}
+    backends: dict[str, Solved] = {}
     for section in sections:
         for row in section.rows:
             if row.kind in ("exact", "point") or row.state in NOT_ASKED:
                 continue
-            one = found.setdefault(row.label, Solved())
+            one = backends.setdefault(row.label, Solved())
             fits = row.tables.fits[row.tables.fits["cold"].astype(bool) != warm]
             fits = fits[~fits["status"].isin(NOT_ASKED)]
             one.asked += len(TARGETS) * len(fits)
@@ -82,7 +83,7 @@ def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
             times, ends = _row(row, {int(rep) for rep in fits["rep"]}, "seconds" if warm else "seconds_cold")
             one.times = sorted([*one.times, *times])
             one.ends += ends
-    return {name: one for name, one in found.items() if one.asked}
+    return {name: one for name, one in backends.items() if one.asked}
 
 
 def _row(row: Row, reps: set[int], column: str) -> tuple[list[float], list[float]]:
@@ -105,12 +106,6 @@ def settled(seconds: Array, error: Array, target: float) -> float:
     return float(seconds[first]) if first < len(seconds) else math.inf
 
 
-def ecdf(times: Sequence[float], asked: int) -> list[tuple[float, float]]:
-    """Corners (seconds, share solved by then) of the step function."""
-    at, counts = np.unique(np.asarray(times, dtype=float), return_counts=True)
-    return list(zip(at.tolist(), (np.cumsum(counts) / asked).tolist(), strict=True))
-
-
 def _reference(section: Section) -> bool:
     """Whether errors are known there."""
     rows = [row for row in section.rows if row.kind not in ("exact", "point")]
@@ -118,36 +113,14 @@ def _reference(section: Section) -> bool:
 
 
 def _chart(shown: dict[str, Solved], style: Styles, scenarios: int, *, warm: bool) -> spec.Json:
-    everything = [t for one in shown.values() for t in (*one.times, *one.ends) if t > 0]
-    x_domain = spec.padded(everything)
-    height = labels.tall(len(shown) + 1)
-    x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds", x_domain)
-    y = spec.linear_axis("y", "solved", spec.SHARES, percent=True)
-    layers, ends, texts, stops, marks = [], {}, {}, [], []
+    domain = spec.padded(t for one in shown.values() for t in (*one.times, *one.ends) if t > 0)
+    steps = {}
     for name, one in shown.items():
-        colour, shape, dash = style.get(name, PLAIN)
-        end = max(one.ends, default=x_domain[0])
-        corners = [(x_domain[0], 0.0), *ecdf([max(t, x_domain[0]) for t in one.times], one.asked)]
-        corners.append((max(end, corners[-1][0]), one.share))
-        same = {"colour": colour, "shape": shape, "hook": hook(style, name)}
-        marks += [{**same, "x": a, "y": b} for a, b in corners[1:-1][:: max(1, len(corners) // 4)]]
-        rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(_kept(corners))]
-        mark = {
-            "type": "line", "interpolate": "step-after", "color": colour, "strokeDash": dash, "strokeWidth": 2,
-            "description": hook(style, name),
-        }  # fmt: skip
-        layers.append(spec.layer(rows, mark, x=x, y=y, order={"field": "i", "type": "quantitative"}))
-        ends[name] = (corners[-1][0], one.share)
-        stops.append({**same, "x": corners[-1][0], "y": one.share})
+        corners = [(domain[0], 0.0), *ecdf([max(t, domain[0]) for t in one.times], one.asked)]
+        corners.append((max([corners[-1][0], *one.ends]), one.share))
+        kept = spec.thinned(np.array([x for x, _ in corners]))
         part = "" if one.scenarios == scenarios else f", {one.scenarios} of {scenarios} apply"
-        texts[name] = f"{spec.short(name)}: {fmt.share(one.share)} of {one.asked}{part}"
-    layers.append(spec.symbols(marks, x, y))
-    cross = {"type": "point", "shape": spec.CROSS, "size": 90, "strokeWidth": 2, "opacity": 1}
-    layers.append(spec.layer(stops, cross, x=x, y=y, color=spec.drawn("colour"), description=spec.HOOK))
-    layers += labels.labelled(ends, style, x, y, height=height, texts=texts)
-    return spec.chart(layers, height=height, note="upper left is better")
-
-
-def _kept(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    at = spec.thinned(np.array([x for x, _ in corners]))
-    return [corners[int(i)] for i in at]
+        text = f"{spec.short(name)}: {fmt.share(one.share)} of {one.asked}{part}"
+        steps[name] = Steps([corners[int(i)] for i in kept], corners[1:-1][:: max(1, len(corners) // 4)], text)
+    x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds", domain)
+    return steps_chart(steps, style, x, title="solved", stopped=True)

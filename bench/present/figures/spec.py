@@ -24,6 +24,8 @@ SHARES = (-0.02, 1.02)
 """Domain of an axis of shares: lines at 0 and 1 stand clear of the frame."""
 CROSS = "M-.6,-.6L.6,.6M.6,-.6L-.6,.6"
 """× as a path in the unit that symbols are scaled by."""
+STEP: dict[str, Any] = {"interpolate": "step-after"}
+DASHED: dict[str, Any] = {"color": INK, "strokeDash": [5, 4]}
 Domain = tuple[float, float]
 Json = dict[str, Any]
 
@@ -68,6 +70,31 @@ def layer(rows: Iterable[Mapping[str, Any]], mark: Json, **encoding: Any) -> Jso
 
 def _plain(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else None if value is None else float(value)
+
+
+def path(corners: Iterable[tuple[float, float | None]], x: Json, y: Json, **mark: Any) -> Json:
+    """A line through corners (x, y) in their order, broken where y is None."""
+    rows = [{"x": a, "y": b, "i": i} for i, (a, b) in enumerate(corners)]
+    return layer(rows, {"type": "line", **mark}, x=x, y=y, order={"field": "i", "type": "quantitative"})
+
+
+def level(value: float, y: Json) -> Json:
+    """A dashed line across the whole chart."""
+    return layer([{"y": value}], {"type": "rule", **DASHED}, y=y)
+
+
+def words(rows: Iterable[Mapping[str, Any]], x: Json, y: Json, *, field: str = "text", **look: Any) -> Json:
+    """Texts at their places; `look` is the mark's alignment, distance and so on; rows may have a `hook`."""
+    rows = list(rows)
+    mark = {"type": "text", "baseline": "middle", "fontSize": TEXT, "color": INK, **look}
+    hooked = {"description": HOOK} if rows and "hook" in rows[0] else {}
+    return layer(rows, mark, x=x, y=y, text={"field": field}, **hooked)
+
+
+def rows_axis(first: float, last: float) -> Json:
+    """An axis `y` of rows from top to bottom, without labels: names stand beside their rows."""
+    scale = {"domain": [last, first], "nice": False, "zero": False}
+    return {"field": "y", "type": "quantitative", "title": None, "axis": None, "scale": scale}
 
 
 def log_axis(field: str, title: str, domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
@@ -119,9 +146,9 @@ def short(label: str) -> str:
     return label if len(label) <= LONGEST else f"{label[: LONGEST - 2]} …"
 
 
-def symbols(rows: Iterable[Mapping[str, Any]], x: Json, y: Json) -> Json:
+def symbols(rows: Iterable[Mapping[str, Any]], x: Json, y: Json, **look: Any) -> Json:
     """Filled marks, each with its `colour`, `shape` and `hook`, by which lines are told apart without colour."""
-    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1}
+    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1, **look}
     return layer(rows, mark, x=x, y=y, color=drawn("colour"), shape=drawn("shape"), description=HOOK)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from bench.analysis.sections import Section
 from bench.present.palette import COLOURS, MUTED
@@ -11,6 +12,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4], [10, 2])
 
 Style = tuple[str, str, list[int]]
+"""Colour, marker shape and dash."""
 Styles = Mapping[str, Style]
 
 PLAIN: Style = (MUTED, "circle", [1, 0])
@@ -22,13 +24,36 @@ def styles(sections: Iterable[Section]) -> dict[str, Style]:
     labels = list(dict.fromkeys(r.label for s in sections for r in s.rows if r.kind != "exact" and r.reps))
     frameworks = list(dict.fromkeys(name.split(".")[0] for name in labels))
     variant = {f: [name for name in labels if name.split(".")[0] == f] for f in frameworks}
-    found = {}
+    looks = {}
     for i, name in enumerate(labels):
         family = name.split(".")[0]
         which = i if len(labels) <= len(COLOURS) else frameworks.index(family)
         mark = i if len(labels) <= len(SHAPES) else variant[family].index(name)
-        found[name] = (COLOURS[which % len(COLOURS)], SHAPES[mark % len(SHAPES)], DASHES[mark % len(DASHES)])
-    return found
+        looks[name] = (COLOURS[which % len(COLOURS)], SHAPES[mark % len(SHAPES)], DASHES[mark % len(DASHES)])
+    return looks
+
+
+class Look(NamedTuple):
+    """How one backend is drawn; `hook` is the class that every element of it carries."""
+
+    colour: str
+    shape: str
+    dash: list[int]
+    hook: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What the rows of its marks hold."""
+        return {"colour": self.colour, "shape": self.shape, "hook": self.hook}
+
+    def line(self, width: float) -> dict[str, Any]:
+        """What the mark of its line is."""
+        return {"color": self.colour, "strokeDash": self.dash, "strokeWidth": width, "description": self.hook}
+
+
+def look(style: Styles, name: str) -> Look:
+    """The look of a backend; plain where no style was made for it."""
+    return Look(*style.get(name, PLAIN), hook(style, name))
 
 
 def hook(style: Styles, name: str) -> str:
