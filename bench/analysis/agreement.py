@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import chdtri, gammaincinv
 
 from bench.analysis.columnar import sums
 from bench.analysis.tables import CellTables
-from bench.words import format as fmt
 
 ALPHA = 1e-4
 """Probability that a healthy cell is flagged, both sides together. Simulation puts it between 0.3 and 5 times that for
 2 to 15 reps of up to 20 parameters: the Monte-Carlo errors in z are estimates themselves."""
 
 
-def disagreement(cell: CellTables) -> str:
-    """A sentence where Σz² lies outside its bounds; empty where it does not, or there is no z to judge by.
+class Agreement(NamedTuple):
+    """Σz² of so many z, and the bounds that it lies in where the answer is the reference's."""
+
+    total: float
+    number: float
+    low: float
+    high: float
+
+
+def agreement(cell: CellTables) -> Agreement | None:
+    """Σz² of a cell with its bounds; None where there is no z to judge by.
 
     Agreement makes z ~ N(0, R) within a rep, so the cumulants of Σz² are P, 2 tr R² and 8 tr R³, summed over reps.
     The lower bound is that of the scaled χ² with the same mean and variance, the upper that of the shifted one with
@@ -27,19 +36,15 @@ def disagreement(cell: CellTables) -> str:
     effective = [dict(zip(*cell.scores(name)[::2], strict=True)) for name in ("z_effective", "z_effective_tail")]
     reps = np.array([rep for rep in np.unique(z.rep) if all(rep in known for known in effective)])
     if not len(reps):
-        return ""
+        return None
     kept = np.isin(z.rep, reps)
     square, size = sums(z.rep[kept], z.value[kept] ** 2), sums(z.rep[kept], np.ones(int(kept.sum())))
     first, tail = (np.array([known[rep] for rep in reps]) for known in effective)
-    total, number = float(square.sum()), float(size.sum())
+    number = float(size.sum())
     second = size**2 / first
     third = float((second**1.5 / tail**0.5).sum())
     low, high = bounds(number, float(second.sum()) * _common(cell, len(reps)), third)
-    if low <= total <= high:
-        return ""
-    what = "answer off" if total > high else "Monte-Carlo errors too large"
-    expected = f"{fmt.significant(low, 2)}–{fmt.significant(high, 2)}"
-    return f"{what}: Σz² {fmt.significant(total)}, expected {expected} ({number:.0f} correlated z in all)"
+    return Agreement(float(square.sum()), number, low, high)
 
 
 def bounds(first: float, second: float, third: float) -> tuple[float, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,36 +21,47 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{c: frame[c].astype(object).where(frame[c].notna(), None) for c in texts})
 
 
+T = TypeVar("T")
+
+
+def _once(read: Callable[[Table, str], T]) -> Callable[[Table, str], T]:
+    """Each column of a table is read once."""
+
+    @wraps(read)
+    def reading(table: Table, column: str) -> T:
+        key = read.__name__, column
+        if key not in table.known:
+            table.known[key] = read(table, column)
+        return cast("T", table.known[key])
+
+    return reading
+
+
 class Table:
     """A frame with its columns as arrays, made when first asked for."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
-        self._floats: dict[str, Array] = {}
-        self._texts: dict[str, npt.NDArray[np.object_]] = {}
-        self._codes: dict[str, tuple[Places, list[str]]] = {}
-        self._flags: dict[str, npt.NDArray[np.bool_]] = {}
+        self.known: dict[tuple[str, str], Any] = {}
 
+    @_once
     def floats(self, column: str) -> Array:
         """The column as numbers; NaN for what is none, and where there is no such column."""
-        if column not in self._floats:
-            found = self.frame[column] if column in self.frame else pd.Series(np.nan, index=self.frame.index)
-            numbers = pd.to_numeric(found, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-            self._floats[column] = numbers
-        return self._floats[column]
+        values = self.frame[column] if column in self.frame else pd.Series(np.nan, index=self.frame.index)
+        return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
+    @_once
     def texts(self, column: str) -> npt.NDArray[np.object_]:
-        """The column as text; empty for what is missing."""
-        if column not in self._texts:
-            text = self.frame[column].astype(object)
-            self._texts[column] = text.where(text.notna(), "").map(str).to_numpy(dtype=object)
-        return self._texts[column]
+        """The column as text; empty for what is missing, and where there is no such column."""
+        if column not in self.frame:
+            return np.full(len(self.frame), "", dtype=object)
+        text = self.frame[column].astype(object)
+        return text.where(text.notna(), "").map(str).to_numpy(dtype=object)
 
+    @_once
     def flags(self, column: str) -> npt.NDArray[np.bool_]:
         """The column as truth values."""
-        if column not in self._flags:
-            self._flags[column] = np.asarray(self.frame[column].astype(bool), dtype=np.bool_)
-        return self._flags[column]
+        return np.asarray(self.frame[column].astype(bool), dtype=np.bool_)
 
     def codes(self, column: str) -> Places:
         """A number per row, the same for the same text; numbers are in the order of the texts."""
@@ -59,11 +71,10 @@ class Table:
         """The texts that those numbers stand for."""
         return self._factorised(column)[1]
 
+    @_once
     def _factorised(self, column: str) -> tuple[Places, list[str]]:
-        if column not in self._codes:
-            codes, found = pd.factorize(self.texts(column), sort=True)
-            self._codes[column] = codes.astype(np.intp), [str(name) for name in found]
-        return self._codes[column]
+        codes, names = pd.factorize(self.texts(column), sort=True)
+        return codes.astype(np.intp), [str(name) for name in names]
 
 
 class Rows:
@@ -74,9 +85,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.places)
-
-    def __contains__(self, column: str) -> bool:
-        return column in self.table.frame
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -99,13 +107,9 @@ class Rows:
         """As `Table.codes`."""
         return self.table.codes(column)[self.places]
 
-    def first(self, column: str) -> Any:
-        """The first row's value; None where there is no such column."""
-        return self.table.texts(column)[self.places[0]] if column in self else None
-
 
 class Scores(NamedTuple):
-    """Rows of one metric of one cell: equal numbers in `part` are equal parts."""
+    """Rows of one metric of one cell that have a value: equal numbers in `part` are equal parts."""
 
     rep: Array
     part: Places
@@ -128,33 +132,25 @@ def runs_of(table: Table, *columns: str) -> dict[tuple[str, ...], Places]:
 
 def medians(keys: Array, values: Array) -> dict[float, float]:
     """{key: median of its values}, keys in order; what is NaN in either is left out."""
-    there = ~(np.isnan(keys) | np.isnan(values))
-    keys, values = keys[there], values[there]
+    known = ~(np.isnan(keys) | np.isnan(values))
+    keys, values = keys[known], values[known]
     return {float(key): float(np.median(values[keys == key])) for key in np.unique(keys)}
 
 
 def largest(keys: npt.NDArray[Any], values: Array) -> Array:
-    """The largest value of each key, NaN left out."""
-    keys, values = _there(keys, values)
-    found, place = np.unique(keys, return_inverse=True)
-    most = np.full(len(found), -np.inf)
+    """The largest value of each key."""
+    unique, place = np.unique(keys, return_inverse=True)
+    most = np.full(len(unique), -np.inf)
     np.maximum.at(most, place, values)
     return most
 
 
 def sums(keys: npt.NDArray[Any], values: Array) -> Array:
-    """The sum of the values of each key, NaN left out."""
-    keys, values = _there(keys, values)
+    """The sum of the values of each key."""
     return np.bincount(np.unique(keys, return_inverse=True)[1], weights=values).astype(np.float64)
 
 
 def means(keys: npt.NDArray[Any], values: Array) -> Array:
-    """The mean of the values of each key, NaN left out."""
-    keys, values = _there(keys, values)
+    """The mean of the values of each key."""
     place = np.unique(keys, return_inverse=True)[1]
     return np.asarray(np.bincount(place, weights=values) / np.bincount(place), dtype=np.float64)
-
-
-def _there(keys: npt.NDArray[Any], values: Array) -> tuple[npt.NDArray[Any], Array]:
-    there = ~np.isnan(values)
-    return keys[there], values[there]

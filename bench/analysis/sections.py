@@ -4,31 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import median
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis.contender import OUTCOMES, Contender, Verdict
-from bench.analysis.gates import state_of
-from bench.analysis.tables import CellTables, RunTables, label, parts, split
+from bench.analysis.diagnostics import Diagnostic, accuracy, diagnostics, shown_error
+from bench.analysis.disturbance import disturbance
+from bench.analysis.labels import base_name, label, options_of
+from bench.analysis.states import state_of
+from bench.analysis.tables import CellTables, RunTables, split
 from bench.analysis.verdict import verdict
-from bench.measure.noise import DISTURBED
+from bench.stats.ratios import Ratio
 
 GROUPS = ("posterior", "point", "reference")
+QUIET = ("met", "reference", "point")
+"""States that are no failure."""
+STATES = (*QUIET, *(state for state in OUTCOMES if state not in QUIET))
+"""In the order in which rows stand."""
 VARYING = ("budget", "device", "dtype", "threads", "chains")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One backend on one scenario; None where a number does not exist. Seconds are medians."""
+    """One backend on one scenario; None where a number does not exist. Seconds are medians.
+
+    `label` is `backend[options]` with what tells it from its namesakes (`variant`) and, of combined runs, its `run`.
+    """
 
     cell: str
     label: str
+    backend: str
+    options: Mapping[str, Any]
+    variant: Mapping[str, str]
+    run: str
     kind: str
     state: str
     reason: str
+    diagnostics: tuple[Diagnostic, ...]
     cold: float | None
     warm: float | None
     compile: float | None
@@ -49,17 +63,22 @@ class Row:
         fits = self.tables.fits
         if "log_tail" not in fits or self.tables.finished == len(fits):
             return None
-        said = fits[(fits["status"] != "ok") & (fits["log_tail"].fillna("") != "")]
-        if said.empty:
+        logged = fits[(fits["status"] != "ok") & (fits["log_tail"].fillna("") != "")]
+        if logged.empty:
             return None
-        first = said.sort_values("rep").iloc[0]
+        first = logged.sort_values("rep").iloc[0]
         home, cell = (first[c] if c in fits else default for c, default in (("home", ""), ("planned", first["cell"])))
         return f"{home}fits/{cell}-{int(first['rep'])}/log.txt", str(first["log_tail"])
 
     @property
-    def run(self) -> str:
-        """The run it was made in, where several are combined; else empty."""
-        return str(self.tables.first("origin") or "")
+    def shown_error(self) -> str:
+        """b²_max in two digits, or the reference's own error where that is larger."""
+        return shown_error(self.tables)
+
+    @property
+    def framework(self) -> str:
+        """The first part of the backend's name."""
+        return self.backend.split(".")[0]
 
     @property
     def group(self) -> str:
@@ -85,11 +104,32 @@ class Section:
         """Rows of one group, in order."""
         return [row for row in self.rows if row.group == name]
 
+    def leads(self, row: Row) -> bool:
+        """Whether a row is the fastest of those that met the target."""
+        return row.label == self.verdict.leader
+
+    def in_best_group(self, row: Row) -> bool:
+        """Whether a row leads, or is not shown to be slower than the one that does."""
+        return row.label in self.verdict.best_group
+
+    def ratio(self, row: Row) -> Ratio | None:
+        """Its ratio to the leader; None of the leader itself and of a row that was not compared."""
+        return self.verdict.ratios.get(row.label)
+
+    def seconds(self, row: Row) -> float | None:
+        """Median warm seconds by which backends were compared here: to the target, or of the whole fit."""
+        return row.warm if self.finish else row.time_to_target
+
     @property
     def priors(self) -> str:
         """`weights ~ normal(0, 10), …`, or as given."""
         priors = self.about.get("priors") or ""
         return ", ".join(f"{k} ~ {v}" for k, v in priors.items()) if isinstance(priors, Mapping) else str(priors)
+
+    @property
+    def family(self) -> str:
+        """The family of its model, or its own name where that is not recorded."""
+        return str(self.about.get("family") or base_name(self.scenario))
 
     @property
     def notes(self) -> list[tuple[str, str]]:
@@ -102,58 +142,35 @@ class Section:
         return bool(self.about.get("fixed_data", False))
 
 
-@lru_cache(maxsize=1)  # three formats of one run show the same sections
+@dataclass(frozen=True, eq=False)
+class Report:
+    """A run as all formats show it: its tables, and its sections, made once."""
+
+    tables: RunTables
+    sections: tuple[Section, ...]
+
+    @property
+    def rows(self) -> list[tuple[Section, Row]]:
+        """Every row with its section."""
+        return [(section, row) for section in self.sections for row in section.rows]
+
+
+def report(tables: RunTables) -> Report:
+    """What the formats take."""
+    return Report(tables, tuple(sections(tables)))
+
+
 def sections(tables: RunTables) -> list[Section]:
     """Every (scenario, track) of the run, in the order of its plan."""
     cells = split(tables)
     tracks = tables.fits["track"].nunique()
     keys = ["scenario", "track", *(["apart"] if "apart" in tables.fits else [])]
-    made = []
-    for found, mine in tables.fits.groupby(keys, sort=False, dropna=False):
-        scenario, track, apart = (*map(str, found), "")[:3]
+    result = []
+    for values, fits in tables.fits.groupby(keys, sort=False, dropna=False):
+        scenario, track, apart = (*map(str, values), "")[:3]
         title = " ".join(filter(None, [scenario, f"({track} track)" if tracks > 1 else "", apart]))
-        made.append(_section(tables, title, apart, mine, cells))
-    return made
-
-
-def disturbance(tables: RunTables, fits: pd.DataFrame) -> str:
-    """Why the seconds of these fits cannot be trusted: other work on the machine; empty if they can.
-
-    Told from the CPU time that others had during each fit, where the machine offers it; else from the load average, in
-    which a fit's own threads count, so that only what exceeds all CPUs by half of one is other work. A fifth of the
-    fits may be hit before the medians are doubted.
-    """
-    return "; ".join(
-        f"{said} in {name}" if name else said
-        for name, run, mine in parts(tables.run, fits)
-        if (said := _disturbed(run, mine))
-    )
-
-
-def _disturbed(run: Mapping[str, Any], fits: pd.DataFrame) -> str:
-    if "disturbance" in fits and not (share := fits["disturbance"].dropna()).empty:
-        hit = share[share > DISTURBED]
-        if len(hit) <= 0.2 * len(share):
-            return ""
-        return f"others had up to {100 * hit.max():.0f} % of the CPUs' time during {len(hit)} of {len(share)} fits"
-    cores = cores_of(run)
-    load = pd.to_numeric(fits["load_average"], errors="coerce").dropna()
-    if cores is None or load.empty:
-        return ""
-    hit = load[load > cores + 0.5]
-    if len(hit) <= 0.2 * len(load):
-        return ""
-    return f"load average up to {hit.max():.1f} on {cores} CPUs during {len(hit)} of {len(load)} fits"
-
-
-def cores_of(run: Mapping[str, Any]) -> int | None:
-    """Number of CPUs the load average is about, from the host facts."""
-    host = run.get("host")
-    for facts in (host if isinstance(host, Mapping) else {}, run):
-        for key in ("logical_cpus", "cores"):
-            if isinstance(facts.get(key), (int, float)):
-                return int(facts[key])
-    return None
+        result.append(_section(tables, title, apart, fits, cells))
+    return result
 
 
 def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
@@ -161,13 +178,10 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
     same = first.groupby(["backend", "options"], dropna=False)
     varying = [c for c in VARYING if c in first and same[c].nunique().max() > 1]
     several = "origin" in first and first["origin"].nunique() > 1
-    named = first[["cell", "backend", "options", *varying, *(["origin"] if several else [])]].to_dict("records")
-    mine = {str(r["cell"]): _name(r, varying) for r in named}
-    states = {cell: state_of(cells[cell], str(cells[cell].first("kind"))) for cell in mine}
-    met = [cells[cell] for cell in mine if states[cell][0] == "met"]
-    finish = not (met and all(c.has_time_to_accuracy for c in met))
-    rows = [_row(cell, name, *states[cell], cells[cell]) for cell, name in mine.items()]
+    rows = [_row(fit, varying, cells[str(fit["cell"])], several=several) for fit in first.to_dict("records")]
     rows.sort(key=_order)
+    met = [row for row in rows if row.state == "met"]
+    finish = not (met and all(row.tables.has_time_to_accuracy for row in met))
     scenario = str(fits["scenario"].iloc[0])
     return Section(
         scenario=scenario,
@@ -188,44 +202,43 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
 
 
 def _about(scenarios: Mapping[str, Mapping[str, Any]], scenario: str, apart: str) -> Mapping[str, Any]:
-    known = (f"{scenario} {apart}", scenario, scenario.split("[")[0])
-    return next((scenarios[name] for name in known if name in scenarios), {})
+    names = (f"{scenario} {apart}", scenario, base_name(scenario))
+    return next((scenarios[name] for name in names if name in scenarios), {})
 
 
-def _name(row: Mapping[Any, Any], varying: list[str]) -> str:
-    told = [f"{c}={row[c]}" if c in ("threads", "chains") else str(row[c]) for c in varying]
-    return " ".join([label(row), *told, *([f"@{row['origin']}"] if "origin" in row else [])])
-
-
-def _row(cell: str, name: str, state: str, reason: str, t: CellTables) -> Row:
+def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, several: bool) -> Row:
+    variant = {column: str(fit[column]) for column in varying}
+    words = [f"{c}={v}" if c in ("threads", "chains") else v for c, v in variant.items()]
+    run = cell.first("origin")
+    kind = cell.first("kind")
+    gates, error = diagnostics(cell, kind), () if kind in ("exact", "point") else accuracy(cell)
+    state, reason = state_of(cell, kind, gates, error)
+    times = cell.times(finish=False).values() if state == "met" else ()
     return Row(
-        cell=cell,
-        label=name,
-        kind=str(t.first("kind")),
+        cell=str(fit["cell"]),
+        label=" ".join([label(fit), *words, *([f"@{run}"] if several else [])]),
+        backend=str(fit["backend"]),
+        options=options_of(fit["options"]),
+        variant=variant,
+        run=run,
+        kind=kind,
         state=state,
         reason=reason,
-        cold=t.phase("seconds_total", cold=True),
-        warm=t.phase("seconds_total", cold=False),
-        compile=t.phase("seconds_compile", cold=True),
-        ess_per_second=t.median("ess_per_second", warm=True),
-        b2_max=t.b2_max,
-        b2_interval=t.b2_interval,
-        recovery_rmse=t.median("recovery_rmse"),
-        coverage=t.coverage,
-        gap=t.median("optimality_gap"),
-        reps=t.finished,
-        planned=t.planned,
-        time_to_target=_to_target(t, state),
-        tables=t,
+        diagnostics=(*gates, *error),
+        cold=cell.phase("seconds_total", cold=True),
+        warm=cell.phase("seconds_total", cold=False),
+        compile=cell.phase("seconds_compile", cold=True),
+        ess_per_second=cell.median("ess_per_second", warm=True),
+        b2_max=cell.b2_max,
+        b2_interval=cell.b2_interval,
+        recovery_rmse=cell.median("recovery_rmse"),
+        coverage=cell.coverage,
+        gap=cell.median("optimality_gap"),
+        reps=cell.finished,
+        planned=cell.planned,
+        time_to_target=median(times) if times else None,
+        tables=cell,
     )
-
-
-def _to_target(t: CellTables, state: str) -> float | None:
-    """Median over rounds as the verdict uses it, else the across-rep value; None off target."""
-    if state != "met":
-        return None
-    times = t.times(finish=False).values()
-    return median(times) if times else None
 
 
 def _contender(row: Row, finish: bool) -> Contender:
@@ -244,6 +257,5 @@ def _contender(row: Row, finish: bool) -> Contender:
 
 
 def _order(row: Row) -> tuple[int, int, float, str]:
-    states = ["met", "reference", "point", *OUTCOMES]
     by = row.b2_max if row.state == "off target" else row.warm
-    return GROUPS.index(row.group), states.index(row.state), float("inf") if by is None else by, row.label
+    return GROUPS.index(row.group), STATES.index(row.state), float("inf") if by is None else by, row.label

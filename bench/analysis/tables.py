@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.analysis.columnar import Rows, Scores, Table, medians, plain, runs_of
+from bench.stats import bootstrap
 from bench.types import Array
 
 if TYPE_CHECKING:
     from bench.calibration.quantities import Ranked
 
-SEED = 20260101
-RESAMPLES = 2000
+BETWEEN_NOTES = " · "
+"""What stands between the notes of a fit in the table of fits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +90,18 @@ class CellTables:
         """The most chains of a fit."""
         return int(self._fits.floats("chains").max())
 
-    def first(self, column: str) -> Any:
-        """What the first rep says in a column; None where there is no such column."""
-        return self._fits.first(column)
+    def first(self, column: str) -> str:
+        """What the first rep says in a column; empty where there is no such column."""
+        return str(self._fits.texts(column)[0])
+
+    def texts(self, column: str) -> str:
+        """What the reps say in a column, each once, with slashes between them."""
+        return "/".join(sorted(set(self._fits.texts(column)) - {""}))
+
+    def most(self, column: str) -> float | None:
+        """The most of any finished rep."""
+        values = self._fits.floats(column)[self._ok]
+        return float(np.nanmax(values)) if not np.isnan(values).all() else None
 
     @cached_property
     def _ok(self) -> npt.NDArray[np.bool_]:
@@ -105,32 +114,37 @@ class CellTables:
     @cached_property
     def notes(self) -> list[str]:
         """Sentences that the backend wants its reader to know, each once."""
-        there = [text for text in self._fits.texts("notes") if text] if "notes" in self._fits else []
-        return list(dict.fromkeys(note for text in there for note in text.split(" · ") if note))
+        texts = self._fits.texts("notes")
+        return list(dict.fromkeys(note for text in texts for note in text.split(BETWEEN_NOTES) if note))
 
     def scores(self, metric: str) -> Scores:
         """Per-rep rows of a metric, as arrays."""
-        return self._scored(metric)[0]
+        rows = self._rows(metric)
+        rep, value = rows.floats("rep"), rows.floats("value")
+        known = ~np.isnan(value) & ~np.isnan(rep)
+        return Scores(rep[known], rows.codes("part")[known], value[known])
 
     def values(self, metric: str) -> pd.DataFrame:
         """Per-rep rows of a metric, as a frame."""
-        return self._scored_rows(metric, across=False).frame
+        rows = self._rows(metric)
+        return rows.frame[~np.isnan(rows.floats("rep"))]
+
+    def by_part(self, metric: str, *, rep: float | None = None) -> dict[str, Array]:
+        """{part: its values over all reps, or in one}, in the order of their names."""
+        scores, names = self.scores(metric), self._metrics.table.names("part")
+        kept = np.ones(len(scores.rep), dtype=np.bool_) if rep is None else scores.rep == rep
+        part, value = scores.part[kept], scores.value[kept]
+        return {names[p]: value[part == p] for p in np.unique(part)}
 
     def across(self, metric: str) -> float | None:
         """The value of a metric taken across reps, if there is one."""
-        found = self._scored(metric)[1]
-        return float(found[0]) if len(found) else None
+        rows = self._rows(metric)
+        values = rows.floats("value")[np.isnan(rows.floats("rep"))]
+        values = values[~np.isnan(values)]
+        return float(values[0]) if len(values) else None
 
-    def _scored(self, metric: str) -> tuple[Scores, Array]:
-        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
-        rep, value = rows.floats("rep"), rows.floats("value")
-        there, per_rep = ~np.isnan(value), ~np.isnan(rep)
-        mine = there & per_rep
-        return Scores(rep[mine], rows.codes("part")[mine], value[mine]), value[there & ~per_rep]
-
-    def _scored_rows(self, metric: str, *, across: bool) -> Rows:
-        rows = Rows(self._metrics.table, self._places.get(metric, NOWHERE))
-        return Rows(rows.table, rows.places[np.isnan(rows.floats("rep")) == across])
+    def _rows(self, metric: str) -> Rows:
+        return Rows(self._metrics.table, self._places.get(metric, NOWHERE))
 
     @property
     def metric_names(self) -> list[str]:
@@ -139,10 +153,15 @@ class CellTables:
 
     def median(self, metric: str, *, warm: bool = False) -> float | None:
         """Median over (warm) reps."""
-        found = self.scores(metric)
-        if warm:
-            return _middle(found.value[np.isin(found.rep, self._fits.floats("rep")[self._warm])])
-        return _middle(found.value)
+        scores = self.scores(metric)
+        return _middle(
+            scores.value[np.isin(scores.rep, self._fits.floats("rep")[self._warm])] if warm else scores.value
+        )
+
+    def typical(self, metric: str) -> float | None:
+        """Median of the values of whole fits, per rep or across reps."""
+        rows = self._rows(metric)
+        return _middle(rows.floats("value")[rows.texts("part") == ""])
 
     def phase(self, column: str, *, cold: bool) -> float | None:
         """Median seconds of a phase over cold or warm finished reps."""
@@ -161,14 +180,14 @@ class CellTables:
     @cached_property
     def _b2(self) -> tuple[Array, list[tuple[str, int]], Array] | None:
         named = [m for m in self.metric_names if m.startswith("b2") and m not in ("b2_max", "b2_avg")]
-        found = {m: scores for m in named if len((scores := self.scores(m)).value)}
-        if not found:
+        errors = {m: scores for m in named if len((scores := self.scores(m)).value)}
+        if not errors:
             return None
-        reps = np.unique(np.concatenate([s.rep for s in found.values()]))
-        keys = [(m, int(p)) for m, s in found.items() for p in np.unique(s.part)]
+        reps = np.unique(np.concatenate([s.rep for s in errors.values()]))
+        keys = [(m, int(p)) for m, s in errors.items() for p in np.unique(s.part)]
         table = np.full((len(reps), len(keys)), np.nan)
         at = 0
-        for scores in found.values():
+        for scores in errors.values():
             parts, column = np.unique(scores.part, return_inverse=True)
             row = np.searchsorted(reps, scores.rep)
             if len(np.unique(row * len(parts) + column)) < len(row):
@@ -185,9 +204,8 @@ class CellTables:
             return stored
         if self._b2 is not None:
             table = self._b2[2]
-            there = ~np.isnan(table)
-            means = np.where(there, table, 0.0).sum(axis=0)[there.any(axis=0)] / there.sum(axis=0)[there.any(axis=0)]
-            return float(means.max()) if len(means) else None
+            known = ~np.isnan(table)
+            return float((np.where(known, table, 0.0).sum(axis=0) / known.sum(axis=0)).max())
         value = self.scores("b2_max").value
         return float(value.mean()) if len(value) else None
 
@@ -199,14 +217,8 @@ class CellTables:
         reps, _, table = self._b2
         rounds = self._round_of(reps)
         groups = np.unique(rounds[~np.isnan(rounds)])
-        if len(groups) < 3:
-            return None
         sums = np.array([table[rounds == r].sum(axis=0) for r in groups])
-        sizes = np.array([float((rounds == r).sum()) for r in groups])
-        drawn = _drawn(len(groups))
-        worst = (drawn @ sums / (drawn @ sizes)[:, None]).max(axis=1)
-        low, high = np.quantile(worst, [0.025, 0.975])
-        return float(low), float(high)
+        return bootstrap.largest_mean(sums, np.array([float((rounds == r).sum()) for r in groups]))
 
     def _round_of(self, reps: Array) -> Array:
         """The round of each rep; NaN for one that the fits do not have."""
@@ -246,8 +258,8 @@ class CellTables:
         if not finish and not self._per_rep_times and target is not None and len(seconds):
             seconds = seconds * (target / (_middle(seconds) or np.nan))
         elif not finish:
-            found = self.scores("time_to_accuracy")
-            known = dict(zip(found.rep.tolist(), found.value.tolist(), strict=True))
+            reached = self.scores("time_to_accuracy")
+            known = dict(zip(reached.rep.tolist(), reached.value.tolist(), strict=True))
             seconds = np.array([known.get(r, np.nan) for r in rep.tolist()])
         return {int(r): s for r, s in medians(rounds, seconds).items() if s > 0}
 
@@ -255,22 +267,14 @@ class CellTables:
 NOWHERE: npt.NDArray[np.intp] = np.array([], dtype=np.intp)
 
 
-@lru_cache(maxsize=16)
-def _drawn(groups: int) -> Array:
-    """How often each of so many groups is in each bootstrap sample, (RESAMPLES, groups); the same for every cell."""
-    picks = np.random.default_rng(SEED).integers(groups, size=(RESAMPLES, groups))
-    return np.stack([(picks == g).sum(axis=1) for g in range(groups)], axis=1).astype(np.float64)
-
-
 def middle(values: pd.Series[Any]) -> float | None:
-    """Median of what is there."""
-    there = pd.to_numeric(values, errors="coerce").dropna()
-    return float(there.median()) if len(there) else None
+    """Median of those that are numbers; None without any."""
+    return _middle(pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _middle(values: Array) -> float | None:
-    there = values[~np.isnan(values)]
-    return float(np.median(there)) if len(there) else None
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else None
 
 
 def split(tables: RunTables) -> dict[str, CellTables]:
@@ -303,18 +307,6 @@ def parts(run: Mapping[str, Any], fits: pd.DataFrame) -> list[tuple[str, Mapping
     return [
         (str(name), manifest, mine) for name, manifest in combined.items() if len(mine := fits[fits["origin"] == name])
     ]
-
-
-def label(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
-    """`framework.method[k=v,…]` of a row of fits; `options` may be JSON or already written out."""
-    backend, options = str(row["backend"]), row["options"]
-    if isinstance(options, str) and options.startswith(("{", "[")):
-        options = json.loads(options)
-    if isinstance(options, Mapping):
-        options = list(options.items())
-    if isinstance(options, (list, tuple)):
-        options = ",".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in options)
-    return f"{backend}[{options}]" if isinstance(options, str) and options and "[" not in backend else backend
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:

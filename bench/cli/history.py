@@ -127,7 +127,7 @@ def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
 def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:
     """Whether a scenario and a backend, both with what is in their brackets, are asked for; UsageError for a name that
     no run has."""
-    from bench.analysis.tables import label
+    from bench.analysis.labels import label
     from bench.errors import unknown
 
     cells = {

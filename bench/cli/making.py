@@ -155,7 +155,7 @@ def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool
         tables.write(folder, "fits", tables.fits_table(folder))
     output.warn(folder)
     code = output.exit_code(folder, interrupted=interrupted)
-    output.show_outcome(folder, code, as_json=as_json, tables=shown)
+    output.show_outcome(folder, code, as_json=as_json, shown=shown)
     return code
 
 

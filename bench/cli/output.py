@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from bench.analysis.sections import Report
     from bench.analysis.tables import RunTables
     from bench.plan import Job, Plan
     from bench.store.folder import Record, RunFolder
@@ -202,15 +203,14 @@ def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
     return 0 if bool((fits["status"] == "ok").any()) else 4
 
 
-def write_reports(folder: RunFolder, to: Path | None = None) -> RunTables:
-    """report.md and report.html from the stored tables, which are given back; into the run's folder, or another."""
-    tables = run_tables(folder)
-    write_tables(tables, to or folder.path)
-    return tables
+def write_reports(folder: RunFolder, to: Path | None = None) -> Report:
+    """report.md and report.html from the stored tables; into the run's folder, or another."""
+    return write_tables(run_tables(folder), to or folder.path)
 
 
-def write_tables(tables: RunTables, target: Path) -> None:
-    """The reports of these tables, into a folder that is made where there is none."""
+def write_tables(tables: RunTables, target: Path) -> Report:
+    """The reports of these tables, into a folder that is made where there is none; gives back what they show."""
+    from bench.analysis.sections import report
     from bench.errors import UsageError
     from bench.present import markdown
     from bench.present.html import report as html
@@ -220,14 +220,16 @@ def write_tables(tables: RunTables, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write to {target}: {error.strerror}") from None
-    write_bytes(target / "report.md", markdown.render(tables).encode())
-    write_bytes(target / "report.html", html.render(tables).encode())
+    shown = report(tables)
+    write_bytes(target / "report.md", markdown.render(shown).encode())
+    write_bytes(target / "report.html", html.render(shown).encode())
+    return shown
 
 
 def run_tables(folder: RunFolder) -> RunTables:
     """The stored tables as the reports take them."""
-    from bench.analysis.calibrated import ranks_of
     from bench.analysis.tables import RunTables
+    from bench.calibration.beside import ranks_of
     from bench.store import tables
 
     manifest = folder.manifest()
@@ -241,21 +243,21 @@ def run_tables(folder: RunFolder) -> RunTables:
     )
 
 
-def show_outcome(folder: RunFolder, code: int, *, as_json: bool, tables: RunTables | None) -> None:
+def show_outcome(folder: RunFolder, code: int, *, as_json: bool, shown: Report | None) -> None:
     """The summary table (None: not scored), counts by status, and where the report is."""
     from bench.store.tables import read
 
     counts = {str(k): int(v) for k, v in read(folder, "fits")["status"].value_counts().sort_index().items()}
-    report = folder.path / "report.html" if tables else None
+    report = folder.path / "report.html" if shown else None
     resume = folder.resume_command() if "interrupted" in counts else None
     if as_json:
         said = {"run": folder.name, "path": folder.path, "fits": counts, "report": report, "resume": resume}
         print_json(said | {"exit": code})
         return
-    if tables:
+    if shown:
         from bench.present import terminal
 
-        OUT.print(terminal.summary(tables))
+        OUT.print(terminal.summary(shown))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
     OUT.print(f"report: {report}" if report else f"not scored; next: python -m bench score {folder.path}", markup=False)
     if resume:

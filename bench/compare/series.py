@@ -12,8 +12,9 @@ import pandas as pd
 
 from bench.analysis import changes
 from bench.analysis.combined import Source, machines_of, problems_of
+from bench.analysis.labels import label
 from bench.analysis.sections import VARYING
-from bench.analysis.tables import CellTables, label, split
+from bench.analysis.tables import CellTables, split
 from bench.compare.measures import Measure
 from bench.compare.samples import finished, units, values
 from bench.stats.intervals import paired

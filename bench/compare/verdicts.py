@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.analysis import changes
+from bench.analysis.labels import label
 from bench.analysis.sections import VARYING
-from bench.analysis.tables import CellTables, RunTables, label, split
+from bench.analysis.tables import CellTables, RunTables, split
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
 from bench.compare.expressions import check_cells, last

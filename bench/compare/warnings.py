@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from statistics import median
 
-from bench.analysis.sections import disturbance
+from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables
 from bench.compare.expressions import parse
 from bench.compare.measures import MEASURES, STATUS

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.sections import cores_of
+from bench.analysis.disturbance import cores_of
 from bench.analysis.tables import RunTables
 from bench.calibration.coverage import Coverage
 from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity

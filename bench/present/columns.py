@@ -6,15 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from bench.analysis.contender import OUTCOMES
-from bench.analysis.sections import Row, Section
-from bench.types import Array
+from bench.analysis.sections import STATES, Row, Section
 from bench.words import format as fmt
 from bench.words.clean import clean
 
-STATE_WORDS = {
+WORDS = {state: state for state in STATES} | {
     "met": "met target",
     "reference": "reference",
     "point": "point estimate",
@@ -23,11 +20,12 @@ STATE_WORDS = {
     "unsupported": "n/a",
     "unavailable": "not available",
 }
-WORDS = {state: STATE_WORDS.get(state, state) for state in ("met", "reference", *OUTCOMES)}
-INDEPENDENT = "n/a: draws are independent by construction"
+INDEPENDENT = "draws are independent by construction"
+NO_ESS = {"vi": INDEPENDENT, "exact": INDEPENDENT, "point": "a point has no draws"}
 NO_WARM = "no warm rep finished"
 NOT_RANKED = "not ranked"
-NO_ESS = {"vi": INDEPENDENT, "exact": INDEPENDENT, "point": "n/a: a point has no draws"}
+NO_REFERENCE = "no reference to be held against"
+NO_TRUTH = "the scenario has no truth"
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,16 @@ def blank(row: Row, otherwise: str = "not recorded") -> Cell:
     return Cell(fmt.NONE, why=otherwise if row.reps else "no fit finished")
 
 
-def _number(value: float | None, text: str, row: Row, otherwise: str) -> Cell:
-    return blank(row, otherwise) if value is None else Cell(text, "", value)
+def _number(
+    value: Callable[[Row], float | None], show: Callable[[float | None], str], otherwise: str = "not recorded"
+) -> Callable[[Row, Section], Cell]:
+    """The cell of a plain number, and why it is blank where there is none."""
+
+    def cell(row: Row, section: Section) -> Cell:
+        number = value(row)
+        return blank(row, otherwise) if number is None else Cell(show(number), "", number)
+
+    return cell
 
 
 def _status(row: Row, section: Section) -> Cell:
@@ -74,61 +80,43 @@ def _status(row: Row, section: Section) -> Cell:
 
 
 def _error(row: Row, section: Section) -> Cell:
-    spread = f"{fmt.error(row.b2_interval[0])}–{fmt.error(row.b2_interval[1])}" if row.b2_interval else ""
     if row.b2_max is None:
-        return blank(row, "no reference to be held against")
-    if certified(row):
-        return Cell(error_text(row), spread, row.b2_max)
-    return Cell(error_text(row), "the reference's own error", row.b2_max)
-
-
-def certified(row: Row) -> bool:
-    """Whether b²_max, if there is one, is above what the reference's own error may make of it."""
-    return row.b2_max is None or row.b2_max >= row.tables.error_floor
-
-
-def error_text(row: Row) -> str:
-    """b²_max in two digits, or below which value it cannot be told."""
-    return fmt.error(row.b2_max) if certified(row) else f"< {fmt.error(row.tables.error_floor)}"
+        return blank(row, NO_REFERENCE)
+    spread = f"{fmt.error(row.b2_interval[0])}–{fmt.error(row.b2_interval[1])}" if row.b2_interval else ""
+    certified = row.b2_max >= row.tables.error_floor
+    return Cell(row.shown_error, spread if certified else "the reference's own error", row.b2_max)
 
 
 def _ratio(row: Row, section: Section) -> Cell:
-    found = section.verdict.ratios.get(row.label)
-    if row.label == section.verdict.leader:
+    if section.leads(row):
         return Cell("leader", "", 1.0)
-    if found is None:
+    ratio = section.ratio(row)
+    if ratio is None:
         return Cell(fmt.NONE, why=NOT_RANKED if section.verdict.ratios else "nothing was compared")
-    return Cell(fmt.times(found.value), fmt.interval(found.low, found.high), found.value)
+    return Cell(fmt.times(ratio.value), fmt.interval(ratio.low, ratio.high), ratio.value)
 
 
 def _ess(row: Row, section: Section) -> Cell:
-    why_not = NO_ESS.get(row.kind, "")
-    if why_not and row.reps:
-        return Cell("n/a", why_not.removeprefix("n/a: "))
-    return _number(row.ess_per_second, fmt.significant(row.ess_per_second), row, NO_WARM)
+    if row.kind in NO_ESS and row.reps:
+        return Cell("n/a", NO_ESS[row.kind])
+    return _number(lambda r: r.ess_per_second, fmt.significant, NO_WARM)(row, section)
 
 
 def _mass(row: Row, section: Section) -> Cell:
     if row.kind == "point" and row.reps:
         return Cell("n/a", "no interval")
-    held = {part: float(np.median(found)) for part, found in by_part(row.tables.values("mass_90")).items()}
+    held = {part: float(np.median(masses)) for part, masses in row.tables.by_part("mass_90").items()}
     if not held:
-        return blank(row, "no reference to be held against")
+        return blank(row, NO_REFERENCE)
     part = max(held, key=lambda name: abs(held[name] - 0.9))
     return Cell(fmt.share(held[part]), clean(part), held[part])
-
-
-def by_part(rows: pd.DataFrame) -> dict[str, Array]:
-    """The values of a metric by part, in the order of their names."""
-    parts, values = rows["part"].to_numpy(dtype=str), rows["value"].to_numpy(dtype=float)
-    return {str(name): values[parts == name] for name in np.unique(parts)}
 
 
 def _target(row: Row, section: Section) -> Cell:
     if row.time_to_target is not None:
         return Cell(fmt.seconds(row.time_to_target), "", row.time_to_target)
     if row.state == "off target":
-        return Cell("never", f"floor {error_text(row)}")
+        return Cell("never", f"floor {row.shown_error}")
     return blank(row, NOT_RANKED if row.state != "met" else "not recorded")
 
 
@@ -136,7 +124,7 @@ def _coverage(row: Row, section: Section) -> Cell:
     if row.kind == "point" and row.reps:
         return Cell("n/a", "no interval")
     if row.coverage is None:
-        return blank(row, "the scenario has no truth")
+        return blank(row, NO_TRUTH)
     held, of = row.coverage
     return Cell(f"{round(held * of)}/{of}", "", held)
 
@@ -148,11 +136,11 @@ COLUMNS = (
     Column("mass", "mass in 90 %", "posterior probability inside the method's central 90 % interval, median over reps, "
            "of the parameter where it is farthest from 90 %", _mass),
     Column("cold", "cold", "median seconds of a first rep, compile included, import not",
-           lambda r, s: _number(r.cold, fmt.seconds(r.cold), r, "no cold seconds"), bar=True),
+           _number(lambda r: r.cold, fmt.seconds, "no cold seconds"), bar=True),
     Column("warm", "warm", "median seconds of the later reps of a child",
-           lambda r, s: _number(r.warm, fmt.seconds(r.warm), r, NO_WARM), bar=True),
+           _number(lambda r: r.warm, fmt.seconds, NO_WARM), bar=True),
     Column("compile", "compile", "median compile seconds of a first rep",
-           lambda r, s: _number(r.compile, fmt.seconds(r.compile), r, "not recorded"), group="phases"),
+           _number(lambda r: r.compile, fmt.seconds), group="phases"),
     Column("target", "to target", "warm seconds after which every b² stays below the target", _target,
            lambda s: any(r.time_to_target is not None for r in s.rows), bar=True),
     Column("ratio", "× best", "paired ratio to the leader with its simultaneous 95 % interval", _ratio,
@@ -160,12 +148,11 @@ COLUMNS = (
     Column("ess", "ESS/s", "least bulk ESS over warmup + sampling seconds, warm, median over reps", _ess,
            group="efficiency"),
     Column("rmse", "recovery RMSE", "of weights and bias against the truth; not used for ranking",
-           lambda r, s: _number(r.recovery_rmse, fmt.significant(r.recovery_rmse), r, "the scenario has no truth"),
-           group="recovery"),
+           _number(lambda r: r.recovery_rmse, fmt.significant, NO_TRUTH), group="recovery"),
     Column("covered", "truth in 90 %", "reps × parameters whose 90 % interval holds the truth", _coverage,
            group="recovery"),
     Column("gap", "gap, nats", "nats above the optimum of its own objective",
-           lambda r, s: _number(r.gap, fmt.significant(r.gap, 2), r, "it minimises no objective of its own"),
+           _number(lambda r: r.gap, fmt.error, "it minimises no objective of its own"),
            lambda s: any(r.gap is not None for r in s.rows), group="recovery"),
 )  # fmt: skip
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.analysis.contender import MARGIN
-from bench.analysis.sections import GROUPS, Row, Section, sections
+from bench.analysis.sections import GROUPS, QUIET, Report, Row, Section
 from bench.analysis.tables import RunTables
 from bench.present import gfm
 from bench.present.columns import GROUP_TITLES, WORDS, columns, coverage_note
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
-from bench.present.matrix import backends, footer, matrix, overall
-from bench.present.provenance import command, context, environment, warnings
+from bench.present.matrix import overall, whole
+from bench.present.provenance import command, context, environment, fact, warnings
 from bench.words import format as fmt
 from bench.words.clean import clean
 from bench.words.sentence import Sentence
@@ -22,44 +24,31 @@ REASON = 300
 """Characters of a reason in the list of failures; the page has all of it."""
 
 
-def render(tables: RunTables) -> str:
+def render(report: Report) -> str:
     """The run as GitHub-flavoured Markdown, at most LINES lines and CHARACTERS characters; same tables, same bytes.
 
     What does not fit is left out, the least needed first, and a sentence says what.
     """
-    found = sections(tables)
-    for form in (_whole, _with_matrix, _with_choices, _verdicts_only):
-        text = "\n".join([MARKER, "### Which backend", "", *form(tables, found)]) + "\n"
+    sections = report.sections
+    top, bottom = _top(report), _bottom(report.tables)
+    choices, matrix, failures = _choices(sections), _matrix(sections), _failures(report)
+    rows = fold("Every row, by scenario", [line for section in sections for line in _section(section)])
+    facts = fold("Environment", _environment(report.tables))
+    forms = (
+        [*top, *choices, *matrix, *rows, *failures, *facts, *bottom],
+        [*top, *choices, *matrix, *failures, *bottom, *_left_out("the rows of each scenario and the list of versions")],
+        [*top, *choices, *bottom, *_left_out(
+            "the matrix of scenarios × backends, the rows of each scenario, failures and the list of versions")],
+        [*top, *_left_out("everything but the verdicts")],
+    )  # fmt: skip
+    for form in forms:
+        text = "\n".join([MARKER, "### Which backend", "", *form]) + "\n"
         if len(text) <= CHARACTERS and text.count("\n") < LINES:
             return text
     return _cut(text)
 
 
-def _whole(tables: RunTables, found: list[Section]) -> list[str]:
-    rows = [line for section in found for line in _section(section)]
-    return [
-        *_top(tables, found), *_choices(found), *_matrix(found), *fold("Every row, by scenario", rows),
-        *_failures(found), *fold("Environment", _environment(tables)), *_bottom(tables),
-    ]  # fmt: skip
-
-
-def _with_matrix(tables: RunTables, found: list[Section]) -> list[str]:
-    return [
-        *_top(tables, found), *_choices(found), *_matrix(found), *_failures(found), *_bottom(tables),
-        *_said("the rows of each scenario and the list of versions"),
-    ]  # fmt: skip
-
-
-def _with_choices(tables: RunTables, found: list[Section]) -> list[str]:
-    left = _said("the matrix of scenarios × backends, the rows of each scenario, failures and the list of versions")
-    return [*_top(tables, found), *_choices(found), *_bottom(tables), *left]
-
-
-def _verdicts_only(tables: RunTables, found: list[Section]) -> list[str]:
-    return [*_top(tables, found), *_said("everything but the verdicts")]
-
-
-def _said(what: str) -> list[str]:
+def _left_out(what: str) -> list[str]:
     return ["", f"*Cut here for length: {what}. [report.html](report.html) has them.*"]
 
 
@@ -70,58 +59,56 @@ def _cut(text: str) -> str:
     return "\n".join([*lines[:-1], "", end])
 
 
-def _top(tables: RunTables, found: list[Section]) -> list[str]:
+def _top(report: Report) -> list[str]:
     """Context, warnings, and the first verdicts; where the rest are."""
-    lines = [escape(context(tables)), ""]
-    if told := warnings(tables):
-        lines += [*(f"> {escape(warning)}  " for warning in told), ""]
-    lines += [f"- {_sentence(s.verdict.sentence)}" for s in found[:VERDICTS]]
-    if len(found) > VERDICTS:
-        lines.append(f"- … and {len(found) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
-    return [*lines, f"- {_sentence(overall(found))}"] if overall(found) else lines
+    sections = report.sections
+    lines = [escape(context(report.tables)), ""]
+    if sentences := warnings(report.tables):
+        lines += [*(f"> {escape(warning)}  " for warning in sentences), ""]
+    lines += [f"- {_sentence(s.verdict.sentence)}" for s in sections[:VERDICTS]]
+    if len(sections) > VERDICTS:
+        lines.append(f"- … and {len(sections) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
+    total = overall(sections)
+    return [*lines, f"- {_sentence(total)}"] if total else lines
 
 
-def _choices(found: list[Section]) -> list[str]:
+def _choices(sections: Sequence[Section]) -> list[str]:
     titles = ("scenario", "choose", "time to target", "next", "ratio (95 %)", "how sure")
-    return ["", *gfm.table(titles, map(_choice, found), "llrlrl")]
+    return ["", *gfm.table(titles, map(_choice, sections), "llrlrl")]
 
 
 def _choice(section: Section) -> list[str]:
     """One line on a scenario: who to choose, the next that met the target, and what is known of the difference."""
     v = section.verdict
-    rows = {row.label: row for row in section.rows}
-    if v.leader not in rows:
-        return [escape(section.title), fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, v.state]
-    leader = rows[v.leader]
-    seconds = leader.warm if section.finish else leader.time_to_target
+    title = escape(section.title)
+    leader = next((row for row in section.rows if section.leads(row)), None)
+    if leader is None:
+        return [title, fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, v.state]
     choose = " or ".join(f"**{code(name)}**" for name in v.best_group[:3])
     if len(v.best_group) > 3:
         choose += f" or {len(v.best_group) - 3} more"
-    rival = min(v.ratios, key=lambda name: (v.ratios[name].value, name), default="")
-    told = fmt.seconds(seconds) + (" (whole fit)" if section.finish else "")
-    if not rival:
-        return [escape(section.title), choose, told, fmt.NONE, fmt.NONE, v.state]
-    ratio = v.ratios[rival]
+    seconds = fmt.seconds(section.seconds(leader)) + (" (whole fit)" if section.finish else "")
+    if not v.ratios:
+        return [title, choose, seconds, fmt.NONE, fmt.NONE, v.state]
+    rival, ratio = min(v.ratios.items(), key=lambda item: (item[1].value, item[0]))
     size = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})"
     sure = f"faster in {ratio.faster} of {ratio.rounds} rounds" if ratio.paired else "rounds of different runs"
-    return [
-        escape(section.title), choose, told, code(rival), size, f"{v.state}; {sure}",
-    ]  # fmt: skip
+    return [title, choose, seconds, code(rival), size, f"{v.state}; {sure}"]
 
 
-def _matrix(found: list[Section]) -> list[str]:
+def _matrix(sections: Sequence[Section]) -> list[str]:
     """Scenarios × backends with states as words; bold is the best group."""
-    names = backends(found)
+    matrix = whole(sections)
     rows = []
-    for section, shades in matrix(found):
+    for title, _, shades in matrix.rows:
         cells = []
         for shade in shades:
             small = f" ({shade.cell.small})" if shade.cell.small else ""
             text = escape(f"{shade.cell.text}{small}")
             cells.append(f"**{text}**" if shade.fill == "best" else text)
-        rows.append([escape(section.title), *cells])
-    rows += [[f"*{escape(title)}*", *map(escape, values)] for title, values in footer(found)]
-    lines = gfm.table(["scenario", *map(code, names)], rows, "l" + "r" * len(names))
+        rows.append([escape(title), *cells])
+    rows += [[f"*{escape(title)}*", *map(escape, values)] for title, values in matrix.footer]
+    lines = gfm.table(["scenario", *map(code, matrix.columns)], rows, "l" + "r" * len(matrix.columns))
     note = (
         "Seconds are warm medians, of the leader those to the target where known; × is the ratio to it. **Bold**: best "
         "group."
@@ -131,24 +118,18 @@ def _matrix(found: list[Section]) -> list[str]:
 
 def _bottom(tables: RunTables) -> list[str]:
     """Where it was measured, with what seed and margin, and where the page is."""
-    facts = dict(environment(tables))
-
-    def fact(name: str) -> str:
-        several = [f"{v} ({k.partition(' (')[2]}" for k, v in facts.items() if k.startswith(f"{name} (")]
-        return ", ".join(several) or facts.get(name, fmt.NONE)
-
-    told = [
-        f"{fact('host.cpu')}, {fact('host.logical_cpus')} CPUs", f"threads {fact('threads')}",
-        f"commit {fact('commit')}", f"seed {fact('seed')}", f"margin {MARGIN}×",
-    ]  # fmt: skip
-    return ["", f"{escape(' · '.join(told))} · [report.html](report.html)"]
+    cpu, cpus, threads, commit, seed = (
+        fact(tables, name) for name in ("host.cpu", "host.logical_cpus", "threads", "commit", "seed")
+    )
+    line = f"{cpu}, {cpus} CPUs · threads {threads} · commit {commit} · seed {seed} · margin {MARGIN}×"
+    return ["", f"{escape(line)} · [report.html](report.html)"]
 
 
 def _sentence(sentence: Sentence) -> str:
-    return "".join(f"{MARKS[p.style]}{escape_part(p.text)}{MARKS[p.style]}" for p in sentence)
+    return "".join(f"{MARKS[p.style]}{_escaped(p.text)}{MARKS[p.style]}" for p in sentence)
 
 
-def escape_part(text: str) -> str:
+def _escaped(text: str) -> str:
     """`escape`, keeping the spaces that join the parts of a sentence."""
     lead, trail = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
     return f"{lead}{escape(text)}{trail}" if text.strip() else text
@@ -190,8 +171,8 @@ def _cells(section: Section, row: Row) -> list[str]:
     return cells
 
 
-def _failures(found: list[Section]) -> list[str]:
-    rows = [(s, r) for s in found for r in s.rows if r.state not in ("met", "reference", "point")]
+def _failures(report: Report) -> list[str]:
+    rows = [(section, row) for section, row in report.rows if row.state not in QUIET]
     if not rows:
         return ["", "Failures and flags: none; every fit finished and passed its diagnostics."]
     lines = ["These rows stay in the tables and are not ranked.", ""]

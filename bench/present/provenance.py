@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.analysis.contender import MIN_REPS, MIN_ROUNDS, TARGET
-from bench.analysis.sections import cores_of, disturbance
+from bench.analysis.disturbance import cores_of, disturbance
 from bench.analysis.tables import RunTables, parts
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -34,7 +34,7 @@ def context(tables: RunTables) -> str:
     runs = parts(run, fits)
     cores = {cores_of(one) for _, one, _ in runs}
     cpus = cores.pop() if len(cores) == 1 else None
-    told = [
+    facts = [
         f"error target {TARGET}",
         f"budget {_values(fits, 'budget')}",
         f"{len(runs)} runs" if len(runs) > 1 else _amount(fits),
@@ -44,7 +44,7 @@ def context(tables: RunTables) -> str:
         str(run.get("started", ""))[:10],
         f"run {run['id']}" if run.get("id") else "",
     ]
-    return clean(" · ".join(part for part in told if part))
+    return clean(" · ".join(filter(None, facts)))
 
 
 def _amount(fits: pd.DataFrame) -> str:
@@ -53,19 +53,19 @@ def _amount(fits: pd.DataFrame) -> str:
 
 def warnings(tables: RunTables) -> list[str]:
     """What a reader must know before any number."""
-    combined = tables.run.get("differs")
-    found = [clean(str(line)) for line in combined] if isinstance(combined, list) else []
+    differences = tables.run.get("differs")
+    sentences = [clean(str(line)) for line in differences] if isinstance(differences, list) else []
     for name, _, fits in parts(tables.run, tables.fits):
         reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
         if reps < MIN_REPS or rounds < MIN_ROUNDS:
-            found.append(
+            sentences.append(
                 f"{f'{name}: ' if name else ''}{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking "
                 f"below {MIN_REPS} reps or {MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
             )
     if tables.run.get("dirty"):
-        found.append("The checkout had uncommitted changes.")
+        sentences.append("The checkout had uncommitted changes.")
     loaded = disturbance(tables, tables.fits)
-    return [*found, f"The machine was not quiet: {loaded}."] if loaded else found
+    return [*sentences, f"The machine was not quiet: {loaded}."] if loaded else sentences
 
 
 def environment(tables: RunTables) -> list[tuple[str, str]]:
@@ -73,19 +73,29 @@ def environment(tables: RunTables) -> list[tuple[str, str]]:
 
     What combined runs have in common stands there once, the rest as `name (run)`.
     """
-    told = [(name, dict(_flat(_shown(run)))) for name, run, _ in parts(tables.run, tables.fits)]
-    if len(told) == 1:
-        return [(k, clean(v)) for k, v in told[0][1].items()]
-    found: list[tuple[str, str]] = []
-    for key in dict.fromkeys(key for _, facts in told for key in facts):
-        values = {name: facts.get(key, fmt.NONE) for name, facts in told}
+    rows: list[tuple[str, str]] = []
+    for key, values in _facts(tables).items():
         same = len(set(values.values())) == 1
-        found += [(key, next(iter(values.values())))] if same else [(f"{key} ({n})", v) for n, v in values.items()]
-    return [(clean(k), clean(v)) for k, v in found]
+        rows += [(key, next(iter(values.values())))] if same else [(f"{key} ({n})", v) for n, v in values.items()]
+    return [(clean(key), clean(value)) for key, value in rows]
 
 
-def _shown(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in run.items() if k not in ELSEWHERE}
+def fact(tables: RunTables, name: str) -> str:
+    """One of the environment's facts; of combined runs that do not share it `value (run), value (run)`."""
+    values = _facts(tables).get(name, {"": fmt.NONE})
+    if len(set(values.values())) == 1:
+        return clean(next(iter(values.values())))
+    return ", ".join(f"{clean(value)} ({clean(run)})" for run, value in values.items())
+
+
+def _facts(tables: RunTables) -> dict[str, dict[str, str]]:
+    """{name of the fact: {run: its value there}}."""
+    by_run = {
+        name: dict(_flat({k: v for k, v in run.items() if k not in ELSEWHERE}))
+        for name, run, _ in parts(tables.run, tables.fits)
+    }
+    keys = dict.fromkeys(key for facts in by_run.values() for key in facts)
+    return {key: {name: facts.get(key, fmt.NONE) for name, facts in by_run.items()} for key in keys}
 
 
 class Target(NamedTuple):
@@ -102,14 +112,15 @@ class Target(NamedTuple):
 
 def targets(tables: RunTables) -> list[Target]:
     """Every density that was held against the family's before the run; none in runs without verification."""
-    found = []
-    for entry in tables.run.get("verified") or []:
-        same = entry.get("verdict") == "same"
-        said = "same target" if same else str(entry.get("reason") or entry.get("verdict", ""))
-        framework, scenario, dtype = (clean(str(entry.get(key, ""))) for key in ("framework", "scenario", "dtype"))
-        value, gradient, gate = (_power(entry.get(key)) for key in ("value_error", "gradient_error", "gate"))
-        found.append(Target(framework, scenario, dtype, clean(said), value, gradient, gate))
-    return found
+    return [_target(entry) for entry in tables.run.get("verified") or []]
+
+
+def _target(entry: Mapping[str, Any]) -> Target:
+    same = entry.get("verdict") == "same"
+    verdict = "same target" if same else str(entry.get("reason") or entry.get("verdict", ""))
+    framework, scenario, dtype = (clean(str(entry.get(key, ""))) for key in ("framework", "scenario", "dtype"))
+    value, gradient, gate = (_power(entry.get(key)) for key in ("value_error", "gradient_error", "gate"))
+    return Target(framework, scenario, dtype, clean(verdict), value, gradient, gate)
 
 
 def _power(value: Any) -> str:

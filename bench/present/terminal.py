@@ -6,9 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.analysis.sections import Row, sections
-from bench.analysis.tables import RunTables
-from bench.present.columns import WORDS, error_text
+from bench.analysis.sections import QUIET, Report, Row
+from bench.present.columns import WORDS
 from bench.present.matrix import overall
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -16,25 +15,24 @@ from bench.words.sentence import Sentence
 
 STYLES = {"": "", "b": "bold", "i": "italic"}
 FLAGGED = ("not converged", "unchecked")
-QUIET = ("met", "point", "reference")
 
 
-def summary(tables: RunTables) -> RenderableType:
+def summary(report: Report) -> RenderableType:
     """A rich renderable: a row per scenario × backend under the scenario's name, then the verdicts."""
-    found = sections(tables)
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("backend", overflow="fold", ratio=1)
     table.add_column("status", overflow="fold", max_width=16)
     for title in ("warm", "cold", "b²_max", "ESS/s", "RMSE"):
         table.add_column(title, justify="right", no_wrap=True)
-    for section in found:
+    for section in report.sections:
         table.add_row(Text(section.title, style="bold"))
         for row in section.rows:
             table.add_row(*_cells(row))
-    flags = [_flag(row, section.title) for section in found for row in section.rows if row.state in FLAGGED]
-    verdicts = [_text(s.verdict.sentence) for s in found]
-    total = overall(found)
-    return Group(table, Text(""), *flags, *([Text("")] if flags else []), *verdicts, *([_text(total)] if total else []))
+    flags = [_flag(row, section.title) for section, row in report.rows if row.state in FLAGGED]
+    sentences = [s.verdict.sentence for s in report.sections]
+    if total := overall(report.sections):
+        sentences.append(total)
+    return Group(table, Text(""), *flags, *([Text("")] if flags else []), *map(_text, sentences))
 
 
 def _flag(row: Row, scenario: str) -> Text:
@@ -49,7 +47,7 @@ def _cells(row: Row) -> tuple[Text, ...]:
         Text(WORDS[row.state] + partial, style="" if row.state in QUIET else "yellow"),
         Text(fmt.seconds(row.warm)),
         Text(fmt.seconds(row.cold)),
-        Text(error_text(row)),
+        Text(row.shown_error),
         Text(fmt.significant(row.ess_per_second) if row.kind == "mcmc" else "n/a"),
         Text(fmt.significant(row.recovery_rmse)),
     )

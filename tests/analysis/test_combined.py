@@ -13,7 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from bench.analysis.combined import Source, combine
-from bench.analysis.sections import sections
+from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.cli import app
 from bench.cli.report import combined_name
@@ -160,7 +160,7 @@ def test_every_format_renders_and_the_log_is_where_it_lies(base: RunTables, make
     broken = dataclasses.replace(broken, fits=broken.fits.assign(log_tail="Traceback"))
     made = both(base, broken)
     cell = broken.fits["cell"].iloc[0]
-    for text in (markdown.render(made), html.render(made)):
+    for text in (markdown.render(report(made)), html.render(report(made))):
         assert "side by side: before, after" in text and "torch.sgd @after" in text
     row = next(r for s in sections(made) for r in s.rows if r.state == "failed")
     assert row.log == (f"../after/fits/{cell}-0/log.txt", "Traceback")

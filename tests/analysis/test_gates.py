@@ -12,7 +12,8 @@ from rich.console import Console
 from scipy import stats
 
 from bench.analysis.agreement import ALPHA, bounds
-from bench.analysis.sections import sections
+from bench.analysis.diagnostics import Diagnostic
+from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown
 from bench.present.html import report as html
@@ -47,7 +48,7 @@ FAILING: dict[str, tuple[Fake, dict[str, Any], str]] = {
 def printed(tables: RunTables) -> str:
     console = Console(width=300)
     with console.capture() as capture:
-        console.print(summary(tables))
+        console.print(summary(report(tables)))
     return capture.get()
 
 
@@ -61,7 +62,7 @@ def test_what_fails_a_gate_is_shown_and_not_ranked(make: Callable[..., RunTables
     assert row.time_to_target is None
     assert section.verdict.leader == "pyro.nuts" and healthy.backend not in section.verdict.best_group
     assert any(healthy.backend in plain(line) and "did not converge" in plain(line) for line in section.verdict.why_not)
-    for text in (html.render(tables), markdown.render(tables).replace("\\", ""), printed(tables)):
+    for text in (html.render(report(tables)), markdown.render(report(tables)).replace("\\", ""), printed(tables)):
         assert "not converged" in text and reason in text
 
 
@@ -79,7 +80,7 @@ def test_an_error_below_that_of_the_reference_is_not_certified(make: Callable[..
     rough = dataclasses.replace(NUTS, gates={"reference_draws": 200.0})
     tables = make((rough, OTHER))
     assert sections(tables)[0].rows[0].b2_max == pytest.approx(0.002, rel=0.3)  # a mean of 15 chi-squares over 20
-    for text in (html.render(tables).replace("&lt;", "<"), markdown.render(tables), printed(tables)):
+    for text in (html.render(report(tables)).replace("&lt;", "<"), markdown.render(report(tables)), printed(tables)):
         assert "< 0.0050" in text.replace("&lt;", "<")
     useless = sections(make((dataclasses.replace(NUTS, gates={"reference_draws": 99.0}),)))[0].rows[0]
     assert useless.state == "unchecked" and "worth 99 draws" in useless.reason
@@ -186,3 +187,57 @@ def test_equal_scalars_count_once() -> None:
 def test_bounds_of_independent_z_are_those_of_chi_square() -> None:
     low, high = bounds(30.0, 30.0, 30.0)
     np.testing.assert_allclose([low, high], stats.chi2.ppf([ALPHA / 2, 1 - ALPHA / 2], 30), rtol=1e-9)
+
+
+def gates_of(tables: RunTables, label: str) -> dict[str, Diagnostic]:
+    return {g.name: g for _, row in report(tables).rows if row.label == label for g in row.diagnostics}
+
+
+def in_one_rep(tables: RunTables, metric: str, value: float) -> RunTables:
+    changed = tables.metrics.copy()
+    changed.loc[(changed["metric"] == metric) & (changed["rep"] == 3), "value"] = value
+    return dataclasses.replace(tables, metrics=changed)
+
+
+@pytest.mark.parametrize(("one", "holds"), [(1.03, True), (1.06, False)])
+def test_r_hat_is_shown_as_what_its_limits_are_about(make: Callable[..., RunTables], one: float, holds: bool) -> None:
+    """One rep of 15 is higher: the median stays held against 1.01, the largest against 1.05."""
+    tables = in_one_rep(make((NUTS, OTHER)), "r_hat", one)
+    gates = gates_of(tables, "numpyro.nuts")
+    median, largest = gates["R-hat, median over reps"], gates["R-hat, largest"]
+    assert (median.found, median.limit, median.holds) == ("1.001", "< 1.01", True)
+    assert (largest.found, largest.limit, largest.holds) == (f"{one:.3f}", "< 1.05", holds)
+    page = html.render(report(tables)).replace("&lt;", "<")
+    assert "R-hat, median over reps: 1.001 (< 1.01 needed)" in page
+    assert f"R-hat, largest: {one:.3f} (< 1.05 needed)" in page
+    assert ("R-hat 1.060" in page) != holds
+
+
+def test_divergences_of_one_rep_are_shown_with_its_number(make: Callable[..., RunTables]) -> None:
+    gate = gates_of(in_one_rep(make((NUTS, OTHER)), "divergences", 4.0), "numpyro.nuts")
+    worst = gate["divergences per 1000 draws, most in a rep"]
+    assert (worst.found, worst.limit, worst.holds) == ("4.00", "0", False)
+
+
+def test_what_a_row_objects_to_is_what_its_reason_says(make: Callable[..., RunTables]) -> None:
+    """No gate is lost or made up between the data and the sentence, whatever fails together."""
+    many = dataclasses.replace(
+        NUTS, r_hat=1.2, ess=50.0, divergences=3.0, gates={"e_bfmi": 0.1, "stuck_parameters": 1.0}
+    )
+    for fake in (many, *(dataclasses.replace(healthy, **changed) for healthy, changed, _ in FAILING.values())):
+        row = next(r for _, r in report(make((fake,))).rows if r.label == fake.backend)
+        failing = [g.sentence for g in row.diagnostics if not g.holds and g.key != "error"]
+        assert row.reason == "; ".join(dict.fromkeys(failing))
+
+
+def test_options_and_what_varies_are_values(make: Callable[..., RunTables]) -> None:
+    fake = dataclasses.replace(
+        SVI, options={"guide": "normal", "steps": 3000, "lr": 0.05, "hidden": [8, 8], "jit": True}
+    )
+    tables = make((fake,))
+    written = "guide=normal,steps=3000,lr=0.05,hidden=[[8, 8]],jit=true"
+    for options in (tables.fits["options"], written):
+        (row,) = sections(dataclasses.replace(tables, fits=tables.fits.assign(options=options)))[0].rows
+        expected = {**fake.options, "hidden": row.options["hidden"]}
+        assert row.backend == "pyro.svi" and row.framework == "pyro" and row.options == expected
+        assert row.variant == {} and row.run == ""

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.analysis.labels import label
 from bench.analysis.sections import sections
-from bench.analysis.tables import RunTables, label, split
+from bench.analysis.tables import RunTables, split
 from bench.words.sentence import plain
 from tests.present.conftest import FAKES, Fake
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from bench.analysis.sections import report
 from bench.cli import catalog, output
 from bench.errors import UsageError
 from bench.plan import Choice, make
@@ -111,7 +112,7 @@ def test_a_torn_file_is_read_or_said_to_be_damaged(which, data):
 def test_a_report_of_a_mutated_manifest_is_written_or_refused(manifest):
     made = outcome(lambda: output.run_tables(run_of(raw(manifest), raw(RECORD), b"")))
     if not isinstance(made, UsageError):
-        outcome(markdown.render, made)
+        outcome(lambda: markdown.render(report(made)))
 
 
 @pytest.mark.parametrize("schema", [0, 2, "1", None, 1.5, [1]])

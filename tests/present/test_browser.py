@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.sections import sections
+from bench.analysis.sections import report, sections
 from bench.present.html import report as html
 from bench.present.html import results
 from tests.present.states import SCENARIOS, STATES, several
@@ -47,7 +47,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
                 if name == "paged":  # as if there were too many rows
                     patch.setattr(results, "WHOLE", 20)
                     patch.setattr(results, "PAGE", 10)
-                file.write_text(html.render(runs[name]()), encoding="utf-8")
+                file.write_text(html.render(report(runs[name]())), encoding="utf-8")
             made[name] = file.as_uri()
         return made[name]
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from bench.analysis.sections import sections
+from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown, terminal
 from bench.present.columns import WORDS
@@ -43,12 +43,12 @@ def tables(make: Callable[..., RunTables]) -> RunTables:
 
 @pytest.fixture(scope="module")
 def page(tables: RunTables) -> str:
-    return html.render(tables)
+    return html.render(report(tables))
 
 
 def printed(tables: RunTables) -> str:
     out = StringIO()
-    Console(file=out, width=150).print(terminal.summary(tables))
+    Console(file=out, width=150).print(terminal.summary(report(tables)))
     return out.getvalue()
 
 
@@ -88,7 +88,7 @@ def read(page: str) -> Reader:
 
 def test_every_planned_row_stands_in_every_format_with_status_and_reason(tables: RunTables, page: str):
     section = sections(tables)[0]
-    text, md, out = " ".join(read(page).text.split()), markdown.render(tables), printed(tables)
+    text, md, out = " ".join(read(page).text.split()), markdown.render(report(tables)), printed(tables)
     assert len(section.rows) == tables.fits["cell"].nunique()
     for row in section.rows:
         assert row.label in text
@@ -103,7 +103,7 @@ def test_every_planned_row_stands_in_every_format_with_status_and_reason(tables:
 def test_verdict_is_the_same_in_every_format(tables: RunTables, page: str):
     sentence = plain(sections(tables)[0].verdict.sentence)
     assert sentence in read(page).text
-    assert sentence in markdown.render(tables).replace("*", "").replace("\\", "")
+    assert sentence in markdown.render(report(tables)).replace("*", "").replace("\\", "")
     assert sentence.split("; ")[0] in printed(tables)
 
 
@@ -114,7 +114,7 @@ def test_what_comes_from_files_is_escaped(tables: RunTables, page: str):
     )
     assert not any(tag in ("b", "two") for tag, _ in reader.tags)
     assert "boom <script>alert('1')</script>" in reader.text
-    md = markdown.render(tables)
+    md = markdown.render(report(tables))
     assert "<script" not in md
     assert "boom &lt;script&gt;alert('1')&lt;/script&gt; \\| \\`x\\`" in md
     for text in (page, md):
@@ -160,13 +160,13 @@ def test_same_tables_same_bytes(tables: RunTables, page: str):
         metrics=tables.metrics.sample(frac=1, random_state=1),
         curves=tables.curves.sample(frac=1, random_state=2),
     )
-    assert html.render(tables) == page
-    assert markdown.render(tables) == markdown.render(tables)
+    assert html.render(report(tables)) == page
+    assert markdown.render(report(tables)) == markdown.render(report(tables))
     assert plain(sections(shuffled)[0].verdict.sentence) == plain(sections(tables)[0].verdict.sentence)
 
 
 def test_notes_and_limits_are_said(tables: RunTables, page: str):
-    for text in (read(page).text, markdown.render(tables).replace("\\", "")):
+    for text in (read(page).text, markdown.render(report(tables)).replace("\\", "")):
         assert "The model assumes sigma = 0.1; the data were made with 0.01." in text
         assert "no coverage estimate" in text
         assert "Priors: weights ~ normal(0, 10), sigma ~ exponential(2)." in text
@@ -181,7 +181,7 @@ def test_numbers_keep_full_precision_beside_the_text(tables: RunTables, page: st
 
 def test_quick_suite_stays_short(make: Callable[..., RunTables]):
     quick = make(scenarios=("a", "b", "c", "d"), reps=2, rounds=1)
-    text = markdown.render(quick)
+    text = markdown.render(report(quick))
     assert len(text.splitlines()) < 200
     assert text.count("No verdict") == 4
     assert any("no ranking below 5 reps" in w for w in warnings(quick))
@@ -189,22 +189,22 @@ def test_quick_suite_stays_short(make: Callable[..., RunTables]):
 
 def test_empty_metrics_and_curves_make_a_report(tables: RunTables):
     bare = dataclasses.replace(tables, metrics=tables.metrics.iloc[:0], curves=tables.curves.iloc[:0])
-    text = markdown.render(bare)
+    text = markdown.render(report(bare))
     assert "No backend met" in text or "No verdict" in text
     assert "no R-hat could be computed" in text and "the density of q is not stated" in text
-    assert 'data-name="error' not in html.render(bare), "seconds are there, errors are not"
+    assert 'data-name="error' not in html.render(report(bare)), "seconds are there, errors are not"
 
 
 def test_frames_with_nullable_types_give_the_same_report(tables: RunTables):
     nullable = {name: getattr(tables, name).convert_dtypes() for name in ("fits", "metrics", "curves")}
     nullable["metrics"]["part"] = nullable["metrics"]["part"].replace("", pd.NA)
-    assert markdown.render(dataclasses.replace(tables, **nullable)) == markdown.render(tables)
+    assert markdown.render(report(dataclasses.replace(tables, **nullable))) == markdown.render(report(tables))
 
 
 def test_an_infinite_error_is_shown_and_makes_no_bad_json(tables: RunTables):
     worse = tables.metrics.copy()
     worse.loc[(worse["backend"] == "pyro.svi") & worse["metric"].isin(["b2", "b2_avg"]), "value"] = float("inf")
-    page = html.render(dataclasses.replace(tables, metrics=worse))
+    page = html.render(report(dataclasses.replace(tables, metrics=worse)))
     assert "b²_max ∞, target 0.01" in page and "Infinity" not in page
 
 
@@ -212,7 +212,10 @@ def test_notes_of_a_backend_are_shown_once(tables: RunTables):
     noted = tables.fits.assign(notes="")
     noted.loc[noted["backend"] == "torch.adam", "notes"] = "sigma is plug-in · lr·λmax/2 = <0.66>"
     again = dataclasses.replace(tables, fits=noted)
-    for text in (read(html.render(again)).text, markdown.render(again).replace("&lt;", "<").replace("&gt;", ">")):
+    for text in (
+        read(html.render(report(again))).text,
+        markdown.render(report(again)).replace("&lt;", "<").replace("&gt;", ">"),
+    ):
         assert text.count("sigma is plug-in") == 1 == text.count("lr·λmax/2 = <0.66>")
 
 
@@ -221,7 +224,7 @@ def test_frames_read_from_csv_give_the_same_report(tables: RunTables):
         return pd.read_csv(StringIO(frame.to_csv(index=False)))
 
     again: dict[str, Any] = {name: through_csv(getattr(tables, name)) for name in ("fits", "metrics", "curves")}
-    assert markdown.render(dataclasses.replace(tables, **again)) == markdown.render(tables)
+    assert markdown.render(report(dataclasses.replace(tables, **again))) == markdown.render(report(tables))
 
 
 def test_the_report_shows_which_densities_were_verified(standard: RunTables):
@@ -231,8 +234,8 @@ def test_the_report_shows_which_densities_were_verified(standard: RunTables):
     }  # fmt: skip
     wrong = {**entry, "framework": "pyro", "verdict": "wrong", "reason": "wrong target: off by 3.1e-02"}
     absent = {**entry, "framework": "numpyro", "verdict": "unavailable", "reason": "not installed", "value_error": None}
-    page = html.render(dataclasses.replace(standard, run={**standard.run, "verified": [entry, wrong, absent]}))
+    page = html.render(report(dataclasses.replace(standard, run={**standard.run, "verified": [entry, wrong, absent]})))
     assert "3 densities, 1 with the same target" in page
     assert "a&lt;b" in page and "a<b" not in page
     assert "3e-13" in page and "wrong target: off by 3.1e-02" in page and "not installed" in page
-    assert "Same target" not in html.render(standard)
+    assert "Same target" not in html.render(report(standard))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.analysis.combined import Source, combine
-from bench.analysis.sections import sections
+from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown
 from tests.present.conftest import FAKES, Fake
@@ -51,7 +51,7 @@ def test_the_words_of_every_kind_of_verdict(make: Callable[..., RunTables], name
     if name in SETS:
         state = sections(tables)[0].verdict.state
         assert state == {"no difference": "no difference shown"}.get(name, name)
-    made = upper(markdown.render(tables))
+    made = upper(markdown.render(report(tables)))
     file = GOLDEN / f"{name.replace(' ', '-')}.md"
     if os.environ.get("BENCH_GOLDEN") == "write":
         file.parent.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ def test_the_report_fits_into_a_comment_and_says_what_was_cut(
 ):
     names = tuple(f"s{i:03}-of-a-name-as-long-as-they-are" for i in range(scenarios))
     fakes = tuple(dataclasses.replace(f, backend=f"{f.backend}{i}") for i, f in enumerate((FAKES[:4] * 2)[-backends:]))
-    text = markdown.render(make(fakes, scenarios=names, reps=2, rounds=1))
+    text = markdown.render(report(make(fakes, scenarios=names, reps=2, rounds=1)))
     fits_limits(text)
     assert ("Cut here for length" in text) == bool(cut)
     assert cut in text
@@ -92,11 +92,11 @@ def test_the_report_fits_into_a_comment_and_says_what_was_cut(
 
 def test_texts_long_beyond_reason_are_cut_too(make: Callable[..., RunTables]):
     fakes = [Fake("a.b", "mcmc", 1.0, 0.002, {"k": "x" * 3000 + str(i)}, seed=i) for i in range(14)]
-    fits_limits(markdown.render(make(tuple(fakes), reps=2, rounds=1)))
+    fits_limits(markdown.render(report(make(tuple(fakes), reps=2, rounds=1))))
 
 
 def test_the_choice_names_every_one_of_the_best_group(make: Callable[..., RunTables]):
-    lines = markdown.render(make(SETS["no difference"])).splitlines()
+    lines = markdown.render(report(make(SETS["no difference"]))).splitlines()
     row = next(line for line in lines if line.startswith("| s0-exponential | **"))
     assert "**`numpyro.nuts`** or **`numpyro.twin`**" in row or "**`numpyro.twin`** or **`numpyro.nuts`**" in row
     assert "no difference shown" in row

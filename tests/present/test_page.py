@@ -17,18 +17,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.analysis.sections import Section, sections
+from bench.analysis.sections import Section, report, sections
 from bench.analysis.tables import RunTables
 from bench.present.html import fits, pictures, results
 from bench.present.html import report as html
-from bench.present.html.extras import CONFIGURATION
-from bench.present.html.facts import facts
-from bench.present.html.facts import words as configuration
+from bench.present.html.extras import EXTRAS
 from bench.present.html.fairness import settings, terms, work
 from bench.present.html.flags import GATES, NOTES, STATES, flags
-from bench.present.html.grouped import view
 from bench.present.html.uncompared import total, uncompared
-from bench.present.matrix import overall
+from bench.present.matrix import overall, view
 from bench.words.sentence import plain
 from tests.present.conftest import FAKES, Fake
 from tests.present.states import SCENARIOS, many, several
@@ -39,7 +36,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return html.render(several())
+    return html.render(report(several()))
 
 
 @pytest.fixture
@@ -67,7 +64,7 @@ def test_first_screen_of_every_state(state: str, undrawn: None):
     """Golden words; where they changed on purpose, delete the file and run again."""
     tables = RUNS[state]()
     assert sections(tables)[0].verdict.state == state
-    said, file = first_screen(html.render(tables)), GOLDEN / f"first-screen-{state.replace(' ', '-')}.txt"
+    said, file = first_screen(html.render(report(tables))), GOLDEN / f"first-screen-{state.replace(' ', '-')}.txt"
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         file.write_text(said, encoding="utf-8")
@@ -77,7 +74,7 @@ def test_first_screen_of_every_state(state: str, undrawn: None):
 
 @pytest.mark.parametrize("state", ["equivalent", "no difference shown"])
 def test_of_identical_twins_none_is_to_be_chosen(state: str, undrawn: None):
-    said = first_screen(html.render(RUNS[state]()))
+    said = first_screen(html.render(report(RUNS[state]())))
     assert "Choose" not in said and ("equally fast" in said or "No difference shown" in said)
     assert "pyro.svi[guide=normal]" in said and "crashed: signal 11" in said and "blackjax is not installed" in said
 
@@ -85,18 +82,19 @@ def test_of_identical_twins_none_is_to_be_chosen(state: str, undrawn: None):
 def test_same_bytes_in_another_process_with_other_hashes():
     program = (
         "import hashlib; from tests.present.states import STATES; from bench.present.html import report as html\n"
-        "print(hashlib.sha256(html.render(STATES['clear']()).encode()).hexdigest())"
+        "from bench.analysis.sections import report\n"
+        "print(hashlib.sha256(html.render(report(STATES['clear']())).encode()).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"},
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    assert done.stdout.strip() == hashlib.sha256(html.render(RUNS["clear"]()).encode()).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(html.render(report(RUNS["clear"]())).encode()).hexdigest()
 
 
 def made(tables: RunTables) -> tuple[list[Section], results.Results]:
-    found = sections(tables)
-    return found, results.results(found, facts(tables), configuration(tables, CONFIGURATION))
+    shown = report(tables)
+    return list(shown.sections), results.results(shown)
 
 
 def test_every_blank_cell_says_why():
@@ -122,7 +120,10 @@ def test_bars_grow_with_their_values_from_the_least_to_the_most():
 
 def test_facts_are_what_a_loop_over_the_rows_gives():
     tables = several()
-    found = facts(tables)
+    found = {
+        row.cell: {e.key: number for e in EXTRAS if (number := e.number(row.tables)) is not None}
+        for _, row in report(tables).rows
+    }
     for cell, mine in list(tables.metrics.groupby("cell"))[:12]:
         r_hat = mine[mine["metric"] == "r_hat"]["value"]
         assert found[cell].get("r_hat", -math.inf) == (r_hat.max() if len(r_hat) else -math.inf)
@@ -132,7 +133,7 @@ def test_facts_are_what_a_loop_over_the_rows_gives():
             assert found[cell]["ess_bulk"] == pytest.approx(least, rel=1e-12)
     fits_ = tables.fits[(tables.fits["status"] == "ok") & tables.fits["cold"].astype(bool)]
     for cell, mine in fits_.groupby("cell"):
-        assert found[cell]["seconds_compile cold"] == mine["seconds_compile"].median()
+        assert found[cell]["seconds_import_cold"] == mine["seconds_import"].median()
 
 
 def test_flags_number_what_they_count():
@@ -144,7 +145,8 @@ def test_flags_number_what_they_count():
     assert {"timed out", "failed", STATES["off target"]} & key
     rows = dict(matrix.rows)
     assert "numpyro.nuts" not in rows and all(rows["stan.nuts"])
-    assert len({text for _, text in (*GATES, *NOTES)} | set(STATES.values())) == len(GATES) + len(NOTES) + len(STATES)
+    texts = [*GATES.values(), *NOTES.values(), *STATES.values()]
+    assert len(set(texts)) == len(texts)
 
 
 def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
@@ -162,7 +164,7 @@ def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
     )
     matrix = dict(flags(sections(make(bad))).rows)
     key = {number: text for number, text, _ in flags(sections(make(bad))).key}
-    for fake, (_, text) in zip(bad, GATES, strict=True):
+    for fake, text in zip(bad, GATES.values(), strict=True):
         assert text in {key[number] for mine in matrix[fake.backend] for number in mine}, fake.backend
 
 
@@ -182,7 +184,7 @@ def test_fits_tell_how_they_are_made_again_and_what_their_gates_found(page: str)
     tables = several()
     _, table = made(tables)
     detail = {
-        d.entry.name: d for d in fits.details(tables, table.entries, facts(tables), full=99, brief=99)
+        d.entry.name: d for d in fits.details(tables.run, table.entries, full=99, brief=99)
     }["s4-linear/numpyro.nuts"]  # fmt: skip
     assert (
         detail.sentence.startswith("Met target: largest error b² 0.00") and "15 of 15 reps finished" in detail.sentence
@@ -191,7 +193,7 @@ def test_fits_tell_how_they_are_made_again_and_what_their_gates_found(page: str)
         g.name for g in detail.gates
     } == {"k-hat"}
     assert detail.reps and len(detail.reps.rows) == 15 and detail.reps.rows[0][2] == "cold"
-    wrong = {d.entry.row.label: d for d in fits.details(tables, table.entries, facts(tables), full=99, brief=99)}
+    wrong = {d.entry.row.label: d for d in fits.details(tables.run, table.entries, full=99, brief=99)}
     assert not all(gate.holds for gate in wrong["pyro.svi[guide=normal]"].gates)
 
 
@@ -204,7 +206,7 @@ def test_parameters_show_reference_and_truth_from_what_was_scored(make: Callable
     added = [dict(key) | {"rep": 0, "metric": m, "part": "sigma", "value": v} for m, v in said.items()]
     more = dataclasses.replace(tables, metrics=pd.concat([tables.metrics, pd.DataFrame(added)], ignore_index=True))
     _, table = made(more)
-    parameters = fits.details(more, table.entries, facts(more), full=9, brief=9)[0].parameters
+    parameters = fits.details(more.run, table.entries, full=9, brief=9)[0].parameters
     assert parameters is not None
     row = dict(zip(parameters.heads, parameters.rows[0], strict=True))
     assert row["estimate in rep 0"] == "1.10 ± 0.10" and row["reference in rep 0"] == "1.00 ± 0.20"
@@ -225,14 +227,14 @@ def test_terms_of_each_backend_hold_its_settings_and_its_work(make: Callable[...
     row = next(r for r in found[0].rows if r.kind == "mcmc")
     assert settings(row, run) == "target_accept=0.9, dense=false · Inits zero."
     assert work(row, run) == "4 chains × (1,000 warmup + 700 draws)"
-    mine = terms(run, found, facts(tables))
+    mine = terms(report(dataclasses.replace(tables, run=run)))
     assert [t.backend for t in mine] == [r.label for r in found[0].rows]
 
 
 def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
     tables = many()
     found, table = made(tables)
-    page = html.render(tables)
+    page = html.render(report(tables))
     assert len(table.entries) == 520 and page.count('<tr class="state-') == results.PAGE
     rest = json.loads(re.search(r'id="rest">(.*?)</script>', page).group(1))
     assert len(rest["backend"]) == 320 and {len(column["text"]) for column in rest["cells"].values()} == {320}
@@ -245,10 +247,10 @@ def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
 
 
 def test_a_page_that_grows_too_large_drops_detail_and_says_so(undrawn: None, monkeypatch: pytest.MonkeyPatch):
-    whole = html.render(several())
+    whole = html.render(report(several()))
     monkeypatch.setattr(html, "LEVELS", (html.LEVELS[0], html.Thinned(5, 20, True), html.Thinned(0, 3, False)))
     monkeypatch.setattr(html, "MOST_BYTES", len(whole.encode()) - 1)
-    thinner = html.render(several())
+    thinner = html.render(report(several()))
     assert len(thinner) < len(whole) and "15 fits stand here without their tables and 7 have no section" in thinner
     assert thinner.count('<tr class="state-') == 27, "no row of the table is lost"
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.analysis.tables import CellTables, RunTables, label, split
+from bench.analysis.labels import label
+from bench.analysis.tables import CellTables, RunTables, split
 from bench.compare.measures import DEFAULT as COMPARED
 from bench.compare.measures import MEASURES, STATUS, Measure
 from bench.compare.samples import Finished, finished, units, values

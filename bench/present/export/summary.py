@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.analysis.sections import report
 from bench.analysis.tables import RunTables
 from bench.present import markdown
 from bench.present.export.points import Absent, Points
@@ -17,7 +18,7 @@ MOST_BYTES = 900_000
 
 def render(tables: RunTables, points: Points) -> str:
     """report.md with what other tools would pass over in silence at its head; cut at a line where it is too long."""
-    text = "\n".join([*_absent(points), markdown.render(tables)])
+    text = "\n".join([*_absent(points), markdown.render(report(tables))])
     raw = text.encode()
     if len(raw) <= MOST_BYTES:
         return text

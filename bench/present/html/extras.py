@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from bench.analysis.columnar import means
 from bench.analysis.sections import Row, Section
+from bench.analysis.tables import CellTables
 from bench.present.columns import Cell, Column, blank
-from bench.present.html.facts import Facts
 from bench.score.catalog import METRICS
+from bench.types import Array
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -21,16 +25,17 @@ GROUPS = {
     "configuration": "Configuration",
 }
 CONFIGURATION = ("track", "device", "dtype", "chains", "threads", "budget", "started", "backend_digest")
+Number = Callable[[CellTables], float | None]
 
 
-@dataclass(frozen=True)
-class Extra:
-    """A column made from one fact of a cell; `metric` tells for which kinds it means something."""
+class Extra(NamedTuple):
+    """A column of one number of a cell; `metric` tells for which kinds it means something."""
 
     key: str
     title: str
     help: str
     group: str
+    number: Number
     show: Callable[[float], str] = fmt.significant
     metric: str = ""
 
@@ -43,8 +48,42 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def _least_mean(metric: str) -> Number:
+    """Averaged over reps per parameter, then the least."""
+
+    def number(cell: CellTables) -> float | None:
+        scores = cell.scores(metric)
+        return float(means(scores.part, scores.value).min()) if len(scores.value) else None
+
+    return number
+
+
+def _extreme(metric: str, of: Callable[[Array], Any]) -> Number:
+    return lambda cell: float(of(values)) if len(values := cell.scores(metric).value) else None
+
+
+NUMBERS: dict[str, Number] = {
+    "ess_bulk": _least_mean("ess_bulk"),
+    "ess_tail": _least_mean("ess_tail"),
+    "r_hat": _extreme("r_hat", np.max),
+    "e_bfmi": _extreme("e_bfmi", np.min),
+}
+"""Of the metrics that have a value per parameter; of the others the median is shown."""
+
+
 def _of(metric: str, title: str, group: str, show: Callable[[float], str] = fmt.significant) -> Extra:
-    return Extra(metric, title, METRICS[metric].definition, group, show, metric)
+    number = NUMBERS.get(metric, lambda cell: cell.typical(metric))
+    return Extra(metric, title, METRICS[metric].definition, group, number, show, metric)
+
+
+def _used(column: str, title: str, help_: str, show: Callable[[float], str]) -> Extra:
+    return Extra(column, title, help_, "resources", lambda cell: cell.most(column), show)
+
+
+def _phase(name: str, help_: str, *, cold: bool) -> Extra:
+    column = f"seconds_{name}"
+    key = f"{column}_{'cold' if cold else 'warm'}"
+    return Extra(key, name, help_, "phases", lambda cell: cell.phase(column, cold=cold), fmt.seconds)
 
 
 EXTRAS = (
@@ -65,17 +104,15 @@ EXTRAS = (
     _of("rms_z", "rms z", "diagnostics"),
     _of("k_hat", "k-hat", "diagnostics", lambda value: f"{value:.2f}"),
     _of("elbo_gap", "log p(y) − ELBO", "diagnostics"),
-    Extra("peak_rss_bytes", "peak memory", "largest resident memory of the child, framework included", "resources",
-          _bytes),
-    Extra("peak_device_bytes", "device memory", "largest memory of the device, if there is one", "resources", _bytes),
-    Extra("os_threads", "threads seen", "threads of the process, as the system counts them", "resources", _whole),
-    Extra("gradients", "gradients", "gradient evaluations of the full data, warmup included", "resources", _whole),
-    Extra("seconds_import cold", "import", "seconds, cold; in no total", "phases", fmt.seconds),
-    Extra("seconds_build cold", "build", "seconds, cold", "phases", fmt.seconds),
-    Extra("seconds_warmup warm", "warmup", "seconds, warm", "phases", fmt.seconds),
-    Extra("seconds_sample warm", "sample", "seconds, warm; all iterations of an optimiser or of VI", "phases",
-          fmt.seconds),
-    Extra("seconds_transfer warm", "transfer", "seconds, warm", "phases", fmt.seconds),
+    _used("peak_rss_bytes", "peak memory", "largest resident memory of the child, framework included", _bytes),
+    _used("peak_device_bytes", "device memory", "largest memory of the device, if there is one", _bytes),
+    _used("os_threads", "threads seen", "threads of the process, as the system counts them", _whole),
+    _used("gradients", "gradients", "gradient evaluations of the full data, warmup included", _whole),
+    _phase("import", "seconds, cold; in no total", cold=True),
+    _phase("build", "seconds, cold", cold=True),
+    _phase("warmup", "seconds, warm", cold=False),
+    _phase("sample", "seconds, warm; all iterations of an optimiser or of VI", cold=False),
+    _phase("transfer", "seconds, warm", cold=False),
     _of("recovery_rmse_excess", "RMSE above exact", "recovery"),
     _of("elpd", "elpd", "recovery"),
     _of("predictive_mae", "predictive MAE", "recovery"),
@@ -83,33 +120,30 @@ EXTRAS = (
 )  # fmt: skip
 
 
-def columns(facts: Facts, configuration: Mapping[str, Mapping[str, str]]) -> list[Column]:
-    """Those that at least one cell has something for, and the configuration as `words` gives it."""
-    known = {name for found in facts.values() for name in found}
-    made = [
-        Column(e.key.replace(" ", "_"), e.title, e.help, _cell(e, facts), group=e.group)
-        for e in EXTRAS
-        if e.key in known
-    ]
-    return [*made, *(_setting(name, configuration) for name in CONFIGURATION)]
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """Those that at least one cell has something for, and what was recorded of its configuration."""
+    shown = []
+    for extra in EXTRAS:
+        numbers = {row.cell: extra.number(row.tables) for row in rows}
+        if any(number is not None for number in numbers.values()):
+            shown.append(Column(extra.key, extra.title, extra.help, _cell(extra, numbers), group=extra.group))
+    return [*shown, *map(_setting, CONFIGURATION)]
 
 
-def _cell(extra: Extra, facts: Facts) -> Callable[[Row, Section], Cell]:
+def _cell(extra: Extra, numbers: dict[str, float | None]) -> Callable[[Row, Section], Cell]:
     def cell(row: Row, section: Section) -> Cell:
-        value = facts.get(row.cell, {}).get(extra.key)
-        if value is not None:
+        if (value := numbers[row.cell]) is not None:
             return Cell(extra.show(value), "", value)
-        other = METRICS[extra.metric].not_applicable(row.kind) if extra.metric else ""
-        found = blank(row, other or "not recorded")
-        return Cell("n/a", why=other.removeprefix("n/a: ")) if other and row.reps else found
+        why = METRICS[extra.metric].not_applicable(row.kind) if extra.metric else ""
+        return Cell("n/a", why=why.removeprefix("n/a: ")) if why and row.reps else blank(row, why or "not recorded")
 
     return cell
 
 
-def _setting(name: str, configuration: Mapping[str, Mapping[str, str]]) -> Column:
+def _setting(name: str) -> Column:
     def cell(row: Row, section: Section) -> Cell:
-        said = configuration.get(row.cell, {}).get(name, "")
-        return Cell(clean(said)) if said else blank(row)
+        text = row.tables.texts(name)
+        return Cell(clean(text)) if text else blank(row)
 
     title = {"backend_digest": "code digest"}.get(name, name)
     return Column(name, title, "as recorded with the fits", cell, group="configuration")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.analysis.sections import Row, Section
-from bench.present.columns import WORDS, error_text
+from bench.analysis.sections import STATES, Row, Section
+from bench.present.columns import WORDS
 from bench.present.html.icons import icon
-from bench.present.html.results import ORDER, Results
+from bench.present.html.results import Results
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -50,12 +49,8 @@ class Front(NamedTuple):
     more: int
 
 
-def fronts(found: Sequence[Section], table: Results) -> list[Front]:
-    """One per section."""
-    return [_front(section, table) for section in found]
-
-
-def _front(section: Section, table: Results) -> Front:
+def front(section: Section, table: Results) -> Front:
+    """The answer on one scenario."""
     verdict = section.verdict
     inside = {*verdict.ratios, verdict.leader} if verdict.ratios else set()
     rest = [entry for entry in table.of(section) if entry.row.label not in inside]
@@ -74,15 +69,15 @@ def _front(section: Section, table: Results) -> Front:
 def _rank(row: Row) -> tuple[int, float, str]:
     # What was meant to be ranked comes before what never is.
     never = row.state in ("point", "reference")
-    return ORDER.index(row.state) + len(ORDER) * never, float("inf") if row.warm is None else row.warm, row.label
+    return STATES.index(row.state) + len(STATES) * never, float("inf") if row.warm is None else row.warm, row.label
 
 
 def _other(row: Row, number: int) -> Other:
-    said = [WORDS[row.state]]
+    words = WORDS[row.state]
     if row.state in ("off target", "met", "point"):
-        said[0] += f", error {error_text(row)}" if row.b2_max is not None else ""
+        words += f", error {row.shown_error}" if row.b2_max is not None else ""
     elif row.reason and row.state != "reference":
-        said[0] += f": {fmt.shortened(clean(row.reason).splitlines()[0], 60)}"
+        words += f": {fmt.shortened(clean(row.reason).splitlines()[0], 60)}"
     if row.warm is not None:
-        said.append(f"{fmt.seconds(row.warm)} warm")
-    return Other(icon(row.state), clean(row.label), clean(" · ".join(said)), number)
+        words += f" · {fmt.seconds(row.warm)} warm"
+    return Other(icon(row.state), clean(row.label), clean(words), number)

@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from bench.analysis.sections import GROUPS, sections
-from bench.analysis.tables import RunTables
+from bench.analysis.sections import GROUPS, Report
 from bench.present import provenance
 from bench.present.columns import GROUP_TITLES, WORDS, coverage_note
 from bench.present.html import extras, fairness
 from bench.present.html import fits as details
 from bench.present.html import results as page_results
-from bench.present.html.facts import facts, words
 from bench.present.html.flags import MOST_FAILED, failed, flags
-from bench.present.html.fronts import fronts
-from bench.present.html.grouped import view
+from bench.present.html.fronts import front
 from bench.present.html.icons import icon
 from bench.present.html.pictures import pictures
 from bench.present.html.results import FILTERS, as_json, digits, embedded, results
 from bench.present.html.uncompared import summary, uncompared
-from bench.present.matrix import overall
+from bench.present.matrix import overall, view
 from bench.present.templates import environment
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -49,22 +46,21 @@ LEVELS = (Thinned(150, 1000, True), Thinned(40, 400, True), Thinned(0, 200, Fals
 """The next is tried where a page is larger than `MOST_BYTES`."""
 
 
-def render(tables: RunTables) -> str:
+def render(report: Report) -> str:
     """The run as one self-contained HTML page; the same tables give the same bytes."""
-    shared = _shared(tables)
+    shared = _shared(report)
     template = _environment().get_template("report.html.j2")
     page = ""
     for level in LEVELS:
-        page = template.render(**shared, **_detailed(tables, shared, level))
+        page = template.render(**shared, **_detailed(report, shared, level))
         if len(page.encode()) <= MOST_BYTES:
             break
     return page
 
 
-def _shared(tables: RunTables) -> dict[str, Any]:
-    found = sections(tables)
-    known = facts(tables)
-    table = results(found, known, words(tables, extras.CONFIGURATION))
+def _shared(report: Report) -> dict[str, Any]:
+    tables, sections = report.tables, report.sections
+    table = results(report)
     return {
         "title": f"posterior-bench {clean(str(tables.run.get('id', '')))}".strip(),
         "run": tables.run,
@@ -73,20 +69,19 @@ def _shared(tables: RunTables) -> dict[str, Any]:
         "command": provenance.command(tables),
         "environment": provenance.environment(tables),
         "targets": provenance.targets(tables),
-        "sections": found,
-        "fronts": fronts(found, table),
-        "overall": overall(found),
-        "matrix": view(found),
+        "sections": sections,
+        "fronts": [front(section, table) for section in sections],
+        "overall": overall(sections),
+        "matrix": view(sections),
         "table": table,
-        "pictures": pictures(found, tables),
-        "flags": flags(found),
+        "pictures": pictures(sections, tables),
+        "flags": flags(sections),
         "failed": failed(table.entries),
         "most_failed": MOST_FAILED,
-        "uncompared": uncompared(found),
-        "compared": summary(found),
-        "terms": fairness.terms(tables.run, found, known),
-        "tracks": fairness.tracks(found),
-        "known": known,
+        "uncompared": uncompared(sections),
+        "compared": summary(sections),
+        "terms": fairness.terms(report),
+        "tracks": fairness.tracks(sections),
         "groups": GROUPS,
         "group_titles": GROUP_TITLES,
         "page_size": page_results.PAGE,
@@ -98,10 +93,10 @@ def _shared(tables: RunTables) -> dict[str, Any]:
     }
 
 
-def _detailed(tables: RunTables, shared: dict[str, Any], level: Thinned) -> dict[str, Any]:
+def _detailed(report: Report, shared: dict[str, Any], level: Thinned) -> dict[str, Any]:
     entries = shared["table"].entries
     return {
-        "details": details.details(tables, entries, shared["known"], full=level.full, brief=level.brief),
+        "details": details.details(report.tables.run, entries, full=level.full, brief=level.brief),
         "thinned": list(_thinned(entries, level, whole=shared["table"].whole)),
         "rest": embedded(shared["table"], hidden=level.hidden),
         "series": as_json(shared["pictures"].series),
@@ -109,8 +104,8 @@ def _detailed(tables: RunTables, shared: dict[str, Any], level: Thinned) -> dict
 
 
 def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterator[str]:
-    if said := details.left_out(len(entries), full=level.full, brief=level.brief):
-        yield said
+    if sentence := details.left_out(len(entries), full=level.full, brief=level.brief):
+        yield sentence
     if not whole and not level.hidden:
         yield "Rows beyond the first page have no hidden columns; they are in the run's tables."
 

@@ -10,18 +10,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.contender import OUTCOMES
-from bench.analysis.sections import Row, Section
+from bench.analysis.sections import STATES, Report, Row, Section
 from bench.present.columns import COLUMNS, WORDS, Cell, Column
 from bench.present.html import extras
-from bench.present.html.facts import Facts
 from bench.present.html.icons import icon
 from bench.words.clean import clean
 
 WHOLE = 500
 """Up to so many rows stand in the page's HTML; of more, the first `PAGE`, the others as data for the script."""
 PAGE = 200
-ORDER = ("met", "reference", "point", *OUTCOMES)
 UNSAFE = "<>&\u2028\u2029"
 
 REPS = Column(
@@ -60,13 +57,13 @@ class Entry:
 class Results:
     """Columns, entries in the order of the page, and the reasons that notes number from 1.
 
-    Only the first `told` reasons are of columns that are shown at first.
+    Only the first `visible` reasons are of columns that are shown at first.
     """
 
     columns: tuple[Column, ...]
     entries: tuple[Entry, ...]
     reasons: tuple[str, ...]
-    told: int
+    visible: int
 
     @property
     def whole(self) -> bool:
@@ -86,46 +83,42 @@ class Results:
 FILTERS = ("kind", "device", "dtype", "track", "status")
 
 
-def results(found: Sequence[Section], facts: Facts, configuration: Mapping[str, Mapping[str, str]]) -> Results:
+def results(report: Report) -> Results:
     """The table of all sections; the best first where it is too long to show whole."""
-    columns = _columns(found, extras.columns(facts, configuration))
-    pairs = [(section, row) for section in found for row in section.rows]
+    pairs = report.rows
+    columns = _columns(report.sections, extras.columns([row for _, row in pairs]))
     if len(pairs) > WHOLE:
         pairs.sort(key=lambda pair: _rank(*pair))
     texts = [[column.cell(row, section) for column in columns] for section, row in pairs]
     ranges = [_range(cells[i] for cells in texts) if column.bar else None for i, column in enumerate(columns)]
     reasons: dict[str, int] = {}
-    told = 0
+    visible = 0
     for i, column in enumerate(columns):  # those of the columns that are shown at first come first
         for cell in (cells[i] for cells in texts):
             if cell.why:
                 reasons.setdefault(cell.why, len(reasons) + 1)
         if not column.group:
-            told = len(reasons)
+            visible = len(reasons)
     entries = []
     for number, ((section, row), cells) in enumerate(zip(pairs, texts, strict=True)):
         shown = tuple(_shown(c, r, reasons) for c, r in zip(cells, ranges, strict=True))
-        facets = {name: clean(configuration.get(row.cell, {}).get(name, "")) for name in ("device", "dtype", "track")}
-        entries.append(Entry(section, row, number, shown, {"kind": row.kind, **facets, "status": WORDS[row.state]}))
-    return Results(tuple(columns), tuple(entries), tuple(reasons), told)
+        facts = {name: clean(row.tables.texts(name)) for name in ("device", "dtype", "track")}
+        entries.append(Entry(section, row, number, shown, {"kind": row.kind, **facts, "status": WORDS[row.state]}))
+    return Results(tuple(columns), tuple(entries), tuple(reasons), visible)
 
 
-def _columns(found: Sequence[Section], extra: Sequence[Column]) -> list[Column]:
-    wanted = [c for c in COLUMNS if any(c.wanted(section) for section in found)]
+def _columns(sections: Sequence[Section], extra: Sequence[Column]) -> list[Column]:
+    wanted = [c for c in COLUMNS if any(c.wanted(section) for section in sections)]
     hidden = [*(c for c in wanted if c.group), *extra]
     ordered = [c for group in extras.GROUPS for c in hidden if c.group == group]
     return [*(c for c in wanted if not c.group), REPS, *ordered]
 
 
 def _rank(section: Section, row: Row) -> tuple[int, float, float, str]:
-    ratio = section.verdict.ratios.get(row.label)
-    factor = 1.0 if row.label == section.verdict.leader else ratio.value if ratio else math.inf
-    return (
-        ORDER.index(row.state),
-        factor,
-        math.inf if row.b2_max is None else row.b2_max,
-        f"{section.title}/{row.label}",
-    )
+    ratio = section.ratio(row)
+    factor = 1.0 if section.leads(row) else ratio.value if ratio else math.inf
+    error = math.inf if row.b2_max is None else row.b2_max
+    return STATES.index(row.state), factor, error, f"{section.title}/{row.label}"
 
 
 def _range(cells: Iterable[Cell]) -> tuple[float, float] | None:

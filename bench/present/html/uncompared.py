@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bench.analysis.contender import OUTCOMES
-from bench.analysis.sections import Section
+from bench.analysis.sections import Row, Section
 from bench.words import format as fmt
 
 NAMED = 12
+WITHOUT_VERDICT = {
+    "not enough": "met the target, with too few reps or rounds to compare",
+    "not trusted": "met the target, on a machine that was not quiet",
+}
 
 
 class Uncompared(NamedTuple):
@@ -20,52 +24,48 @@ class Uncompared(NamedTuple):
     names: str
 
 
-def uncompared(found: Sequence[Section]) -> list[Uncompared]:
+def uncompared(sections: Sequence[Section]) -> list[Uncompared]:
     """Every cell without a ratio, grouped; the reference apart."""
     by_reason: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for section in found:
+    for section in sections:
         for row in section.rows:
-            if reason := _reason(section, row.label, row.state):
+            if reason := _reason(section, row):
                 by_reason.setdefault(reason, {}).setdefault(row.label, []).append(section.title)
-    words = [*OUTCOMES.values(), *by_reason]
-    made = []
-    for reason in sorted(by_reason, key=words.index):
-        count = sum(map(len, by_reason[reason].values()))
-        made.append(Uncompared(reason[count > 1], count, _named(by_reason[reason])))
-    return made
+    order = [*OUTCOMES.values(), *by_reason]
+    counts = {reason: sum(map(len, cells.values())) for reason, cells in by_reason.items()}
+    return [
+        Uncompared(reason[counts[reason] > 1], counts[reason], _named(by_reason[reason]))
+        for reason in sorted(by_reason, key=order.index)
+    ]
 
 
-def _reason(section: Section, label: str, state: str) -> tuple[str, str] | None:
+def _reason(section: Section, row: Row) -> tuple[str, str] | None:
     """Words for one cell and for several; None where it has a ratio."""
-    if state == "reference":
+    if row.state == "reference":
         return "is the reference itself", "are the reference itself"
-    if state != "met":
-        return OUTCOMES[state]
-    if label in section.verdict.best_group or label in section.verdict.ratios:
-        return None if section.verdict.ratios else ("met the target alone", "met the target alone")
-    said = {
-        "not enough": "met the target, with too few reps or rounds to compare",
-        "not trusted": "met the target, on a machine that was not quiet",
-    }.get(section.verdict.state, "met the target, without a verdict")
-    return said, said
+    if row.state != "met":
+        return OUTCOMES[row.state]
+    if section.in_best_group(row) or section.ratio(row):
+        return None if section.verdict.ratios else ("met the target alone",) * 2
+    return (WITHOUT_VERDICT.get(section.verdict.state, "met the target, without a verdict"),) * 2
 
 
-def _named(by_label: Mapping[str, list[str]]) -> str:
+def _named(cells: Mapping[str, list[str]]) -> str:
     names = [
-        f"{label} on {where[0] if len(where) == 1 else fmt.count(len(where), 'scenario')}"
-        for label, where in by_label.items()
+        f"{label} on {titles[0] if len(titles) == 1 else fmt.count(len(titles), 'scenario')}"
+        for label, titles in cells.items()
     ]
     rest = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {fmt.count(rest, 'more backend')}" if rest > 0 else "")
 
 
-def total(found: Sequence[Section]) -> tuple[int, int]:
+def total(sections: Sequence[Section]) -> tuple[int, int]:
     """(cells that have a ratio or lead, all cells)."""
-    ranked = sum(len({*s.verdict.ratios, s.verdict.leader}) for s in found if s.verdict.ratios)
-    return ranked, sum(len(section.rows) for section in found)
+    ranked = sum(len({*s.verdict.ratios, s.verdict.leader}) for s in sections if s.verdict.ratios)
+    return ranked, sum(len(section.rows) for section in sections)
 
 
-def summary(found: Sequence[Section]) -> str:
+def summary(sections: Sequence[Section]) -> str:
     """One sentence with the denominator."""
-    ranked, cells = total(found)
+    ranked, cells = total(sections)
     return f"{ranked} of {fmt.count(cells, 'cell')} took part in a comparison of seconds."

@@ -1,4 +1,4 @@
-"""What the calibrations of a results folder say of a run's cells."""
+"""What the calibrations that lie beside a run say of its cells."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ def ranks_of(folder: RunFolder, manifest: Mapping[str, Any]) -> dict[str, Ranked
     cannot be read, or has too few data sets for a verdict, says nothing here; its own report does.
     """
     cells = {str(entry["id"]): entry for entry in manifest["cells"]}
-    found: dict[str, Ranked] = {}
-    for calibration in CalibrationFolder.all(folder.path.parent):
-        found |= dict(_ranked(calibration, cells))
-    return found
+    calibrations = CalibrationFolder.all(folder.path.parent)
+    return {name: ranked for one in calibrations for name, ranked in _ranked(one, cells)}
 
 
 def _ranked(folder: CalibrationFolder, cells: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Ranked]]:
@@ -32,16 +30,14 @@ def _ranked(folder: CalibrationFolder, cells: Mapping[str, Mapping[str, Any]]) -
     try:
         manifest = folder.manifest()
         planned, digests = int(manifest["datasets"]), manifest["digests"]
-        mine = [entry for entry in manifest["cells"] if _same(entry, cells, digests)]
-        judged = [judge(entry, planned, trials(folder, entry["id"], planned), ("", "")) for entry in mine]
+        same = [entry for entry in manifest["cells"] if _same(entry, cells, digests)]
+        judged = [judge(entry, planned, trials(folder, entry["id"], planned), ("", "")) for entry in same]
     except (UsageError, KeyError, TypeError, ValueError, AttributeError):
         return
     for verdict in judged:
         if verdict.ranked is not None:
-            yield (
-                f"{verdict.backend} on {verdict.scenario} (calibration {folder.name}: {verdict.state})",
-                verdict.ranked,
-            )
+            name = f"{verdict.backend} on {verdict.scenario} (calibration {folder.name}: {verdict.state})"
+            yield name, verdict.ranked
 
 
 def _same(entry: Mapping[str, Any], cells: Mapping[str, Mapping[str, Any]], digests: Mapping[str, Any]) -> bool:

@@ -1,0 +1,147 @@
+"""The gates that a cell must pass to be ranked, each with the number that its limit is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.analysis.agreement import agreement
+from bench.analysis.columnar import Scores, largest, means, medians, sums
+from bench.analysis.contender import TARGET
+from bench.analysis.tables import CellTables
+from bench.words import format as fmt
+
+ESS, ESS_PER_CHAIN = 400, 100
+K_HAT = 0.7
+E_BFMI = 0.3
+AT_OPTIMUM = 1e-3
+R_HAT, R_HAT_MANY, MANY, R_HAT_ANY = 1.01, 1.02, 20, 1.05
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """What a gate found, as text, what it allows (`< 1.01`), and the sentence that objects where it does not hold.
+
+    Diagnostics of one gate have the same `key`.
+    """
+
+    key: str
+    name: str
+    found: str
+    limit: str
+    holds: bool
+    sentence: str
+
+
+def diagnostics(cell: CellTables, kind: str) -> tuple[Diagnostic, ...]:
+    """Every gate of a cell that something is known of, or that must have a number; none of an exact posterior."""
+    if kind == "exact" or not cell.finished:
+        return ()
+    if kind == "point":
+        return tuple(_optimum(cell))
+    return (*_chains(cell, kind), *(_weights(cell) if kind == "vi" else ()), *_agreement(cell))
+
+
+def objections(gates: tuple[Diagnostic, ...]) -> str:
+    """The sentences of those that do not hold, in one; empty where all hold."""
+    return "; ".join(dict.fromkeys(gate.sentence for gate in gates if not gate.holds))
+
+
+def accuracy(cell: CellTables) -> tuple[Diagnostic, ...]:
+    """b²_max against the error target; none without a reference."""
+    error = cell.b2_max
+    if error is None:
+        return ()
+    sentence = f"b²_max {fmt.error(error)}, target {TARGET}"
+    return (Diagnostic("error", "error b²_max", shown_error(cell), f"< {TARGET}", error < TARGET, sentence),)
+
+
+def shown_error(cell: CellTables) -> str:
+    """b²_max in two digits, or the reference's own error where that is larger."""
+    floor, error = cell.error_floor, cell.b2_max
+    return fmt.error(error) if error is None or error >= floor else f"< {fmt.error(floor)}"
+
+
+def _optimum(cell: CellTables) -> Iterator[Diagnostic]:
+    """Whether a point method ended at the optimum of its own objective in every rep."""
+    distances = cell.scores("optimum_distance_sd").value
+    if len(distances):
+        farthest = float(distances.max())
+        text = fmt.significant(farthest, 2)
+        yield Diagnostic(
+            "optimum", "distance from the optimum of its own objective, posterior sd", text, f"< {AT_OPTIMUM}",
+            farthest < AT_OPTIMUM, f"ended {text} posterior sd from the optimum of its own objective",
+        )  # fmt: skip
+
+
+def _chains(cell: CellTables, kind: str) -> Iterator[Diagnostic]:
+    stuck = _most(cell.scores("stuck_parameters"))
+    if stuck is not None:
+        name = "parameters with a chain that never moves"
+        yield Diagnostic("stuck", name, f"{stuck:.0f}", "0", stuck <= 0.0, f"{stuck:.0f} {name}")
+    r_hat = cell.scores("r_hat")
+    if len(r_hat.value):
+        yield from _r_hat(r_hat)
+    elif kind == "mcmc" and not stuck:
+        yield Diagnostic("r_hat", "R-hat", "none", f"< {R_HAT}", False, "no R-hat could be computed")
+    needed = max(ESS, ESS_PER_CHAIN * cell.chains)
+    for metric, name in (("ess_bulk", "bulk ESS"), ("ess_tail", "tail ESS")):
+        rows = cell.scores(metric)
+        if len(rows.value):
+            least = float(means(rows.part, rows.value).min())
+            text = fmt.significant(least)
+            sentence = f"{name} {text}, {needed} needed"
+            yield Diagnostic("ess", f"{name}, least", text, f"≥ {needed:,}", least >= needed, sentence)
+    for metric, name in (("divergences", "divergences"), ("treedepth_hits", "transitions at the largest tree depth")):
+        most = _most(cell.scores(metric))
+        if most is not None:
+            text = fmt.significant(most)
+            words = f"{name} per 1000 draws"
+            yield Diagnostic(metric, f"{words}, most in a rep", text, "0", most <= 0, f"{text} {words}")
+    e_bfmi = cell.scores("e_bfmi").value
+    if len(e_bfmi):
+        text = fmt.significant(float(e_bfmi.min()), 2)
+        yield Diagnostic("e_bfmi", "E-BFMI, least", text, f"> {E_BFMI}", e_bfmi.min() > E_BFMI, f"E-BFMI {text}")
+
+
+def _r_hat(r_hat: Scores) -> Iterator[Diagnostic]:
+    """Of each rep its largest: their median is held against a narrow limit, the largest of all against a wide one."""
+    worst = largest(r_hat.rep, r_hat.value)
+    middle, most = float(np.median(worst)), float(worst.max())
+    limit = R_HAT_MANY if len(np.unique(r_hat.part)) > MANY else R_HAT
+    # Two digits after the point would print a failing 1.012 as "1.01".
+    sentence = f"R-hat {most if most >= R_HAT_ANY else middle:.3f}"
+    yield Diagnostic("r_hat", "R-hat, median over reps", f"{middle:.3f}", f"< {limit}", middle < limit, sentence)
+    yield Diagnostic("r_hat", "R-hat, largest", f"{most:.3f}", f"< {R_HAT_ANY}", most < R_HAT_ANY, sentence)
+
+
+def _weights(cell: CellTables) -> Iterator[Diagnostic]:
+    """Whether q can be told, and is, close enough to the posterior to be corrected by its importance weights."""
+    k_hat, lost = cell.median("k_hat"), _most(cell.scores("log_ratios_lost"))
+    if lost:
+        name = "draws of q on a bound of the support"
+        yield Diagnostic("support", name, f"{lost:.0f}", "0", False, f"{lost:.0f} {name}")
+    elif k_hat is None:
+        yield Diagnostic("k_hat", "k-hat", "none", f"< {K_HAT}", False, "no k-hat: the density of q is not stated")
+    else:
+        mass = cell.scores("mass_90")
+        least = min(medians(mass.part.astype(np.float64), mass.value).values(), default=None)
+        held = "" if least is None else f", 90 % intervals that hold {fmt.share(least)} of the posterior"
+        sentence = f"k-hat {fmt.significant(k_hat, 2)}, below {K_HAT} needed{held}"
+        yield Diagnostic("k_hat", "k-hat", fmt.significant(k_hat), f"< {K_HAT}", k_hat < K_HAT, sentence)
+
+
+def _agreement(cell: CellTables) -> Iterator[Diagnostic]:
+    if (sum_ := agreement(cell)) is not None:
+        total, expected = fmt.significant(sum_.total), f"{fmt.significant(sum_.low, 2)}–{fmt.significant(sum_.high, 2)}"
+        what = "answer off" if sum_.total > sum_.high else "Monte-Carlo errors too large"
+        sentence = f"{what}: Σz² {total}, expected {expected} ({sum_.number:.0f} correlated z in all)"
+        holds = sum_.low <= sum_.total <= sum_.high
+        yield Diagnostic("agreement", "answer against the reference, Σz²", total, expected, holds, sentence)
+
+
+def _most(rows: Scores) -> float | None:
+    """The most of one rep, all parts together; None without any."""
+    return float(sums(rows.rep, rows.value).max()) if len(rows.value) else None

@@ -1,0 +1,42 @@
+"""The label of a cell: its backend and the options that it was given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import UsageError
+from bench.selection import parse
+
+
+def label(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
+    """`framework.method[k=v,…]` of a row of fits; `options` may be JSON or already written out."""
+    backend, options = str(row["backend"]), row["options"]
+    if not isinstance(options, str) or options.startswith(("{", "[")):
+        options = ",".join(f"{k}={worded(v)}" for k, v in options_of(options).items())
+    return f"{backend}[{options}]" if options and "[" not in backend else backend
+
+
+def options_of(options: Any) -> dict[str, Any]:
+    """The options of a row of fits: written out as `-b` takes them, or as JSON, pairs or a mapping."""
+    if isinstance(options, str) and options.startswith(("{", "[")):
+        options = json.loads(options)
+    elif isinstance(options, str):
+        try:
+            return dict(parse(f"backend[{options}]").values)
+        except UsageError:
+            return {}  # a table that is not of this harness
+    return dict(options) if isinstance(options, (Mapping, list, tuple)) else {}
+
+
+def worded(value: Any) -> str:
+    """An option's value as labels have it: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def base_name(scenario: str) -> str:
+    """A scenario without its overrides: `s4-linear` of `s4-linear[n_obs=100]`."""
+    return scenario.partition("[")[0]

@@ -1,0 +1,75 @@
+"""Scenarios × backends: how near the best each backend is on a scenario, and what it achieved over all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from bench.analysis.sections import GROUPS, Row, Section
+
+NEAR, FAR = 1.5, 2.0
+"""Ratios up to which a backend that is slower than the best group counts as near it, and as not far from it."""
+
+
+class Tally(NamedTuple):
+    """What became of some cells, as counts.
+
+    `ranked` could be, `compared` lie in a section with a leader, `best` are in its best group; `ratios` to the leader
+    with the title of their section, ascending.
+    """
+
+    ranked: int
+    applicable: int
+    met: int
+    compared: int
+    best: int
+    leads: int
+    ratios: tuple[tuple[float, str], ...]
+
+
+def tally(cells: Iterable[tuple[Section, Row]]) -> Tally:
+    """The counts of these rows, each with its section."""
+    cells = list(cells)
+    return Tally(
+        ranked=sum(row.group == "posterior" for _, row in cells),
+        applicable=sum(row.state not in ("unsupported", "unavailable") for _, row in cells),
+        met=sum(row.state == "met" for _, row in cells),
+        compared=sum(bool(section.verdict.leader) for section, _ in cells),
+        best=sum(section.in_best_group(row) for section, row in cells),
+        leads=sum(section.leads(row) for section, row in cells),
+        ratios=tuple(sorted((r.value, s.title) for s, row in cells if (r := s.ratio(row)) is not None)),
+    )
+
+
+def nearness(section: Section, row: Row) -> str:
+    """`best` of the best group, `near`, `far`, or empty; a row without a ratio is `best` only where it leads."""
+    if section.in_best_group(row):
+        return "best"
+    ratio = section.ratio(row)
+    if ratio is None or ratio.value > FAR:
+        return ""
+    return "near" if ratio.value <= NEAR else "far"
+
+
+def columns_of(sections: Sequence[Section]) -> Callable[[Row], str]:
+    """What the column of a row is called: its bare backend's name where that is unambiguous in every scenario."""
+    ambiguous = {
+        backend
+        for section in sections
+        for backend, times in Counter(row.backend for row in section.rows).items()
+        if times > 1
+    }
+    # Where runs stand side by side a label names its run, and so does its column.
+    side_by_side = {row.cell for s in sections if len({row.run for row in s.rows}) > 1 for row in s.rows}
+    return lambda row: row.label if row.cell in side_by_side or row.backend in ambiguous else row.backend
+
+
+def by_column(sections: Sequence[Section]) -> dict[str, list[tuple[Section, Row]]]:
+    """{column: its rows, at most one of each section}, what can be ranked before point estimates and the reference."""
+    name = columns_of(sections)
+    cells: dict[str, list[tuple[Section, Row]]] = {}
+    for section in sections:
+        for row in section.rows:
+            cells.setdefault(name(row), []).append((section, row))
+    return dict(sorted(cells.items(), key=lambda item: GROUPS.index(item[1][0][1].group)))
