@@ -10,9 +10,9 @@ import numpy as np
 from scipy import special
 
 from bench.calibration import bands
-from bench.calibration.coverage import Coverage, coverage, interval_score
 from bench.calibration.ranks import LADDER, LEVELS, LOG_LIKELIHOOD
 from bench.calibration.trial import Trial
+from bench.stats.coverage import Coverage, coverage, interval_score
 from bench.types import Array
 
 ALPHA = 0.01

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.calibration.coverage import interval_score
 from bench.calibration.ranks import LADDER, LEVELS
 from bench.calibration.trial import Trial
 from bench.calibration.verdict import Verdict
+from bench.stats.coverage import interval_score
 from bench.types import PHASES, Array
 
 KEY = ("run", "cell", "scenario", "backend", "dataset")

@@ -11,11 +11,11 @@ import pandas as pd
 
 from bench.analysis.disturbance import cores_of
 from bench.analysis.tables import RunTables
-from bench.calibration.coverage import Coverage
 from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity
 from bench.calibration.ranks import LEVELS
 from bench.calibration.verdict import RECOMMENDED, Verdict
 from bench.present import provenance
+from bench.stats.coverage import Coverage
 from bench.words import format as fmt
 from bench.words.clean import clean
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.score.curves import Curve
 from bench.score.problem import Row
-from bench.types import Array
+from bench.stats.coverage import wilson
+from bench.stats.settling import aligned, settled
 
 TARGET = 0.01
 """b² of 100 independent draws: the accuracy that time_to_accuracy is the time to."""
@@ -45,13 +44,7 @@ class CellScores:
         """Take in one scored rep."""
         self.reps.append(rep)
         self.cold.append(cold)
-        self.values.append(
-            {
-                (r.metric, r.part): r.value
-                for r in rows
-                if r.metric in {"b2", "ess_bulk", "covered_90", "recovery_error"}
-            }
-        )
+        self.values.append({(r.metric, r.part): r.value for r in rows if r.metric in KEPT})
         self.curves.append(way)
 
     def rows(self) -> Iterator[RepRow]:
@@ -71,7 +64,7 @@ class CellScores:
             yield RepRow(None, "recovery_bias", part, value)
         covered = self._mean("covered_90")
         for part, share in covered.items():
-            low, high = wilson(share, len(self.reps))
+            low, high = wilson(share * len(self.reps), len(self.reps))
             yield RepRow(None, "coverage_90", part, share)
             yield RepRow(None, "coverage_90_low", part, low)
             yield RepRow(None, "coverage_90_high", part, high)
@@ -103,7 +96,7 @@ class CellScores:
         _, at = aligned([c.step for c in self.curves])
         error = np.mean([c.b2[i] for c, i in zip(self.curves, at, strict=True)], axis=0).max(axis=1)
         yield RepRow(None, "accuracy_floor", "", float(error[-1]))
-        first = settled(error)
+        first = settled(error, TARGET)
         if first is None:
             return
         reps = list(zip(self.reps, self.cold, self.curves, [int(i[first]) for i in at], strict=True))
@@ -118,28 +111,3 @@ class CellScores:
                 yield RepRow(None, name, "", float(np.median(seconds)))
         if self.kind != "exact":
             yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([way.gradients[i] for *_, way, i in reps])))
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a probability of which `share` was seen in n independent trials (Wilson 1927)."""
-    z2 = 1.959963984540054**2
-    centre, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n)
-    return max((centre - half) / (1 + z2 / n), 0.0), min((centre + half) / (1 + z2 / n), 1.0)
-
-
-def aligned(steps: Sequence[Array]) -> tuple[Array, list[npt.NDArray[np.intp]]]:
-    """All steps at which every rep has an answer, and for each rep the index of its latest point by then.
-
-    A rep that stopped early keeps its last answer and its last second.
-    """
-    union = np.unique(np.concatenate(steps))
-    union = union[union >= max(s[0] for s in steps)]
-    return union, [np.searchsorted(s, union, side="right") - 1 for s in steps]
-
-
-def settled(error: Array) -> int | None:
-    """First index from which the error stays below TARGET to the end; None if it never does."""
-    above = np.flatnonzero(~(error < TARGET))
-    if not len(above):
-        return 0
-    return int(above[-1]) + 1 if above[-1] + 1 < len(error) else None

@@ -9,7 +9,7 @@ import numpy as np
 from bench.protocols import DerivedReference, PredictiveReference
 from bench.score import chains
 from bench.score.predictive import MOST, mixture_cdf, thinned
-from bench.score.problem import Row, Scored
+from bench.score.problem import Row, Scored, rows
 from bench.types import Array, Arrays, Parameter
 
 INTERVAL = np.array([0.025, 0.975])
@@ -28,25 +28,20 @@ def derived_rows(scored: Scored) -> Iterator[Row]:
         scalars = numbers.reshape(*numbers.shape[:2], len(parts))
         yield from _summary(parts, scalars.reshape(-1, len(parts)).T, spread=not event and scored.fit.kind != "point")
         if scored.fit.kind == "mcmc" and numbers.shape[1] >= chains.MIN_DRAWS:
-            yield from _rows("derived_ess_bulk", parts, chains.Diagnostics(scalars).ess_bulk)
+            yield from rows("derived_ess_bulk", parts, chains.Diagnostics(scalars).ess_bulk)
     yield from _exact(scored)
     if scored.fit.kind != "point":
         yield from _predictive(scored)
 
 
-def _rows(metric: str, parts: list[str], values: Array) -> Iterator[Row]:
-    for part, value in zip(parts, np.ravel(values), strict=True):
-        yield Row(metric, part, float(value))
-
-
 def _summary(parts: list[str], flat: Array, *, spread: bool) -> Iterator[Row]:
     """Of values (part, draw)."""
-    yield from _rows("derived_mean", parts, flat.mean(axis=1))
+    yield from rows("derived_mean", parts, flat.mean(axis=1))
     if spread and flat.shape[1] > 1:
-        yield from _rows("derived_sd", parts, flat.std(axis=1, ddof=1))
+        yield from rows("derived_sd", parts, flat.std(axis=1, ddof=1))
         low, high = np.quantile(flat, INTERVAL, axis=1)
-        yield from _rows("derived_q025", parts, low)
-        yield from _rows("derived_q975", parts, high)
+        yield from rows("derived_q025", parts, low)
+        yield from rows("derived_q975", parts, high)
 
 
 def _exact(scored: Scored) -> Iterator[Row]:
@@ -57,7 +52,7 @@ def _exact(scored: Scored) -> Iterator[Row]:
         parts = Parameter(name, np.shape(exact.mean)).parts()
         for field, values in exact._asdict().items():
             if values is not None and (field == "mean" or scored.fit.kind != "point"):
-                yield from _rows(f"derived_{field}_exact", parts, values)
+                yield from rows(f"derived_{field}_exact", parts, values)
 
 
 def _predictive(scored: Scored) -> Iterator[Row]:
@@ -66,13 +61,13 @@ def _predictive(scored: Scored) -> Iterator[Row]:
     reference: object = scored.problem.reference
     if not new:
         return
-    found = {"": predictive_quantiles(scored, new, INTERVAL)}
+    quantiles = {"": predictive_quantiles(scored, new, INTERVAL)}
     if isinstance(reference, PredictiveReference):
-        found["_exact"] = reference.predictive(INTERVAL)["prediction"]
-    for suffix, (low, high) in found.items():
+        quantiles["_exact"] = reference.predictive(INTERVAL)["prediction"]
+    for suffix, (low, high) in quantiles.items():
         parts = Parameter("prediction", low.shape).parts()
-        yield from _rows(f"predictive_q025{suffix}", parts, low)
-        yield from _rows(f"predictive_q975{suffix}", parts, high)
+        yield from rows(f"predictive_q025{suffix}", parts, low)
+        yield from rows(f"predictive_q975{suffix}", parts, high)
 
 
 def _beyond(cdf: Callable[[Array], Array], centre: Array, level: float, sign: float) -> Array:
@@ -96,12 +91,12 @@ def predictive_quantiles(scored: Scored, new: Arrays, p: Array) -> Array:
     means = problem.family.predict(problem.data, draws, new)
     centre = means.reshape(-1, means.shape[-1]).mean(axis=0)
     cdf = mixture_cdf(scored, new, MOST)
-    found = np.empty((len(p), len(centre)))
+    quantiles = np.empty((len(p), len(centre)))
     for i, level in enumerate(p):
         low, high = (_beyond(cdf, centre, float(level), sign) for sign in (-1.0, 1.0))
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             below = cdf(middle) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        found[i] = 0.5 * (low + high)
-    return found
+        quantiles[i] = 0.5 * (low + high)
+    return quantiles

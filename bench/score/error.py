@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.score.agreement import agreement
-from bench.score.problem import EDGES, LEVELS, Row, Scored
+from bench.score.problem import EDGES, LEVELS, Row, Scored, rows
 from bench.types import Array
 
 MASSES = (0.5, 0.9, 0.95)
@@ -33,22 +33,21 @@ def error_rows(scored: Scored) -> Iterator[Row]:
     problem = scored.problem
     if problem.reference is None:
         return
-    (mean, sd), (m, s, _) = scored.answer, problem.moments
+    (mean, sd), (m, s, _), parts = scored.answer, problem.moments, problem.parts
     squared = b2(mean, sd, problem.moments)
-    for part, value in zip(b2_parts(problem.parts), squared, strict=True):
-        yield Row("b2", part, float(value))
+    yield from rows("b2", b2_parts(parts), squared)
     yield Row("b2_max", "", float(squared.max()))
     yield Row("b2_avg", "", float(squared.mean()))
     if np.isfinite(problem.reference.n_effective):
         yield Row("reference_draws", "", float(problem.reference.n_effective))
-    yield from _per_part(scored, "mean_error_sd", (mean - m) / s)
+    yield from rows("mean_error_sd", parts, (mean - m) / s)
     flat = scored.draws.reshape(-1, len(m))
-    yield from _per_part(scored, "wasserstein_1", _distance(np.quantile(flat, LEVELS, axis=0), scored))
+    yield from rows("wasserstein_1", parts, _distance(np.quantile(flat, LEVELS, axis=0), scored))
     if scored.fit.kind == "point":
         return
-    yield from _per_part(scored, "wasserstein_1_iid", _distance(problem.iid_quantiles(len(flat)), scored))
+    yield from rows("wasserstein_1_iid", parts, _distance(problem.iid_quantiles(len(flat)), scored))
     with np.errstate(divide="ignore"):
-        yield from _per_part(scored, "sd_ratio_log", np.log(scored.sd / s))
+        yield from rows("sd_ratio_log", parts, np.log(scored.sd / s))
     yield from _masses(scored, flat)
     yield from _edges(scored, np.quantile(flat, EDGES, axis=0))
     if scored.diagnostics is not None:
@@ -59,13 +58,13 @@ def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
     """z of every scalar that moves, and what its sum of squares is to be judged by."""
     assert scored.diagnostics is not None
     z = (scored.answer[0] - scored.problem.moments[0]) / np.hypot(scored.diagnostics.mcse_mean, of_reference)
-    yield from _per_part(scored, "z", z)
+    yield from rows("z", scored.problem.parts, z)
     yield Row("rms_z", "", float(np.sqrt(np.mean(z**2))))
     moving = np.isfinite(z)
     if moving.any():
-        found = agreement(scored.draws[..., moving])
-        yield Row("z_effective", "", found.effective)
-        yield Row("z_effective_tail", "", found.tail)
+        freedom = agreement(scored.draws[..., moving])
+        yield Row("z_effective", "", freedom.effective)
+        yield Row("z_effective_tail", "", freedom.tail)
 
 
 def _distance(quantiles: Array, scored: Scored) -> Array:
@@ -77,9 +76,9 @@ def _distance(quantiles: Array, scored: Scored) -> Array:
 def _edges(scored: Scored, quantiles: Array) -> Iterator[Row]:
     """Where central intervals of 50 and 90 % end, of the answer and of the reference."""
     m, s, _ = scored.problem.moments
-    for whose, found in (("", quantiles), ("reference_", scored.problem.edges)):
-        for p, values in zip(EDGES, (found - m) / s, strict=True):
-            yield from _per_part(scored, f"{whose}q{100 * p:02.0f}_sd", values)
+    for whose, edges in (("", quantiles), ("reference_", scored.problem.edges)):
+        for p, values in zip(EDGES, (edges - m) / s, strict=True):
+            yield from rows(f"{whose}q{100 * p:02.0f}_sd", scored.problem.parts, values)
 
 
 def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
@@ -95,8 +94,3 @@ def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
             for part, value in zip(p.parts(), inside, strict=True):
                 yield Row(f"mass_{mass * 100:.0f}", part, float(value))
                 yield Row(f"mass_{mass * 100:.0f}_error", part, float(value) - mass)
-
-
-def _per_part(scored: Scored, metric: str, values: Array) -> Iterator[Row]:
-    for part, value in zip(scored.problem.parts, values, strict=True):
-        yield Row(metric, part, float(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -23,6 +23,12 @@ class Row(NamedTuple):
     metric: str
     part: str
     value: float
+
+
+def rows(metric: str, parts: Iterable[str], values: Array) -> Iterator[Row]:
+    """A row per part, of values (part,) or of any shape with as many numbers."""
+    for part, value in zip(parts, np.ravel(values), strict=True):
+        yield Row(metric, part, float(value))
 
 
 @dataclass(frozen=True)

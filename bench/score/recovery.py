@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.score.problem import Row, Scored
+from bench.score.problem import Row, Scored, rows
+from bench.stats.coverage import interval_score
 from bench.types import Array
 
-INTERVAL = 0.9
 LOCATIONS = ("weights", "bias", "mu")
 """Parameters that recovery_rmse is taken over: a plug-in sigma would mix units."""
 
@@ -22,26 +22,21 @@ def recovery_rows(scored: Scored) -> Iterator[Row]:
     errors: dict[str, Array] = {}
     at = 0
     for p in data.parameters:
-        block = slice(at, at + p.size)
+        block, parts = slice(at, at + p.size), p.parts()
         at += p.size
         if p.name not in data.truth:
             continue
         truth = np.asarray(data.truth[p.name], dtype=float).reshape(p.size)
-        errors[p.name] = mean[block] - truth
-        for part, error in zip(p.parts(), errors[p.name], strict=True):
-            yield Row("recovery_error", part, float(error))
-        for part, relative in zip(p.parts(), _ratio(errors[p.name], np.abs(truth)), strict=True):
-            yield Row("recovery_relative_error", part, float(relative))
+        errors[p.name] = error = mean[block] - truth
+        yield from rows("recovery_error", parts, error)
+        yield from rows("recovery_relative_error", parts, _ratio(error, np.abs(truth)))
         if scored.fit.kind != "point":
             low, high = np.quantile(flat[:, block], [0.05, 0.95], axis=0)
-            for part, a, b, true in zip(p.parts(), low, high, truth, strict=True):
-                yield Row("covered_90", part, float(a <= true <= b))
-                yield Row("width_90", part, float(b - a))
-                yield Row("interval_score_90", part, interval_score(float(a), float(b), float(true)))
-            for part, z in zip(p.parts(), _ratio(errors[p.name], scored.sd[block]), strict=True):
-                yield Row("recovery_z", part, float(z))
-        for part, value in zip(p.parts(), crps(flat[:, block], truth), strict=True):
-            yield Row("crps", part, float(value))
+            yield from rows("covered_90", parts, (low <= truth) & (truth <= high))
+            yield from rows("width_90", parts, high - low)
+            yield from rows("interval_score_90", parts, interval_score(low, high, truth, 0.9))
+            yield from rows("recovery_z", parts, _ratio(error, scored.sd[block]))
+        yield from rows("crps", parts, crps(flat[:, block], truth))
     located = [e for name, e in errors.items() if name in LOCATIONS]
     if located:
         rmse = _rms(np.concatenate(located))
@@ -63,11 +58,6 @@ def _contraction(scored: Scored) -> Iterator[Row]:
     for part, sd, variance in zip(problem.parts, scored.sd, prior, strict=True):
         if 0.0 < variance < np.inf:
             yield Row("contraction", part, 1.0 - float(sd**2 / variance))
-
-
-def interval_score(low: float, high: float, truth: float) -> float:
-    """Of a central 90 % interval: its width, and 2/0.1 times what the truth lies outside (Gneiting & Raftery 2007)."""
-    return high - low + 2.0 / (1.0 - INTERVAL) * max(low - truth, truth - high, 0.0)
 
 
 def crps(draws: Array, truth: Array) -> Array:

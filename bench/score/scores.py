@@ -11,10 +11,9 @@ from bench.score.derived import derived_rows
 from bench.score.error import error_rows
 from bench.score.optimum import optimum_rows
 from bench.score.predictive import predictive_rows
-from bench.score.problem import Row, Scored
+from bench.score.problem import Row, Scored, rows
 from bench.score.recovery import recovery_rows
 from bench.score.variational import variational_rows
-from bench.types import Array
 
 
 def score(scored: Scored) -> list[Row]:
@@ -22,20 +21,13 @@ def score(scored: Scored) -> list[Row]:
     groups = (
         _answer, _chains, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
     )  # fmt: skip
-    rows = [row for group in groups for row in group(scored)]
-    return [row for row in rows if np.isfinite(row.value)]
-
-
-def per_part(metric: str, scored: Scored, values: Array) -> Iterator[Row]:
-    """A row per scalar."""
-    for part, value in zip(scored.problem.parts, values, strict=True):
-        yield Row(metric, part, float(value))
+    return [row for group in groups for row in group(scored) if np.isfinite(row.value)]
 
 
 def _answer(scored: Scored) -> Iterator[Row]:
-    yield from per_part("mean", scored, scored.answer[0])
+    yield from rows("mean", scored.problem.parts, scored.answer[0])
     if scored.fit.kind != "point":
-        yield from per_part("sd", scored, scored.sd)
+        yield from rows("sd", scored.problem.parts, scored.sd)
     gradients = float(scored.fit.stats.get("gradients") or 0.0)
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
@@ -48,15 +40,15 @@ def _chains(scored: Scored) -> Iterator[Row]:
     if scored.fit.kind != "mcmc":
         return
     yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=1) == 0.0).any(axis=0).sum()))
-    found = scored.diagnostics
-    if found is not None:
+    diagnostics = scored.diagnostics
+    if diagnostics is not None:
         for name in chains.NAMES:
-            yield from per_part(name, scored, getattr(found, name))
-        yield Row("r_hat_max", "", float(found.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
-        yield Row("ess_bulk_min", "", float(found.ess_bulk.min()))
-        yield Row("ess_bulk_median", "", float(np.median(found.ess_bulk)))
-        yield Row("ess_tail_min", "", float(found.ess_tail.min()))
-        yield from _efficiency(scored, float(found.ess_bulk.min()))
+            yield from rows(name, scored.problem.parts, getattr(diagnostics, name))
+        yield Row("r_hat_max", "", float(diagnostics.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
+        yield Row("ess_bulk_min", "", float(diagnostics.ess_bulk.min()))
+        yield Row("ess_bulk_median", "", float(np.median(diagnostics.ess_bulk)))
+        yield Row("ess_tail_min", "", float(diagnostics.ess_tail.min()))
+        yield from _efficiency(scored, float(diagnostics.ess_bulk.min()))
     yield from _sampler(scored)
 
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.score.across import CellScores, aligned, settled, wilson
+from bench.score.across import TARGET, CellScores
 from bench.score.curves import Curve
 from bench.score.problem import Row
+from bench.stats.coverage import wilson
+from bench.stats.settling import aligned, settled
 from bench.types import Array
 
 
@@ -82,7 +84,7 @@ def test_coverage_needs_fresh_data() -> None:
     ],
 )
 def test_settled_is_the_first_point_after_which_the_error_stays(error: list[float], index: int | None) -> None:
-    assert settled(np.array(error)) == index
+    assert settled(np.array(error), TARGET) == index
 
 
 def test_time_to_accuracy_uses_the_mean_over_reps_of_every_function() -> None:
@@ -144,4 +146,4 @@ def proportion(k: int, n: int) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("k", "n"), [(0, 5), (5, 5), (180, 200)])
 def test_wilson_interval_equals_scipy(k: int, n: int) -> None:
-    np.testing.assert_allclose(wilson(k / n, n), proportion(k, n), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(wilson(k, n), proportion(k, n), rtol=1e-9, atol=1e-12)

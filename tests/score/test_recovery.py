@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.score.recovery import crps, interval_score, recovery_rows
+from bench.score.recovery import crps, recovery_rows
 from bench.score.scores import score
+from bench.stats.coverage import interval_score
 from bench.types import Array
 from tests.score.normal import PRIOR_VARIANCE_SIGMA, TRUTH, as_draws, make_problem, make_scored, of_posterior, table
 
@@ -69,7 +70,7 @@ def test_a_prior_without_a_variance_has_no_contraction(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(("truth", "score_"), [(0.5, 2.0), (3.0, 22.0), (-1.5, 32.0), (2.0, 2.0)])
 def test_interval_score_is_the_width_and_20_times_the_miss(truth: float, score_: float) -> None:
-    assert interval_score(0.0, 2.0, truth) == pytest.approx(score_)
+    assert interval_score(np.array(0.0), np.array(2.0), np.array(truth), 0.9) == pytest.approx(score_)
 
 
 def test_interval_score_is_proper() -> None:
@@ -78,7 +79,7 @@ def test_interval_score_is_proper() -> None:
     edge = stats.norm.ppf(0.95)
 
     def mean(low: float, high: float) -> float:
-        return float(np.mean([interval_score(low, high, float(t)) for t in y]))
+        return float(np.mean([interval_score(np.array(low), np.array(high), t, 0.9) for t in y]))
 
     best = mean(-edge, edge)
     assert best == pytest.approx(2 * edge + 40 * (stats.norm.pdf(edge) - edge * 0.05), rel=1e-3)  # grid of 2e4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ from bench.present.figures import spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.steps import Steps, ecdf, steps_chart
 from bench.present.figures.style import Styles
-from bench.types import Array
+from bench.stats.settling import settled
 from bench.words import format as fmt
 
 TARGETS = (0.1, 0.03, 0.01, 0.003)
@@ -95,15 +94,9 @@ def _row(row: Row, reps: set[int], column: str) -> tuple[list[float], list[float
         seconds, error = way[column].to_numpy(float), way["value"].to_numpy(float)
         ends.append(float(seconds[-1]))
         if row.state not in UNTRUSTED:
-            times += [t for target in TARGETS if (t := settled(seconds, error, target)) < math.inf]
+            firsts = (settled(error, target) for target in TARGETS)
+            times += [float(seconds[first]) for first in firsts if first is not None]
     return times, ends
-
-
-def settled(seconds: Array, error: Array, target: float) -> float:
-    """The seconds from which the error stays below the target to the end; inf if it never does."""
-    above = np.flatnonzero(~(error < target))
-    first = int(above[-1]) + 1 if len(above) else 0
-    return float(seconds[first]) if first < len(seconds) else math.inf
 
 
 def _reference(section: Section) -> bool:

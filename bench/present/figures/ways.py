@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.analysis.sections import Row
 from bench.present.figures import spec
+from bench.stats.settling import aligned
 from bench.types import Array
 
 FLOOR = 1e-5
@@ -84,9 +85,7 @@ def _finished(row: Row, fits: pd.DataFrame, against: str) -> list[tuple[Array, A
 
 def _summary(ways: Sequence[tuple[Array, Array, Array]]) -> Course:
     """A rep that stopped early keeps its last answer and its last second."""
-    steps = np.unique(np.concatenate([step for step, _, _ in ways]))
-    steps = steps[steps >= max(step[0] for step, _, _ in ways)]
-    at = [np.searchsorted(step, steps, side="right") - 1 for step, _, _ in ways]
+    _, at = aligned([step for step, _, _ in ways])
     x = np.array([way[1][i] for way, i in zip(ways, at, strict=True)])
     y = np.array([way[2][i] for way, i in zip(ways, at, strict=True)])
     middle = np.maximum.accumulate(np.median(x, axis=0))

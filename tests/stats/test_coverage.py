@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.calibration.coverage import coverage, interval_score, wilson
+from bench.stats.coverage import coverage, interval_score, wilson
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 20), (20, 20), (7, 20), (190, 200), (1, 3)])
