@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli import judging
+
 if TYPE_CHECKING:
     from bench.analysis.tables import RunTables
-    from bench.compare.rows import Comparison
+    from bench.compare.rows import Comparison, Request
     from bench.compare.sides import Side
     from bench.plan import Choice, Job
 
@@ -38,12 +40,8 @@ def ab(
     seconds: Annotated[
         float | None, typer.Option(help="Begin nothing more after so long (the first look is made).")
     ] = None,
-    threshold: Annotated[
-        list[str] | None, typer.Option("--threshold", metavar="EXPR", help="What counts, as in `bench compare`.")
-    ] = None,
-    fail_on: Annotated[
-        list[str] | None, typer.Option("--fail-on", metavar="EXPR", help="What alone fails, as in `bench compare`.")
-    ] = None,
+    threshold: judging.Threshold = None,
+    fail_on: judging.FailOn = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")] = None,
     dtype: Annotated[str | None, typer.Option(help="float64 or float32. [default: float64]")] = None,
     threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
@@ -53,8 +51,8 @@ def ab(
     name: Annotated[
         str | None, typer.Option(help="Name of the two runs, -a and -b behind it. [default: ab-DATE]")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
-    all_: Annotated[bool, typer.Option("--all", help="Every row, not only what changed.")] = False,
+    format_: judging.Form = "text",
+    all_: judging.All = False,
 ) -> None:
     """Measure two sides alternately in one go, and say what differs.
 
@@ -75,13 +73,14 @@ def ab(
     from bench.cli import options
     from bench.errors import UsageError
 
-    form = options.word("format", format_, ("text", "markdown", "json"))
+    form = options.word("format", format_, judging.FORMATS)
     for option, value, least in (("reps", reps, 2), ("rounds", rounds, 3), ("threads", threads, 1), ("seed", seed, 0)):
         options.whole(option, value, least)
     if max_rounds < rounds:
         raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
     if seconds is not None and not seconds > 0:
         raise UsageError(f"--seconds {seconds} is not allowed; above 0")
+    from bench.compare.rows import Request
     from bench.compare.sides import are_contenders
 
     if are_contenders((base, head)) and (backend or suite or not scenario):
@@ -89,7 +88,7 @@ def ab(
     chosen = {"scenario": scenario, "backend": backend, "suite": suite, "budget": budget, "device": device,
               "dtype": dtype, "threads": threads, "seed": seed, "reps": reps, "rounds": rounds}  # fmt: skip
     made = options.choice({k: v for k, v in chosen.items() if v not in (None, [])})
-    request = {"threshold": threshold or [], "fail_on": fail_on or []}
+    request = Request.read(fail_on or (), threshold or ())
     looks = (rounds, max_rounds)
     raise typer.Exit(_measure((base, head), made, looks, seconds, fresh, results, name, request, form, all_))
 
@@ -102,20 +101,22 @@ def _measure(
     fresh: bool,
     results: Path,
     name: str | None,
-    request: dict[str, Any],
+    request: Request,
     form: str,
     everything: bool,
 ) -> int:
     from bench.cli import output, signals
-    from bench.cli.compare import CODES, NO_BASELINE, compared, requested
     from bench.compare import sides as ab_sides
+    from bench.compare.baseline import statuses
+    from bench.compare.rows import NO_BASELINE
     from bench.compare.session import Session, schedule
-    from bench.compare.verdicts import has_baseline
+    from bench.compare.verdicts import judged
     from bench.measure import guardian
     from bench.measure.job import Limits
+    from bench.present.comparison.formats import render
 
     looks = schedule(*rounds)
-    asked = replace(requested(request), looks=len(looks))
+    request = replace(request, looks=len(looks))
     plans = ab_sides.plans(names, choice)
     with guardian.scratch("ab") as place:
         contenders = ab_sides.are_contenders(names)
@@ -126,7 +127,7 @@ def _measure(
 
             def still_open() -> set[int]:
                 progress.looks()
-                return _open_pairs(compared(*_tables(pair), replace(asked, metrics=("seconds_total",))), pair)
+                return _open_pairs(judged(*_tables(pair), replace(request, metrics=("seconds_total",))), pair)
 
             interrupted = False
             try:
@@ -141,14 +142,15 @@ def _measure(
             )
             _score(side, quiet=form == "json")
         first, second = _tables(pair)
-    if not has_baseline(first):
+    if statuses(first):
         sys.stderr.write(
             f"no baseline: no fit of {names[0]} finished; see python -m bench report {pair[0].folder.path}\n"
         )
         return 130 if interrupted else NO_BASELINE
-    found = compared(first, second, asked)
-    code = 130 if interrupted else CODES[found.outcome]
-    _show(found, names, pair, form, everything, code)
+    comparison = judged(first, second, request)
+    code = 130 if interrupted else comparison.code
+    sides = [side.source.label for side in pair]
+    sys.stdout.write(render(comparison, form, everything=everything, code=code, sides=sides))
     return code
 
 
@@ -226,21 +228,6 @@ def _score(side: Side, *, quiet: bool) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
         sys.stderr.write(f"{side.source.label} cannot score its fits ({last}); only times are compared\n")
-
-
-def _show(
-    found: Comparison, names: tuple[str, str], pair: tuple[Side, Side], form: str, everything: bool, code: int
-) -> None:
-    from bench.cli import output
-    from bench.present.comparison import document, markdown, text
-
-    sides = [side.source.label for side in pair]
-    if form == "json":
-        output.print_json(document.render(found, code=code) | {"sides": sides})
-        return
-    sys.stdout.write(f"A is {sides[0]}, B is {sides[1]}\n\n")
-    render = text.render if form == "text" else markdown.render
-    sys.stdout.write(render(found, everything=everything))
 
 
 class Progress:

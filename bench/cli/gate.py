@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bench.compare.gate import Verdict
+from bench.cli import judging
 
 
 def gate(
@@ -17,18 +16,12 @@ def gate(
     baseline: Annotated[
         str | None, typer.Option(metavar="BASE", help="The same of the baseline. [default: of pyproject.toml]")
     ] = None,
-    fail_on: Annotated[
-        list[str] | None, typer.Option("--fail-on", metavar="EXPR", help="What alone fails, as in `bench compare`.")
-    ] = None,
-    threshold: Annotated[
-        list[str] | None, typer.Option("--threshold", metavar="EXPR", help="What counts, as in `bench compare`.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", "-m", help="Compare these metrics instead of the default ones.")
-    ] = None,
+    fail_on: judging.FailOn = None,
+    threshold: judging.Threshold = None,
+    metric: judging.Metric = None,
     strict: Annotated[bool, typer.Option("--strict", help="A baseline of another machine is exit code 6.")] = False,
-    format_: Annotated[str, typer.Option("--format", help="text, markdown or json.")] = "text",
-    all_: Annotated[bool, typer.Option("--all", help="Every row, not only what changed (json has all).")] = False,
+    format_: judging.Form = "text",
+    all_: judging.All = False,
     pyproject: Annotated[Path, typer.Option(help="File whose [tool.bench.gate] says the rest.")] = Path(
         "pyproject.toml"
     ),
@@ -54,23 +47,20 @@ def gate(
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 3 a fit of RUN failed · 5 no baseline · 6 not comparable.
     """
-    from bench.cli import options, output
+    from bench.cli import options
     from bench.compare import baseline as sources
     from bench.compare.gate import judge
     from bench.compare.rules import rules
-    from bench.present.gate import as_json, render
+    from bench.present.gate import render
 
-    form = options.word("format", format_, ("text", "markdown", "json"))
+    form = options.word("format", format_, judging.FORMATS)
     given = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}
-    asked = rules(pyproject, given)
+    policy = rules(pyproject, given)
     candidate = sources.load(run)
     try:
-        base: sources.Source | sources.NoBaseline = sources.baseline(asked.baseline, asked.where)
+        base: sources.Source | sources.NoBaseline = sources.baseline(policy.baseline, policy.where)
     except sources.NoBaseline as error:
         base = error
-    verdict: Verdict = judge(candidate, base, asked)
-    if form == "json":
-        output.print_json(as_json(verdict))
-    else:
-        sys.stdout.write(render(verdict, form=form, everything=all_))
+    verdict = judge(candidate, base, policy)
+    sys.stdout.write(render(verdict, form=form, everything=all_))
     raise typer.Exit(verdict.code)

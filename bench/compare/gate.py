@@ -6,17 +6,18 @@ not comparable, and a gate none of whose benchmarks has an interval is not passe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.compare.baseline import NoBaseline, Source
 from bench.compare.expressions import parse
 from bench.compare.measures import STATUS
-from bench.compare.rows import Comparison, Request, Row
+from bench.compare.rows import CODES as COMPARISON_CODES
+from bench.compare.rows import NO_BASELINE, Comparison, Request, Row
 from bench.compare.rules import Rules
-from bench.compare.verdicts import compare, packages
+from bench.compare.verdicts import judged
 from bench.types import BAD_STATUSES
 
-CODES = {"ok": 0, "regression": 1, "tests failed": 1, "fits failed": 3, "no baseline": 5, "not comparable": 6}
+CODES = {**COMPARISON_CODES, "tests failed": 1, "fits failed": 3, "no baseline": NO_BASELINE}
 """What can come of a gate; `tests failed` of pytest only, where tests failed that are no benchmarks."""
 
 
@@ -49,8 +50,8 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
     if isinstance(base, NoBaseline):
         outcome, why = ("fits failed", counted(failed)) if failed else ("no baseline", str(base))
         return Verdict(outcome, why, rules.baseline, failed=failed)
-    request = replace(rules.request(), packages=packages(base.tables, candidate.tables))
-    made = compare(base.tables, candidate.tables, request)
+    request = rules.request()
+    made = judged(base.tables, candidate.tables, request)
     outcome, reason = _outcome(made, request, rules, failed)
     gone = [r for r in made.rows if r.verdict == "missing" and not r.metric]
     left_out = [r for r in gone if _name(r, base, candidate) in candidate.deselected]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.compare.expressions import Expression
-from bench.compare.measures import DEFAULT, MISSING, STATUS, Scale
+from bench.compare.expressions import Expression, parse
+from bench.compare.measures import DEFAULT, MEASURES, MISSING, STATUS, Scale
+from bench.errors import UsageError, unknown
 from bench.stats.intervals import Estimate
 
 Verdict = Literal["worse", "better", "same", "inconclusive", "new", "missing", "code-changed", "other-machine"]
 VERDICTS: tuple[Verdict, ...] = (
     "worse", "better", "missing", "new", "inconclusive", "same", "code-changed", "other-machine",
 )  # fmt: skip
+CODES: Mapping[str, int] = {"ok": 0, "regression": 1, "not comparable": 6}
+"""Exit codes by outcome."""
+NO_BASELINE = 5
 COMPARED: frozenset[str] = frozenset({"worse", "better", "same", "inconclusive"})
 
 
@@ -31,6 +35,25 @@ class Request:
     allow_other_machine: bool = False
     packages: Mapping[str, tuple[str, ...]] | None = None
     looks: int = 1
+
+    @classmethod
+    def read(
+        cls,
+        fail_on: Iterable[str] = (),
+        threshold: Iterable[str] = (),
+        metric: Iterable[str] = (),
+        *,
+        allow_other_machine: bool = False,
+    ) -> Request:
+        """From expressions and names as the user writes them; UsageError for one that cannot be."""
+        for name in metric:
+            if name not in MEASURES and name != STATUS:
+                raise unknown("metric", name, [*MEASURES, STATUS])
+        thresholds = tuple(map(parse, threshold))
+        for t in thresholds:
+            if t.metric not in MEASURES:
+                raise UsageError(f"threshold {t.text!r}: {t.metric} has no threshold")
+        return cls(tuple(metric) or DEFAULT, tuple(map(parse, fail_on)), thresholds, allow_other_machine)
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -113,6 +136,11 @@ class Comparison:
             return "regression"
         measured = any(row.verdict in COMPARED and row.metric not in ("", STATUS) for row in self.rows)
         return "ok" if measured and not self.unchecked else "not comparable"
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return CODES[self.outcome]
 
     def counts(self) -> dict[str, int]:
         """How many rows have each verdict, in the order of VERDICTS; verdicts nobody has are left out."""

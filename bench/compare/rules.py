@@ -32,23 +32,9 @@ class Rules:
 
     def request(self) -> Request:
         """The comparison to make; UsageError for an expression or a metric that cannot be."""
-        from bench.compare.expressions import parse
-        from bench.compare.measures import DEFAULT, MEASURES, STATUS
         from bench.compare.rows import Request
 
-        for name in self.metric:
-            if name not in MEASURES and name != STATUS:
-                raise unknown("metric", name, [*MEASURES, STATUS])
-        thresholds = tuple(map(parse, self.threshold))
-        for t in thresholds:
-            if t.metric not in MEASURES:
-                raise UsageError(f"threshold {t.text!r}: {t.metric} has no threshold")
-        return Request(
-            metrics=self.metric or DEFAULT,
-            fail_on=tuple(map(parse, self.fail_on)),
-            thresholds=thresholds,
-            allow_other_machine=not self.strict,
-        )
+        return Request.read(self.fail_on, self.threshold, self.metric, allow_other_machine=not self.strict)
 
 
 def rules(pyproject: Path, given: dict[str, Any]) -> Rules:

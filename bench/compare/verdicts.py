@@ -60,15 +60,11 @@ class Draft:
         return math.copysign(1.0, estimate.effect) * medians > self.limit
 
 
-def has_baseline(tables: RunTables) -> bool:
-    """Whether any fit of a run finished, so that something can be compared with it."""
-    return bool((tables.fits["status"] == "ok").any())
-
-
-def packages(*runs: RunTables) -> dict[str, tuple[str, ...]]:
-    """What each backend of the runs imports, as far as the catalog knows it: for `Request.packages`."""
-    names = {str(name) for run in runs for name in run.fits["backend"].unique()}
-    return {name: backend(name).packages for name in sorted(names & set(backend_files()))}
+def judged(a: RunTables, b: RunTables, request: Request) -> Comparison:
+    """`compare`, with what the catalog knows of the packages that each backend imports."""
+    names = {str(name) for run in (a, b) for name in run.fits["backend"].unique()}
+    known = {name: backend(name).packages for name in sorted(names & set(backend_files()))}
+    return compare(a, b, replace(request, packages=known))
 
 
 def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:

@@ -1,12 +1,13 @@
-"""A verdict as text, as Markdown and as a JSON document."""
+"""A gate's verdict as text, as Markdown and as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from bench.compare.gate import Verdict
-from bench.present.comparison import document, markdown, text
+from bench.present.comparison import formats
 from bench.present.gfm import escape
 from bench.words.clean import clean
 
@@ -21,21 +22,21 @@ def headline(verdict: Verdict) -> str:
 
 
 def render(verdict: Verdict, *, form: str, everything: bool = False) -> str:
-    """Headline, what is absent, then the comparison; `form` is text or markdown."""
+    """Headline, what is absent, then the comparison; `form` is text, markdown or json."""
+    if form == "json":
+        return json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n"
     lines = [headline(verdict), *about(verdict)]
     if form == "markdown":
         lines = [f"**{escape(lines[0])}**", "", *(f"- {escape(line)}" for line in lines[1:])]
-    if verdict.comparison is None:
-        return "\n".join(lines) + "\n"
-    body = (text if form == "text" else markdown).render(verdict.comparison, everything=everything)
-    return "\n".join([*lines, "", body])
+    if verdict.comparison is not None:
+        lines += ["", formats.render(verdict.comparison, form, everything=everything, code=verdict.code)]
+    return "\n".join(lines) + ("\n" if verdict.comparison is None else "")
 
 
 def about(verdict: Verdict) -> list[str]:
     """What pytest-benchmark would pass over: benchmarks that failed, are gone, are new, or were left out."""
-    failed = [f"{name} ({why})" for name, why in verdict.failed]
     groups: tuple[tuple[str, Sequence[str]], ...] = (
-        ("failed", failed),
+        ("failed", [f"{name} ({why})" for name, why in verdict.failed]),
         ("in the baseline, but not in this run", verdict.absent),
         ("not in the baseline", verdict.new),
         ("in the baseline, deselected here", verdict.deselected),
@@ -45,7 +46,7 @@ def about(verdict: Verdict) -> list[str]:
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as a document: full precision, no NaN, no infinity."""
-    made = verdict.comparison
+    comparison = verdict.comparison
     return {
         "schema": SCHEMA,
         "outcome": verdict.outcome,
@@ -56,8 +57,8 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "new": list(verdict.new),
         "deselected": list(verdict.deselected),
         "failed": dict(verdict.failed),
-        "regressions": [f"{row.name}: {row.metric or 'missing'}" for row in made.regressions] if made else [],
-        "comparison": document.render(made, code=verdict.code) if made else None,
+        "regressions": [f"{r.name}: {r.metric or 'missing'}" for r in comparison.regressions] if comparison else [],
+        "comparison": formats.document(comparison, code=verdict.code) if comparison else None,
     }
 
 

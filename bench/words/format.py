@@ -46,6 +46,20 @@ def seconds(value: float | None) -> str:
     return f"{significant(rounded / 60)} min"
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """A number of a metric's unit: seconds and bytes with a unit that suits their size, others bare."""
+    if unit == "s":
+        return seconds(value)
+    if unit == "bytes":
+        return NONE if value is None else f"{significant(value / 2**20)} MiB"
+    return significant(value)
+
+
+def difference(value: float, unit: str) -> str:
+    """`+3.20 nats`: with its sign and its unit."""
+    return f"{'+' if value > 0 else ''}{significant(value)} {unit}".strip()
+
+
 def ratio(value: float) -> str:
     """A ratio without its sign: two decimals below 2, where the margin lies, two or three digits above."""
     return f"{value:.2f}" if value < 1.995 else significant(value, 2 if value < 99.5 else 3)

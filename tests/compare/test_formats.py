@@ -10,7 +10,7 @@ from bench.compare.expressions import parse
 from bench.compare.rows import Comparison, Request, Row
 from bench.compare.verdicts import compare
 from bench.present import gfm
-from bench.present.comparison import document, markdown, text, words
+from bench.present.comparison import formats, words
 from bench.stats.intervals import Estimate
 from tests.compare.runs import HOST, Cell, run
 
@@ -29,7 +29,7 @@ def made() -> Comparison:
 
 
 def test_the_headline_comes_first_and_names_what_regressed(made):
-    for rendered in (text.render(made, everything=False), markdown.render(made, everything=False)):
+    for rendered in (formats.text(made, everything=False), formats.markdown(made, everything=False)):
         assert "Regression in 2 of 6 cells" in rendered.splitlines()[0] + rendered.splitlines()[1]
     assert "s4-linear × torch.broken fails" in words.headline(made)
     (slow,) = [r for r in made.rows if r.backend == "torch.slow" and r.metric == "seconds_total"]
@@ -37,7 +37,7 @@ def test_the_headline_comes_first_and_names_what_regressed(made):
 
 
 def test_only_what_changed_is_shown_unless_all_is_asked_for(made):
-    short, full = text.render(made, everything=False), text.render(made, everything=True)
+    short, full = formats.text(made, everything=False), formats.text(made, everything=True)
     table = short[: short.index("not shown (--all)")]
     assert "torch.gone" in table
     assert "torch.come" in table
@@ -48,16 +48,16 @@ def test_only_what_changed_is_shown_unless_all_is_asked_for(made):
 
 
 def test_the_method_states_its_level(made):
-    assert f"{100 * made.level:.4g} % each" in text.render(made, everything=False).replace("\n", " ")
-    assert f"{made.tests} comparisons" in text.render(made, everything=False).replace("\n", " ")
+    assert f"{100 * made.level:.4g} % each" in formats.text(made, everything=False).replace("\n", " ")
+    assert f"{made.tests} comparisons" in formats.text(made, everything=False).replace("\n", " ")
 
 
 def test_what_else_differs_is_said(made):
-    assert "commit abc → def" in text.render(made, everything=False)
+    assert "commit abc → def" in formats.text(made, everything=False)
 
 
 def test_markdown_has_one_table_whose_rows_fit_its_head(made):
-    rendered = markdown.render(made, everything=True)
+    rendered = formats.markdown(made, everything=True)
     assert rendered.startswith(gfm.MARKER)
     table = [line for line in rendered.splitlines() if line.startswith("| ")]
     unescaped = [line.replace("\\|", "") for line in table]
@@ -69,13 +69,13 @@ def test_markdown_has_one_table_whose_rows_fit_its_head(made):
 def test_markdown_is_cut_with_a_word_where_it_would_be_too_long(made):
     row = next(r for r in made.rows if r.metric == "seconds_total")
     long = replace(made, rows=(row,) * 1000)
-    rendered = markdown.render(long, everything=True)
+    rendered = formats.markdown(long, everything=True)
     assert len(rendered) <= gfm.CHARACTERS
     assert "rows more cut here" in rendered
 
 
 def test_json_is_strict_and_has_every_row(made):
-    rendered = json.dumps(document.render(made, code=1), allow_nan=False)
+    rendered = json.dumps(formats.document(made, code=1), allow_nan=False)
     back = json.loads(rendered)
     assert back["exit"] == 1
     assert back["outcome"] == "regression"
@@ -90,10 +90,10 @@ def test_an_endless_interval_is_null_in_json_and_a_sign_in_text():
     row = Row("c", "s", "b", "seconds_total", "inconclusive", unit="s", a=1.0, b=1.0, change=1.0, hides=math.inf,
               interval=(0.0, math.inf), estimate=Estimate(0.0, 1e6, 1.0, 3, 3, False), per="round")  # fmt: skip
     made = Comparison("a", "b", (row,), level=0.97, tests=1, cells=1)
-    (shown,) = document.render(made, code=0)["rows"]
+    (shown,) = formats.document(made, code=0)["rows"]
     assert (shown["high"], shown["hides"]) == (None, None)
-    json.dumps(document.render(made, code=0), allow_nan=False)
-    assert "could hide up to ∞×" in text.render(made, everything=True)
+    json.dumps(formats.document(made, code=0), allow_nan=False)
+    assert "could hide up to ∞×" in formats.text(made, everything=True)
 
 
 def test_without_a_regression_the_headline_says_what_could_still_hide():
@@ -131,5 +131,5 @@ def test_every_warning_with_a_next_step_ends_in_a_command(made):
     assert found
     for warning in found:
         assert "python -m bench " in warning.rpartition("Next")[2]
-    rendered = text.render(made, everything=False)
+    rendered = formats.text(made, everything=False)
     assert "\n  next: python -m bench run -s s4-linear -b torch.gone --budget standard --track matched" in rendered

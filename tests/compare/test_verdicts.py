@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from bench.compare.baseline import statuses
 from bench.compare.expressions import parse
 from bench.compare.measures import MEASURES
 from bench.compare.rows import Request
-from bench.compare.verdicts import compare, has_baseline
+from bench.compare.verdicts import compare
 from bench.errors import UsageError
 from tests.compare.runs import HOST, Cell, pair, run
 
@@ -377,8 +378,8 @@ def test_a_run_compared_with_itself_says_so():
 
 
 def test_no_finished_fit_is_no_baseline():
-    assert has_baseline(run(CELL, seed=1))
-    assert not has_baseline(run(replace(CELL, status="failed"), seed=1))
+    assert statuses(run(CELL, seed=1)) == statuses(run(replace(CELL, statuses={0: "failed"}), seed=1)) == ""
+    assert statuses(run(replace(CELL, status="failed"), seed=1)) == "15 failed"
 
 
 def test_every_measure_has_a_threshold_in_words():

@@ -10,35 +10,37 @@ from bench.words.clean import clean
 
 CHANGED = ("worse", "better", "missing", "new")
 """Verdicts that are shown without being asked for."""
+NUMBERS = ("A", "B", "B/A (interval)", "threshold")
+"""Titles of the columns of numbers."""
 ORDER = ("worse", "missing", "better", "new", "inconclusive", "same", "code-changed", "other-machine")
 
 
-def headline(made: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
     """The one line that matters, first."""
-    cells = fmt.count(made.cells, "cell")
-    if failing := made.regressions:
+    if failing := comparison.regressions:
         first = {row.cell: row for row in reversed(failing)}  # the row that stands first in each cell
         named = ", ".join(_named(row) for row in list(reversed(first.values()))[:NAMED])
         more = f" and {len(first) - NAMED} more" if len(first) > NAMED else ""
-        return f"Regression in {len(first)} of {fmt.count(len({r.cell for r in made.rows}), 'cell')}: {named}{more}."
-    if made.outcome == "not comparable":
-        why = f"--fail-on {made.unchecked[0]!r} could not be checked" if made.unchecked else _nothing(made)
-        return f"Not comparable: {why}."
-    counts = made.counts()
-    said = [f"{counts[v]} {v}" for v in ("worse", "better", "missing", "new") if v in counts]
+        cells = fmt.count(len({row.cell for row in comparison.rows}), "cell")
+        return f"Regression in {len(first)} of {cells}: {named}{more}."
+    if comparison.outcome == "not comparable":
+        gate = comparison.unchecked[0] if comparison.unchecked else ""
+        return f"Not comparable: {f'--fail-on {gate!r} could not be checked' if gate else _nothing(comparison)}."
+    counts = comparison.counts()
+    changes = [f"{counts[v]} {v}" for v in CHANGED if v in counts]
     undecided = counts.get("inconclusive", 0)
-    parts = [f"No regression in {cells}", *said]
+    parts = [f"No regression in {fmt.count(comparison.cells, 'cell')}", *changes]
     if undecided:
-        row = worst(list(made.rows))
+        row = worst(list(comparison.rows))
         hidden = f": {row.metric} of {row.name} could hide up to {amount(row, row.hides)}" if row else ""
         parts.append(f"{undecided} inconclusive{hidden}")
     return "; ".join(parts) + "."
 
 
-def _nothing(made: Comparison) -> str:
-    if not made.cells:
+def _nothing(comparison: Comparison) -> str:
+    if not comparison.cells:
         return "the runs have no cell in common"
-    return "no metric could be compared in " + fmt.count(made.cells, "common cell")
+    return "no metric could be compared in " + fmt.count(comparison.cells, "common cell")
 
 
 def _named(row: Row) -> str:
@@ -47,41 +49,39 @@ def _named(row: Row) -> str:
     return f"{row.metric} of {row.name} {change(row)}"
 
 
-def shown(made: Comparison, *, everything: bool) -> list[Row]:
+def shown(comparison: Comparison, *, everything: bool) -> list[Row]:
     """The rows to print: what changed, or all; the gravest verdict first."""
-    rows = [r for r in made.rows if everything or r.verdict in CHANGED]
+    rows = [r for r in comparison.rows if everything or r.verdict in CHANGED]
     return sorted(rows, key=lambda r: (not r.regression, ORDER.index(r.verdict)))
 
 
-def counted(made: Comparison) -> str:
+def counted(comparison: Comparison) -> str:
     """`2 worse · 40 same · …` over all rows."""
-    return " · ".join(f"{n} {verdict}" for verdict, n in made.counts().items())
+    return " · ".join(f"{n} {verdict}" for verdict, n in comparison.counts().items())
 
 
-def method(made: Comparison) -> str:
+def method(comparison: Comparison) -> str:
     """How the intervals are meant."""
+    tests = fmt.count(comparison.tests, "comparison")
     return (
-        f"Intervals at {100 * made.level:.4g} % each (Student t over rounds for times and memory, over fits for "
-        f"scores): of the differences called among {fmt.count(made.tests, 'comparison')}, at most 5 % are expected to "
-        "be false. B/A is a geometric mean; called worse or better where the interval excludes 1 and B/A passes the "
-        "threshold, same only where the whole interval lies within it."
+        f"Intervals at {100 * comparison.level:.4g} % each (Student t over rounds for times and memory, over fits for "
+        f"scores): of the differences called among {tests}, at most 5 % are expected to be false. B/A "
+        "is a geometric mean; called worse or better where the interval excludes 1 and both B/A and the medians over "
+        "all fits pass the threshold, same only where the whole interval lies within it."
     )
 
 
-def provenance(made: Comparison) -> list[str]:
+def provenance(comparison: Comparison) -> list[str]:
     """What differs between the runs besides numbers, one line each."""
-    groups = (("machine", made.machine), ("harness", made.harness), ("versions", made.versions))
-    return [f"{name}: {clean('; '.join(found))}" for name, found in groups if found]
+    groups = (("machine", comparison.machine), ("harness", comparison.harness), ("versions", comparison.versions))
+    return [f"{name}: {clean('; '.join(facts))}" for name, facts in groups if facts]
 
 
 def amount(row: Row, number: float | None) -> str:
     """A ratio `1.18×`, or a signed difference with its unit."""
     if number is None:
         return fmt.NONE
-    if row.scale == "ratio":
-        return fmt.times(number)
-    sign = "+" if number > 0 else ""
-    return f"{sign}{fmt.significant(number)} {row.unit}".strip()
+    return fmt.times(number) if row.scale == "ratio" else fmt.difference(number, row.unit)
 
 
 def change(row: Row) -> str:
@@ -98,13 +98,12 @@ def value(row: Row, number: float | None) -> str:
     """A value of the row's metric with its unit."""
     if number is None or not row.metric:
         return fmt.NONE
-    if row.metric == STATUS:
-        return f"{fmt.share(number)} ok"
-    if row.unit == "s":
-        return fmt.seconds(number)
-    if row.unit == "bytes":
-        return f"{fmt.significant(number / 2**20)} MiB"
-    return fmt.significant(number)
+    return f"{fmt.share(number)} ok" if row.metric == STATUS else fmt.quantity(number, row.unit)
+
+
+def numbers(row: Row) -> tuple[str, ...]:
+    """What stands under NUMBERS."""
+    return value(row, row.a), value(row, row.b), change(row), row.threshold
 
 
 def remarks(row: Row) -> str:

@@ -15,7 +15,7 @@ from bench.analysis.tables import RunTables
 from bench.cli import app
 from bench.compare.gate import CODES, judge
 from bench.compare.rules import Rules
-from bench.compare.verdicts import compare, packages
+from bench.compare.verdicts import judged
 from tests.compare.gate.conftest import stored
 from tests.compare.history.stored import store
 from tests.compare.runs import HOST, Cell, run
@@ -71,7 +71,7 @@ def test_every_row_verdict_and_regression_is_the_same_and_the_exit_code_where_th
     for seed in range(20):
         a, b, gates = generated(seed)
         rules = Rules(fail_on=gates)
-        direct = compare(a, b, replace(rules.request(), packages=packages(a, b)))
+        direct = judged(a, b, rules.request())
         gate = judge(stored(b), stored(a), rules)
         assert gate.comparison is not None
         assert gate.comparison.rows == direct.rows, seed
