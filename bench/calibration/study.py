@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -12,13 +9,9 @@ from typing import Protocol
 from bench.calibration.trial import Trial
 from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
-from bench.measure import child
-from bench.measure.environment import default_threads
-from bench.measure.fresh import FreshChild
-from bench.measure.job import free_memory, how
+from bench.measure.executor import Executor, Request, needs_of
 from bench.plan import Plan, Planned
-from bench.store import logs
-from bench.store.folder import CalibrationFolder, tail, write_bytes, write_json
+from bench.store.folder import CalibrationFolder, tail
 from bench.types import derive_seed
 
 MAX_DEATHS = 3
@@ -49,11 +42,9 @@ class Limits:
     memory: int | None = None
 
 
-class _Stalled(Exception):
-    """No data set has ended for too long."""
-
-
-def execute(plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher) -> bool:
+def execute(
+    plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher, executor: Executor
+) -> bool:
     """Fit every missing data set of every cell; False when interrupted (Ctrl-C)."""
     try:
         for planned in plan.cells:
@@ -61,7 +52,7 @@ def execute(plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits
             if reason:
                 watcher.refused(planned, reason)
             else:
-                _cell(planned, plan, datasets, folder, limits, watcher)
+                _cell(planned, plan, datasets, folder, limits, watcher, executor)
     except KeyboardInterrupt:
         return False
     return True
@@ -106,32 +97,37 @@ def check_same_data(planned: Planned, stored: list[Trial], seed: int) -> None:
 
 
 def _cell(
-    planned: Planned, plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher
+    planned: Planned,
+    plan: Plan,
+    datasets: int,
+    folder: CalibrationFolder,
+    limits: Limits,
+    watcher: Watcher,
+    executor: Executor,
 ) -> None:
     """Children, one after the other, until every data set has its line."""
     ledger, cell = folder.ledger(planned.cell.id), planned.cell.id
     ledger.mend()
-    watcher.starts(planned, len(_missing(folder, cell, datasets)))
+    missing = _missing(folder, cell, datasets)
+    watcher.starts(planned, len(missing))
     deaths = 0
-    while missing := _missing(folder, cell, datasets):
-        status, reason, log = _child(planned, plan, missing, folder, limits, watcher)
+    while missing:
+        status, reason, log = _child(planned, plan, missing, folder, limits, watcher, executor)
         ledger.mend()
         missing = _missing(folder, cell, datasets)
         if not missing:
             return
         deaths += 1
+        seed = derive_seed(plan.seed, "calibration", planned.scenario.label, missing[0])
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        axes = ("calibration", planned.scenario.label)
-        lost = [
-            Trial(n, status, reason, data_seed=derive_seed(plan.seed, *axes, n), measured_at=now) for n in missing[:1]
-        ]
-        lost[0].log_tail = tail(log)
+        lost = [Trial(missing[0], status, reason, data_seed=seed, measured_at=now, log_tail=tail(log))]
         if deaths == MAX_DEATHS:
             after = f"not tried: {deaths} children of this cell had died, the last {reason}"
             lost += [replace(lost[0], number=n, reason=after, log_tail="") for n in missing[1:]]
         for trial in lost:
             ledger.append(trial.entry())
         watcher.ends(planned, lost)
+        missing = missing[len(lost) :]
 
 
 def _missing(folder: CalibrationFolder, cell: str, datasets: int) -> list[int]:
@@ -140,56 +136,36 @@ def _missing(folder: CalibrationFolder, cell: str, datasets: int) -> list[int]:
 
 
 def _child(
-    planned: Planned, plan: Plan, numbers: list[int], folder: CalibrationFolder, limits: Limits, watcher: Watcher
+    planned: Planned,
+    plan: Plan,
+    numbers: list[int],
+    folder: CalibrationFolder,
+    limits: Limits,
+    watcher: Watcher,
+    executor: Executor,
 ) -> tuple[str, str, bytes]:
     """Let one child work; how it ended, for the data set it may have left undone, and what it printed."""
-    stem = folder.path / "cells" / f".{planned.cell.id}"
-    request, log = stem.with_suffix(".json"), stem.with_suffix(".log")
-    threads = planned.cell.threads or default_threads()
-    timeout = limits.timeout or planned.cell.resolved_budget().timeout
-    asked = {
-        "cell": asdict(planned.cell),
-        "datasets": numbers,
-        "reps": [],
-        "round": 0,
-        "position": 0,
-        "seed": plan.seed,
-        "threads": threads,
-        "folder": str(folder.path.resolve()),
-        "ledger": str(folder.ledger(planned.cell.id).path.resolve()),
-        "log": str(log.resolve()),
-        "parent": os.getpid(),
-    }
-    write_json(request, asked)
-    try:
-        started = FreshChild(request, log, threads=threads, module="bench.calibration.worker")
-        tick = _follower(folder, planned, timeout, watcher)
-        try:
-            end = child.watch(started, timeout=float("inf"), memory=limits.memory or free_memory(), tick=tick)
-            status, reason = how(end, timeout)
-        except _Stalled:
-            status, reason = "timeout", f"stopped at its limit of {timeout:g} s for one data set"
-        tick(ended=True)
-        return status, reason, logs.end(log)
-    finally:
-        if log.is_file():
-            write_bytes(log.with_name(f"{planned.cell.id}.log"), logs.end(log))
-        for left in (request, log):
-            left.unlink(missing_ok=True)
+    cell, ledger = planned.cell, folder.ledger(planned.cell.id)
+    request = Request(
+        work="calibrate",
+        needs=needs_of(cell),
+        task={"cell": asdict(cell), "datasets": numbers, "seed": plan.seed},
+        timeout=limits.timeout or cell.resolved_budget().timeout,
+        memory=limits.memory,
+        name=f"{folder.INNER}/.{cell.id}",
+        progress=f"{folder.INNER}/{cell.id}.jsonl",
+        log=f"{folder.INNER}/{cell.id}.log",
+    )
+    at = ledger.size()
 
-
-def _follower(folder: CalibrationFolder, planned: Planned, timeout: float, watcher: Watcher) -> Callable[..., None]:
-    """Called while a child works: shows what it has finished, and stops it when nothing ends for too long."""
-    ledger = folder.ledger(planned.cell.id)
-    at, last = ledger.size(), time.monotonic()
-
-    def tick(*, ended: bool = False) -> None:
-        nonlocal at, last
+    def follow() -> None:
+        """Show what has been finished since the last look."""
+        nonlocal at
         entries, at = ledger.after(at)
         if entries:
-            last = time.monotonic()
             watcher.ends(planned, [Trial.of(e) for e in entries])
-        elif not ended and time.monotonic() - last > timeout:
-            raise _Stalled
 
-    return tick
+    end = executor.submit(request, folder.path, follow)
+    follow()
+    status, reason = end.status(request.timeout)
+    return status, f"{reason} for one data set" if status == "timeout" else reason, end.log

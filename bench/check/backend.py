@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -18,12 +17,10 @@ from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
 from bench.data import family
 from bench.errors import NoReference
-from bench.measure import child, guardian
-from bench.measure.fresh import FreshChild
-from bench.measure.job import free_memory, how
+from bench.measure import guardian
+from bench.measure.executor import Executor, Request, needs_of
 from bench.reference.cache import reference
 from bench.store import arrays
-from bench.store.durable import write_json
 from bench.store.folder import Record, RunFolder
 from bench.types import KINDS, Checkpoint, Dataset, Fit, Scenario
 
@@ -36,14 +33,16 @@ ALONE = {4: (1, 1)}
 Answer = tuple[Record, Fit | None, list[Checkpoint]]
 
 
-def findings(info: BackendInfo, options: Mapping[str, Any], progress: Callable[[str], None]) -> Iterator[Finding]:
+def findings(
+    info: BackendInfo, options: Mapping[str, Any], progress: Callable[[str], None], executor: Executor
+) -> Iterator[Finding]:
     """Problems, notes, and a line for everything that holds; `options` are those that the user named."""
     yield from _declared(info)
     if info.missing:
         yield problem(info.name, f"{', '.join(info.missing)} is not installed, so it cannot be tried", info.install)
         return
     for name in info.families or families():
-        yield from _tried(info, options, name, progress)
+        yield from _tried(info, options, name, progress, executor)
 
 
 def _declared(info: BackendInfo) -> Iterator[Finding]:
@@ -91,7 +90,7 @@ def _code_lines(source: str) -> int:
 
 
 def _tried(
-    info: BackendInfo, options: Mapping[str, Any], name: str, progress: Callable[[str], None]
+    info: BackendInfo, options: Mapping[str, Any], name: str, progress: Callable[[str], None], executor: Executor
 ) -> Iterator[Finding]:
     """Fits of the smallest scenario of a family that the backend supports."""
     refusals: list[str] = []
@@ -100,13 +99,13 @@ def _tried(
         progress(f"{info.name} on {where}")
         tries = TRIES if has_second(chosen) else {rep: t for rep, t in TRIES.items() if t[0] == 0}
         with guardian.scratch("check") as folder:
-            first = _child(info, options, chosen, tries, folder / "first", progress, where)
+            first = _child(info, options, chosen, tries, folder / "first", progress, where, executor)
             if first[0][0].status == "unsupported":
                 refusals.append(f"{chosen.label}: {first[0][0].reason}")
                 continue
             alone = {}
             if len(tries) == len(TRIES) and first[0][0].status == "ok":
-                alone = _child(info, options, chosen, ALONE, folder / "second", progress, where)
+                alone = _child(info, options, chosen, ALONE, folder / "second", progress, where, executor)
         yield from _judged(info, where, chosen, {**first, **alone})
         return
     said = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
@@ -124,30 +123,28 @@ def _child(
     place: Path,
     progress: Callable[[str], None],
     where: str,
+    executor: Executor,
 ) -> dict[int, Answer]:
     """One child's answers; a try that it left without one has a record that says how the child ended."""
     cell = Cell(
         chosen.name, (), info.name, tuple(info.validate(options).items()), "quick", "matched", "cpu", "float64", 1
     )
     folder = RunFolder.create(place, "try")
-    request, log = place / "request.json", place / "log"
-    asked = {
-        "cell": asdict(cell),
-        "round": 0,
-        "position": 0,
-        "reps": list(tries),
-        "tries": tries,
-        "seed": SEED,
-        "threads": 1,  # so that sums have one order, and the same seed the same bits
-        "folder": str(folder.path),
-        "log": str(log),
-        "parent": os.getpid(),
-    }
-    write_json(request, asked)
-    started = FreshChild(request, log, threads=1, module="bench.check.worker")
-    timeout = cell.resolved_budget().timeout
-    end = child.watch(started, timeout=timeout, memory=free_memory(), tick=lambda: progress(f"{info.name} on {where}"))
-    status, reason = how(end, timeout)
+    request = Request(
+        work="check",
+        needs=needs_of(cell)._replace(threads=1),  # so that sums have one order, and the same seed the same bits
+        task={
+            "cell": asdict(cell),
+            "round": 0,
+            "position": 0,
+            "reps": list(tries),
+            "tries": {str(rep): attempt for rep, attempt in tries.items()},
+            "seed": SEED,
+        },
+        timeout=cell.resolved_budget().timeout,
+    )
+    end = executor.submit(request, folder.path, lambda: progress(f"{info.name} on {where}"))
+    status, reason = end.status(request.timeout)
     found: dict[int, Answer] = {}
     for rep in tries:
         record = folder.record(cell.id, rep) or Record(cell.id, rep, 0, 0, False, status, reason)

@@ -81,12 +81,13 @@ def _execute(
     from bench.calibration import study
     from bench.cli import options, output, signals
     from bench.cli.calibration_output import Progress
+    from bench.measure import local
 
     limits = study.Limits(options.positive("timeout", timeout), options.size(memory) if memory else None)
     folder, plan, manifest = _resumed(results, resume, given) if resume else _started(results, given)
     datasets = int(manifest["datasets"])
-    with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress:
-        finished = study.execute(plan, datasets, folder, limits, progress)
+    with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress, local.Local() as executor:
+        finished = study.execute(plan, datasets, folder, limits, progress, executor)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     raise typer.Exit(conclude(folder, plan, manifest, as_json=as_json, interrupted=not finished))

@@ -77,6 +77,7 @@ def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iter
     from bench.check import backend as of_backend
     from bench.check import run as of_run
     from bench.errors import UsageError, unknown
+    from bench.measure import local
     from bench.selection import expand, parse
     from bench.store.folder import RunFolder
 
@@ -94,4 +95,4 @@ def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iter
     for one in names:
         info = backend(one)
         options = info.validate(selector.values)
-        yield from of_backend.findings(info, options, progress)
+        yield from of_backend.findings(info, options, progress, local.Local())

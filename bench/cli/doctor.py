@@ -59,7 +59,8 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
     from bench.cli.output import Progress
     from bench.doctor.floor import floor_of
     from bench.errors import UsageError
-    from bench.measure import guardian, local
+    from bench.measure import guardian, local, run
+    from bench.measure.job import Limits
     from bench.store.folder import RunFolder
     from bench.types import PHASES
 
@@ -72,8 +73,8 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
         )
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
-        with Progress(len(list(made.jobs())), quiet=quiet) as progress:
-            if not local.execute(made, folder, local.Limits(), progress):
+        with Progress(len(list(made.jobs())), quiet=quiet) as progress, local.Local() as executor:
+            if not run.execute(made, folder, Limits(), progress, executor):
                 raise typer.Exit(130)
         cell = made.cells[0].cell.id
         records = [folder.record(cell, rep) for rep in range(made.fits)]

@@ -13,8 +13,7 @@ from bench.measure import interrupts
 
 if TYPE_CHECKING:
     from bench.measure.job import Limits
-    from bench.measure.local import Watcher
-    from bench.measure.servers import Servers
+    from bench.measure.run import Watcher
     from bench.plan import Job, Plan
     from bench.store.folder import RunFolder
 
@@ -95,7 +94,7 @@ def fit(
     `score`: what scoring imports is imported beside the frameworks, before the first fit.
     """
     from bench.cli import output
-    from bench.measure import local
+    from bench.measure import local, run
     from bench.plan import Plan
     from bench.verify import gate
 
@@ -103,18 +102,19 @@ def fit(
     scoring = _scoring(made.fits) if score else None
     part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
 
-    def refused(servers: Servers) -> Mapping[str, str]:
-        outcomes = gate.verify(gate.pairs_of(part), watcher.verifies, servers=servers)
+    def refused() -> Mapping[str, str]:
+        outcomes = gate.verify(gate.pairs_of(part), watcher.verifies, executor=executor)
         before = {_density(o): o for o in manifest.get("verified", [])}
         known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
         manifest["verified"] = list(known.values())
-        manifest["imports"] = servers.imports()
+        manifest["imports"] = executor.imports()
         folder.write_manifest(manifest)
         if scoring is not None:
             scoring(interrupts.check)
         return gate.refused(part, outcomes)
 
-    finished = local.execute(part, folder, limits, watcher, refused, jobs)
+    with local.Local() as executor:
+        finished = run.execute(part, folder, limits, watcher, executor, refused, jobs)
     manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     return finished

@@ -13,7 +13,8 @@ from typing import Protocol
 from bench.compare.sides import Side
 from bench.measure import interrupts
 from bench.measure.job import Limits, new_child, one, record_missing
-from bench.measure.servers import Servers
+from bench.measure.local import Local
+from bench.measure.run import imports_of
 from bench.plan import Job
 from bench.types import derive_seed
 
@@ -57,31 +58,31 @@ class Session:
         """
         until = math.inf if seconds is None else time.monotonic() + seconds
         with ExitStack() as stack:
-            servers = [stack.enter_context(Servers(side.source.code)) for side in self.sides]
-            self._start(servers)
+            executors = [stack.enter_context(Local(side.source.code)) for side in self.sides]
+            self._start(executors)
             pairs = set(range(len(self.sides[0].plan.cells)))
             for look, rounds in enumerate(looks):
                 for round_ in range(rounds):
                     if look and time.monotonic() > until:
                         return
-                    self._round(servers, {p for p in pairs if self.made.get(p, 0) <= round_}, round_)
+                    self._round(executors, {p for p in pairs if self.made.get(p, 0) <= round_}, round_)
                 yield rounds
                 pairs = still_open()
                 if not pairs or time.monotonic() > until:
                     return
 
-    def _start(self, servers: list[Servers]) -> None:
+    def _start(self, executors: list[Local]) -> None:
         """Import on both sides; what only one can fork is started fresh on both."""
         if self.limits.fresh:
             return
-        for side, mine in zip(self.sides, servers, strict=True):
-            able = (p for p in side.plan.cells if not p.unsupported() and not p.backend.missing)
-            mine.start((p.cell for p in able if p.cell.id not in side.refused), self.watcher.imports)
-        shared = servers[0].keys & servers[1].keys
-        for mine in servers:
-            mine.keep(shared)
+        for side, executor in zip(self.sides, executors, strict=True):
+            able = imports_of(p for p in side.plan.cells if p.cell.id not in side.refused)
+            executor.prepare(able, self.watcher.imports)
+        shared = executors[0].prepared & executors[1].prepared
+        for executor in executors:
+            executor.keep(shared)
 
-    def _round(self, servers: list[Servers], pairs: set[int], round_: int) -> None:
+    def _round(self, executors: list[Local], pairs: set[int], round_: int) -> None:
         """One child per side of every pair, pairs in a new order, the side that begins drawn each time."""
         seed = self.sides[0].plan.seed
         order = sorted(pairs)
@@ -98,7 +99,7 @@ class Session:
                     if why := side.refused.get(job.planned.cell.id):
                         record_missing(job, side.folder, "invalid", why, child=new_child())
                     else:
-                        one(job, side.plan, side.folder, self.limits, servers[turn], self.watcher.waits)
+                        one(job, side.plan, side.folder, self.limits, executors[turn], self.watcher.waits)
                 except KeyboardInterrupt:
                     record_missing(job, side.folder, "interrupted", "interrupted before this rep ended")
                     raise

@@ -8,13 +8,13 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import psutil
 
 from bench.measure import guardian, interrupts
+from bench.measure.executor import End
 from bench.store import logs
 
 WATCH_SECONDS = 0.2
@@ -24,16 +24,6 @@ MARK = "BENCH_MARK"
 processes that carry the mark of a child are the child's, wherever they hang in the process table."""
 SWEEPS = 100
 """How often what carries a mark is killed before whoever forks faster than that is left alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a child ended: its exit code (negative: signal), the limit that ended it, its seconds and peak memory."""
-
-    code: int
-    limit: str
-    seconds: float
-    peak_rss_bytes: int
 
 
 class Child(Protocol):
@@ -59,12 +49,15 @@ class Child(Protocol):
         ...
 
 
-def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]) -> End:
+def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None], progress: Path | None = None) -> End:
     """Wait for the end of a child, or bring it about; `tick` is called while waiting. KeyboardInterrupt when asked to.
 
-    `timeout` in seconds for the whole child, `memory` in bytes of resident memory over its process tree.
+    `timeout` in seconds for the whole child, or from one growth of the file `progress` to the next; `memory` in bytes
+    of resident memory over its process tree.
     """
-    began, peak, limit = time.perf_counter(), 0, ""
+    began, peak = time.perf_counter(), 0
+    limit: Literal["", "timeout", "memory"] = ""
+    since, size = began, _size(progress)
     guardian.watch_group(child.pid)
     try:
         while not child.wait(WATCH_SECONDS):
@@ -72,7 +65,10 @@ def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]
             tick()
             logs.trim(child.log)
             peak = max(peak, tree_rss(child.pid))
-            if time.perf_counter() - began > timeout:
+            now, grown = time.perf_counter(), _size(progress)
+            if grown > size:
+                since, size = now, grown
+            if now - since > timeout:
                 limit = "timeout"
                 break
             if peak > memory:
@@ -85,6 +81,10 @@ def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]
         guardian.release_group(child.pid)
         logs.trim(child.log)
     return End(code, limit, seconds, max(peak, child.peak_rss_bytes()))
+
+
+def _size(file: Path | None) -> int:
+    return file.stat().st_size if file is not None and file.is_file() else 0
 
 
 def tree_rss(pid: int) -> int:

@@ -2,8 +2,8 @@
 
 Started as `python -m bench.measure.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK METHOD…`. It reads one JSON
 request per line from stdin and answers on its first stdout. Before it forks it touches no device and starts no thread
-pool of its own, so that a child finds what a fresh interpreter would have imported. What a request names as `module`
-answers it, instead of a worker.
+pool of its own, so that a child finds what a fresh interpreter would have imported. The `answer` of what a request
+names as `module` does the work.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 from bench.catalog.backends import backend
 from bench.catalog.scenarios import scenario
 from bench.errors import UsageError
+from bench.measure.contender import load
 from bench.measure.residency import Mapped, mapped_files
-from bench.measure.worker import Worker, die_with_parent, load
+from bench.measure.worker import die_with_parent
 from bench.types import Place
 
 
@@ -69,10 +70,7 @@ def _child(request: dict[str, Any], seconds: float, server: int, mapped: list[Ma
         for target, source in ((0, nothing), (1, log), (2, log)):
             os.dup2(source, target)
         faulthandler.enable()
-        if module := request.get("module"):
-            importlib.import_module(module).answer(request)
-        else:
-            Worker(request, imported=seconds, mapped=mapped).run()
+        importlib.import_module(request.get("module", "bench.measure.worker")).answer(request, seconds, mapped)
         code = 0
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 0 if left.code is None else 1

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench.errors import StorageError
-from bench.measure import noise
-from bench.measure.child import End, watch
-from bench.measure.environment import default_threads
-from bench.measure.fresh import FreshChild
-from bench.measure.servers import Servers, key_of
+from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan
-from bench.store import logs
-from bench.store.durable import STORAGE, described, write_json
+from bench.store.durable import STORAGE, described
 from bench.store.folder import Record, RunFolder, tail
 
 
@@ -43,7 +35,7 @@ ATTEMPTS = 3
 
 
 def one(
-    job: Job, plan: Plan, folder: RunFolder, limits: Limits, servers: Servers, tick: Callable[[], None]
+    job: Job, plan: Plan, folder: RunFolder, limits: Limits, executor: Executor, tick: Callable[[], None]
 ) -> list[Record]:
     """Run one job in a child, and complete what the child left unrecorded; what was recorded before is replaced.
 
@@ -53,15 +45,10 @@ def one(
     if why := planned.unsupported():
         return record_missing(job, folder, "unsupported", why, child=new_child())
     if missing := planned.backend.missing:
-        return record_missing(
-            job,
-            folder,
-            "unavailable",
-            f"{', '.join(missing)} is not installed; {planned.backend.install}",
-            child=new_child(),
-        )
+        why = f"{', '.join(missing)} is not installed; {planned.backend.install}"
+        return record_missing(job, folder, "unavailable", why, child=new_child())
     for attempt in range(1, ATTEMPTS + 1):
-        records = _attempt(job, plan, folder, limits, servers, tick, attempt=attempt)
+        records = _attempt(job, plan, folder, limits, executor, tick, attempt=attempt)
         worst = max((r.disturbance or 0.0 for r in records), default=0.0)
         if limits.disturbance is None or worst <= limits.disturbance:
             break
@@ -73,83 +60,62 @@ def _attempt(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    servers: Servers,
+    executor: Executor,
     tick: Callable[[], None],
     *,
     attempt: int,
 ) -> list[Record]:
-    """One child for the job, with a fixed workload timed before and after it."""
-    cell = job.planned.cell
-    stem = folder.path / "fits" / f".{cell.id}-round{job.round}"
-    request, log = stem.with_suffix(".json"), stem.with_suffix(".log")
-    threads = cell.threads or default_threads()
-    timeout = limits.timeout or cell.resolved_budget().timeout
-    compiled = folder.path / ".compiled" / cell.id if limits.reuse else None
-    if compiled is not None and job.round == 0:
-        shutil.rmtree(compiled, ignore_errors=True)  # a first round made again compiles again
-    made_by = new_child()
-    asked = _request(job, plan, folder, threads, log)
-    write_json(request, asked | {"child": made_by, "compiled": compiled and str(compiled.resolve())})
-    before, load = noise.reference_workload(), os.getloadavg()[0]
+    """One child for the job."""
+    cell, child = job.planned.cell, new_child()
+    compiled = f".compiled/{cell.id}" if limits.reuse else ""
+    if compiled and job.round == 0:
+        shutil.rmtree(folder.path / compiled, ignore_errors=True)  # a first round made again compiles again
+    request = Request(
+        work="fit",
+        needs=needs_of(cell),
+        task={
+            "cell": asdict(cell),
+            "round": job.round,
+            "position": job.position,
+            "reps": list(job.reps),
+            "seed": plan.seed,
+            "child": child,
+            "compiled": compiled,
+        },
+        timeout=limits.timeout or cell.resolved_budget().timeout,
+        memory=limits.memory,
+        name=f"{folder.INNER}/.{cell.id}-round{job.round}",
+    )
     try:
-        started = servers.child(key_of(cell), request, log)
-        end = watch(started, timeout=timeout, memory=limits.memory or free_memory(), tick=tick)
+        end = executor.submit(request, folder.path, tick)
         if end.code == STORAGE:
             raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")
-        status, reason = how(end, timeout)
-        records = record_missing(job, folder, status, reason, child=made_by, end=end, log=logs.end(log))
+        records = record_missing(job, folder, *end.status(request.timeout), child=child, end=end)
     finally:
         _tidy(folder, cell.id)
+    before, after = end.reference_seconds or (None, None)
     folder.children.append(
         {
             "cell": cell.id,
             "round": job.round,
             "attempt": attempt,
-            "started": "fresh" if isinstance(started, FreshChild) else "forked",
+            "started": end.started,
             "seconds": end.seconds,
-            "load_average": load,
+            "load_average": end.load_average,
             "reference_seconds_before": before,
-            "reference_seconds_after": noise.reference_workload(),
+            "reference_seconds_after": after,
         }
     )
     return records
 
 
 def _tidy(folder: RunFolder, cell: str) -> None:
-    """Remove the request, the log, and whatever a child that died was about to rename into place."""
-    for left in (folder.path / "fits").glob(f".{cell}-*"):
+    """Remove whatever a child that died was about to rename into place."""
+    for left in (folder.path / folder.INNER).glob(f".{cell}-*"):
         if left.is_dir():
             shutil.rmtree(left)
         else:
             left.unlink()
-
-
-def _request(job: Job, plan: Plan, folder: RunFolder, threads: int, log: Path) -> dict[str, object]:
-    return {
-        "cell": asdict(job.planned.cell),
-        "round": job.round,
-        "position": job.position,
-        "reps": list(job.reps),
-        "seed": plan.seed,
-        "threads": threads,
-        "folder": str(folder.path.resolve()),
-        "log": str(log.resolve()),
-        "parent": os.getpid(),
-    }
-
-
-def how(end: End, timeout: float) -> tuple[str, str]:
-    """Status and sentence of a child that left reps unrecorded."""
-    after = f"after {end.seconds:.1f} s"
-    if end.limit == "timeout":
-        return "timeout", f"stopped at its limit of {timeout:g} s"
-    if end.limit == "memory":
-        return "memory", f"stopped at {end.peak_rss_bytes / 2**20:.0f} MiB of resident memory {after}"
-    if end.code == -signal.SIGKILL:
-        return "memory", f"killed from outside {after} (signal SIGKILL), which is what the system does when memory ends"
-    if end.code < 0:
-        return "crashed", f"ended by signal {signal.Signals(-end.code).name} {after}"
-    return "crashed", f"left with exit code {end.code} {after} without a result"
 
 
 def record_missing(
@@ -160,7 +126,6 @@ def record_missing(
     *,
     child: str = "",
     end: End | None = None,
-    log: bytes = b"",
 ) -> list[Record]:
     """The job's records; a rep without one gets one with this status, and so does one with a record by another child.
 
@@ -170,6 +135,7 @@ def record_missing(
     for rep in job.reps:
         record = folder.record(job.planned.cell.id, rep)
         if record is None or (child and record.child not in ("", child)):
+            log = end.log if end else b""
             record = Record(
                 cell=job.planned.cell.id,
                 rep=rep,
@@ -195,10 +161,3 @@ def record_missing(
 def new_child() -> str:
     """A name for one making of a job, told apart from all others."""
     return uuid.uuid4().hex[:12]
-
-
-def free_memory() -> int:
-    """80 % of the bytes that are free now."""
-    import psutil
-
-    return int(0.8 * psutil.virtual_memory().available)

@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from bench.cell import Cell
 from bench.measure import guardian, interrupts
 from bench.measure.child import marked, new_mark
 from bench.measure.environment import bound, default_threads, environment
-from bench.measure.fresh import FreshChild
+from bench.measure.executor import Needs
 
 START_SECONDS = 300.0
 """How long an import may take before children of that framework start as fresh interpreters."""
@@ -26,34 +25,18 @@ FORK_SECONDS = 60.0
 """How long a server may take to fork, or to say that a child has ended, before it counts as hanging."""
 
 
-class Key(NamedTuple):
-    """What a server's import depends on."""
-
-    framework: str
-    device: str
-    dtype: str
-    threads: int
-    track: str
-
-
-def key_of(cell: Cell) -> Key:
-    """The server that can fork this cell's child."""
-    threads = cell.threads or default_threads()
-    return Key(cell.backend.partition(".")[0], cell.device, cell.dtype, threads, cell.track)
-
-
 class Server:
     """One `python -m bench.measure.forkserver`."""
 
-    def __init__(self, key: Key, methods: Iterable[str], code: Path | None) -> None:
-        self._mark = new_mark()
-        with bound(key.threads):
+    def __init__(self, needs: Needs, modules: Iterable[str], code: Path | None) -> None:
+        self._mark, threads = new_mark(), needs.threads or default_threads()
+        with bound(threads):
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.measure.forkserver", *map(str, key), *methods],
+                [sys.executable, "-P", "-m", "bench.measure.forkserver", *map(str, needs), *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**environment(key.threads, code), **self._mark, "BENCH_RUNNER": str(os.getpid())},
+                env={**environment(threads, code), **self._mark, "BENCH_RUNNER": str(os.getpid())},
                 start_new_session=True,
             )
         guardian.watch_group(self._process.pid)
@@ -73,7 +56,7 @@ class Server:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return dict(json.loads(line))
 
-    def fork(self, request: dict[str, Any]) -> ForkedChild | None:
+    def fork(self, request: Mapping[str, Any]) -> ForkedChild | None:
         """A child at work on the request; None if there is no having one."""
         assert self._process.stdin is not None
         try:
@@ -143,107 +126,74 @@ class Servers:
 
     def __init__(self, code: Path | None = None) -> None:
         self._code = code
-        self._up: dict[Key, Server] = {}
-        self._seconds: dict[Key, float] = {}
+        self._up: dict[Needs, Server] = {}
+        self._seconds: dict[Needs, float] = {}
         self._waited = 0.0
 
-    def start(self, cells: Iterable[Cell], tick: Callable[[str], None]) -> None:
-        """Import every framework that the cells need, as many at a time as there are CPUs.
+    def start(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
+        """Import {needs: modules of its framework}, as many at a time as there are CPUs.
 
-        `tick` is told what is being imported, a few times a second. One that cannot be imported has no server: its
-        children start as fresh interpreters and say in their own records what is wrong.
+        `tick` is told what is being imported, a few times a second. What cannot be imported has no server.
         """
-        wanted: dict[Key, set[str]] = {}
-        for cell in cells:
-            wanted.setdefault(key_of(cell), set()).add(cell.backend)
-        self.start_keys(wanted, tick)
-
-    def start_keys(self, wanted: Mapping[Key, set[str]], tick: Callable[[str], None]) -> None:
-        """`start` for what is known already: {key: modules of its framework}."""
-        waiting = iter(sorted(wanted.items()))
-        starting: dict[Key, tuple[Server, float]] = {}
+        waiting = sorted(wanted.items())
+        starting: dict[Needs, tuple[Server, float]] = {}
         began = time.perf_counter()
         try:
-            self._start(waiting, starting, tick)
+            while waiting or starting:
+                interrupts.check()
+                while waiting and len(starting) < default_threads():
+                    needs, modules = waiting.pop(0)
+                    starting[needs] = Server(needs, sorted(modules), self._code), time.monotonic() + START_SECONDS
+                for needs, (server, deadline) in list(starting.items()):
+                    tick(needs.framework)
+                    if self._has_started(needs, server, deadline):
+                        del starting[needs]
         finally:
             self._waited += time.perf_counter() - began
             for server, _ in starting.values():
                 server.close()
 
-    def _start(
-        self,
-        waiting: Iterator[tuple[Key, set[str]]],
-        starting: dict[Key, tuple[Server, float]],
-        tick: Callable[[str], None],
-    ) -> None:
-        """Work off `waiting`; what is in `starting` at the end has not come up."""
-        while True:
-            interrupts.check()
-            for key, methods in _some(waiting, default_threads() - len(starting)):
-                starting[key] = Server(key, sorted(methods), self._code), time.monotonic() + START_SECONDS
-            if not starting:
-                return
-            for key, (server, deadline) in list(starting.items()):
-                tick(key.framework)
-                try:
-                    said = server.hear(0.02)
-                except EOFError:
-                    said, deadline = None, 0.0
-                if said is not None:
-                    self._up[key] = server
-                    self._seconds[key] = float(said["import"])
-                elif time.monotonic() > deadline:
-                    server.close()
-                else:
-                    continue
-                del starting[key]
+    def _has_started(self, needs: Needs, server: Server, deadline: float) -> bool:
+        """Whether it has imported, or will not and has been ended."""
+        try:
+            answer = server.hear(0.02)
+        except EOFError:
+            answer, deadline = None, 0.0
+        if answer is not None:
+            self._up[needs] = server
+            self._seconds[needs] = float(answer["import"])
+            return True
+        if time.monotonic() > deadline:
+            server.close()
+            return True
+        return False
 
-    def child(self, key: Key, request: Path, log: Path, *, module: str = "") -> ForkedChild | FreshChild:
-        """A child for what its import depends on, forked where there is a server for that.
-
-        `module`: what answers the request (its `answer`, or started as a program), instead of a worker.
-        """
-        server = self._up.get(key)
-        if server is not None:
-            log.write_bytes(b"")
-            asked = json.loads(request.read_text()) | {"log": str(log.resolve())}
-            forked = server.fork(asked | ({"module": module} if module else {}))
-            if forked is not None:
-                return forked
-            self._up.pop(key).close()
-        return FreshChild(request, log, threads=key.threads, code=self._code, module=module or "bench.measure.worker")
+    def fork(self, needs: Needs, request: Mapping[str, Any], log: Path) -> ForkedChild | None:
+        """A child at work on the request; None where there is no server for its needs, or it has just gone."""
+        server = self._up.get(needs)
+        if server is None:
+            return None
+        log.write_bytes(b"")
+        forked = server.fork(request)
+        if forked is None:
+            self._up.pop(needs).close()
+        return forked
 
     def imports(self) -> dict[str, Any]:
         """What was imported for which cells, `each` in how many seconds; and how long all took, some side by side."""
-        each = [{**key._asdict(), "seconds": seconds} for key, seconds in sorted(self._seconds.items())]
+        each = [{**needs._asdict(), "seconds": seconds} for needs, seconds in sorted(self._seconds.items())]
         return {"seconds": self._waited, "each": each}
 
     @property
-    def keys(self) -> set[Key]:
+    def keys(self) -> set[Needs]:
         """Those that are up."""
         return set(self._up)
 
-    def keep(self, keys: set[Key]) -> None:
+    def keep(self, kept: set[Needs]) -> None:
         """End the others."""
-        for key in self.keys - keys:
-            self._up.pop(key).close()
+        for needs in self.keys - kept:
+            self._up.pop(needs).close()
 
     def close(self) -> None:
         """End all of them."""
-        for server in self._up.values():
-            server.close()
-        self._up.clear()
-
-    def __enter__(self) -> Servers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _some(items: Iterator[tuple[Key, set[str]]], count: int) -> Iterator[tuple[Key, set[str]]]:
-    for _ in range(max(0, count)):
-        try:
-            yield next(items)
-        except StopIteration:
-            return
+        self.keep(set())

@@ -1,173 +1,88 @@
-"""One cell in this process: import, build, fit, draw, check, write. The only importer of backends.
+"""The reps of one cell in this process, each made, checked and stored.
 
-Started by the runner as `python -m bench.measure.worker REQUEST.json`; whatever it prints is the fit's log.
+Started by the executor as `python -m bench.measure.worker REQUEST.json`; whatever it prints is the fit's log.
 """
 
 from __future__ import annotations
 
 import ctypes
 import faulthandler
-import importlib
 import json
 import os
-import re
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bench.catalog.backends import backend
-from bench.catalog.places import backend_folders
 from bench.catalog.scenarios import scenario
-from bench.cell import BUDGET_OPTIONS, Cell
+from bench.cell import Cell
 from bench.data import data_seed, dataset
-from bench.errors import NoReference, printable, shown
 from bench.measure import noise, residency
-from bench.measure.clock import WallClock
-from bench.measure.validity import complaint
+from bench.measure.contender import Attempt, Contender, print_error
 from bench.store import logs
 from bench.store.arrays import save
 from bench.store.durable import STORAGE, has_room, unwritable
 from bench.store.folder import Record, RunFolder, tail
-from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported, derive_seed
+from bench.types import Dataset, derive_seed
 
 
 class Worker:
     """All reps of one cell in one round.
 
     Of a fork server: `imported`, the seconds it spent on the framework, and `mapped`, the files it had in memory.
+    `data` and `fit_seed` give a rep other data and another seed than those of the run.
     """
 
     def __init__(
-        self, request: dict[str, Any], *, imported: float = 0.0, mapped: Sequence[residency.Mapped] = ()
+        self,
+        request: dict[str, Any],
+        *,
+        imported: float = 0.0,
+        mapped: Sequence[residency.Mapped] = (),
+        data: Callable[[int], Dataset] | None = None,
+        fit_seed: Callable[[int], int] | None = None,
     ) -> None:
-        self.mapped = mapped
-        self.request = request
-        self.cell = Cell(**{**request["cell"], **{k: _pairs(request["cell"][k]) for k in ("overrides", "options")}})
-        self.info = backend(self.cell.backend)
+        self.request, self.mapped = request, mapped
+        self.cell = cell_of(request)
         self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides))
-        self.budget = self.cell.resolved_budget()
-        self.place = Place(self.cell.device, self.cell.dtype, request["threads"])
         self.folder = RunFolder(Path(request["folder"]))
+        compiled = self.folder.path / request["compiled"] if request.get("compiled") else None
+        self.contender = Contender(self.cell, request["threads"], imported=imported, compiled=compiled)
         self.cpus = sorted(os.sched_getaffinity(0))
-        self.runtime: Any = None
-        self.method: Any = None
-        self.program: Any = None
-        self.import_seconds = imported
+        self._data = data or (lambda rep: dataset(self.scenario, seed=request["seed"], rep=rep))
+        self._fit_seed = fit_seed or (lambda rep: derive_seed(request["seed"], "fit", self.cell.backend_label, rep))
 
     def run(self) -> None:
         """Make every rep; one that fails ends as a record, and the next is tried."""
         began = noise.look(self.cpus)
         for i, rep in enumerate(self.request["reps"]):
-            record, fit, clock = self._record(rep, cold=i == 0), None, WallClock()
-            before = noise.look(self.cpus)
-            try:
-                if self.method is None:
-                    self.start()
-                clock = WallClock(synchronize=self.runtime.synchronize, compile_seconds=self.runtime.compile_seconds)
-                fit, data = self.rep(record, clock)
-                record.status, record.reason = self.judge(record, fit, data, clock)
-            except SystemExit as left:
-                raise SystemExit(1 if left.code == STORAGE else left.code) from None  # the code of a full disk is ours
-            except Exception as error:  # noqa: BLE001 -- a contender may raise anything; it becomes its row
-                if unwritable(error) and not has_room(self.folder.path):
-                    sys.exit(STORAGE)
-                record.status, record.reason = verdict(error)
-                traceback.print_exc()
-            after = noise.look(self.cpus)
-            # a fit of milliseconds is shorter than a tick: what can be said then is how it was since the child began
-            found = noise.between(before, after, len(self.cpus)) or noise.between(began, after, len(self.cpus))
-            if found is not None:
-                record.disturbance = found.worst
-                if found.worst > noise.DISTURBED:
-                    record.notes.append(f"disturbed: others had {100 * found.worst:.0f} % of its CPUs' time")
-            try:
-                self.finish(record, fit, clock)
-            except OSError as error:
-                if not unwritable(error):
-                    raise
-                sys.exit(STORAGE)  # no row can say this: the run ends
+            self._make(self._record(rep, cold=i == 0), began)
 
-    def start(self) -> None:
-        """Import the framework and the method, after its environment is set, and open the device."""
-        imported = load(self.info.framework, self.place, self.cell.track, [self.info.name])
-        began = time.perf_counter()
-        self.runtime = importlib.import_module(f"backends.{self.info.framework}.runtime")
-        self.runtime.start(self.place)
-        if self.request.get("compiled") and hasattr(self.runtime, "reuse_compiled"):
-            self.runtime.reuse_compiled(self.request["compiled"])
-        self.method = importlib.import_module(f"backends.{self.info.name}")
-        self.import_seconds += imported + time.perf_counter() - began
-
-    def rep(self, record: Record, clock: WallClock) -> tuple[Fit, Dataset]:
-        """One fit, timed; the program is built and compiled before the first."""
-        data = self.data(record.rep)
-        record.data_digest = data.digest
-        observed = data.observed()
-        if self.program is None:
-            with clock("build"):
-                program = self.method.build(observed.skeleton(), self.budget, self.options(), self.place)
-            if hasattr(self.method, "compile"):
-                with clock("compile"):
-                    self.method.compile(program, observed.skeleton())
-            self.program = program
-        assert record.fit_seed is not None
-        state = self.method.fit(self.program, observed, record.fit_seed, clock)
-        return self.method.draw(state), data
-
-    def data(self, rep: int) -> Dataset:
-        """What the rep fits, truth and hold-out included."""
-        return dataset(self.scenario, seed=self.request["seed"], rep=rep)
-
-    def options(self) -> Any:
-        """The backend's options: on the track `defaults` as its framework ships, then what the user named."""
-        made = getattr(self.method, "Options", dict)
-        shipped = self.info.defaults if self.cell.track == "defaults" else {}
-        return made(**{**shipped, **{k: v for k, v in self.cell.options if k not in BUDGET_OPTIONS}})
-
-    def judge(self, record: Record, fit: Fit, data: Dataset, clock: WallClock) -> tuple[str, str]:
-        """Status and reason of a fit that came back; books its statistics."""
-        record.stats = {str(k): _plain(v) for k, v in fit.stats.items() if not isinstance(v, np.ndarray)}
-        record.notes += [printable(str(note), 1000) for note in fit.notes]
-        if record.cold and getattr(self.runtime, "reused_compiled", int)():
-            record.stats["compile_reused"] = True
-            record.notes.append("its program was compiled in an earlier round: no cold seconds")
-        if clock.recompiled and not record.cold:
-            record.notes.append(f"compiled for {clock.recompiled:.2f} s inside a warm rep, booked as compile")
-        wrong = complaint(fit, data, self.info.kind_of(dict(self.cell.options)))
-        return ("invalid", f"unusable draws: {wrong}") if wrong else ("ok", "")
-
-    def finish(self, record: Record, fit: Fit | None, clock: WallClock) -> None:
-        """Complete the record and store the rep."""
-        record.seconds = dict(clock.seconds)
-        if record.cold:
-            record.seconds["import"] = self.import_seconds
-        _split(record)
-        # as if it had done the import itself
-        record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(self.mapped)
-        record.os_threads = _os_threads()
-        if self.runtime is not None:
-            record.peak_device_bytes = self.runtime.peak_device_bytes()
-            record.versions = self.runtime.versions()
-            record.stats["library_threads"] = self.runtime.threads()
-        arrays = None
-        if record.status == "ok" and fit is not None:
-            arrays = self.folder.path / "fits" / f".{record.cell}-{record.rep}.npz"
-            save(arrays, fit, clock.checkpoints)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        file = Path(self.request["log"])
-        log = logs.end(file)
-        record.seconds_until_end = _age()
-        if record.status != "ok":
-            record.log_tail = tail(log)
-        self.folder.write_fit(record, arrays, log)
+    def _make(self, record: Record, began: noise.Ticks | None) -> None:
+        """One rep; a method of its own, so that nothing of its fit is in memory during the next."""
+        before = noise.look(self.cpus)
+        seed = self._fit_seed(record.rep)
+        attempt = self.contender.attempt(lambda: self._data(record.rep), seed, cold=record.cold)
+        if attempt.error is not None and unwritable(attempt.error) and not has_room(self.folder.path):
+            sys.exit(STORAGE)
+        print_error(attempt)
+        after = noise.look(self.cpus)
+        # a fit of milliseconds is shorter than a tick: what can be said then is how it was since the child began
+        window = noise.between(before, after, len(self.cpus)) or noise.between(began, after, len(self.cpus))
+        self._book(record, attempt)
+        if window is not None:
+            record.disturbance = window.worst
+            if window.worst > noise.DISTURBED:
+                record.notes.append(f"disturbed: others had {100 * window.worst:.0f} % of its CPUs' time")
+        try:
+            self._store(record, attempt)
+        except OSError as error:
+            if not unwritable(error):
+                raise
+            sys.exit(STORAGE)  # no row can say this: the run ends
 
     def _record(self, rep: int, *, cold: bool) -> Record:
         request = self.request
@@ -183,54 +98,48 @@ class Worker:
             load_average=os.getloadavg()[0],
             measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
             data_seed=data_seed(self.scenario, seed=request["seed"], rep=rep),
-            fit_seed=derive_seed(request["seed"], "fit", self.cell.backend_label, rep),
+            fit_seed=self._fit_seed(rep),
             scenario_digest=self.scenario.digest,
-            backend_digest=self.info.digest,
+            backend_digest=self.contender.info.digest,
         )
 
+    def _book(self, record: Record, attempt: Attempt) -> None:
+        """How the attempt ended, with the statistics of its fit and the seconds of its phases."""
+        record.status, record.reason, record.notes = attempt.status, attempt.reason, attempt.notes
+        record.data_digest = attempt.data.digest if attempt.data is not None else ""
+        record.stats = attempt.stats
+        record.seconds = dict(attempt.clock.seconds)
+        if record.cold:
+            record.seconds["import"] = self.contender.import_seconds
+        _split(record)
 
-def load(framework: str, place: Place, track: str, methods: list[str]) -> float:
-    """Set a framework's environment, then import its runtime and methods; the seconds it took."""
-    began = time.perf_counter()
-    backends = importlib.import_module("backends")
-    backends.__path__ = [str(path) for path in backend_folders()]
-    os.environ.update(importlib.import_module(f"backends.{framework}").environment(place, track))
-    for module in (f"{framework}.runtime", *methods):
-        importlib.import_module(f"backends.{module}")
-    return time.perf_counter() - began
-
-
-def verdict(error: Exception) -> tuple[str, str]:
-    """Status and sentence of what a contender raised."""
-    text = _said(error)
-    if isinstance(error, Unavailable):
-        return "unavailable", text
-    if isinstance(error, Unsupported | NoReference):
-        return "unsupported", text
-    if isinstance(error, Diverged):
-        return "failed", f"diverged: {text}"
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__) is not None and cause not in causes:
-        causes.append(cause)
-    if any(isinstance(e, MemoryError) or _OUT_OF_MEMORY.search(f"{type(e).__name__}: {_said(e)}") for e in causes):
-        return "memory", f"{type(error).__name__}: {text}"
-    return "failed", f"{type(error).__name__}: {text}"
-
-
-_OUT_OF_MEMORY = re.compile(
-    # torch.OutOfMemoryError and CUDA's own words; XLA; cuBLAS and cuDNN; torch and C++ on the CPU
-    r"out.?of.?memory|RESOURCE_EXHAUSTED|(CUBLAS|CUDNN|CUSOLVER)_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation"
-    r"|can't allocate memory|cannot allocate memory|bad_alloc",
-    re.IGNORECASE,
-)
+    def _store(self, record: Record, attempt: Attempt) -> None:
+        """Complete the record with what the process has used, and store the rep."""
+        # as if it had done the import itself
+        record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(self.mapped)
+        record.os_threads = _os_threads()
+        runtime = self.contender.runtime
+        if runtime is not None:
+            record.peak_device_bytes = runtime.peak_device_bytes()
+            record.versions = runtime.versions()
+            record.stats["library_threads"] = runtime.threads()
+        arrays = None
+        if record.status == "ok" and attempt.fit is not None:
+            arrays = self.folder.path / "fits" / f".{record.cell}-{record.rep}.npz"
+            save(arrays, attempt.fit, attempt.clock.checkpoints)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        log = logs.end(Path(self.request["log"]))
+        record.seconds_until_end = _age()
+        if record.status != "ok":
+            record.log_tail = tail(log)
+        self.folder.write_fit(record, arrays, log)
 
 
-def _said(error: BaseException) -> str:
-    """What an error says, on one line that any file and terminal can take; a contender's may be unable to say it."""
-    try:
-        return printable(str(error), 500)
-    except Exception as why:  # noqa: BLE001 -- whatever its __str__ raises
-        return f"({type(why).__name__} when asked for its message)"
+def cell_of(request: dict[str, Any]) -> Cell:
+    """The cell of a request, whose JSON has lists where it has tuples."""
+    pairs = {name: tuple((k, v) for k, v in request["cell"][name]) for name in ("overrides", "options")}
+    return Cell(**{**request["cell"], **pairs})
 
 
 def _age() -> float:
@@ -256,23 +165,6 @@ def _split(record: Record) -> None:
     record.seconds |= {"warmup": both * share, "sample": both * (1.0 - share)}
 
 
-def _plain(value: Any) -> Any:
-    """A statistic as strict JSON takes it; whatever is no number, text or list of such is a text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | None) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
-        return value
-    return shown(value) if not isinstance(value, str) else printable(value, 500)
-
-
-def _pairs(value: list[list[Any]]) -> tuple[tuple[str, Any], ...]:
-    return tuple((key, item) for key, item in value)
-
-
 def die_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent ends; leave at once if that has happened."""
     if sys.platform == "linux":
@@ -282,7 +174,12 @@ def die_with_parent(parent: int) -> None:
         sys.exit(1)
 
 
-def main(path: str, work: Callable[[dict[str, Any]], None] = lambda request: Worker(request).run()) -> None:
+def answer(request: dict[str, Any], imported: float = 0.0, mapped: Sequence[residency.Mapped] = ()) -> None:
+    """Make the reps of a request; a fork server has `imported` in so many seconds, with the files `mapped`."""
+    Worker(request, imported=imported, mapped=mapped).run()
+
+
+def main(path: str, work: Callable[[dict[str, Any]], None] = answer) -> None:
     """Do the work that the file `path` asks for, as the only thing this process does."""
     request = json.loads(Path(path).read_text())
     die_with_parent(request["parent"])

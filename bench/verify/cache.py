@@ -59,7 +59,8 @@ class Verdicts:
 def harness_digest() -> str:
     """Hash of what makes the data and the expected values, and of the gate itself."""
     bench = root() / "bench"
-    own = [*(bench / "verify").glob("*.py"), *(bench / name for name in ("types.py", "data.py", "measure/worker.py"))]
+    files = ("types.py", "data.py", "measure/worker.py", "measure/contender.py")
+    own = [*(bench / "verify").glob("*.py"), *(bench / name for name in files)]
     return _digest([*own, *(root() / "scenarios" / "families").rglob("*.py")])
 
 

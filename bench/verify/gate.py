@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.catalog.frameworks import frameworks
-from bench.measure import child, guardian, interrupts
+from bench.measure import guardian, interrupts, local
+from bench.measure.child import WATCH_SECONDS
 from bench.measure.environment import default_threads
-from bench.measure.job import free_memory, how
-from bench.measure.servers import Key as ServerKey
-from bench.measure.servers import Servers
+from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan
-from bench.store.folder import write_json
+from bench.store.ledger import Ledger
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
 from bench.verify.outcome import REFUSED, Key, Outcome, Pair, judged, unjudged
 from bench.verify.problems import SEED, Problem, Problems
+from bench.verify.wire import ANSWERS, packed, unpacked
 
 START_SECONDS, TASK_SECONDS = 120.0, 60.0
 """Limit of a child: for its import, and for each density on top."""
@@ -33,10 +28,12 @@ Tick = Callable[[str], None]
 """Told a few times a second what is being verified."""
 
 
-def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False, servers: Servers | None = None) -> list[Outcome]:
+def verify(
+    pairs: Iterable[Pair], tick: Tick, *, again: bool = False, executor: Executor | None = None
+) -> list[Outcome]:
     """An outcome per pair, in order; with `again` what the cache knows is verified anew.
 
-    Children are forked from those of `servers` that have imported what they need.
+    Children are those of `executor`, this machine's where none is named.
     """
     found: dict[Key, Outcome] = {}
     known = frameworks()
@@ -50,7 +47,7 @@ def verify(pairs: Iterable[Pair], tick: Tick, *, again: bool = False, servers: S
             found[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in found), key=_child)
     groups = [list(together) for _, together in groupby(left, key=_child)]
-    for pair, outcome in _side_by_side(groups, tick, servers or Servers()):
+    for pair, outcome in _side_by_side(groups, tick, executor or local.Local()):
         verdicts.store(pair, known[pair.framework], outcome)
         found[pair.key] = outcome
     return [found[pair.key] for pair in wanted]
@@ -95,10 +92,10 @@ def _work(pairs: Sequence[Pair]) -> str:
 
 
 Task = tuple[Pair, Problem]
-Told = tuple[Pair, Outcome]
+Verified = tuple[Pair, Outcome]
 
 
-def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, servers: Servers) -> Iterator[Told]:
+def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Executor) -> Iterator[Verified]:
     """Outcomes of groups that have a child each, as many children at a time as there are CPUs: nothing is timed."""
     problems, stop = Problems(), threading.Event()
 
@@ -106,17 +103,17 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, servers: Servers
         if stop.is_set():
             raise KeyboardInterrupt
 
-    with ThreadPoolExecutor(default_threads()) as executor:
-        left: dict[Future[list[Told]], str] = {}
+    with ThreadPoolExecutor(default_threads()) as threads:
+        left: dict[Future[list[Verified]], str] = {}
         try:
             for pairs in groups:
                 tasks, unknown = _tasks(pairs, problems, tick)
                 yield from unknown
-                left[executor.submit(_verified, tasks, servers, look)] = _work(pairs)
+                left[threads.submit(_verified, tasks, executor, look)] = _work(pairs)
             while left:
                 interrupts.check()
                 tick("; ".join(list(left.values())[: default_threads()]))
-                done, _ = wait(left, child.WATCH_SECONDS, FIRST_COMPLETED)
+                done, _ = wait(left, WATCH_SECONDS, FIRST_COMPLETED)
                 for future in done:
                     left.pop(future)
                     yield from future.result()
@@ -127,7 +124,7 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, servers: Servers
             raise
 
 
-def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Told]]:
+def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Verified]]:
     """What the child of a group is asked, and what cannot be asked."""
     tasks, unknown = [], []
     for pair in pairs:
@@ -141,67 +138,54 @@ def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[
     return tasks, unknown
 
 
-def _verified(tasks: Sequence[Task], servers: Servers, look: Callable[[], None]) -> list[Told]:
+def _verified(tasks: Sequence[Task], executor: Executor, look: Callable[[], None]) -> list[Verified]:
     """Outcomes of what shares a child; after one that ends it, the rest get another."""
-    found: list[Told] = []
-    while left := tasks[len(found) :]:
-        with guardian.scratch("verify") as folder:
-            answers = _asked(left, folder, servers, look)
-        found += [(pair, outcome) for (pair, _), outcome in zip(left, answers, strict=False)]
-    return found
-
-
-def _asked(tasks: Sequence[Task], folder: Path, servers: Servers, tick: Callable[[], None]) -> list[Outcome]:
-    """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
-    first, threads, timeout = tasks[0][0], default_threads(), START_SECONDS + TASK_SECONDS * len(tasks)
-    for number, (_, problem) in enumerate(tasks):
-        np.save(folder / f"{number}-points.npy", problem.z)
-    request = {
-        "framework": first.framework,
-        "dtype": first.dtype,
-        "device": first.device,
-        "threads": threads,
-        "parent": os.getpid(),
-        "folder": str(folder),
-        "tasks": [_task(number, pair, problem) for number, (pair, problem) in enumerate(tasks)],
-    }
-    write_json(folder / "request.json", request)
-    key = ServerKey(first.framework, first.device, first.dtype, threads, "matched")
-    started = servers.child(key, folder / "request.json", folder / "log", module="bench.verify.worker")
-    end = child.watch(started, timeout=timeout, memory=free_memory(), tick=tick)
-    status, reason = how(end, timeout)
-    begun = _answer(folder / "started.json") or {"verdict": status, "reason": reason}
-    if begun["verdict"]:
-        return [unjudged(pair, **begun) for pair, _ in tasks]
-    outcomes = []
-    for number, (pair, problem) in enumerate(tasks):
-        said = _answer(folder / f"{number}.json")
-        ended = said or {"verdict": status, "reason": reason}
-        outcomes.append(_outcome(pair, problem, ended, folder / f"{number}.npz"))
-        if said is None:
-            break
+    outcomes: list[Verified] = []
+    while left := tasks[len(outcomes) :]:
+        outcomes += zip((pair for pair, _ in left), _asked(left, executor, look), strict=False)
     return outcomes
 
 
-def _task(number: int, pair: Pair, problem: Problem) -> dict[str, Any]:
+def _asked(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Outcome]:
+    """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
+    framework, dtype, device = _child(tasks[0][0])
+    request = Request(
+        work="verify",
+        needs=Needs(framework, device, dtype, None, "matched"),
+        task={
+            "framework": framework,
+            "dtype": dtype,
+            "device": device,
+            "tasks": [_task(pair, problem) for pair, problem in tasks],
+        },
+        timeout=START_SECONDS + TASK_SECONDS * len(tasks),
+    )
+    with guardian.scratch("verify") as folder:
+        end = executor.submit(request, folder, tick)
+        answers = Ledger(folder / ANSWERS).entries()
+    status, reason = end.status(request.timeout)
+    ended = {"verdict": status, "reason": reason}
+    started, *answered = answers or [ended]
+    if started["verdict"]:
+        return [unjudged(pair, started["verdict"], started["reason"]) for pair, _ in tasks]
+    if len(answered) < len(tasks):
+        answered.append(ended)
+    return [_outcome(pair, problem, answer) for (pair, problem), answer in zip(tasks, answered, strict=False)]
+
+
+def _task(pair: Pair, problem: Problem) -> dict[str, Any]:
     return {
-        "number": number,
         "scenario": pair.scenario.name,
         "overrides": dict(pair.scenario.overrides),
         "seed": SEED,
         "digest": problem.data.digest,
+        "points": packed(problem.z),
     }
 
 
-def _answer(file: Path) -> dict[str, str] | None:
-    return dict(json.loads(file.read_text())) if file.is_file() else None
-
-
-def _outcome(pair: Pair, problem: Problem, said: dict[str, str], arrays: Path) -> Outcome:
-    if said["verdict"]:
-        return unjudged(pair, **said)
-    with np.load(arrays) as given:
-        errors = compare(
-            problem.expected, given["value"], given["gradient"], groups=problem.points.groups, dtype=pair.dtype
-        )
+def _outcome(pair: Pair, problem: Problem, answer: Mapping[str, Any]) -> Outcome:
+    if answer["verdict"]:
+        return unjudged(pair, answer["verdict"], answer["reason"])
+    value, gradient = unpacked(answer["value"]), unpacked(answer["gradient"])
+    errors = compare(problem.expected, value, gradient, groups=problem.points.groups, dtype=pair.dtype)
     return judged(pair, errors, problem.points.names)

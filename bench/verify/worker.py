@@ -1,6 +1,7 @@
 """The densities of one framework, in one precision on one device, in this process.
 
-Started by the gate as `python -m bench.verify.worker REQUEST.json`; whatever it prints is the log.
+Started by the executor as `python -m bench.verify.worker REQUEST.json`; whatever it prints is the log. Its answers are
+lines of a file: the first for the import, then one per task.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import numpy as np
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
-from bench.measure.worker import load, main, verdict
-from bench.store.folder import write_json
+from bench.measure.contender import load, verdict
+from bench.measure.worker import main
+from bench.store.ledger import Ledger
 from bench.types import Array, Dataset, Place
 from bench.verify.expected import observations
+from bench.verify.wire import ANSWERS, packed, unpacked
 
 CHUNK = 10_000_000
 """Observations × points that a framework is given at once."""
 
 
-def answer(request: dict[str, Any]) -> None:
-    """Import the framework, then write one answer per task, each whole or not at all."""
+def answer(request: dict[str, Any], *_: Any) -> None:
+    """Import the framework, say whether that went well, then answer the tasks one by one."""
     place = Place(request["device"], request["dtype"], request["threads"])
-    folder = Path(request["folder"])
+    answers = Ledger(Path(request["folder"]) / ANSWERS)
     try:
         load(request["framework"], place, "matched", [f"{request['framework']}.models"])
         importlib.import_module(f"backends.{request['framework']}.runtime").start(place)
@@ -35,30 +38,30 @@ def answer(request: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
         status, reason = verdict(error)
         traceback.print_exc()
-        write_json(folder / "started.json", {"verdict": status, "reason": reason})
+        answers.append({"verdict": status, "reason": reason})
         return
-    write_json(folder / "started.json", {"verdict": "", "reason": ""})
+    answers.append({"verdict": "", "reason": ""})
     for task in request["tasks"]:
-        status, reason = evaluate(models, task, place, folder)
-        write_json(folder / f"{task['number']}.json", {"verdict": status, "reason": reason})
+        answers.append(evaluate(models, task, place))
 
 
-def evaluate(models: Any, task: dict[str, Any], place: Place, folder: Path) -> tuple[str, str]:
-    """Write value and gradient at the task's points to a file, or say why there are none."""
+def evaluate(models: Any, task: dict[str, Any], place: Place) -> dict[str, Any]:
+    """Value and gradient at the task's points, or why there are none."""
     data = dataset(scenario(task["scenario"], task["overrides"]), seed=task["seed"], rep=0).observed()
     if data.digest != task["digest"]:
-        return "failed", "the data differ from those of the process that asked"
-    z = np.load(folder / f"{task['number']}-points.npy")
+        return {"verdict": "failed", "reason": "the data differ from those of the process that asked"}
+    z = unpacked(task["points"])
     try:
         value, gradient = density(models, data, z.reshape(-1, data.dim), place)
     except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
         traceback.print_exc()
         lacking = {data.family: "family", **{prior.name: "prior" for prior in data.priors.values()}}
+        status, reason = verdict(error)
         if isinstance(error, KeyError) and error.args[0] in lacking:
-            return "unsupported", f"its models have no {lacking[error.args[0]]} {error.args[0]}"
-        return verdict(error)
-    np.savez(folder / f"{task['number']}.npz", value=value.reshape(z.shape[:-1]), gradient=gradient.reshape(z.shape))
-    return "", ""
+            status, reason = "unsupported", f"its models have no {lacking[error.args[0]]} {error.args[0]}"
+        return {"verdict": status, "reason": reason}
+    arrays = {"value": value.reshape(z.shape[:-1]), "gradient": gradient.reshape(z.shape)}
+    return {"verdict": "", "reason": "", **{name: packed(array) for name, array in arrays.items()}}
 
 
 def density(models: Any, data: Dataset, z: Array, place: Place) -> tuple[Array, Array]:

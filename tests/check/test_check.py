@@ -11,6 +11,7 @@ from bench.catalog.backends import backend, forget
 from bench.check import answers
 from bench.check import backend as of_backend
 from bench.check import run as of_run
+from bench.measure.local import Local
 from bench.store.folder import RunFolder
 from bench.types import Checkpoint, Estimate, Fit
 from tests.conftest import FAKES, ROOT
@@ -217,7 +218,7 @@ def test_a_backend_s_fault_is_found_and_a_good_one_has_none(tmp_path, monkeypatc
     folder = backend_file(tmp_path, "one", changes)
     monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}:{folder.parent}")
     forget()
-    problems = problems_of(of_backend.findings(backend("mine.one"), {}, lambda text: None))
+    problems = problems_of(of_backend.findings(backend("mine.one"), {}, lambda text: None, Local()))
     forget()
     assert bool(problems) == bool(words), problems
     assert any(words in f.what for f in problems) or not words, problems

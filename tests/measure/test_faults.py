@@ -15,7 +15,7 @@ import pytest
 
 from bench.errors import NoReference
 from bench.measure import child
-from bench.measure.worker import verdict
+from bench.measure.contender import verdict
 from bench.store import logs
 from bench.types import Diverged, Unavailable, Unsupported
 from tests.conftest import FAKES

@@ -21,7 +21,8 @@ from bench.catalog import backends
 from bench.catalog import frameworks as catalog
 from bench.catalog.scenarios import scenario
 from bench.errors import UsageError
-from bench.measure import servers
+from bench.measure import local
+from bench.measure.executor import Needs
 from bench.types import Dataset, DType
 from bench.verify import cache, frameworks, gate
 from bench.verify.outcome import Pair
@@ -41,12 +42,12 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The requests of the children that were started."""
     started: list[str] = []
 
-    class Counted(servers.FreshChild):
+    class Counted(local.FreshChild):
         def __init__(self, request, log, **given):
             started.append(json.loads(request.read_text())["framework"])
             super().__init__(request, log, **given)
 
-    monkeypatch.setattr(servers, "FreshChild", Counted)
+    monkeypatch.setattr(local, "FreshChild", Counted)
     return started
 
 
@@ -59,11 +60,11 @@ def pairs(*names: str, framework: str = "crooked", dtype: DType = "float64") -> 
 
 
 def test_verification_forks_where_a_run_has_imported_the_framework_already(fakes, fresh_cache, children) -> None:
-    key = servers.Key("crooked", "cpu", "float64", servers.default_threads(), "matched")
-    with servers.Servers() as up:
-        up.start_keys({key: {"crooked.models"}}, quiet)
-        assert up.keys == {key}
-        forked = gate.verify(pairs(NAME, "s0-uniform"), quiet, servers=up)
+    needs = Needs("crooked", "cpu", "float64", None, "matched")
+    with local.Local() as executor:
+        executor.prepare({needs: {"crooked.models"}}, quiet)
+        assert executor.prepared == {needs._replace(threads=local.default_threads())}
+        forked = gate.verify(pairs(NAME, "s0-uniform"), quiet, executor=executor)
     assert not children
     started = gate.verify(pairs(NAME, "s0-uniform"), quiet, again=True)
     assert children == ["crooked"]
@@ -137,7 +138,7 @@ def test_children_of_two_precisions_are_at_work_at_once(fakes, fresh_cache, monk
 def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) -> None:
     at_work = threading.Event()
 
-    def never(tasks: Any, folder: Any, servers: Any, look: Callable[[], None]) -> Any:
+    def never(tasks: Any, executor: Any, look: Callable[[], None]) -> Any:
         at_work.set()
         until = time.monotonic() + 30.0
         while time.monotonic() < until:

@@ -1,0 +1,194 @@
+"""A backend in this process: imported, built once, fitted to data of the same shapes. The only importer of backends.
+
+Whatever a backend raises becomes a status and a sentence; `bench.measure.worker`, `bench.check.worker` and
+`bench.calibration.worker` say what that means for a fit, a try and a data set.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.catalog.backends import backend
+from bench.catalog.places import backend_folders
+from bench.cell import BUDGET_OPTIONS, Cell
+from bench.errors import NoReference, printable, shown
+from bench.measure.clock import WallClock
+from bench.measure.validity import complaint
+from bench.store.durable import STORAGE
+from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What came of fitting one data set; `error` is what was raised, `stats` are those of the fit that JSON takes.
+
+    `compiled`: the seconds that the framework compiled meanwhile, inside any phase or between them.
+    """
+
+    status: str = "failed"
+    reason: str = ""
+    data: Dataset | None = None
+    fit: Fit | None = None
+    clock: WallClock = field(default_factory=WallClock)
+    stats: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    compiled: float = 0.0
+    error: Exception | None = None
+
+
+class Contender:
+    """The backend of a cell, imported when the first fit is tried.
+
+    `imported`: seconds that a fork server has spent on the framework already; `compiled`: a folder for what the
+    framework compiles, of an earlier round or for a later one.
+    """
+
+    timer: Callable[[], float] = staticmethod(time.perf_counter)
+
+    def __init__(self, cell: Cell, threads: int, *, imported: float = 0.0, compiled: Path | None = None) -> None:
+        self.cell, self.info = cell, backend(cell.backend)
+        self.place = Place(cell.device, cell.dtype, threads)
+        self.import_seconds = imported
+        self.runtime: Any = None
+        self.method: Any = None
+        self.program: Any = None
+        self._compiled = compiled
+
+    def attempt(self, make: Callable[[], Dataset], seed: int, *, cold: bool) -> Attempt:
+        """Fit the data set that `make` gives, timed, and look at the draws; `cold` for the first of this process."""
+        attempt, before = Attempt(), None
+        try:
+            if self.method is None:
+                self._start()
+            before = self.runtime.compile_seconds()
+            attempt.clock = WallClock(
+                synchronize=self.runtime.synchronize, compile_seconds=self.runtime.compile_seconds, timer=self.timer
+            )
+            attempt.data = make()
+            attempt.fit = self._fit(attempt.data, seed, attempt.clock)
+            self._judge(attempt, attempt.fit, attempt.data, cold=cold)
+        except SystemExit as left:
+            raise SystemExit(1 if left.code == STORAGE else left.code) from None  # the code of a full disk is ours
+        except Exception as error:  # noqa: BLE001 -- a contender may raise anything; it becomes its row
+            attempt.error = error
+            attempt.status, attempt.reason = verdict(error)
+        if before is not None:
+            attempt.compiled = max(self.runtime.compile_seconds() - before, attempt.clock.seconds.get("compile", 0.0))
+        return attempt
+
+    def _start(self) -> None:
+        """Import the framework and the method, after its environment is set, and open the device."""
+        imported = load(self.info.framework, self.place, self.cell.track, [self.info.name])
+        began = time.perf_counter()
+        self.runtime = importlib.import_module(f"backends.{self.info.framework}.runtime")
+        self.runtime.start(self.place)
+        if self._compiled is not None and hasattr(self.runtime, "reuse_compiled"):
+            self.runtime.reuse_compiled(str(self._compiled))
+        self.method = importlib.import_module(f"backends.{self.info.name}")
+        self.import_seconds += imported + time.perf_counter() - began
+
+    def _fit(self, data: Dataset, seed: int, clock: WallClock) -> Fit:
+        """One fit; the program is built and compiled before the first."""
+        observed = data.observed()
+        if self.program is None:
+            with clock("build"):
+                program = self.method.build(
+                    observed.skeleton(), self.cell.resolved_budget(), self._options(), self.place
+                )
+            if hasattr(self.method, "compile"):
+                with clock("compile"):
+                    self.method.compile(program, observed.skeleton())
+            self.program = program
+        return self.method.draw(self.method.fit(self.program, observed, seed, clock))  # type: ignore[no-any-return]
+
+    def _options(self) -> Any:
+        """The backend's options: on the track `defaults` as its framework ships, then what the user named."""
+        options = getattr(self.method, "Options", dict)
+        shipped = self.info.defaults if self.cell.track == "defaults" else {}
+        return options(**{**shipped, **{k: v for k, v in self.cell.options if k not in BUDGET_OPTIONS}})
+
+    def _judge(self, attempt: Attempt, fit: Fit, data: Dataset, *, cold: bool) -> None:
+        """Whether the draws can be used, and what a reader should know of the fit."""
+        attempt.stats = {str(k): _plain(v) for k, v in fit.stats.items() if not isinstance(v, np.ndarray)}
+        attempt.notes = [printable(str(note), 1000) for note in fit.notes]
+        if cold and getattr(self.runtime, "reused_compiled", int)():
+            attempt.stats["compile_reused"] = True
+            attempt.notes.append("its program was compiled in an earlier round: no cold seconds")
+        if attempt.clock.recompiled and not cold:
+            attempt.notes.append(f"compiled for {attempt.clock.recompiled:.2f} s inside a warm rep, booked as compile")
+        wrong = complaint(fit, data, self.info.kind_of(dict(self.cell.options)))
+        attempt.status, attempt.reason = ("invalid", f"unusable draws: {wrong}") if wrong else ("ok", "")
+
+
+def print_error(attempt: Attempt) -> None:
+    """The traceback of what a backend raised, for the log."""
+    if attempt.error is not None:
+        traceback.print_exception(attempt.error)
+
+
+def load(framework: str, place: Place, track: str, methods: list[str]) -> float:
+    """Set a framework's environment, then import its runtime and methods; the seconds it took."""
+    began = time.perf_counter()
+    backends = importlib.import_module("backends")
+    backends.__path__ = [str(path) for path in backend_folders()]
+    os.environ.update(importlib.import_module(f"backends.{framework}").environment(place, track))
+    for module in (f"{framework}.runtime", *methods):
+        importlib.import_module(f"backends.{module}")
+    return time.perf_counter() - began
+
+
+def verdict(error: Exception) -> tuple[str, str]:
+    """Status and sentence of what a contender raised."""
+    text = _said(error)
+    if isinstance(error, Unavailable):
+        return "unavailable", text
+    if isinstance(error, Unsupported | NoReference):
+        return "unsupported", text
+    if isinstance(error, Diverged):
+        return "failed", f"diverged: {text}"
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(e, MemoryError) or _OUT_OF_MEMORY.search(f"{type(e).__name__}: {_said(e)}") for e in causes):
+        return "memory", f"{type(error).__name__}: {text}"
+    return "failed", f"{type(error).__name__}: {text}"
+
+
+_OUT_OF_MEMORY = re.compile(
+    # torch.OutOfMemoryError and CUDA's own words; XLA; cuBLAS and cuDNN; torch and C++ on the CPU
+    r"out.?of.?memory|RESOURCE_EXHAUSTED|(CUBLAS|CUDNN|CUSOLVER)_STATUS_ALLOC_FAILED|cudaErrorMemoryAllocation"
+    r"|can't allocate memory|cannot allocate memory|bad_alloc",
+    re.IGNORECASE,
+)
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, on one line that any file and terminal can take; a contender's may be unable to say it."""
+    try:
+        return printable(str(error), 500)
+    except Exception as why:  # noqa: BLE001 -- whatever its __str__ raises
+        return f"({type(why).__name__} when asked for its message)"
+
+
+def _plain(value: Any) -> Any:
+    """A statistic as strict JSON takes it; whatever is no number, text or list of such is a text."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | None) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
+        return value
+    return shown(value) if not isinstance(value, str) else printable(value, 500)

@@ -1,0 +1,126 @@
+"""Requests are plain values, and every verb's work goes through the one seam."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+
+import pytest
+
+from bench.calibration import study
+from bench.catalog.backends import backend
+from bench.catalog.scenarios import scenario
+from bench.check import backend as of_backend
+from bench.measure import local, run
+from bench.measure.executor import End, Needs
+from bench.measure.job import Limits
+from bench.plan import Choice, make
+from bench.store.folder import CalibrationFolder, RunFolder
+from bench.verify import gate
+from bench.verify.outcome import Pair
+from tests.measure.inprocess import InProcess, still_time
+
+SCENARIO = "correlated-rho95"
+
+
+class Quiet:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def __getattr__(self, name):
+        return lambda *given: self.said.append((name, *given))
+
+
+@pytest.fixture
+def executor(fakes, monkeypatch):
+    executor = InProcess()
+    monkeypatch.setattr(local, "Local", lambda code=None: executor)
+    return executor
+
+
+def test_a_run_makes_every_record_and_asks_for_nothing_of_this_machine(executor, tmp_path):
+    plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact", "fake.exact[sleep=0.5]"], reps=2, rounds=2))
+    folder = RunFolder.create(tmp_path, "r")
+    with still_time():
+        assert run.execute(plan, folder, Limits(memory=10**9, reuse=True), Quiet(), executor)
+    records = [folder.record(p.cell.id, rep) for p in plan.cells for rep in range(4)]
+    assert {r.status for r in records} == {"ok"} and [r.cold for r in records] == [True, False] * 4
+    slept = [r.seconds["sample"] for r in records[4:]]
+    assert slept == pytest.approx([0.5] * 4)
+    assert len(executor.requests) == 4 == len(folder.children.entries())
+    assert not [p for p in folder.path.rglob(".*")]
+    everything_is_portable(executor, tmp_path)
+
+
+def test_a_gate_refuses_and_a_child_that_leaves_nothing_is_a_crash(executor, tmp_path, monkeypatch):
+    plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact", "fake.instrument"], reps=2, rounds=1))
+    folder = RunFolder.create(tmp_path, "r")
+    monkeypatch.setattr(executor, "submit", lambda *given: End(7, "", 1.5, 2**20, b"last words"))
+    bad, good = (p.cell.id for p in plan.cells)
+    assert run.execute(plan, folder, Limits(), Quiet(), executor, lambda: {bad: "wrong target"})
+    refused, crashed = folder.record(bad, 1), folder.record(good, 1)
+    assert (refused.status, refused.reason) == ("invalid", "wrong target")
+    assert (crashed.status, crashed.reason) == ("crashed", "left with exit code 7 after 1.5 s without a result")
+    assert (crashed.exit_code, crashed.log_tail, crashed.peak_rss_bytes) == (7, "last words", 2**20)
+
+
+def test_verification_goes_through_it(executor, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    pairs = [Pair("crooked", scenario(name)) for name in (SCENARIO, "s0-uniform")]
+    outcomes = gate.verify(pairs, lambda text: None, executor=executor)
+    assert [o.verdict for o in outcomes] == ["same", "same"]
+    assert [r.work for r in executor.requests] == ["verify"] and len(executor.requests[0].task["tasks"]) == 2
+    everything_is_portable(executor, tmp_path)
+
+
+def test_a_calibration_goes_through_it(executor, tmp_path):
+    plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact"], reps=12, rounds=1))
+    folder = CalibrationFolder.create(tmp_path, "c")
+    watcher = Quiet()
+    assert study.execute(plan, 12, folder, study.Limits(), watcher, executor)
+    trials = study.trials(folder, plan.cells[0].cell.id, 12)
+    assert len(trials) == 12 and {t.status for t in trials} == {"ok"} and all(t.placed for t in trials)
+    assert [name for name, *_ in watcher.said] == ["starts", "ends"]
+    assert executor.requests[0].progress and (folder.path / executor.requests[0].log).is_file()
+    everything_is_portable(executor, tmp_path)
+
+
+def test_a_check_goes_through_it(executor, tmp_path, monkeypatch):
+    monkeypatch.setattr(of_backend, "families", lambda: ("linear",))
+    findings = list(of_backend.findings(backend("fake.exact"), {}, lambda text: None, executor))
+    assert not [f for f in findings if f.state == "problem"]
+    assert [r.work for r in executor.requests] == ["check", "check"]
+    assert {r.needs.threads for r in executor.requests} == {1}
+    everything_is_portable(executor, tmp_path)
+
+
+def everything_is_portable(executor, folder):
+    for request in executor.requests:
+        text = json.dumps(asdict(request), allow_nan=False)
+        assert str(folder) not in text and os.getcwd() not in text and "parent" not in request.task
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "reason"),
+    [
+        (End(0, "", 2.0, 0), "crashed", "left with exit code 0 after 2.0 s without a result"),
+        (End(-9, "timeout", 5.0, 0), "timeout", "stopped at its limit of 5 s"),
+        (End(-9, "memory", 5.0, 2**30), "memory", "stopped at 1024 MiB of resident memory after 5.0 s"),
+        (End(-9, "", 5.0, 2**30), "memory", "killed from outside after 5.0 s (signal SIGKILL)"),
+        (End(-11, "", 5.0, 2**30), "crashed", "ended by signal SIGSEGV after 5.0 s"),
+    ],
+)
+def test_how_a_child_ended_is_a_status_and_a_sentence(end, status, reason):
+    found = end.status(5.0)
+    assert found[0] == status and found[1].startswith(reason)
+
+
+def test_this_machine_resolves_its_own_cpus(fakes, tmp_path):
+    needs = Needs("fake", "cpu", "float64", None, "matched")
+    with local.Local() as executor:
+        executor.prepare({needs: {"fake.exact"}, needs._replace(threads=local.default_threads()): {"fake.prior"}}, str)
+        assert executor.prepared == {needs._replace(threads=local.default_threads())}
+        assert executor.imports()["each"][0]["threads"] == local.default_threads()
