@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from bench.analysis.tables import CellTables
+from bench.store.manifest import Host, Run
 
 MACHINE = ("cpu", "cores", "logical_cpus", "usable_cpus", "governor", "gpu", "gpus")
 SCORING = ("pandas", "pyarrow", "xarray", "arviz", "arviz-stats")
@@ -16,29 +16,28 @@ SAME_MEMORY = 0.05
 """A virtual machine's memory varies by less than this from one start to the next."""
 
 
-def machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def machine(a: Run, b: Run) -> list[str]:
     """`cores: 2 → 8` for every fact about the host that differs between two manifests; empty for one machine."""
-    first, second = a.get("host") or {}, b.get("host") or {}
-    found = [
-        f"{key}: {first.get(key, 'unknown')} → {second.get(key, 'unknown')}"
-        for key in MACHINE
-        if (key in first or key in second)
-        and first.get(key) != second.get(key)
-        # What a run of an older version did not record is no evidence of another machine; the model always is there.
-        and (key == "cpu" or (key in first and key in second))
-    ]
-    if not first or not second:
+    hosts = a.host, b.host
+    if Host() in hosts:
         return ["host: not recorded"]
-    sizes = [float(host.get("memory_bytes") or 0) for host in (first, second)]
+    pairs = {key: (getattr(a.host, key), getattr(b.host, key)) for key in MACHINE}
+    found = [
+        f"{key}: {first or 'unknown'} → {second or 'unknown'}"
+        for key, (first, second) in pairs.items()
+        # What a run of an older version did not record is no evidence of another machine; the model always is there.
+        if first != second and (key == "cpu" or (first and second))
+    ]
+    sizes = [float(host.memory_bytes or 0) for host in hosts]
     if all(sizes) and abs(sizes[0] - sizes[1]) > SAME_MEMORY * max(sizes):
         found.append(f"memory: {sizes[0] / 2**30:.1f} → {sizes[1] / 2**30:.1f} GiB")
-    systems = [str(host.get("system", "")).partition(" ")[0] for host in (first, second)]
+    systems = [host.system.partition(" ")[0] for host in hosts]
     return found + ([f"system: {systems[0]} → {systems[1]}"] if systems[0] != systems[1] else [])
 
 
-def versions(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, str]:
+def versions(a: Run, b: Run) -> dict[str, str]:
     """{package: `0.21 → 0.22`} of what a fit can see; `python` is the interpreter."""
-    first, second = ({**(run.get("versions") or {}), "python": (run.get("host") or {}).get("python")} for run in (a, b))
+    first, second = ({**run.versions, "python": run.host.python} for run in (a, b))
     return {
         name: f"{first.get(name) or 'none'} → {second.get(name) or 'none'}"
         for name in sorted({*first, *second} - {*SCORING})
@@ -46,14 +45,14 @@ def versions(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def harness(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def harness(a: Run, b: Run) -> list[str]:
     """Commit and version of the harness where they differ, and uncommitted changes."""
     found = [
-        f"{key} {str(a.get(key) or 'unknown')[:12]} → {str(b.get(key) or 'unknown')[:12]}"
-        for key in ("bench", "commit")
-        if a.get(key) != b.get(key)
+        f"{key} {(first or 'unknown')[:12]} → {(second or 'unknown')[:12]}"
+        for key, first, second in (("bench", a.bench, b.bench), ("commit", a.commit, b.commit))
+        if first != second
     ]
-    dirty = [name for name, run in (("A", a), ("B", b)) if run.get("dirty")]
+    dirty = [name for name, run in (("A", a), ("B", b)) if run.dirty]
     return found + ([f"uncommitted changes in {' and '.join(dirty)}"] if dirty else [])
 
 

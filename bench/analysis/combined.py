@@ -10,8 +10,8 @@ import pandas as pd
 
 from bench.analysis import changes
 from bench.analysis.tables import RunTables
+from bench.store.manifest import SCHEMA, Combined, Run
 
-HIDDEN = ("cells", "scenarios", "verified", "imports")
 FACTS = ("bench", "commit", "seed")
 
 
@@ -28,8 +28,8 @@ def combine(sources: Sequence[Source]) -> RunTables:
     """Tables of all runs, for the reports. Every cell of every run is a contender of its own.
 
     Fits get the columns `origin` (their run), `planned` (their cell in it), `home` and `apart`: what tells the section
-    they belong to, a machine or a set of data, empty where all runs agree. The manifest gets `runs` {name: run.json}
-    and `differs`, sentences. ValueError for names that are there twice.
+    they belong to, a machine or a set of data, empty where all runs agree. The manifest is
+    a `Combined`. ValueError for names that are there twice.
     """
     names = [s.name for s in sources]
     if len(set(names)) < len(names):
@@ -53,15 +53,12 @@ def combine(sources: Sequence[Source]) -> RunTables:
     )
 
 
-def machine_words(run: Mapping[str, Any]) -> str:
+def machine_words(run: Run) -> str:
     """`AMD EPYC, 2 CPUs`, with a GPU where one is recorded."""
-    host = run.get("host") if isinstance(run.get("host"), Mapping) else {}
-    assert isinstance(host, Mapping)
-    cpus = host.get("logical_cpus") or host.get("cores")
-    gpu = host.get("gpu") or host.get("gpus")
-    gpus = ", ".join(map(str, gpu)) if isinstance(gpu, (list, tuple)) else str(gpu or "")
-    told = [str(host.get("cpu") or "unknown machine"), f"{cpus} CPUs" if cpus else "", gpus]
-    return ", ".join(part for part in told if part)
+    host, cpus = run.host, run.host.cpus
+    gpu = host.gpu or host.gpus
+    gpus = gpu if isinstance(gpu, str) else ", ".join(gpu)
+    return ", ".join(filter(None, [host.cpu or "unknown machine", f"{cpus} CPUs" if cpus else "", gpus]))
 
 
 def machines_of(sources: Sequence[Source]) -> dict[str, str]:
@@ -158,23 +155,20 @@ def _scenarios(sources: Sequence[Source], apart: Mapping[tuple[str, str], str]) 
     return found
 
 
-def _manifest(sources: Sequence[Source], differs: list[str]) -> dict[str, Any]:
-    runs = {s.name: {k: v for k, v in s.tables.run.items() if k not in HIDDEN} for s in sources}
-    cells = [
-        {**entry, "id": f"{s.name}:{entry.get('id')}", "seed": s.tables.run.get("seed"),
-         "options_of_run": s.tables.run.get("options")}
-        for s in sources
-        for entry in s.tables.run.get("cells") or ()
-    ]  # fmt: skip
-    verified = {repr(sorted(v.items())): v for s in sources for v in s.tables.run.get("verified") or ()}
-    return {
-        "id": " + ".join(runs),
-        "started": min((str(r.get("started") or "") for r in runs.values()), default=""),
-        "runs": runs,
-        "differs": differs,
-        "cells": cells,
-        "verified": list(verified.values()),
-    }
+def _manifest(sources: Sequence[Source], differs: list[str]) -> Combined:
+    runs = {s.name: s.tables.run for s in sources}
+    verified = {repr(entry): entry for run in runs.values() for entry in run.verified or ()}
+    return Combined(
+        schema=SCHEMA,
+        id=" + ".join(runs),
+        started=min((run.started or "" for run in runs.values()), default=""),
+        seed=0,
+        cells=[],
+        scenarios={},
+        verified=list(verified.values()),
+        runs=runs,
+        differs=differs,
+    )
 
 
 def _differs(sources: Sequence[Source], machines: Mapping[str, str]) -> Iterator[str]:
@@ -186,14 +180,14 @@ def _differs(sources: Sequence[Source], machines: Mapping[str, str]) -> Iterator
     )
     if len(set(machines.values())) > 1:
         yield f"Machines differ: {_told(machines)}. Each has verdicts of its own; no ratio is formed between machines."
-    known = {key: {n: _short(r[key]) for n, r in runs.items() if r.get(key) is not None} for key in FACTS}
+    known = {key: {n: _short(v) for n, r in runs.items() if (v := getattr(r, key)) is not None} for key in FACTS}
     facts = {key: told for key, values in known.items() if (told := _unequal(values))}
     yield from (f"{key.capitalize()} differs: {told}." for key, told in facts.items() if key != "seed")
     if "seed" in facts:
         yield f"Seeds differ: {facts['seed']}; these runs drew other data from the same scenarios."
-    if dirty := [name for name, run in runs.items() if run.get("dirty")]:
+    if dirty := [name for name, run in runs.items() if run.dirty]:
         yield f"The checkout had uncommitted changes in {', '.join(dirty)}."
-    installed = {n: {**_mapping(r, "versions"), "python": _mapping(r, "host").get("python")} for n, r in runs.items()}
+    installed = {n: {**r.versions, "python": r.host.python} for n, r in runs.items()}
     packages = sorted({p for found in installed.values() for p in found} - {*changes.SCORING})
     unequal = {p: _unequal({n: _short(v.get(p)) for n, v in installed.items()}) for p in packages}
     if changed := [f"{package} {said}" for package, said in unequal.items() if said]:
@@ -216,11 +210,6 @@ def _told(values: Mapping[str, str]) -> str:
     for name, value in values.items():
         by_value.setdefault(value, []).append(name)
     return ", ".join(f"{value} ({', '.join(names)})" for value, names in by_value.items())
-
-
-def _mapping(run: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = run.get(key)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _short(value: Any) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from bench.analysis.tables import RunTables, parts
 from bench.measure.noise import DISTURBED
+from bench.store.manifest import Run
 
 SHARE = 0.2
 """Of the fits may be hit before their medians are doubted."""
@@ -24,13 +22,13 @@ def disturbance(tables: RunTables, fits: pd.DataFrame) -> str:
     return "; ".join(f"{cause} in {name}" if name else cause for name, cause in causes if cause)
 
 
-def _disturbed(run: Mapping[str, Any], fits: pd.DataFrame) -> str:
+def _disturbed(run: Run, fits: pd.DataFrame) -> str:
     if "disturbance" in fits and not (share := fits["disturbance"].dropna()).empty:
         hit = share[share > DISTURBED]
         if len(hit) <= SHARE * len(share):
             return ""
         return f"others had up to {100 * hit.max():.0f} % of the CPUs' time during {len(hit)} of {len(share)} fits"
-    cores = cores_of(run)
+    cores = run.host.cpus
     load = pd.to_numeric(fits["load_average"], errors="coerce").dropna()
     if cores is None or load.empty:
         return ""
@@ -38,13 +36,3 @@ def _disturbed(run: Mapping[str, Any], fits: pd.DataFrame) -> str:
     if len(hit) <= SHARE * len(load):
         return ""
     return f"load average up to {hit.max():.1f} on {cores} CPUs during {len(hit)} of {len(load)} fits"
-
-
-def cores_of(run: Mapping[str, Any]) -> int | None:
-    """Number of CPUs the load average is about, from the host facts."""
-    host = run.get("host")
-    for facts in (host if isinstance(host, Mapping) else {}, run):
-        for key in ("logical_cpus", "cores"):
-            if isinstance(facts.get(key), (int, float)):
-                return int(facts[key])
-    return None

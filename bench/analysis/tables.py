@@ -13,6 +13,7 @@ import pandas as pd
 
 from bench.analysis.columnar import Rows, Scores, Table, medians, plain, runs_of
 from bench.stats import bootstrap
+from bench.store.manifest import Combined, Run
 from bench.types import Array
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class RunTables:
     `calibrations` are the ranks of cells that a calibration has fitted too, by what its figure is to be called.
     """
 
-    run: Mapping[str, Any]
+    run: Run
     fits: pd.DataFrame
     metrics: pd.DataFrame
     curves: pd.DataFrame
@@ -299,14 +300,11 @@ def split(tables: RunTables) -> dict[str, CellTables]:
     }
 
 
-def parts(run: Mapping[str, Any], fits: pd.DataFrame) -> list[tuple[str, Mapping[str, Any], pd.DataFrame]]:
-    """(name, run.json, fits) of every run that is combined here and has some of these fits; of a single run no name."""
-    combined = run.get("runs")
-    if not isinstance(combined, Mapping) or "origin" not in fits:
+def parts(run: Run, fits: pd.DataFrame) -> list[tuple[str, Run, pd.DataFrame]]:
+    """(name, manifest, fits) of every run that is combined here and has some of these fits; of a single run no name."""
+    if not isinstance(run, Combined):
         return [("", run, fits)]
-    return [
-        (str(name), manifest, mine) for name, manifest in combined.items() if len(mine := fits[fits["origin"] == name])
-    ]
+    return [(name, one, own) for name, one in run.runs.items() if len(own := fits[fits["origin"] == name])]
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:

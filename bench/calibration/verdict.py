@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.calibration.quantities import SHORT, Ranked, rank_all
 from bench.calibration.trial import Trial
+
+if TYPE_CHECKING:
+    from bench.store.manifest import CellEntry
 
 MIN_DATASETS = 20
 """Fewer fitted data sets give no verdict."""
@@ -63,7 +66,7 @@ class Verdict:
     ranked: Ranked | None = None
 
 
-def judge(entry: Mapping[str, Any], planned: int, trials: Sequence[Trial], refusal: tuple[str, str]) -> Verdict:
+def judge(entry: CellEntry, planned: int, trials: Sequence[Trial], refusal: tuple[str, str]) -> Verdict:
     """The verdict on a cell of the manifest; `refusal` is status and reason of one that could not be run."""
     good = [t for t in trials if t.status == "ok"]
     ranked = None
@@ -75,13 +78,12 @@ def judge(entry: Mapping[str, Any], planned: int, trials: Sequence[Trial], refus
             state, sentence = _main_failure(fits.counts), _too_few(fits)
         else:
             ranked = rank_all(good)
-            state, sentence = _state(ranked, good, int(entry["chains"]))
-    backend = f"{entry['backend']}[{entry['options_text']}]" if entry["options_text"] else str(entry["backend"])
+            state, sentence = _state(ranked, good, entry.chains)
     return Verdict(
-        scenario=str(entry["scenario_label"]),
-        backend=backend,
-        cell=str(entry["id"]),
-        kind=str(entry["kind"]),
+        scenario=entry.scenario_label,
+        backend=entry.backend_label,
+        cell=entry.id,
+        kind=entry.kind,
         planned=planned,
         state=state,
         sentence=sentence,

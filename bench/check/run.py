@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import cast
 
 from bench.catalog.scenarios import scenario
 from bench.check.findings import Finding, note, ok, problem
@@ -14,7 +14,8 @@ from bench.errors import UsageError
 from bench.measure.validity import complaint
 from bench.score.stored import DamagedDraws, Stored, load_fit
 from bench.store.folder import Record, RunFolder
-from bench.types import Dataset
+from bench.store.manifest import CellEntry, Run, plain
+from bench.types import Dataset, Kind
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")
 Records = Mapping[tuple[str, int], Record]
@@ -23,9 +24,9 @@ Records = Mapping[tuple[str, int], Record]
 def findings(folder: RunFolder, progress: Callable[[str], None]) -> Iterator[Finding]:
     """Problems, notes, and a line for every part that has none; UsageError where run.json says nothing."""
     manifest = folder.manifest()
-    yield from _of("run.json", _manifest(folder, manifest), f"schema {manifest['schema']}, {manifest.get('state')}")
+    yield from _of("run.json", _manifest(folder, manifest), f"schema {manifest.schema}, {manifest.state or None}")
     progress("records")
-    records = {(e["id"], rep): r for e, rep in folder.planned() if (r := folder.record(e["id"], rep))}
+    records = {(e.id, rep): r for e, rep in folder.planned() if (r := folder.record(e.id, rep))}
     planned = sum(1 for _ in folder.planned())
     yield from _of("records", _records(folder, manifest, records), f"{planned} of {planned} fits")
     yield from _of("digests", _digests(folder, manifest, records), "the same code and data throughout")
@@ -45,35 +46,34 @@ def _of(where: str, found: Iterator[Finding], fine: str) -> Iterator[Finding]:
         yield ok(where, fine)
 
 
-def _manifest(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[Finding]:
-    absent = [name for name in FIELDS if name not in manifest]
+def _manifest(folder: RunFolder, manifest: Run) -> Iterator[Finding]:
+    absent = [name for name in FIELDS if name not in plain(manifest)]
     if absent:
         yield problem("run.json", f"it has no {', '.join(absent)}", "make the run again")
-    if manifest.get("id") not in (None, folder.name):
-        yield note("run.json", f"made as {manifest['id']}, the folder is called {folder.name}")
-    if manifest.get("state") == "running":
+    if manifest.id not in ("", folder.name):
+        yield note("run.json", f"made as {manifest.id}, the folder is called {folder.name}")
+    if manifest.state == "running":
         if folder.at_work():
             yield note("run.json", "a process is making this run now: what is missing may be on its way")
         else:
             yield problem("run.json", "the run was broken off", folder.resume_command())
-    for again in manifest.get("resumed", []):
-        if again.get("changes"):
-            yield note("run.json", f"went on at {again['at']} although {'; '.join(again['changes'])}")
+    for again in manifest.resumed:
+        if again.changes:
+            yield note("run.json", f"went on at {again.at} although {'; '.join(again.changes)}")
 
 
-def _records(folder: RunFolder, manifest: Mapping[str, Any], records: Records) -> Iterator[Finding]:
-    for entry in manifest["cells"]:
-        name = f"{entry['scenario_label']} × {entry['backend']}"
-        made = entry["reps"] * entry["rounds"]
-        damaged = [rep for rep in range(made) if folder.spoilt(entry["id"], rep)]
-        left = [rep for rep in range(made) if _is_missing(records.get((entry["id"], rep))) and rep not in damaged]
+def _records(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Finding]:
+    for entry in manifest.cells:
+        name, made = entry.name, entry.fits
+        damaged = [rep for rep in range(made) if folder.spoilt(entry.id, rep)]
+        left = [rep for rep in range(made) if _is_missing(records.get((entry.id, rep))) and rep not in damaged]
         for rep in damaged:
-            yield problem(f"{name}, rep {rep}", folder.spoilt(entry["id"], rep), folder.resume_command())
+            yield problem(f"{name}, rep {rep}", folder.spoilt(entry.id, rep), folder.resume_command())
         if left:
             yield problem(name, f"reps {_listed(left)} were not made", folder.resume_command())
-        for round_ in range(entry["rounds"]):
-            reps = range(round_ * entry["reps"], (round_ + 1) * entry["reps"])
-            there = [r for rep in reps if (r := records.get((entry["id"], rep)))]
+        for round_ in range(entry.rounds):
+            reps = range(round_ * entry.reps, (round_ + 1) * entry.reps)
+            there = [r for rep in reps if (r := records.get((entry.id, rep)))]
             if len({r.child for r in there}) > 1:
                 yield problem(name, f"round {round_} was made by several children", folder.resume_command())
             wrong = [r.rep for r in there if (r.round, r.cold) != (round_, r.rep == reps.start)]
@@ -87,39 +87,36 @@ def _is_missing(record: Record | None) -> bool:
     return record is None or record.status == "interrupted"
 
 
-def _digests(folder: RunFolder, manifest: Mapping[str, Any], records: Records) -> Iterator[Finding]:
+def _digests(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Finding]:
     again = "make the run again: its fits are not alike"
     data: dict[tuple[str, int], dict[tuple[str, int | None], str]] = defaultdict(dict)
-    for entry in manifest["cells"]:
-        name = f"{entry['scenario_label']} × {entry['backend']}"
-        mine = [r for (cell, _), r in records.items() if cell == entry["id"]]
+    for entry in manifest.cells:
+        mine = [r for (cell, _), r in records.items() if cell == entry.id]
         for what in ("scenario_digest", "backend_digest"):
             found = {getattr(r, what) for r in mine} - {""}
-            meant = {entry[what]} if what in entry else set()
+            meant = {getattr(entry, what)} - {""}
             if len(found | meant) > 1:
                 which = ", ".join(sorted(found | meant))
-                yield problem(name, f"{what.replace('_', ' ')}s differ: {which}", again)
+                yield problem(entry.name, f"{what.replace('_', ' ')}s differ: {which}", again)
         for r in mine:
             if r.data_digest:
-                data[entry["scenario_label"], r.rep].setdefault((r.data_digest, r.data_seed), entry["backend"])
+                data[entry.scenario_label, r.rep].setdefault((r.data_digest, r.data_seed), entry.backend)
     for (label, rep), seen in data.items():
         if len(seen) > 1:
             yield problem(f"{label}, rep {rep}", f"{' and '.join(seen.values())} fitted different data", again)
 
 
-def _draws(
-    folder: RunFolder, manifest: Mapping[str, Any], records: Records, progress: Callable[[str], None]
-) -> Iterator[Finding]:
+def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callable[[str], None]) -> Iterator[Finding]:
     """Every usable fit's arrays against the scenario as it is today, where that is still the one that was fitted."""
     shapes: dict[str, Dataset | str] = {}
-    entries = {entry["id"]: entry for entry in manifest["cells"]}
+    entries = {entry.id: entry for entry in manifest.cells}
     usable = {key: r for key, r in records.items() if r.status == "ok"}
     for done, ((cell, rep), record) in enumerate(usable.items()):
         entry = entries[cell]
         progress(f"draws {done + 1} of {len(usable)}")
-        where = f"{entry['scenario_label']} × {entry['backend']}, rep {rep}"
-        if (label := entry["scenario_label"]) not in shapes:
-            shapes[label] = _shape(entry, record, manifest["seed"])
+        where = f"{entry.name}, rep {rep}"
+        if (label := entry.scenario_label) not in shapes:
+            shapes[label] = _shape(entry, record, manifest.seed)
             if isinstance(why := shapes[label], str):
                 yield note(label, f"parameters cannot be checked: {why}")
         try:
@@ -128,14 +125,14 @@ def _draws(
             yield problem(where, folder.spoilt(cell, rep), folder.resume_command())
             continue
         model = shapes[label]
-        if not isinstance(model, str) and (wrong := complaint(fit, model, entry["kind"])):
+        if not isinstance(model, str) and (wrong := complaint(fit, model, cast(Kind, entry.kind))):
             yield problem(where, wrong, f"rm -r {folder.fit(cell, rep)}; {folder.resume_command()}")
 
 
-def _shape(entry: Mapping[str, Any], record: Record, seed: int) -> Dataset | str:
+def _shape(entry: CellEntry, record: Record, seed: int) -> Dataset | str:
     """A data set of the scenario, for its parameters; or why there is none to be had."""
     try:
-        found = scenario(entry["scenario"], dict((str(k), v) for k, v in entry.get("overrides", [])))
+        found = scenario(entry.scenario, dict(entry.overrides))
     except UsageError as error:
         return str(error)
     if found.digest != record.scenario_digest:
@@ -143,16 +140,16 @@ def _shape(entry: Mapping[str, Any], record: Record, seed: int) -> Dataset | str
     return dataset(found, seed=seed, rep=record.rep)
 
 
-def _files(folder: RunFolder, manifest: Mapping[str, Any]) -> Iterator[Finding]:
+def _files(folder: RunFolder, manifest: Run) -> Iterator[Finding]:
     if folder.at_work():
         return
     left = folder.leftovers()
     compiled = folder.path / ".compiled"
-    if compiled.exists() and manifest.get("state") == "finished":
+    if compiled.exists() and manifest.state == "finished":
         left.append(compiled)
     for file in left:
         yield problem(str(file.relative_to(folder.path)), "left by a process that was killed", folder.resume_command())
-    planned = {folder.fit(entry["id"], rep).name for entry, rep in folder.planned()}
+    planned = {folder.fit(entry.id, rep).name for entry, rep in folder.planned()}
     inner = folder.path / folder.INNER
     extra = [f.name for f in sorted(inner.iterdir()) if not f.name.startswith(".") and f.name not in planned]
     if extra:

@@ -136,10 +136,9 @@ def _measure(
             except KeyboardInterrupt:
                 interrupted = True
         for side in pair:
-            side.folder.write_manifest(
-                side.folder.manifest()
-                | {"finished": output.now(), "state": "interrupted" if interrupted else "finished"}
-            )
+            run = side.folder.manifest()
+            run.finished, run.state = output.now(), "interrupted" if interrupted else "finished"
+            side.folder.write_manifest(run)
             _score(side, quiet=form == "json")
         first, second = _tables(pair)
     if statuses(first):
@@ -164,24 +163,26 @@ def _folders(
     from bench.cli.making import start_manifest
     from bench.compare.sides import Side
     from bench.store.folder import RunFolder
+    from bench.store.manifest import Verified
     from bench.verify import gate
 
     stem = name or time.strftime("ab-%Y%m%d-%H%M%S")
     made = []
     for letter, source, plan in zip(LETTERS, sources, plans, strict=True):
         folder = RunFolder.create(results, f"{stem}-{letter}")
-        manifest = start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
+        run = start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
         if source.code:
-            manifest |= {"commit": source.commit, "dirty": False}
-        for cell in manifest["cells"]:
-            cell["rounds"] = 0
-        manifest["ab"] = {"side": letter, "of": source.label}
-        folder.write_manifest(manifest)
+            run.commit, run.dirty = source.commit, False
+        for cell in run.cells:
+            cell.rounds = 0
+        run.ab = {"side": letter, "of": source.label}
+        folder.write_manifest(run)
         refused: dict[str, str] = {}
         if source.code is None:  # another revision's densities are its own: this one's gate knows nothing of them
             with output.Status("verifying densities", quiet=quiet):
                 outcomes = gate.verify(gate.pairs_of(plan), lambda *_: None)
-            folder.write_manifest(manifest | {"verified": [outcome.description() for outcome in outcomes]})
+            run.verified = [Verified(**outcome.description()) for outcome in outcomes]
+            folder.write_manifest(run)
             refused = gate.refused(plan, outcomes)
         made.append(Side(source, plan, folder, refused))
     return made[0], made[1]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.calibration.verdict import Verdict
     from bench.plan import Plan
     from bench.store.folder import CalibrationFolder
+    from bench.store.manifest import CalibrationRun
 
 FIXED = ("scenario", "backend", "datasets", "budget", "track", "dtype", "device", "seed", "threads", "name")
 """Options that a resumed calibration has from its beginning."""
@@ -85,26 +86,24 @@ def _execute(
 
     limits = study.Limits(options.positive("timeout", timeout), options.size(memory) if memory else None)
     folder, plan, manifest = _resumed(results, resume, given) if resume else _started(results, given)
-    datasets = int(manifest["datasets"])
+    datasets = manifest.datasets
     with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress, local.Local() as executor:
         finished = study.execute(plan, datasets, folder, limits, progress, executor)
-    manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
+    manifest.finished, manifest.state = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     raise typer.Exit(conclude(folder, plan, manifest, as_json=as_json, interrupted=not finished))
 
 
-def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, dict[str, Any]]:
+def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, CalibrationRun]:
     """A new folder with its manifest, written before the first fit; UsageError."""
     from bench.cli.making import start_manifest
     from bench.store.folder import CalibrationFolder
+    from bench.store.manifest import calibration_of
 
     plan = _plan(given)
     folder = CalibrationFolder.create(results, given.get("name"))
-    manifest = start_manifest(folder, plan, given) | {
-        "kind": "calibration",
-        "datasets": given.get("datasets", DATASETS),
-        "digests": _digests(plan),
-    }
+    run = start_manifest(folder, plan, given)
+    manifest = calibration_of(run, given.get("datasets", DATASETS), _digests(plan))
     folder.write_manifest(manifest)
     return folder, plan, manifest
 
@@ -121,12 +120,12 @@ def _plan(given: dict[str, Any]) -> Plan:
     return make(options.choice({k: v for k, v in given.items() if k in FIXED} | {"reps": datasets, "rounds": 1}))
 
 
-def _digests(plan: Plan) -> dict[str, list[str]]:
+def _digests(plan: Plan) -> dict[str, tuple[str, str]]:
     """{cell: [scenario digest, backend digest]}."""
-    return {p.cell.id: [p.scenario.digest, p.backend.digest] for p in plan.cells}
+    return {p.cell.id: (p.scenario.digest, p.backend.digest) for p in plan.cells}
 
 
-def _resumed(results: Path, name: str, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, dict[str, Any]]:
+def _resumed(results: Path, name: str, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, CalibrationRun]:
     """A calibration that goes on; UsageError where options are given anew or what it measures has changed."""
     from bench.errors import UsageError
     from bench.store.folder import CalibrationFolder
@@ -136,26 +135,26 @@ def _resumed(results: Path, name: str, given: dict[str, Any]) -> tuple[Calibrati
         raise UsageError(f"{named}: a resumed calibration has its options from its beginning; leave them out")
     folder = CalibrationFolder.open(results, name)
     manifest = folder.manifest()
-    plan = _plan(manifest["options"])
+    plan = _plan(manifest.options or {})
     changes = _changes(folder, plan, manifest)
     if changes:
         raise UsageError(f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}")
-    manifest["state"] = "running"
+    manifest.state = "running"
     folder.write_manifest(manifest)
     return folder, plan, manifest
 
 
-def _changes(folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any]) -> list[str]:
+def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) -> list[str]:
     """What has changed since its beginning that could change a fit; nothing where no fit is missing."""
     from bench.calibration import study
     from bench.errors import UsageError
     from bench.measure import host
 
-    datasets = int(manifest["datasets"])
+    datasets = manifest.datasets
     stored = {p.cell.id: study.trials(folder, p.cell.id, datasets) for p in plan.cells}
     if all(len(t) == datasets for t in stored.values()):
         return []
-    before, now = manifest["digests"], _digests(plan)
+    before, now = manifest.digests, _digests(plan)
     found = [] if set(before) == set(now) else ["its selection means other cells now"]
     for p in plan.cells:
         old, new = before.get(p.cell.id, now[p.cell.id]), now[p.cell.id]
@@ -166,22 +165,22 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any]) ->
         except UsageError as error:
             found.append(str(error))
     versions = host.versions()
-    for package in sorted({*versions, *manifest["versions"]}):
-        was, is_ = manifest["versions"].get(package, "absent"), versions.get(package, "absent")
+    for package in sorted({*versions, *manifest.versions}):
+        was, is_ = manifest.versions.get(package, "absent"), versions.get(package, "absent")
         found += [f"{package} was {was} and is {is_}"] if was != is_ else []
     return list(dict.fromkeys(found))
 
 
 def conclude(
-    folder: CalibrationFolder, plan: Plan, manifest: dict[str, Any], *, as_json: bool, interrupted: bool
+    folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun, *, as_json: bool, interrupted: bool
 ) -> int:
     """Judge, write tables, pictures and reports, print, and say with which code to exit."""
     from bench.calibration import study
     from bench.calibration.verdict import judge
     from bench.cli import calibration_output, output
 
-    datasets = int(manifest["datasets"])
-    entries = {entry["id"]: entry for entry in manifest["cells"]}
+    datasets = manifest.datasets
+    entries = {entry.id: entry for entry in manifest.cells}
     with output.Status("judging the ranks", quiet=as_json) as status:
         judged: list[tuple[Verdict, list[Trial]]] = []
         for planned in plan.cells:

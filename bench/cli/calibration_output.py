@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bench.plan import Plan, Planned
     from bench.present.calibration import Calibration
     from bench.store.folder import CalibrationFolder
+    from bench.store.manifest import CalibrationRun
 
 EVERY = 10.0
 """Seconds between plain lines where stderr is no terminal."""
@@ -85,7 +86,7 @@ def _name(planned: Planned) -> str:
 
 
 def write(
-    folder: CalibrationFolder, manifest: dict[str, Any], judged: list[tuple[Verdict, list[Trial]]]
+    folder: CalibrationFolder, manifest: CalibrationRun, judged: list[tuple[Verdict, list[Trial]]]
 ) -> Calibration:
     """Tables, pictures, calibration.md and calibration.html from the stored data sets; the report is given back."""
     from bench.calibration import tables

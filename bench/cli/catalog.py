@@ -154,7 +154,7 @@ def _runs(results: Path) -> list[dict[str, Any]]:
     for run in every(results):
         try:
             manifest = run.manifest()
-            state, description = str(manifest.get("state", "?")), str(manifest.get("command", ""))
+            state, description = manifest.state or "?", str(manifest.command)
             if state == "running" and run.KIND == "run" and not run.at_work():
                 state = "broken off"  # killed: nobody is making it any more
         except UsageError as error:
@@ -241,12 +241,14 @@ def _metric_info(name: str) -> str:
 
 
 def _run_info(folder: Any) -> str:
+    from bench.store.manifest import plain
+
     manifest = folder.manifest()
     keys = ("id", "command", "started", "finished", "state", "bench", "commit", "dirty", "threads", "seed")
-    lines = [f"{k}: {manifest.get(k)}" for k in keys]
-    lines += [f"host: {', '.join(f'{k} {v}' for k, v in manifest.get('host', {}).items())}"]
-    lines += [f"versions: {', '.join(f'{k} {v}' for k, v in manifest.get('versions', {}).items())}"]
-    lines += [f"cells: {len(manifest['cells'])}", f"report: {folder.report}"]
+    lines = [f"{k}: {getattr(manifest, k)}" for k in keys]
+    lines += [f"host: {', '.join(f'{k} {v}' for k, v in plain(manifest.host).items())}"]
+    lines += [f"versions: {', '.join(f'{k} {v}' for k, v in manifest.versions.items())}"]
+    lines += [f"cells: {len(manifest.cells)}", f"report: {folder.report}"]
     return "\n".join(lines)
 
 

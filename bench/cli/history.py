@@ -102,7 +102,7 @@ def _sources(results: Path, since: str | None) -> list[Source]:
         except UsageError as error:
             folder.damage["run.json"] = str(error)
             continue
-        readable.append((folder, str(manifest.get("started") or ""), str(manifest.get("commit") or "")))
+        readable.append((folder, manifest.started or "", manifest.commit or ""))
     from_ = _start(readable, since) if since else ""
     sources = [Source(f.name, output.run_tables(f)) for f, started, _ in readable if started >= from_]
     output.warn(*folders)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.measure.run import Watcher
     from bench.plan import Job, Plan
     from bench.store.folder import RunFolder
+    from bench.store.manifest import Run
 
     class Verifier(Watcher, Protocol):
         """Who also wants to see what is verified."""
@@ -25,16 +26,17 @@ if TYPE_CHECKING:
             ...
 
 
-def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> dict[str, Any]:
+def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> Run:
     """Write run.json before the first fit, so that a run killed at any moment says what it meant to do."""
     from bench import __version__
     from bench.catalog.places import root
     from bench.cli.output import now
     from bench.measure import host
     from bench.measure.environment import default_threads
+    from bench.store.manifest import run_of
 
     commit, dirty = host.commit(root())
-    manifest: dict[str, Any] = {
+    facts = {
         "id": folder.name,
         "command": command_line(),
         "started": now(),
@@ -50,8 +52,9 @@ def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> dic
         "options": {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         **made.description(),
     }
-    folder.write_manifest(manifest)
-    return manifest
+    run = run_of(facts)
+    folder.write_manifest(run)
+    return run
 
 
 def command_line() -> str:
@@ -66,7 +69,7 @@ def make(
     made: Plan,
     jobs: list[Job],
     limits: Limits,
-    manifest: dict[str, Any],
+    manifest: Run,
     *,
     no_score: bool,
     as_json: bool,
@@ -84,7 +87,7 @@ def fit(
     made: Plan,
     jobs: list[Job],
     limits: Limits,
-    manifest: dict[str, Any],
+    manifest: Run,
     watcher: Verifier,
     *,
     score: bool = True,
@@ -96,6 +99,7 @@ def fit(
     from bench.cli import output
     from bench.measure import local, run
     from bench.plan import Plan
+    from bench.store.manifest import Verified
     from bench.verify import gate
 
     cells = {job.planned.cell.id for job in jobs}
@@ -104,10 +108,9 @@ def fit(
 
     def refused() -> Mapping[str, str]:
         outcomes = gate.verify(gate.pairs_of(part), watcher.verifies, executor=executor)
-        before = {_density(o): o for o in manifest.get("verified", [])}
-        known = before | {_density(o): o for o in (outcome.description() for outcome in outcomes)}
-        manifest["verified"] = list(known.values())
-        manifest["imports"] = executor.imports()
+        known = [*(manifest.verified or ()), *(Verified(**outcome.description()) for outcome in outcomes)]
+        manifest.verified = list({entry.density: entry for entry in known}.values())
+        manifest.imports = executor.imports()
         folder.write_manifest(manifest)
         if scoring is not None:
             scoring(interrupts.check)
@@ -115,7 +118,7 @@ def fit(
 
     with local.Local() as executor:
         finished = run.execute(part, folder, limits, watcher, executor, refused, jobs)
-    manifest["finished"], manifest["state"] = output.now(), "finished" if finished else "interrupted"
+    manifest.finished, manifest.state = output.now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
     return finished
 
@@ -124,10 +127,6 @@ def _scoring(fits: int) -> Callable[[Callable[[], None]], None]:
     from bench.score.run import prepare  # here: a machine that only fits need not have what scoring needs
 
     return prepare(fits)
-
-
-def _density(outcome: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(outcome.get(k) for k in ("framework", "scenario", "dtype", "device"))
 
 
 def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool) -> int:

@@ -80,9 +80,9 @@ def _subjects(
     from bench.score.stored import DamagedDraws, Problems, choose, load_scored
 
     choices = [choose(folder, scenario, name, rep) for name in backends]
-    chosen = {s.entry["id"]: s for found, _ in choices for s in found}
+    chosen = {s.entry.id: s for found, _ in choices for s in found}
     reasons = list(dict.fromkeys(reason for _, failed in choices for reason in failed))
-    problems = Problems(folder.manifest()["seed"])
+    problems = Problems(folder.manifest().seed)
     # by data set, so that each exact posterior is computed once
     ordered = sorted(chosen.values(), key=lambda s: (s.scenario, s.record.rep))
     subjects = []
@@ -94,7 +94,7 @@ def _subjects(
                 raise
             reasons.append(str(error))
             continue
-        subjects.append((s.entry["id"], Subject(scored, s.scenario, s.backend, s.record.rep)))
+        subjects.append((s.entry.id, Subject(scored, s.scenario, s.backend, s.record.rep)))
     return subjects, reasons
 
 

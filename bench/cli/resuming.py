@@ -38,11 +38,11 @@ def resume(
         options.word("retry", retry, tuple(left.RETRY))
     folder = RunFolder.open(Path(given.pop("results", "results")), name)
     manifest = folder.manifest()
-    if "ab" in manifest:
+    if manifest.ab:
         raise UsageError(
             f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
         )
-    limits = options.limits({**manifest.get("options", {}), **given})
+    limits = options.limits({**(manifest.options or {}), **given})
     made = left.plan_of(manifest, folder.path)
     jobs = left.missing(folder, made, retry)
     output.warn(folder)

@@ -28,6 +28,7 @@ import pandas as pd
 
 from bench.analysis.tables import RunTables, split
 from bench.compare.measures import MEASURES
+from bench.store import manifest
 from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
 
 KEY, SCHEMA = "posterior_bench", 1
@@ -64,7 +65,7 @@ def render(tables: RunTables, names: Mapping[str, str], deselected: Iterable[str
             "fits": {"rep": reps, **fits},
             "scores": {name: [found.get(rep) for rep in reps] for name, found in sorted(scores.items())},
         }
-    run = {key: tables.run[key] for key in RUN if key in tables.run}
+    run = {key: value for key, value in manifest.plain(tables.run).items() if key in RUN}
     return {"schema": SCHEMA, "run": run, "names": dict(names), "deselected": sorted(deselected), "cells": cells}
 
 
@@ -76,8 +77,8 @@ def tables(document: Any) -> RunTables:
     if held.get("schema") != SCHEMA:
         raise ValueError(f"schema {held.get('schema')!r}, this version reads schema {SCHEMA}; make it again")
     try:
-        run = {"id": "baseline", **dict(held["run"])}
-        fits = [row for cell, entry in held["cells"].items() for row in _fits(run["id"], cell, entry["fits"])]
+        run = manifest.run_of({"id": "baseline", **dict(held["run"])})
+        fits = [row for cell, entry in held["cells"].items() for row in _fits(run.id, cell, entry["fits"])]
         by_cell = {(row["cell"], row["rep"]): row for row in fits}
         metrics = [row for cell, e in held["cells"].items() for row in _scores(by_cell, cell, e)]
         made = (

@@ -19,6 +19,7 @@ from bench.compare.measures import Measure
 from bench.compare.samples import finished, units, values
 from bench.stats.intervals import paired
 from bench.stats.steps import LEVEL, detect
+from bench.store.manifest import Run
 
 INTERVAL = 0.95
 
@@ -91,7 +92,7 @@ class _Track:
     problem: str
     points: list[Point]
     levels: list[float]
-    runs: list[Mapping[str, Any]]
+    runs: list[Run]
 
 
 def series(
@@ -101,7 +102,7 @@ def series(
 
     Runs are put in the order in which they were started. Machines, threads and problems that differ never share one.
     """
-    sources = sorted(sources, key=lambda s: (str(s.tables.run.get("started") or ""), s.name))
+    sources = sorted(sources, key=lambda s: (s.tables.run.started or "", s.name))
     machines, problems = machines_of(sources), problems_of(sources)
     tracks: dict[tuple[str, ...], _Track] = {}
     for s in sources:
@@ -139,7 +140,7 @@ def _threads(cell: CellTables) -> str:
 def _point(source: Source, cell: CellTables, measure: Measure) -> tuple[Point, float | None]:
     """The point, and its level on the scale on which steps are looked for."""
     run = source.tables.run
-    known = (source.name, str(run.get("started") or ""), str(run.get("commit") or ""), bool(run.get("dirty")))
+    known = (source.name, run.started or "", run.commit or "", bool(run.dirty))
     done = finished(cell)
     found = values(measure, done)
     ratio = measure.scale == "ratio"

@@ -111,7 +111,7 @@ class Session:
     def _note_rounds(self, side: Side, pair: int) -> None:
         """Say in run.json how many rounds the cell has now, so that its tables have no holes and no surplus."""
         manifest = side.folder.manifest()
-        manifest["cells"][pair]["rounds"] = self.made[pair]
+        manifest.cells[pair].rounds = self.made[pair]
         side.folder.write_manifest(manifest)
 
 

@@ -87,8 +87,8 @@ def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
     rows = [_judged(d, level) for d in drafts]
     rows = [*(replace(r, regression=_fails(r, request)) for r in [*alone, *rows])]
     made = Comparison(
-        a=str(a.run.get("id", "A")),
-        b=str(b.run.get("id", "B")),
+        a=a.run.id or "A",
+        b=b.run.id or "B",
         rows=tuple(rows),
         level=level,
         tests=len(tested),

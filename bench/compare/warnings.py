@@ -24,7 +24,7 @@ ENOUGH_ROUNDS = 10
 def warnings(made: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[str]:
     """Sentences, the gravest first."""
     yield from (f"--fail-on {gate!r} could be checked in no cell: {_why(made, gate)}." for gate in made.unchecked)
-    if a.run.get("id") == b.run.get("id") and a.run.get("started") == b.run.get("started"):
+    if (a.run.id, a.run.started) == (b.run.id, b.run.started):
         yield f"A and B are the same run. Next: make another, and compare with that: {again(b)}"
     yield from _elsewhere(made, request)
     yield from _absent(made, a)
@@ -44,8 +44,7 @@ def warnings(made: Comparison, a: RunTables, b: RunTables, request: Request) -> 
 
 def again(tables: RunTables, *, rounds: int | None = None) -> str:
     """The command that makes a run again, under a new name, with so many rounds."""
-    given = tables.run.get("command", "")
-    words = shlex.split(given) if isinstance(given, str) else list(map(str, given))
+    words = shlex.split(tables.run.command_line)
     if not words:
         return "python -m bench run"
     dropped = ("--name", "--resume", *(("--rounds",) if rounds else ()))
@@ -99,7 +98,7 @@ def _absent(made: Comparison, a: RunTables) -> Iterator[str]:
 def _unscored(a: RunTables, b: RunTables) -> Iterator[str]:
     for name, tables in (("A", a), ("B", b)):
         if tables.metrics.empty:
-            yield f"{name} is not scored, so only its fits are compared. Next: python -m bench score {tables.run['id']}"
+            yield f"{name} is not scored, so only its fits are compared. Next: python -m bench score {tables.run.id}"
 
 
 def _together(made: Comparison, b: RunTables) -> Iterator[str]:

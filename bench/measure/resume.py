@@ -17,6 +17,7 @@ from bench.measure import host
 from bench.measure.environment import default_threads
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
+from bench.store.manifest import CellEntry, Host, Resumed, Run
 
 RETRY: Mapping[str, frozenset[str]] = {
     "failed": frozenset({"failed", "crashed", "invalid", "memory"}),
@@ -26,28 +27,27 @@ RETRY: Mapping[str, frozenset[str]] = {
 """What `--retry` makes again, besides what is missing."""
 
 
-def plan_of(manifest: Mapping[str, Any], where: Path) -> Plan:
+def plan_of(run: Run, where: Path) -> Plan:
     """The plan of a run as it was made, whatever its globs would mean now; UsageError where it cannot be any more."""
-    return Plan(tuple(_planned(entry, where) for entry in manifest["cells"]), manifest["seed"])
+    return Plan(tuple(_planned(entry, where) for entry in run.cells), run.seed)
 
 
-def _planned(entry: Mapping[str, Any], where: Path) -> Planned:
+def _planned(entry: CellEntry, where: Path) -> Planned:
     try:
-        named = {f.name: entry[f.name] for f in fields(Cell)}
-        pairs = {name: tuple((str(k), v) for k, v in named[name]) for name in ("overrides", "options")}
-        cell = Cell(**{**named, **pairs})
-        if cell.id != entry["id"]:
+        named: dict[str, Any] = {f.name: getattr(entry, f.name) for f in fields(Cell)}
+        cell = Cell(**named | {name: tuple(named[name]) for name in ("overrides", "options")})
+        if cell.id != entry.id:
             raise ValueError(f"it describes cell {cell.id}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{where}/run.json: cell {entry['id']} is damaged: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where}/run.json: cell {entry.id} is damaged: {error}") from None
     try:
         return Planned(
             cell=cell,
             scenario=scenario(cell.scenario, dict(cell.overrides)),
             backend=backend(cell.backend),
-            reps=entry["reps"],
-            rounds=entry["rounds"],
-            explicit=bool(entry["explicit"]),
+            reps=entry.reps,
+            rounds=entry.rounds,
+            explicit=entry.explicit,
         )
     except UsageError as error:
         raise UsageError(f"{where} cannot go on, for a cell of it cannot be made any more: {error}") from None
@@ -109,64 +109,61 @@ def _complaint(file: Path, signature: bytes) -> str:
     return ""
 
 
-def changes(manifest: Mapping[str, Any], jobs: Sequence[Job]) -> list[str]:
+def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
     """What has changed since the run began that could change these fits, each as a sentence; empty when nothing has."""
     if not jobs:
         return []
-    entries = {entry["id"]: entry for entry in manifest["cells"]}
+    entries = {entry.id: entry for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
     found = [line for planned in cells.values() for line in _digests(planned, entries[planned.cell.id])]
-    return list(dict.fromkeys([*found, *_versions(manifest, cells.values()), *_machine(manifest, cells.values())]))
+    return list(dict.fromkeys([*found, *_versions(run, cells.values()), *_machine(run, cells.values())]))
 
 
-def _digests(planned: Planned, entry: Mapping[str, Any]) -> Iterator[str]:
+def _digests(planned: Planned, entry: CellEntry) -> Iterator[str]:
     now = {"scenario": planned.scenario.digest, "backend": planned.backend.digest}
     names = {"scenario": planned.cell.scenario, "backend": planned.cell.backend}
     for what, digest in now.items():
-        was = entry.get(f"{what}_digest", "unknown")
+        was = getattr(entry, f"{what}_digest") or "unknown"
         if was != digest:
             yield f"the source of {what} {names[what]} has changed (digest {was}, now {digest})"
 
 
-def _versions(manifest: Mapping[str, Any], cells: Any) -> Iterator[str]:
+def _versions(run: Run, cells: Any) -> Iterator[str]:
     """NumPy, SciPy, the interpreter, and what the backends of these cells import."""
     needed = {package for planned in cells for package in planned.backend.packages}
-    was, now = dict(manifest.get("versions") or {}), host.versions()
+    was, now = run.versions, host.versions()
     for package in sorted({*was, *now}):
         relevant = package in {"numpy", "scipy"} or package in needed
         before, after = was.get(package, "absent"), now.get(package, "absent")
         if relevant and before != after:
             yield f"{package} was {before} and is {after}"
-    before, after = (manifest.get("host") or {}).get("python"), host.facts()["python"]
-    if before != after:
-        yield f"Python was {before} and is {after}"
+    python = host.facts()["python"]
+    if run.host.python != python:
+        yield f"Python was {run.host.python or 'another'} and is {python}"
 
 
-def _machine(manifest: Mapping[str, Any], cells: Any) -> Iterator[str]:
-    was, now = dict(manifest.get("host") or {}), host.facts()
-    if was.get("machine") != now["machine"]:
-        words = (
-            f"{f.get('cpu')}, {f.get('cores')} cores, {f.get('memory_bytes', 0) / 2**30:.1f} GiB" for f in (was, now)
-        )
-        yield "the machine was {} and is {}".format(*words)
-    elif any(p.cell.threads is None for p in cells) and manifest.get("threads") != default_threads():
-        yield f"children had {manifest.get('threads')} CPUs and would have {default_threads()}"
+def _machine(run: Run, cells: Any) -> Iterator[str]:
+    was, now = run.host, Host(**host.facts())
+    if was.machine != now.machine:
+        yield f"the machine was {_words(was)} and is {_words(now)}"
+    elif any(p.cell.threads is None for p in cells) and run.threads != default_threads():
+        yield f"children had {run.threads} CPUs and would have {default_threads()}"
 
 
-def _named(facts: Mapping[str, Any]) -> str:
-    return f"{facts.get('cpu')}, {facts.get('cores')} cores, {facts.get('memory_bytes', 0) / 2**30:.1f} GiB"
+def _words(machine: Host) -> str:
+    return f"{machine.cpu or None}, {machine.cores} cores, {(machine.memory_bytes or 0) / 2**30:.1f} GiB"
 
 
-def note(manifest: dict[str, Any], jobs: Sequence[Job], found: Sequence[str]) -> None:
+def note(run: Run, jobs: Sequence[Job], found: Sequence[str]) -> None:
     """Book in the manifest that the run goes on, with what had changed."""
     from datetime import UTC, datetime
 
-    manifest["state"] = "running"
-    manifest.setdefault("resumed", []).append(
-        {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
-            "fits": sum(len(job.reps) for job in jobs),
-            "changes": list(found),
-        }
+    run.state = "running"
+    run.resumed.append(
+        Resumed(
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+            fits=sum(len(job.reps) for job in jobs),
+            changes=list(found),
+        )
     )

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
-from bench.analysis.disturbance import cores_of
 from bench.analysis.tables import RunTables
 from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity
 from bench.calibration.ranks import LEVELS
 from bench.calibration.verdict import RECOMMENDED, Verdict
 from bench.present import provenance
 from bench.stats.coverage import Coverage
+from bench.store.manifest import CalibrationRun
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -53,7 +51,7 @@ METHOD = (
 class Calibration:
     """A calibration to report: run.json, the verdicts in plan order, and an SVG per cell that has ranks."""
 
-    run: Mapping[str, Any]
+    run: CalibrationRun
     verdicts: Sequence[Verdict]
     pictures: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -80,36 +78,35 @@ class Calibration:
 
     def context(self) -> str:
         """One line: how much was run, with what, where and when."""
-        run, cores = self.run, cores_of(self.run)
-        cells = run["cells"]
+        run, cores = self.run, self.run.host.cpus
+        cells = run.cells
         parts = [
-            fmt.count(int(run["datasets"]), "data set"),
-            "budget " + "/".join(sorted({c["budget"] for c in cells})),
-            "/".join(sorted({c["device"] for c in cells})) + (f" with {fmt.count(cores, 'CPU')}" if cores else ""),
-            "/".join(sorted({c["dtype"] for c in cells})),
-            "/".join(sorted({c["track"] for c in cells})) + " track",
-            str(run.get("started", ""))[:10],
-            f"calibration {run['id']}",
+            fmt.count(run.datasets, "data set"),
+            "budget " + "/".join(sorted({c.budget for c in cells})),
+            "/".join(sorted({c.device for c in cells})) + (f" with {fmt.count(cores, 'CPU')}" if cores else ""),
+            "/".join(sorted({c.dtype for c in cells})),
+            "/".join(sorted({c.track for c in cells})) + " track",
+            (run.started or "")[:10],
+            f"calibration {run.id}",
         ]
         return clean(" · ".join(parts))
 
     def warnings(self) -> list[str]:
         """What a reader must know before any number."""
         found = list(self.notes)
-        planned = int(self.run["datasets"])
+        planned = self.run.datasets
         left = sum(v.fits.counts.get("interrupted", 0) for v in self.verdicts)
         if left:
             found.append(f"Interrupted: {left} of {planned * len(self.verdicts)} data sets have not been fitted.")
         if planned < RECOMMENDED:
             found.append(f"{planned} data sets; {RECOMMENDED} are the least from which coverage is worth quoting.")
-        if self.run.get("dirty"):
+        if self.run.dirty:
             found.append("The checkout had uncommitted changes.")
         return found
 
     def command(self) -> str:
         """The command that made it."""
-        given = self.run.get("command", "")
-        return clean(given if isinstance(given, str) else shlex.join(map(str, given)))
+        return clean(self.run.command_line)
 
     def environment(self) -> list[tuple[str, str]]:
         """(name, value) of everything recorded about it."""

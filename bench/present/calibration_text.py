@@ -70,7 +70,7 @@ def markdown(report: Calibration) -> str:
 
 
 def _about(report: Calibration, scenario: str) -> list[str]:
-    about = report.run["scenarios"][scenario]
+    about = report.run.scenarios[scenario]
     priors = ", ".join(f"{name} ~ {prior}" for name, prior in about["priors"].items())
     return [escape(f"{about['description']}. Priors: {priors}."), ""]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bench.analysis.contender import MIN_REPS, MIN_ROUNDS, TARGET
-from bench.analysis.disturbance import cores_of, disturbance
+from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables, parts
+from bench.store.manifest import Combined, Verified, plain
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -20,19 +20,14 @@ ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified",
 
 def command(tables: RunTables) -> str:
     """The command that made the run; of combined runs one per line."""
-    return clean("\n".join(_command(run) for _, run, _ in parts(tables.run, tables.fits)))
-
-
-def _command(run: Mapping[str, Any]) -> str:
-    given = run.get("command", "")
-    return given if isinstance(given, str) else shlex.join(map(str, given))
+    return clean("\n".join(run.command_line for _, run, _ in parts(tables.run, tables.fits)))
 
 
 def context(tables: RunTables) -> str:
     """One line: how much was run, with what, where and when."""
     run, fits = tables.run, tables.fits
     runs = parts(run, fits)
-    cores = {cores_of(one) for _, one, _ in runs}
+    cores = {one.host.cpus for _, one, _ in runs}
     cpus = cores.pop() if len(cores) == 1 else None
     facts = [
         f"error target {TARGET}",
@@ -41,8 +36,8 @@ def context(tables: RunTables) -> str:
         _values(fits, "device") + (f" with {fmt.count(cpus, 'CPU')}" if cpus else ""),
         _values(fits, "dtype"),
         f"{_values(fits, 'track')} track",
-        str(run.get("started", ""))[:10],
-        f"run {run['id']}" if run.get("id") else "",
+        (run.started or "")[:10],
+        f"run {run.id}" if run.id else "",
     ]
     return clean(" · ".join(filter(None, facts)))
 
@@ -53,8 +48,7 @@ def _amount(fits: pd.DataFrame) -> str:
 
 def warnings(tables: RunTables) -> list[str]:
     """What a reader must know before any number."""
-    differences = tables.run.get("differs")
-    sentences = [clean(str(line)) for line in differences] if isinstance(differences, list) else []
+    sentences = [clean(line) for line in tables.run.differs] if isinstance(tables.run, Combined) else []
     for name, _, fits in parts(tables.run, tables.fits):
         reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
         if reps < MIN_REPS or rounds < MIN_ROUNDS:
@@ -62,7 +56,7 @@ def warnings(tables: RunTables) -> list[str]:
                 f"{f'{name}: ' if name else ''}{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking "
                 f"below {MIN_REPS} reps or {MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
             )
-    if tables.run.get("dirty"):
+    if tables.run.dirty:
         sentences.append("The checkout had uncommitted changes.")
     loaded = disturbance(tables, tables.fits)
     return [*sentences, f"The machine was not quiet: {loaded}."] if loaded else sentences
@@ -91,7 +85,7 @@ def fact(tables: RunTables, name: str) -> str:
 def _facts(tables: RunTables) -> dict[str, dict[str, str]]:
     """{name of the fact: {run: its value there}}."""
     by_run = {
-        name: dict(_flat({k: v for k, v in run.items() if k not in ELSEWHERE}))
+        name: dict(_flat({k: v for k, v in plain(run).items() if k not in ELSEWHERE}))
         for name, run, _ in parts(tables.run, tables.fits)
     }
     keys = dict.fromkeys(key for facts in by_run.values() for key in facts)
@@ -112,19 +106,17 @@ class Target(NamedTuple):
 
 def targets(tables: RunTables) -> list[Target]:
     """Every density that was held against the family's before the run; none in runs without verification."""
-    return [_target(entry) for entry in tables.run.get("verified") or []]
+    return [_target(entry) for entry in tables.run.verified or ()]
 
 
-def _target(entry: Mapping[str, Any]) -> Target:
-    same = entry.get("verdict") == "same"
-    verdict = "same target" if same else str(entry.get("reason") or entry.get("verdict", ""))
-    framework, scenario, dtype = (clean(str(entry.get(key, ""))) for key in ("framework", "scenario", "dtype"))
-    value, gradient, gate = (_power(entry.get(key)) for key in ("value_error", "gradient_error", "gate"))
-    return Target(framework, scenario, dtype, clean(verdict), value, gradient, gate)
+def _target(entry: Verified) -> Target:
+    verdict = "same target" if entry.verdict == "same" else entry.reason or entry.verdict
+    texts = map(clean, (entry.framework, entry.scenario, entry.dtype, verdict))
+    return Target(*texts, *map(_power, (entry.value_error, entry.gradient_error, entry.gate)))
 
 
-def _power(value: Any) -> str:
-    return f"{value:.0e}" if isinstance(value, (int, float)) else fmt.NONE
+def _power(value: float | None) -> str:
+    return fmt.NONE if value is None else f"{value:.0e}"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -9,28 +9,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.analysis.sections import Row
+from bench.store.manifest import Run
 
 _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
+AXES = ("budget", "track", "device", "dtype", "threads")
 FLAGS = {"fresh": "--fresh", "reuse_compiled": "--reuse-compiled"}
 LIMITS = {"timeout": "--timeout", "memory": "--memory", "max_disturbance": "--max-disturbance"}
 
 
-def reproduce(row: Row, run: Mapping[str, Any]) -> str:
-    """`python -m bench run …` that plans exactly this cell, with its seed, reps and rounds; `run` is run.json.
+def reproduce(row: Row, run: Run) -> str:
+    """`python -m bench run …` that plans exactly this cell, with its seed, reps and rounds.
 
     `--threads` is there where it was asked for, since it is part of the cell; otherwise the CPUs of the machine decide.
-    A run of an older or damaged manifest gives what its tables know.
+    A cell that the manifest does not have gives what its tables know.
     """
-    entry = _entry(row, run)
-    words = ["python", "-m", "bench", "run", "-s", _scenario(row, entry), "-b", _backend(row, entry)]
-    for name in ("budget", "track", "device", "dtype", "threads"):
-        value = entry.get(name)
-        words += [f"--{name}", str(value)] if isinstance(value, (str, int)) and str(value) else []
-    options = entry.get("options_of_run", run.get("options"))
-    options = options if isinstance(options, Mapping) else {}
-    for name, value in (("seed", entry.get("seed", run.get("seed"))), *((k, entry.get(k)) for k in ("reps", "rounds"))):
-        words += [f"--{name}", str(value)] if isinstance(value, int) else []
+    if known := run.planned(row.cell):
+        run, entry = known
+        facts = {name: getattr(entry, name) for name in (*AXES, "reps", "rounds")} | {"seed": run.seed}
+        scenario = bracketed(entry.scenario, dict(entry.overrides))
+        backend = bracketed(entry.backend, dict(entry.options))
+    else:
+        facts = _facts(row)
+        scenario, backend = str(row.tables.first("scenario")), row.label.split(" ")[0]
+    options = run.options or {}
+    words = ["python", "-m", "bench", "run", "-s", scenario, "-b", backend]
+    for name in (*AXES, "seed", "reps", "rounds"):
+        value = facts.get(name)
+        words += [] if value is None or value == "" else [f"--{name}", str(value)]
     given = {flag: str(options[key]) for key, flag in LIMITS.items() if options.get(key) is not None}
     words += [part for limit in given.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
@@ -66,37 +72,9 @@ def _text(value: str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _entry(row: Row, run: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What run.json says of the cell; of a table without one what the first of its fits says."""
-    for entry in run.get("cells") or ():
-        if isinstance(entry, Mapping) and entry.get("id") == row.cell:
-            return entry
+def _facts(row: Row) -> dict[str, Any]:
+    """What the first of a cell's fits says of it."""
     fits = row.tables.fits
-    first = fits.iloc[0]
-    known = {name: str(first[name]) for name in ("budget", "track", "device", "dtype") if name in fits}
     rounds = int(fits["round"].nunique()) if "round" in fits else 1
-    return {**known, "rounds": rounds, "reps": max(len(fits) // max(rounds, 1), 1)}
-
-
-def _scenario(row: Row, entry: Mapping[str, Any]) -> str:
-    name, values = entry.get("scenario"), _pairs(entry.get("overrides"))
-    return bracketed(name, values) if isinstance(name, str) and values is not None else _first(row, "scenario")
-
-
-def _backend(row: Row, entry: Mapping[str, Any]) -> str:
-    name, values = entry.get("backend"), _pairs(entry.get("options"))
-    if isinstance(name, str) and values is not None:
-        return bracketed(name, values)
-    return row.label.split(" ")[0]
-
-
-def _pairs(value: Any) -> dict[str, Any] | None:
-    """[[key, value], …] of a manifest as a mapping; None where it is not that."""
-    if not isinstance(value, (list, tuple)):
-        return None
-    pairs = [pair for pair in value if isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], str)]
-    return {pair[0]: pair[1] for pair in pairs} if len(pairs) == len(value) else None
-
-
-def _first(row: Row, column: str) -> str:
-    return str(row.tables.fits[column].iloc[0])
+    known = {name: str(row.tables.first(name)) for name in AXES if name != "threads" and name in fits}
+    return known | {"rounds": rounds, "reps": max(len(fits) // max(rounds, 1), 1)}

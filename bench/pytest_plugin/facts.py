@@ -29,6 +29,7 @@ from bench.words.clean import clean
 
 if TYPE_CHECKING:
     from bench.plan import Planned
+    from bench.store.manifest import Run
 
 ABOUT = ("scenario", "backend", "kind", "family", "budget", "track", "device", "dtype", "chains")
 COLUMNS: Mapping[str, tuple[str, str]] = {
@@ -57,7 +58,7 @@ def status(cell: CellTables) -> tuple[str, str]:
     return str(first["status"]), f"{len(same)} of {len(cell.fits)} fits {first['status']}: {why}"
 
 
-def facts(planned: Planned, cell: CellTables, run: Mapping[str, Any]) -> dict[str, Any]:
+def facts(planned: Planned, cell: CellTables, run: Run) -> dict[str, Any]:
     """The `extra_info` of one benchmark."""
     how, why = status(cell)
     about = {k: plain(v) for k, v in planned.description().items() if k in ABOUT}
@@ -79,10 +80,10 @@ def facts(planned: Planned, cell: CellTables, run: Mapping[str, Any]) -> dict[st
         "fits_ok": len(cell.ok),
         **numbers,
         "none": {name: _why(name, cell, how, planned.kind) for name, value in numbers.items() if value is None},
-        "versions": {k: str(v) for k, v in (run.get("versions") or {}).items()},
-        "commit": str(run.get("commit") or ""),
-        "bench": str(run.get("bench") or ""),
-        "run": str(run.get("id") or ""),
+        "versions": dict(run.versions),
+        "commit": run.commit or "",
+        "bench": run.bench or "",
+        "run": run.id,
     }
 
 

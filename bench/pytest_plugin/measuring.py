@@ -13,6 +13,7 @@ from bench.compare.baseline import Source
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.store.folder import Record, RunFolder
+from bench.store.manifest import Run
 
 Say = Callable[[str], None]
 
@@ -75,19 +76,19 @@ def measure(
         say("scoring")
         score_run(folder, lambda _: None)
     fits, metrics, curves = (tables.read(folder, name) for name in tables.TABLES)
-    made = RunTables(folder.manifest(), fits, metrics, curves, manifest["scenarios"])
+    made = RunTables(folder.manifest(), fits, metrics, curves, manifest.scenarios)
     if about.get("report"):
         write_tables(made, folder.path)
     return Source(made, str(folder.path), dict(names))
 
 
-def _manifest(folder: RunFolder, plan: Plan, about: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(folder: RunFolder, plan: Plan, about: Mapping[str, Any]) -> Run:
     """What `bench run` writes before its first fit, with the command that makes this run without pytest."""
     from bench.cli.making import start_manifest
 
     chosen = {"threads": about["threads"]} if about.get("threads") else {}
     manifest = start_manifest(folder, plan, chosen)
-    manifest |= {"command": _command(plan, about), "pytest": about["pytest"], "options": {}}
+    manifest.command, manifest.pytest, manifest.options = _command(plan, about), about["pytest"], {}
     folder.write_manifest(manifest)
     return manifest
 

@@ -94,22 +94,22 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     from bench.store import tables  # pandas, beside what is imported there
 
     # by data set, so that each reference is made once and only one is held
-    usable.sort(key=lambda s: (s.entry["scenario_label"], s.record.rep))
-    scored = sorted(_scored(folder, usable, manifest["seed"], progress), key=lambda s: s.place)
+    usable.sort(key=lambda s: (s.scenario, s.record.rep))
+    scored = sorted(_scored(folder, usable, manifest.seed, progress), key=lambda s: s.place)
     metric_rows: list[tuple[Any, ...]] = []
     curve_rows: list[tuple[Any, ...]] = []
     cells: dict[str, CellScores] = {}
     for place, rows, way in scored:
         entry, record = usable[place].entry, usable[place].record
-        key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
+        key = (folder.name, entry.id, entry.scenario_label, entry.backend)
         metric_rows += [(*key, record.rep, *row) for row in rows]
         curve_rows += [(*key, record.rep, *row) for row in way.rows()]
-        cell = cells.setdefault(entry["id"], CellScores(entry["kind"], fresh_data=record.data_seed is not None))
+        cell = cells.setdefault(entry.id, CellScores(entry.kind, fresh_data=record.data_seed is not None))
         cell.add(record.rep, rows, way, cold=record.cold)
-    for entry in manifest["cells"]:
-        if entry["id"] in cells:
-            key = (folder.name, entry["id"], entry["scenario_label"], entry["backend"])
-            metric_rows += [(*key, *row) for row in cells[entry["id"]].rows()]
+    for entry in manifest.cells:
+        if entry.id in cells:
+            key = (folder.name, entry.id, entry.scenario_label, entry.backend)
+            metric_rows += [(*key, *row) for row in cells[entry.id].rows()]
     tables.write(folder, "fits", tables.fits_table(folder))
     tables.write(folder, "metrics", tables.metrics_table(metric_rows))
     tables.write(folder, "curves", tables.curves_table(curve_rows))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
@@ -15,25 +15,28 @@ from bench.reference.cache import reference
 from bench.score.problem import Problem, Scored
 from bench.store import arrays, netcdf
 from bench.store.folder import Record, RunFolder
-from bench.types import Checkpoint, Fit, Scenario
+from bench.types import Checkpoint, Fit, Kind, Scenario
+
+if TYPE_CHECKING:
+    from bench.store.manifest import CellEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One fit that can be scored: its manifest entry and its record."""
 
-    entry: Mapping[str, Any]
+    entry: CellEntry
     record: Record
 
     @property
     def scenario(self) -> str:
         """Scenario with its overrides, as the user writes it."""
-        return str(self.entry["scenario_label"])
+        return self.entry.scenario_label
 
     @property
     def backend(self) -> str:
         """Backend with its options, as the user writes it."""
-        return _backend(self.entry)
+        return self.entry.backend_label
 
 
 class DamagedDraws(UsageError):
@@ -54,7 +57,7 @@ class Problems:
         record, label = stored.record, stored.scenario
         if self.problem is None or self.digest != record.data_digest:
             if label not in self.scenarios:
-                self.scenarios[label] = scenario(stored.entry["scenario"], dict(stored.entry["overrides"]))
+                self.scenarios[label] = scenario(stored.entry.scenario, dict(stored.entry.overrides))
             data = dataset(self.scenarios[label], seed=self.seed, rep=record.rep)
             if data.digest != record.data_digest:
                 raise UsageError(
@@ -73,7 +76,7 @@ class Problems:
 def stored_fits(folder: RunFolder) -> Iterator[Stored]:
     """Every fit of a run that has a record, in the order of the plan."""
     for entry, rep in folder.planned():
-        record = folder.record(entry["id"], rep)
+        record = folder.record(entry.id, rep)
         if record is not None:
             yield Stored(entry, record)
 
@@ -84,14 +87,14 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
     A name is written with or without its brackets, or is a glob; a cell's id counts as its backend's name. UsageError
     for a name that the run does not have, and for one without a glob that has no fit.
     """
-    cells = folder.manifest()["cells"]
-    known = {str(cell["scenario_label"]) for cell in cells}
+    cells = folder.manifest().cells
+    known = {cell.scenario_label for cell in cells}
     if not any(_matches(scenario, label) for label in known):
         raise unknown(f"scenario of run {folder.name}", scenario, known)
-    there = [cell for cell in cells if _matches(scenario, cell["scenario_label"])]
-    wanted = [cell for cell in there if _matches(backend, _backend(cell)) or backend == cell["id"]]
+    there = [cell for cell in cells if _matches(scenario, cell.scenario_label)]
+    wanted = [cell for cell in there if _matches(backend, cell.backend_label) or backend == cell.id]
     if not wanted:
-        raise unknown(f"backend on {scenario} in run {folder.name}", backend, {_backend(cell) for cell in there})
+        raise unknown(f"backend on {scenario} in run {folder.name}", backend, {cell.backend_label for cell in there})
     glob = any(c in backend + scenario for c in "*?")
     found = [_one(folder, cell, rep) for cell in wanted]
     usable = [one for one in found if isinstance(one, Stored)]
@@ -106,17 +109,13 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
 
     The worker's draws.npz becomes draws.nc the first time.
     """
-    problem = (problems or Problems(folder.manifest()["seed"])).get(stored)
+    problem = (problems or Problems(folder.manifest().seed)).get(stored)
     fit, checkpoints = load_fit(folder, stored)
     where = folder.fit(stored.record.cell, stored.record.rep)
     if (npz := where / "draws.npz").is_file():
-        about = {"scenario": stored.scenario, "backend": stored.entry["backend"], "rep": stored.record.rep}
+        about = {"scenario": stored.scenario, "backend": stored.entry.backend, "rep": stored.record.rep}
         netcdf.convert(npz, where / "draws.nc", about)
     return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
-
-
-def _backend(entry: Mapping[str, Any]) -> str:
-    return f"{entry['backend']}[{entry['options_text']}]" if entry["options_text"] else str(entry["backend"])
 
 
 def _matches(pattern: str, label: str) -> bool:
@@ -125,14 +124,14 @@ def _matches(pattern: str, label: str) -> bool:
     return any(fnmatch.fnmatchcase(name, escaped) for name in (label, label.partition("[")[0]))
 
 
-def _one(folder: RunFolder, cell: Mapping[str, Any], rep: int | None) -> Stored | str:
+def _one(folder: RunFolder, cell: CellEntry, rep: int | None) -> Stored | str:
     """The fit to take of a cell, or why there is none."""
-    planned = cell["reps"] * cell["rounds"]
-    name = f"{cell['scenario_label']} × {_backend(cell)}"
+    planned = cell.fits
+    name = f"{cell.scenario_label} × {cell.backend_label}"
     if rep is not None and not 0 <= rep < planned:
         return f"{name} has no rep {rep}; it has reps 0 to {planned - 1}"
     tried = range(planned) if rep is None else [rep]
-    records = [folder.record(cell["id"], i) for i in tried]
+    records = [folder.record(cell.id, i) for i in tried]
     for record in records:
         if record is not None and record.status == "ok":
             return Stored(cell, record)
@@ -143,14 +142,14 @@ def _one(folder: RunFolder, cell: Mapping[str, Any], rep: int | None) -> Stored 
 
 def load_fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
     """A stored fit, and nothing written; DamagedDraws where neither draws.npz nor draws.nc can be read."""
-    record, entry = stored.record, stored.entry
+    record, kind = stored.record, cast(Kind, stored.entry.kind)
     where = folder.fit(record.cell, record.rep)
     npz, nc = where / "draws.npz", where / "draws.nc"
     file = npz if npz.is_file() else nc
     try:
         if file is nc:
-            return netcdf.load(nc, entry["kind"], record.stats, record.notes)
-        loaded = arrays.load(npz, entry["kind"], record.stats, record.notes)
+            return netcdf.load(nc, kind, record.stats, record.notes)
+        loaded = arrays.load(npz, kind, record.stats, record.notes)
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:200] if file.is_file() else "not there"
         folder.spoil(record.cell, record.rep, file.name, why)

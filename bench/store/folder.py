@@ -5,26 +5,28 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from bench.errors import StorageError, UsageError, shown, unknown
 from bench.store import records
 from bench.store.durable import described, put_folder, write_bytes, write_json
 from bench.store.ledger import Ledger
 from bench.store.logs import LOG_LIMIT
-from bench.store.records import SCHEMA, Record
+from bench.store.records import Record
+
+if TYPE_CHECKING:
+    from bench.store.manifest import CalibrationRun, CellEntry, Run
 
 __all__ = [
-    "LOG_LIMIT", "SCHEMA", "CalibrationFolder", "Record", "RunFolder", "every", "folder_of", "tail", "write_bytes",
+    "LOG_LIMIT", "CalibrationFolder", "Record", "RunFolder", "every", "folder_of", "tail", "write_bytes",
     "write_json",
 ]  # fmt: skip
 
@@ -111,19 +113,17 @@ class RunFolder:
         """Where to look and what to type, for one who took it for something else."""
         return f"its report is {self.report}"
 
-    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+    def write_manifest(self, run: Run) -> None:
         """Write run.json."""
-        write_json(self.path / "run.json", {"schema": SCHEMA, **manifest})
+        from bench.store import manifest  # here and below: the worker, which reads none, does not wait for msgspec
 
-    def manifest(self) -> dict[str, Any]:
+        write_json(self.path / "run.json", manifest.plain(run))
+
+    def manifest(self) -> Run:
         """Read run.json; UsageError if it is damaged or of another schema."""
-        try:
-            manifest = json.loads((self.path / "run.json").read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(f"{self.path}/run.json is not readable: {error}") from None
-        if wrong := records.complaint(manifest):
-            raise UsageError(f"{self.path}: {wrong}")
-        return dict(manifest)
+        from bench.store import manifest
+
+        return manifest.read(self.path, manifest.Run)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -217,10 +217,10 @@ class RunFolder:
         found = [f"{k.removeprefix(start)} is damaged ({why})" for k, why in self.damage.items() if k.startswith(start)]
         return "; ".join(found)
 
-    def planned(self) -> Iterator[tuple[dict[str, Any], int]]:
+    def planned(self) -> Iterator[tuple[CellEntry, int]]:
         """Every planned (cell entry of the manifest, rep)."""
-        for entry in self.manifest()["cells"]:
-            for rep in range(entry["reps"] * entry["rounds"]):
+        for entry in self.manifest().cells:
+            for rep in range(entry.fits):
                 yield entry, rep
 
 
@@ -228,6 +228,12 @@ class CalibrationFolder(RunFolder):
     """`<results>/<name>/`: run.json, cells/<cell>.jsonl with a line per data set, tables, plots and reports."""
 
     KIND, INNER = "calibration", "cells"
+
+    def manifest(self) -> CalibrationRun:
+        """Read run.json; UsageError if it is damaged or of another schema."""
+        from bench.store import manifest
+
+        return manifest.read(self.path, manifest.CalibrationRun)
 
     def ledger(self, cell: str) -> Ledger:
         """The finished data sets of one cell."""

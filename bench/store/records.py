@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bench.errors import shown
 from bench.store import shape
-
-SCHEMA = 1
 
 
 @dataclass(slots=True)
@@ -79,44 +75,4 @@ def read(file: Path, cell: str, rep: int) -> Record:
     return Record(**{f.name: raw[f.name] for f in fields(Record) if f.name in raw})
 
 
-def complaint(manifest: Any) -> str:
-    """What is wrong with the content of a run.json; empty when nothing is."""
-    if not isinstance(manifest, dict):
-        return "not a run's manifest"
-    if manifest.get("schema") != SCHEMA:
-        return f"schema {manifest.get('schema')!r}, this version reads schema {SCHEMA}; run it again"
-    for key in ("cells", "scenarios", "seed"):
-        if key not in manifest:
-            return f"it has no {key}: not a run's manifest, or a damaged one"
-    if damage := shape.wrong(manifest, MANIFEST):
-        return f"run.json is damaged: {damage}"
-    for cell in manifest["cells"]:
-        lacking = [k for k in CELL if not isinstance(cell, dict) or k not in cell]
-        if lacking:
-            return f"a cell without {', '.join(lacking)}"
-        if damage := shape.wrong(cell, CELL):
-            return f"run.json is damaged: in a cell {damage}"
-        if not re.fullmatch(r"\w[^/\0]*", cell["id"]):
-            return f"run.json is damaged: {shown(cell['id'])} is no cell"
-        if not (0 < cell["reps"] <= MOST and 0 <= cell["rounds"] <= MOST):
-            return f"cell {cell['id']} of {cell['reps']!r} reps and {cell['rounds']!r} rounds"
-    return ""
-
-
-CELL = {
-    **dict.fromkeys(
-        ("id", "scenario", "scenario_label", "backend", "options_text", "family", "kind", "track", "budget", "device",
-         "dtype"), "str"
-    ),
-    "chains": "int", "reps": "int", "rounds": "int", "explicit": "bool",
-}  # fmt: skip
-"""What every cell of a manifest says, since tables are made from it."""
-MANIFEST = {
-    "cells": "list[dict[str, Any]]", "scenarios": "dict[str, dict[str, Any]]", "seed": "int", "id": "str",
-    "command": "str | list[str]", "host": "dict[str, Any]", "versions": "dict[str, Any]", "options": "dict[str, Any]",
-    "verified": "list[dict[str, Any]]", "state": "str", "started": "str | None", "finished": "str | None",
-}  # fmt: skip
-"""Of what else a manifest says, the type."""
 STATS = {"gradients": "float | None", "gradients_warmup": "float | None"}
-MOST = 10**6
-"""Reps or rounds."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bench.store.durable import write_whole
 from bench.store.folder import Record, RunFolder
 from bench.types import PHASES
+
+if TYPE_CHECKING:
+    from bench.store.manifest import CellEntry
 
 FITS_COLUMNS = [
     "run", "cell", "scenario", "family", "backend", "kind", "options", "track", "budget", "device", "dtype", "chains",
@@ -39,10 +42,10 @@ def fits_table(folder: RunFolder) -> pd.DataFrame:
     children = _children(folder)
     rows = []
     for entry, rep in folder.planned():
-        record = folder.record(entry["id"], rep)
-        spoilt = folder.spoilt(entry["id"], rep)
+        record = folder.record(entry.id, rep)
+        spoilt = folder.spoilt(entry.id, rep)
         row = _fit_row(folder.name, entry, rep, None if spoilt else record, spoilt)
-        rows.append(row | children.get((entry["id"], row["round"]), {}))
+        rows.append(row | children.get((entry.id, row["round"]), {}))
     return typed(pd.DataFrame(rows, columns=FITS_COLUMNS))
 
 
@@ -64,19 +67,19 @@ def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
     return found
 
 
-def _fit_row(run: str, entry: Mapping[str, Any], rep: int, record: Record | None, spoilt: str) -> dict[str, Any]:
+def _fit_row(run: str, entry: CellEntry, rep: int, record: Record | None, spoilt: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "run": run,
-        "cell": entry["id"],
-        "scenario": entry["scenario_label"],
-        "options": entry["options_text"],
+        "cell": entry.id,
+        "scenario": entry.scenario_label,
+        "options": entry.options_text,
         "rep": rep,
-        "round": rep // entry["reps"],
-        "cold": rep % entry["reps"] == 0,
+        "round": rep // entry.reps,
+        "cold": rep % entry.reps == 0,
         "status": "interrupted",
         "reason": spoilt or "not made: the run ended before this rep did",
         **{
-            k: entry[k]
+            k: getattr(entry, k)
             for k in ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
         },
     }

@@ -24,9 +24,10 @@ from bench.present.provenance import context, environment, warnings
 from bench.present.reproduce import reproduce
 from bench.stats.ratios import Timed, ratios
 from bench.store.folder import RunFolder
+from bench.store.manifest import CellEntry
 from bench.words.sentence import plain
 from tests.compare.history.stored import store
-from tests.compare.runs import Cell
+from tests.compare.runs import ENTRY, Cell, with_facts
 from tests.compare.runs import run as stored_run
 from tests.present.conftest import Fake
 
@@ -38,9 +39,8 @@ HOST = {"cpu": "A CPU", "cores": 2, "logical_cpus": 2, "memory_bytes": 8 << 30, 
 def changed(tables: RunTables, *, columns: dict[str, Any] | None = None, **run: Any) -> RunTables:
     """The run with other facts in its manifest and other columns in its fits."""
     facts = {"host": HOST, "seed": 0, **run}
-    return dataclasses.replace(
-        tables, run={**tables.run, **facts}, fits=tables.fits.assign(scenario_digest="s1", **(columns or {}))
-    )
+    fits = tables.fits.assign(scenario_digest="s1", **(columns or {}))
+    return dataclasses.replace(with_facts(tables, **facts), fits=fits)
 
 
 def both(a: RunTables, b: RunTables) -> RunTables:
@@ -167,11 +167,13 @@ def test_every_format_renders_and_the_log_is_where_it_lies(base: RunTables, make
 
 
 def test_each_row_is_reproduced_with_the_seed_of_its_own_run(base: RunTables):
-    entry = {"id": base.fits["cell"].iloc[0], "scenario": "s", "overrides": [], "backend": "b", "options": []}
-    runs = [changed(base, seed=seed, cells=[entry]) for seed in (3, 4)]
+    entry = CellEntry(**{**ENTRY, "id": base.fits["cell"].iloc[0]})
+    runs = [changed(base, seed=seed) for seed in (3, 4)]
+    for tables in runs:
+        tables.run.cells = [entry]
     made = both(*runs)
-    mine = [r for s in sections(made) for r in s.rows if r.cell.endswith(entry["id"])]
-    assert sorted(reproduce(r, made.run).partition("--seed ")[2] for r in mine) == ["3", "4"]
+    mine = [r for s in sections(made) for r in s.rows if r.cell.endswith(entry.id)]
+    assert sorted(reproduce(r, made.run).partition("--seed ")[2].split()[0] for r in mine) == ["3", "4"]
 
 
 def test_names_that_are_there_twice_are_refused(base: RunTables):

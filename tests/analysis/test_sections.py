@@ -14,6 +14,7 @@ from bench.analysis.labels import label
 from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables, split
 from bench.words.sentence import plain
+from tests.compare.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.002, seed=2)
@@ -180,7 +181,6 @@ def test_a_disturbed_machine_gives_no_verdict(standard: RunTables, share, hit, l
     if share is not None:
         first = np.arange(len(fits)) < hit * len(fits)
         fits["disturbance"] = np.where(first, share, 0.0)
-    host = {**standard.run.get("host", {}), "logical_cpus": 4}
-    tables = dataclasses.replace(standard, fits=fits, run={**standard.run, "host": host})
+    tables = dataclasses.replace(with_facts(standard, host={"logical_cpus": 4}), fits=fits)
     sentence = plain(sections(tables)[0].verdict.sentence)
     assert (says in sentence) if says else "No verdict" not in sentence

@@ -24,6 +24,7 @@ from bench.score.across import CellScores
 from bench.score.curves import curve
 from bench.score.problem import Problem, Scored
 from bench.score.scores import score
+from bench.store.manifest import run_of
 from bench.types import Dataset
 from bench.words.sentence import plain
 
@@ -109,7 +110,7 @@ def tables(fits: dict[str, list[Scored]]) -> RunTables:
             )  # fmt: skip
         metrics += [key | row._asdict() for row in cell.rows()]
     return RunTables(
-        {"host": {"logical_cpus": 2}},
+        run_of({"host": {"logical_cpus": 2}}),
         pd.DataFrame(rows),
         pd.DataFrame(metrics),
         pd.DataFrame({"cell": [], "rep": [], "value": []}),

@@ -22,6 +22,7 @@ from bench.score.problem import Problem, Scored
 from bench.score.scores import score
 from bench.store import arrays, tables
 from bench.store.folder import Record, RunFolder
+from bench.store.manifest import run_of
 from bench.types import Dataset, Fit
 from tests.conftest import ROOT
 from tests.present.conftest import canned
@@ -100,13 +101,13 @@ def empty_run(place: Path) -> RunFolder:
     """A run of one cell, of which nothing is made yet."""
     planned = plan.make(plan.Choice(scenarios=["s4-linear"], backends=["numpy.gd"], reps=FITS, rounds=1))
     folder = RunFolder.create(place, None)
-    folder.write_manifest({"seed": 0, **planned.description()})
+    folder.write_manifest(run_of(planned.description()))
     return folder
 
 
 def store(folder: RunFolder, rep: int, npz: Path | None) -> None:
     """A fit of the run's only cell."""
-    cell = folder.manifest()["cells"][0]["id"]
+    cell = folder.manifest().cells[0].id
     seconds = {"import": 0.1, "warmup": 0.5, "sample": 0.5}
     folder.write_fit(Record(cell, rep, 0, 0, rep == 0, "ok", seconds=seconds, stats={"gradients": 100}), npz, b"log\n")
 

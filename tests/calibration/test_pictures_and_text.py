@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 from scipy.special import ndtr, ndtri
 
@@ -13,6 +14,7 @@ from bench.present import calibration_text
 from bench.present.calibration import Calibration
 from bench.present.html import calibration as calibration_html
 from bench.present.plots import canvas, ecdf
+from bench.store.manifest import calibration_of, plain, run_of
 from tests.calibration.test_verdict import ENTRY, trials
 
 U = (np.arange(200) + 0.5) / 200
@@ -56,15 +58,15 @@ def test_the_worst_of_many_quantities_are_shown_and_the_others_counted():
 
 @pytest.fixture
 def report():
-    entry = {**ENTRY, "budget": "quick", "device": "cpu", "dtype": "float64", "track": "matched"}
-    hostile = {**entry, "id": "bad", "backend": "x<script>", "options_text": ""}
+    hostile = replace(ENTRY, id="bad", backend="x<script>")
     verdicts = [
-        judge(entry, 200, trials(U), ("", "")),
+        judge(ENTRY, 200, trials(U), ("", "")),
         judge(hostile, 200, trials(NARROW[np.random.default_rng(0).permutation(200)])[:150], ("", "")),
-        judge({**entry, "id": "p"}, 200, [], ("unsupported", "a point | has no spread")),
+        judge(replace(ENTRY, id="p"), 200, [], ("unsupported", "a point | has no spread")),
     ]
     about = {"s": {"description": "a & b", "priors": {"a": "normal(0, 1)"}}}
-    run = {"id": "c", "command": "python -m bench", "datasets": 200, "cells": [entry], "scenarios": about}
+    facts = {"id": "c", "command": "python -m bench", "cells": [plain(ENTRY)], "scenarios": about}
+    run = calibration_of(run_of(facts), 200, {})
     return Calibration(run, verdicts, {"c0ffee": "<svg/>"})
 
 

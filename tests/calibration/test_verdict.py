@@ -9,10 +9,12 @@ from bench.calibration.quantities import ALPHA, direction, rank_all, ranked_amon
 from bench.calibration.ranks import LADDER, LEVELS, LOG_LIKELIHOOD, Placed
 from bench.calibration.trial import Trial
 from bench.calibration.verdict import judge
+from bench.store.manifest import CellEntry
 
-ENTRY = {
-    "id": "c0ffee", "scenario_label": "s", "backend": "b", "options_text": "", "kind": "mcmc", "chains": 4,
-}  # fmt: skip
+ENTRY = CellEntry(
+    id="c0ffee", scenario="s", scenario_label="s", backend="b", options_text="", kind="mcmc", chains=4, budget="quick",
+    device="cpu", dtype="float64", track="matched", family="linear", reps=200, rounds=1, explicit=True,
+)  # fmt: skip
 EDGES = [float(ndtri(0.5 + level / 2)) for level in LEVELS]
 
 

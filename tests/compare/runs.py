@@ -9,12 +9,21 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.tables import RunTables
+from bench.store.manifest import plain, run_of
 from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
 
 HOST = {
     "machine": "0" * 12, "cpu": "A CPU", "cores": 2, "logical_cpus": 4, "usable_cpus": 4, "memory_bytes": 16 << 30,
     "system": "Linux 6.1.0 x86_64", "python": "3.11.9", "load_average": 0.3,
 }  # fmt: skip
+
+
+ENTRY = {
+    "scenario": "s", "overrides": [], "backend": "b", "options": [], "budget": "standard", "track": "matched",
+    "device": "cpu", "dtype": "float64", "id": "c", "scenario_label": "s", "options_text": "", "family": "linear",
+    "kind": "mcmc", "chains": 4, "reps": 3, "rounds": 5, "explicit": True,
+}  # fmt: skip
+"""A cell of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,16 @@ def run(
         "commit": "abc", "dirty": False, "bench": "0.1.0", "threads": 2, "scenarios": {},
     }  # fmt: skip
     return RunTables(
-        run={**about, **manifest},
+        run=run_of({**about, **manifest}),
         fits=typed(pd.DataFrame(fits, columns=FITS_COLUMNS)),
         metrics=typed(pd.DataFrame(metrics, columns=METRICS_COLUMNS)),
         curves=typed(pd.DataFrame(columns=CURVES_COLUMNS)),
     )
+
+
+def with_facts(tables: RunTables, **facts: Any) -> RunTables:
+    """The same run with other facts in its manifest."""
+    return replace(tables, run=run_of({**plain(tables.run), **facts}))
 
 
 def pair(cell: Cell, rounds: int = 5, reps: int = 3, **changes: Any) -> tuple[RunTables, RunTables]:

@@ -197,9 +197,9 @@ def test_a_cell_that_could_not_be_tried_is_missing_not_failed():
 
 def test_changed_code_is_a_flag_beside_the_verdict():
     a, b = pair(CELL, backend_digest="backend-2", scenario_digest="scenario-2", seconds=1.5)
-    b.run["versions"]["torch"] = "2.2"
-    b.run["versions"]["jax"] = "9"
-    b.run["versions"]["pandas"] = "9"
+    b.run.versions["torch"] = "2.2"
+    b.run.versions["jax"] = "9"
+    b.run.versions["pandas"] = "9"
     packages = {"torch.adam": ("torch", "numpy")}
     row = row_of(compare(a, b, Request(packages=packages)), "seconds_total")
     assert row.verdict == "worse"

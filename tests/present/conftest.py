@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.tables import RunTables
+from bench.store.manifest import run_of
 
 PARTS = ("weights[0]", "weights[1]", "bias", "sigma")
 
@@ -89,7 +90,7 @@ def canned(
         "threads": 1,
     }
     return RunTables(
-        run=run,
+        run=run_of(run),
         fits=pd.DataFrame(fits),
         metrics=pd.DataFrame(metrics),
         curves=pd.DataFrame(

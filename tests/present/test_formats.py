@@ -22,6 +22,7 @@ from bench.present.columns import WORDS
 from bench.present.html import report as html
 from bench.present.provenance import warnings
 from bench.words.sentence import plain
+from tests.compare.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 EVIL = "boom <script>alert('1')</script> | `x` & \x1b[31m/home/someone/secret.py"
@@ -234,7 +235,7 @@ def test_the_report_shows_which_densities_were_verified(standard: RunTables):
     }  # fmt: skip
     wrong = {**entry, "framework": "pyro", "verdict": "wrong", "reason": "wrong target: off by 3.1e-02"}
     absent = {**entry, "framework": "numpyro", "verdict": "unavailable", "reason": "not installed", "value_error": None}
-    page = html.render(report(dataclasses.replace(standard, run={**standard.run, "verified": [entry, wrong, absent]})))
+    page = html.render(report(with_facts(standard, verified=[entry, wrong, absent])))
     assert "3 densities, 1 with the same target" in page
     assert "a&lt;b" in page and "a<b" not in page
     assert "3e-13" in page and "wrong target: off by 3.1e-02" in page and "not installed" in page

@@ -17,6 +17,7 @@ from bench.analysis.combined import Source, combine
 from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown
+from tests.compare.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -35,8 +36,8 @@ SETS: dict[str, tuple[Fake, ...]] = {
 
 def side_by_side(make: Callable[..., RunTables]) -> RunTables:
     a, b = make((NUTS, SVI)), make((NUTS, Fake("pyro.nuts", "mcmc", 2.0, 0.004, seed=3)))
-    gpu = dataclasses.replace(a, run={**a.run, "seed": 0, "host": {**HOST, "cpu": "B CPU", "gpu": "A GPU"}})
-    a, b = (dataclasses.replace(r, run={**r.run, "host": HOST, "seed": 0}) for r in (a, b))
+    gpu = with_facts(a, host={**HOST, "cpu": "B CPU", "gpu": "A GPU"})
+    a, b = (with_facts(r, host=HOST) for r in (a, b))
     return combine([Source("monday", a), Source("friday", b), Source("on-gpu", gpu)])
 
 

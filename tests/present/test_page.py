@@ -27,6 +27,7 @@ from bench.present.html.flags import GATES, NOTES, STATES, flags
 from bench.present.html.uncompared import total, uncompared
 from bench.present.matrix import overall, view
 from bench.words.sentence import plain
+from tests.compare.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 from tests.present.states import SCENARIOS, many, several
 from tests.present.states import STATES as RUNS
@@ -222,7 +223,7 @@ def test_terms_of_each_backend_hold_its_settings_and_its_work(make: Callable[...
             "settings": "Inits zero.",
         }
     }
-    run = {**tables.run, "backends": known}
+    run = with_facts(tables, backends=known).run
     found = sections(tables)
     row = next(r for r in found[0].rows if r.kind == "mcmc")
     assert settings(row, run) == "target_accept=0.9, dense=false · Inits zero."

@@ -16,6 +16,8 @@ from bench.catalog import toml
 from bench.cli import app
 from bench.present.reproduce import bracketed, reproduce
 from bench.selection import parse
+from bench.store.manifest import run_of
+from tests.compare.runs import ENTRY, with_facts
 
 
 def planned(command: list[str]) -> dict[str, Any]:
@@ -37,7 +39,7 @@ SELECTIONS = [
 def test_the_command_of_every_row_plans_that_cell_and_nothing_else(selection: list[str]):
     made = planned(["run", *selection])
     limits = {"timeout": 9.5, "memory": "4G"} if "--timeout" in selection else {}
-    run = {"seed": made["seed"], "cells": made["cells"], "options": limits}
+    run = run_of({"seed": made["seed"], "cells": made["cells"], "options": limits})
     assert made["cells"]
     for cell in made["cells"]:
         row = cast(Row, SimpleNamespace(cell=cell["id"], label="", tables=None))
@@ -75,8 +77,7 @@ def test_tables_without_a_manifest_give_what_they_know(standard: RunTables):
     )
 
 
-def test_damaged_entries_do_not_stop_a_report(standard: RunTables):
+def test_entries_of_other_cells_do_not_stop_a_report(standard: RunTables):
     row = sections(standard)[0].rows[0]
-    for spoilt in ({"overrides": 3, "options": [["a"]], "seed": "x", "reps": None}, {}):
-        run = {"cells": [{"id": row.cell, **spoilt}, None], "options": 5}
-        assert "-s s0-exponential -b numpyro.nuts" in reproduce(row, run)
+    for cells in ([ENTRY], []):
+        assert "-s s0-exponential -b numpyro.nuts" in reproduce(row, with_facts(standard, cells=cells).run)

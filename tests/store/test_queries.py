@@ -12,6 +12,7 @@ import pytest
 from bench.errors import UsageError
 from bench.store import queries
 from bench.store.folder import RunFolder
+from bench.store.manifest import run_of
 from bench.store.queries import ask
 from tests.conftest import ROOT
 
@@ -23,7 +24,7 @@ def results(tmp_path):
 
     folder = RunFolder.create(tmp_path / "results", "r")
     made = make(Choice(scenarios=["s0-uniform"], backends=["numpy.gd"]))
-    folder.write_manifest({"seed": 0, **made.description()})
+    folder.write_manifest(run_of(made.description()))
     (tmp_path / "secret.csv").write_text("a,b\n1,hush\n")
     return tmp_path / "results"
 

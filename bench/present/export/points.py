@@ -18,6 +18,7 @@ from bench.compare.measures import MEASURES, STATUS, Measure
 from bench.compare.samples import Finished, finished, units, values
 from bench.score.catalog import METRICS
 from bench.stats.intervals import MIN_UNITS, paired
+from bench.store.manifest import Run
 from bench.words.clean import clean
 
 DEFAULT = tuple(name for name in COMPARED if name != STATUS)
@@ -154,14 +155,12 @@ def _interval(repeated: Sequence[float], measure: Measure, middle: float) -> tup
     return min(low, middle), max(high, middle)
 
 
-def _facts(run: Mapping[str, Any]) -> str:
-    host = run.get("host")
-    host = host if isinstance(host, Mapping) else {}
-    commit = str(run.get("commit") or "")[:10]
+def _facts(run: Run) -> str:
+    commit = (run.commit or "")[:10]
     parts = [
-        f"run {run['id']}" if run.get("id") else "",
-        f"commit {commit}{' with uncommitted changes' if run.get('dirty') else ''}" if commit else "",
-        f"{host.get('cpu')}" if host.get("cpu") else "",
-        f"{run['threads']} CPUs per fit" if run.get("threads") else "",
+        f"run {run.id}" if run.id else "",
+        f"commit {commit}{' with uncommitted changes' if run.dirty else ''}" if commit else "",
+        run.host.cpu,
+        f"{run.threads} CPUs per fit" if run.threads else "",
     ]
     return clean("; ".join(filter(None, parts)))

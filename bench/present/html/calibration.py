@@ -17,7 +17,7 @@ def render(report: Calibration) -> str:
         environment()
         .get_template("calibration.html.j2")
         .render(
-            title=f"Calibration {clean(str(report.run['id']))}",
+            title=f"Calibration {clean(report.run.id)}",
             report=report,
             columns=COLUMNS,
             quantity_columns=QUANTITY_COLUMNS,

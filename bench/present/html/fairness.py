@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from bench.analysis.labels import worded
 from bench.analysis.sections import Report, Row, Section
 from bench.cell import BUDGET_OPTIONS, BUDGETS
+from bench.store.manifest import Combined, Run
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -39,7 +40,7 @@ def terms(report: Report) -> list[Terms]:
     return [_terms(label, rows, report.tables.run) for label, rows in by_label.items()]
 
 
-def _terms(label: str, rows: list[Row], run: Mapping[str, Any]) -> Terms:
+def _terms(label: str, rows: list[Row], run: Run) -> Terms:
     ran = [row for row in rows if row.reps]
     return Terms(
         backend=clean(label),
@@ -57,7 +58,7 @@ def _joined(texts: Iterable[str]) -> str:
     return clean("; ".join(unique[:4]) + (f"; and {len(unique) - 4} other" if len(unique) > 4 else ""))
 
 
-def work(row: Row, run: Mapping[str, Any]) -> str:
+def work(row: Row, run: Run) -> str:
     """`4 chains × (1000 warmup + 1000 draws)`, or `10,000 steps`: the budget with what the row's options change."""
     name = row.tables.first("budget")
     preset = _recorded(run, "budgets").get(name) or (
@@ -72,27 +73,25 @@ def work(row: Row, run: Mapping[str, Any]) -> str:
     return f"at most {size.get('steps'):,} steps"
 
 
-def settings(row: Row, run: Mapping[str, Any]) -> str:
+def settings(row: Row, run: Run) -> str:
     """Every option with its value, the given ones as given, and what the backend says of the rest."""
     known = _recorded(run, "backends").get(row.backend)
     given = {k: worded(v) for k, v in row.options.items()}
-    if not isinstance(known, Mapping):
+    if known is None:
         return ", ".join(f"{k}={v}" for k, v in given.items())
-    values = dict(known.get("options") or {})
+    values = dict(known.options)
     if row.tables.first("track") == "defaults":
-        values |= known.get("defaults") or {}
+        values |= known.defaults
     words = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()} | given
     options = ", ".join(f"{k}={v}" for k, v in words.items() if k not in BUDGET_OPTIONS)
-    about = str(known.get("settings") or "").partition("\n")[0]
+    about = known.settings.partition("\n")[0]
     return " · ".join(filter(None, [options, about]))
 
 
-def _recorded(run: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+def _recorded(run: Run, what: str) -> Mapping[str, Any]:
     """What the manifest says of backends or budgets; of combined runs the first that says it."""
-    combined = run.get("runs")
-    manifests = [run, *(combined.values() if isinstance(combined, Mapping) else ())]
-    entries = [value for manifest in manifests if isinstance(value := manifest.get(what), Mapping)]
-    return {name: entry for mapping in reversed(entries) for name, entry in mapping.items()}
+    manifests = list(run.runs.values()) if isinstance(run, Combined) else [run]
+    return {name: entry for manifest in reversed(manifests) for name, entry in getattr(manifest, what).items()}
 
 
 def _threads(rows: Sequence[Row]) -> str:

@@ -19,6 +19,7 @@ from bench.present.columns import WORDS
 from bench.present.html.fairness import settings, work
 from bench.present.html.results import Entry
 from bench.present.reproduce import reproduce
+from bench.store.manifest import Run
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -64,7 +65,7 @@ class Detail:
         return "" if reason in self.sentence else reason
 
 
-def details(run: Mapping[str, Any], entries: Sequence[Entry], *, full: int, brief: int) -> list[Detail]:
+def details(run: Run, entries: Sequence[Entry], *, full: int, brief: int) -> list[Detail]:
     """The sections of these rows: the first `full` with tables, up to `brief` a sentence and a command, then none."""
     return [
         Detail(
@@ -105,7 +106,7 @@ def sentence(entry: Entry) -> str:
     return clean("; ".join(filter(None, [text, times, finished])) + ".")
 
 
-def _configuration(entry: Entry, run: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _configuration(entry: Entry, run: Run) -> tuple[tuple[str, str], ...]:
     row, first = entry.row, entry.row.tables.first
     facts = {"kind": row.kind, "budget": f"{first('budget')}: {work(row, run)}".removesuffix(": ")}
     facts["settings"] = settings(row, run)

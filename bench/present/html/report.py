@@ -23,6 +23,7 @@ from bench.present.html.results import FILTERS, as_json, digits, embedded, resul
 from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.present.templates import environment
+from bench.store.manifest import Combined
 from bench.words import format as fmt
 from bench.words.clean import clean
 from bench.words.sentence import Sentence
@@ -62,8 +63,9 @@ def _shared(report: Report) -> dict[str, Any]:
     tables, sections = report.tables, report.sections
     table = results(report)
     return {
-        "title": f"posterior-bench {clean(str(tables.run.get('id', '')))}".strip(),
+        "title": f"posterior-bench {clean(tables.run.id)}".strip(),
         "run": tables.run,
+        "alone": not isinstance(tables.run, Combined),
         "context": provenance.context(tables),
         "warnings": provenance.warnings(tables),
         "command": provenance.command(tables),

@@ -22,6 +22,7 @@ from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown
 from bench.present.html import report as html
+from bench.store.manifest import run_of
 
 KINDS = ("mcmc", "vi", "mcmc", "point")
 SIZES: dict[str, dict[str, int]] = {
@@ -65,7 +66,7 @@ def tables(*, scenarios: int, backends: int, reps: int, rounds: int, parts: int,
         "dirty": False, "host": {"cpu": "A CPU", "logical_cpus": 2}, "versions": {"numpy": "2"}, "threads": 2,
         "seed": 0,
     }  # fmt: skip
-    return RunTables(run, fits.drop(columns="speed"), _metrics(fits, rng, parts), _curves(fits, rng, steps))
+    return RunTables(run_of(run), fits.drop(columns="speed"), _metrics(fits, rng, parts), _curves(fits, rng, steps))
 
 
 def _metrics(fits: pd.DataFrame, rng: np.random.Generator, parts: int) -> pd.DataFrame:

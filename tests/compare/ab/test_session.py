@@ -34,8 +34,8 @@ def session(fakes, tmp_path):
     for name, plan in zip("ab", made, strict=True):
         folder = RunFolder.create(tmp_path, name)
         manifest = start_manifest(folder, plan, {})
-        for cell in manifest["cells"]:
-            cell["rounds"] = 0
+        for cell in manifest.cells:
+            cell.rounds = 0
         folder.write_manifest(manifest)
         pair.append(Side(Source(name), plan, folder))
     return Session((pair[0], pair[1]), Limits(), Watcher())

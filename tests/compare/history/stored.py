@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from bench.analysis.tables import RunTables
 from bench.store import tables
 from bench.store.folder import RunFolder
+from bench.store.manifest import plain, run_of
 
 
 def store(made: RunTables, results: Path) -> RunFolder:
     """Write a run's manifest and tables as a finished run has them."""
-    folder = RunFolder.create(results, str(made.run["id"]))
+    folder = RunFolder.create(results, made.run.id)
     first = made.fits.drop_duplicates("cell")
     cells = [
         {
@@ -23,8 +23,8 @@ def store(made: RunTables, results: Path) -> RunFolder:
         }
         for row in first.to_dict("records")
     ]  # fmt: skip
-    run = {"seed": 0, "cells": cells, "scenarios": {}, "state": "finished", **made.run, "finished": "2026-01-02"}
-    folder.write_manifest(json.loads(json.dumps({**run, "cells": cells})))
+    facts = {"state": "finished", **plain(made.run), "cells": cells, "finished": "2026-01-02"}
+    folder.write_manifest(run_of(facts))
     for name in tables.TABLES:
         tables.write(folder, name, tables.typed(getattr(made, name).reindex(columns=COLUMNS[name])))
     return folder

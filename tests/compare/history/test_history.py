@@ -30,7 +30,7 @@ def nightly(i: int, *cells: Cell, **manifest: object) -> RunTables:
 
 
 def found(*runs: RunTables, metric: str = "seconds_total", **named: float) -> list[Series]:
-    sources = [Source(str(r.run["id"]), r) for r in runs]
+    sources = [Source(r.run.id, r) for r in runs]
     return series(sources, MEASURES[metric], wanted=lambda s, b: True, **named)
 
 
