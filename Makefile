@@ -3,10 +3,15 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 # TORCH_INDEX=URL: index of a CPU-only or CUDA build of torch (see README)
-# JOBS: processes that share the tests
-JOBS ?= $(shell nproc)
+# JOBS: processes that share the tests; TESTS: more options of pytest, such as --durations=20
+JOBS  ?= $(shell nproc)
+TESTS ?=
+PYTEST := -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
 PIP_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+# Processes without kept bytecode would compile the harness anew, each of hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # What `make ab` compares with the working tree, and on what
 BASE ?= HEAD
@@ -20,18 +25,18 @@ run: $(VENV)/.ready
 	$(PY) -m bench run
 
 test: lint types contracts
-	$(PY) -m pytest -q -n $(JOBS)
+	$(PY) $(PYTEST)
 
 test-slow: $(VENV)/.ready
-	$(PY) -m pytest -q -m slow -n $(JOBS)
+	$(PY) $(PYTEST) -m slow
 
 # The tests that need no framework, where none is installed.
 test-core: .venv-core/.ready
-	.venv-core/bin/python -m pytest -q -n $(JOBS) --framework none
+	.venv-core/bin/python $(PYTEST) --framework none
 
 # test-torch, test-pyro, test-numpyro, test-sklearn: the tests that need that framework, where only it is installed.
 test-torch test-pyro test-numpyro test-sklearn: test-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest -q -n $(JOBS) --framework $* tests/backends
+	.venv-$*/bin/python $(PYTEST) --framework $* tests/backends
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests import in_process
+from tests.in_process import Outcome
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # a suite that runs in the background of a shell ignores Ctrl-C, and so would what it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests run side by side: threads of numerical libraries would wait for one another on the same CPUs. Compiled programs
+# run for milliseconds here, so that optimising them costs more than it gains.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 ROOT = Path(__file__).resolve().parents[1]
 FAKES = ROOT / "tests" / "fakes"
 FRAMEWORKS = ("torch", "pyro", "numpyro", "sklearn")
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,6 +82,12 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bench(tmp_path: Path, fakes: None) -> Callable[..., Outcome]:
+    """Run the command line in this process, in a temporary folder."""
+    return lambda *args: in_process.run(*args, cwd=tmp_path)
+
+
+@pytest.fixture
+def bench_process(tmp_path: Path, fakes: None) -> Callable[..., Outcome]:
     """Run the command line in a process of its own, in a temporary folder."""
 
     def call(*args: str, timeout: float = 300.0) -> Outcome:

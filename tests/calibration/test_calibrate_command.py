@@ -186,6 +186,17 @@ def test_a_killed_and_an_interrupted_calibration_go_on_to_the_same_table(bench, 
     pd.testing.assert_frame_equal(*frames)
 
 
+@pytest.fixture(scope="module")
+def broken_off(tmp_path_factory):
+    """The folder of a calibration that was killed after its first data set."""
+    path = tmp_path_factory.mktemp("broken-off")
+    process = start(path, "-s", SCENARIO, "-b", "fake.exact[sleep=0.2]", "--name", "c")
+    wait_for_lines(path, 1)
+    process.kill()
+    process.communicate()
+    return folder(path)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -195,11 +206,8 @@ def test_a_killed_and_an_interrupted_calibration_go_on_to_the_same_table(bench, 
         (lambda m: m.update(seed=1) or m["options"].update(seed=1), "gives other data now"),
     ],
 )
-def test_a_calibration_does_not_go_on_with_anything_else(bench, tmp_path, change, words):
-    process = start(tmp_path, "-s", SCENARIO, "-b", "fake.exact[sleep=0.2]", "--name", "c")
-    wait_for_lines(tmp_path, 1)
-    process.kill()
-    process.communicate()
+def test_a_calibration_does_not_go_on_with_anything_else(bench, broken_off, tmp_path, change, words):
+    shutil.copytree(broken_off, folder(tmp_path))
     file = folder(tmp_path) / "run.json"
     manifest = json.loads(file.read_text())
     change(manifest)

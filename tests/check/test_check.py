@@ -14,37 +14,17 @@ from bench.check import run as of_run
 from bench.measure.local import Local
 from bench.store.folder import RunFolder
 from bench.types import Checkpoint, Estimate, Fit
-from tests.conftest import FAKES, ROOT
+from tests import in_process
+from tests.conftest import FAKES
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A finished run of two contenders, made once."""
-    import os
-    import subprocess
-    import sys
-
     path = tmp_path_factory.mktemp("check")
-    args = [
-        "run",
-        "-s",
-        "correlated-rho95",
-        "-b",
-        "fake.exact",
-        "-b",
-        "fake.instrument",
-        "--rounds",
-        "2",
-        "--name",
-        "r",
-    ]
-    subprocess.run(
-        [sys.executable, "-m", "bench", *args],
-        cwd=path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(FAKES)},
-        capture_output=True,
-        check=True,
-    )
+    cells = ("-s", "correlated-rho95", "-b", "fake.exact", "-b", "fake.instrument", "--rounds", "2")
+    done = in_process.run("run", *cells, "--name", "r", cwd=path, variables={"BENCH_BACKENDS": str(FAKES)})
+    assert done.code == 0, done.err
     return path / "results" / "r"
 
 

@@ -1,7 +1,6 @@
 """`bench compare` on runs of a fake contender, before and after its code changed."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,33 +8,27 @@ import sys
 import pandas as pd
 import pytest
 
-from bench.cli import main
-from tests.conftest import FAKES, ROOT, Outcome
+from tests import in_process
+from tests.conftest import FAKES, ROOT
 
 CELLS = ["-s", "correlated-rho95", "-b", "fake.exact", "-b", "fake.faulty[fault=none]"]
 
 
 def bench_run(path, backends, name, *args):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "run", *args, "--rounds", "3", "--reps", "2", "--name", name, "--json"],
-        cwd=path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(backends)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("run", *args, "--rounds", "3", "--reps", "2", "--name", name, "--json")
+    return in_process.run(*words, cwd=path, variables={"BENCH_BACKENDS": str(backends)})
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """`before`, and `after`: fake.exact sleeps 0.3 s more, fake.faulty fails."""
     path = tmp_path_factory.mktemp("compared")
-    assert bench_run(path, FAKES, "before", *CELLS).returncode in (0, 3)
+    assert bench_run(path, FAKES, "before", *CELLS).code in (0, 3)
     shutil.copytree(FAKES, path / "fakes")
     exact, faulty = path / "fakes/fake/exact.py", path / "fakes/fake/faulty.py"
     exact.write_text(exact.read_text().replace("time.sleep(options.sleep)", "time.sleep(options.sleep + 0.3)"))
     faulty.write_text(faulty.read_text().replace("CALLS[0] += 1", "raise RuntimeError('planned')"))
-    assert bench_run(path, path / "fakes", "after", *CELLS).returncode == 3
+    assert bench_run(path, path / "fakes", "after", *CELLS).code == 3
     return path / "results"
 
 
@@ -44,21 +37,6 @@ def results(runs, tmp_path):
     """A copy of both runs that a test may damage, where the command looks by default."""
     shutil.copytree(runs, tmp_path / "results")
     return tmp_path / "results"
-
-
-@pytest.fixture
-def here(tmp_path, fakes, monkeypatch, capsys):
-    """The command line in this process: quicker than the `bench` fixture, otherwise the same."""
-
-    def call(*args):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["bench", *args])
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = capsys.readouterr()
-        return Outcome(left.value.code, said.out, said.err)
-
-    return call
 
 
 def rows(done):
@@ -87,87 +65,87 @@ def test_a_regression_is_exit_1_and_says_what_changed(bench, results):
     assert shown.out.count("\n") < 40
 
 
-def test_markdown_and_names_or_paths(here, results):
-    done = here("compare", "results/before", str(results / "after"), "--format", "markdown", "--all")
+def test_markdown_and_names_or_paths(bench, results):
+    done = bench("compare", "results/before", str(results / "after"), "--format", "markdown", "--all")
     assert done.code == 1
     assert done.out.startswith("<!-- bench-report -->\n**Regression in 2 of 2 cells")
 
 
-def test_the_other_way_round_is_better_and_exit_0(here, results):
-    done = here("compare", "after", "before", "--format", "json")
+def test_the_other_way_round_is_better_and_exit_0(bench, results):
+    done = bench("compare", "after", "before", "--format", "json")
     assert done.code == 0
     assert rows(done)["fake.exact", "seconds_total"]["verdict"] == "better"
     assert rows(done)["fake.faulty", "status"]["verdict"] == "better"
 
 
-def test_gates_and_thresholds(here, results):
+def test_gates_and_thresholds(bench, results):
     gate = ["--fail-on", "fake.exact:b2_avg>2x"]
-    done = here("compare", "before", "after", *gate, "--format", "json")
+    done = bench("compare", "before", "after", *gate, "--format", "json")
     assert done.code == 1  # the other cell no longer finishes, which no gate excuses
     assert not rows(done)["fake.exact", "seconds_total"]["regression"]
     drop(results / "before", "fake.faulty")
     drop(results / "after", "fake.faulty")
-    assert here("compare", "before", "after", *gate).code == 0
-    assert here("compare", "before", "after", "--fail-on", "seconds_total>10%").code == 1
-    assert here("compare", "before", "after", "--fail-on", "seconds_total>1000x").code == 0
+    assert bench("compare", "before", "after", *gate).code == 0
+    assert bench("compare", "before", "after", "--fail-on", "seconds_total>10%").code == 1
+    assert bench("compare", "before", "after", "--fail-on", "seconds_total>1000x").code == 0
     # A glob of a later expression excuses the cell it names.
     late = ["--fail-on", "seconds_total>10%", "--fail-on", "*/fake.exact:seconds_total>1000x"]
-    assert here("compare", "before", "after", *late).code == 0
+    assert bench("compare", "before", "after", *late).code == 0
     only = ["-m", "seconds_total", "--threshold", "seconds_total>1000x"]
-    assert here("compare", "before", "after", *only).code == 0
-    assert here("compare", "before", "after", "-m", "seconds_total").code == 1
+    assert bench("compare", "before", "after", *only).code == 0
+    assert bench("compare", "before", "after", "-m", "seconds_total").code == 1
 
 
-def test_a_config_file(here, results, tmp_path):
+def test_a_config_file(bench, results, tmp_path):
     (tmp_path / "gate.toml").write_text('fail_on = ["fake.exact:b2_avg>2x"]\nformat = "json"\n')
-    done = here("compare", "before", "after", "--config", "gate.toml")
+    done = bench("compare", "before", "after", "--config", "gate.toml")
     assert done.json["fail_on"] == ["fake.exact:b2_avg>2x"]
     (tmp_path / "gate.toml").write_text('fail-on = "b2_avg>2x"')
-    done = here("compare", "before", "after", "--config", "gate.toml")
+    done = bench("compare", "before", "after", "--config", "gate.toml")
     assert (done.code, "did you mean fail_on" in done.err) == (2, True)
 
 
-def test_another_machine_is_said_and_times_are_not_compared(here, results):
+def test_another_machine_is_said_and_times_are_not_compared(bench, results):
     drop(results / "before", "fake.faulty")
     drop(results / "after", "fake.faulty")
     edit(results / "after/run.json", lambda run: run | {"host": run["host"] | {"cpu": "another", "cores": 64}})
-    done = here("compare", "before", "after", "--format", "json")
+    done = bench("compare", "before", "after", "--format", "json")
     assert done.code == 0  # scores were compared
     assert rows(done)["fake.exact", "seconds_total"]["verdict"] == "other-machine"
     assert rows(done)["fake.exact", "seconds_total"]["change"] is None
     assert any("cpu: " in fact for fact in done.json["machine"])
-    assert "other-machine" in here("compare", "before", "after").out
-    advice = here("compare", "before", "after", "--allow-other-machine", "--format", "json")
+    assert "other-machine" in bench("compare", "before", "after").out
+    advice = bench("compare", "before", "after", "--allow-other-machine", "--format", "json")
     assert advice.code == 0
     assert rows(advice)["fake.exact", "seconds_total"]["verdict"] == "worse"
-    gated = here("compare", "before", "after", "--fail-on", "seconds_total>10%")
+    gated = bench("compare", "before", "after", "--fail-on", "seconds_total>10%")
     assert gated.code == 6
     assert "could be checked in no cell" in gated.out
     for run in ("before", "after"):
         (results / run / "metrics.parquet").unlink()
-    assert here("compare", "before", "after").code == 6
+    assert bench("compare", "before", "after").code == 6
 
 
-def test_no_baseline_is_exit_5(here, results):
-    done = here("compare", "befor", "after")
+def test_no_baseline_is_exit_5(bench, results):
+    done = bench("compare", "befor", "after")
     assert (done.code, done.out) == (5, "")
     assert "no baseline: unknown run" in done.err
     assert "did you mean before" in done.err
     fits = pd.read_parquet(results / "before/fits.parquet")
     fits.assign(status="failed").to_parquet(results / "before/fits.parquet")
-    done = here("compare", "before", "after")
+    done = bench("compare", "before", "after")
     assert (done.code, "no fit of before finished (12 failed)" in done.err) == (5, True)
     assert "Traceback" not in done.err
 
 
-def test_new_and_missing_cells(here, results):
+def test_new_and_missing_cells(bench, results):
     drop(results / "before", "fake.faulty")
-    done = here("compare", "before", "after", "--format", "json", "--fail-on", "b2_avg>2x")
+    done = bench("compare", "before", "after", "--format", "json", "--fail-on", "b2_avg>2x")
     assert done.code == 0
     assert rows(done)["fake.faulty", ""]["verdict"] == "new"
-    done = here("compare", "after", "before", "--fail-on", "fake.exact:b2_avg>2x")
+    done = bench("compare", "after", "before", "--fail-on", "fake.exact:b2_avg>2x")
     assert (done.code, "1 missing" in done.out, "--fail-on missing makes that fail" in done.out) == (0, True, True)
-    assert here("compare", "after", "before", "--fail-on", "fake.exact:b2_avg>2x", "--fail-on", "missing").code == 1
+    assert bench("compare", "after", "before", "--fail-on", "fake.exact:b2_avg>2x", "--fail-on", "missing").code == 1
 
 
 @pytest.mark.parametrize(
@@ -182,8 +160,8 @@ def test_new_and_missing_cells(here, results):
         (["before", "after", "--format", "yaml"], "text, markdown, json"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_2(here, results, args, words):
-    done = here("compare", *args)
+def test_a_mistake_is_one_sentence_and_exit_2(bench, results, args, words):
+    done = bench("compare", *args)
     assert done.code == 2
     assert words in done.err
     assert len(done.err.strip().splitlines()) == 1

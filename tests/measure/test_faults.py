@@ -123,7 +123,7 @@ def test_one_run_with_every_fault_loses_no_healthy_row(bench, tmp_path, more, ho
 def test_a_stopped_fork_server_ends_as_a_row_and_the_next_cell_runs(bench, tmp_path):
     """A minute: how long a server may hang."""
     contenders = ["-b", "fake.faulty[fault=stop_server]", "-b", "fake.exact"]
-    done = bench("run", "-s", SCENARIO, *contenders, "--timeout", "3", "--name", "r", "--no-score", timeout=200)
+    done = bench("run", "-s", SCENARIO, *contenders, "--timeout", "3", "--name", "r", "--no-score")
     assert done.code == 3, done.err
     table = fits(tmp_path)
     assert set(table[table.backend == "fake.faulty"].status) == {"timeout"}

@@ -1,10 +1,11 @@
 """`bench ab` as a user types it."""
 
 import json
-import os
 
 import pandas as pd
 import pytest
+
+from tests.conftest import ROOT
 
 SLOW = ("fake.instrument[cpu=0.05]", "fake.instrument[cpu=0.15]")
 SCENARIO = ("-s", "correlated-rho95")
@@ -28,9 +29,7 @@ def test_a_slower_option_set_is_a_regression(bench, tmp_path):
     assert {r["verdict"] for r in better.json["rows"]} == {"new", "missing"}  # other options are other cells
 
 
-@pytest.mark.skipif(
-    not os.path.isdir(os.path.join(os.path.dirname(__file__), "..", "..", ".git")), reason="no repository"
-)
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
 def test_a_revision_runs_its_own_code(bench, tmp_path):
     done = bench(
         "ab", "HEAD", ".", *SCENARIO, "-b", "fake.instrument[cpu=0.02]", "--rounds", "3", "--max-rounds", "3",

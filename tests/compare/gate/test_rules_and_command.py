@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,8 @@ import pytest
 from bench.compare.baseline import NoBaseline, baseline
 from bench.compare.rules import rules
 from bench.errors import UsageError
+from tests import in_process
 from tests.compare.runs import HOST, Cell, run
-from tests.conftest import ROOT
 
 TABLE = """
 [tool.bench.gate]
@@ -63,11 +61,8 @@ def test_no_baseline_says_what_is_there(tmp_path: Path, written):
             baseline(place, tmp_path)
 
 
-def gate(cwd: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", "gate", *args], cwd=cwd, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+def gate(cwd: Path, *args: str) -> in_process.Outcome:
+    return in_process.run("gate", *args, cwd=cwd)
 
 
 def test_the_verb_says_the_verdict_and_exits_with_it(tmp_path: Path, written):
@@ -77,11 +72,10 @@ def test_the_verb_says_the_verdict_and_exits_with_it(tmp_path: Path, written):
         '[tool.bench.gate]\nbaseline = "base.json"\nfail_on = "seconds_total>10%"\n'
     )
     done = gate(tmp_path, head)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout.startswith("bench gate: regression (exit code 1)") and "worse !" in done.stdout
+    assert done.code == 1, done.err
+    assert done.out.startswith("bench gate: regression (exit code 1)") and "worse !" in done.out
 
 
-@pytest.mark.slow
 def test_the_verb_has_a_code_for_everything(tmp_path: Path, written):
     base = written(run(Cell(), seed=1), "base.json")
     elsewhere = written(run(Cell(), seed=1, host={**HOST, "cpu": "Another"}), "elsewhere.json")
@@ -93,8 +87,8 @@ def test_the_verb_has_a_code_for_everything(tmp_path: Path, written):
         ((base, "--baseline", base, "--fail-on", "seconds"), 2),
     ):  # fmt: skip
         done = gate(tmp_path, *args)
-        assert done.returncode == code and "Traceback" not in done.stderr, (args, done)
-    found = json.loads(gate(tmp_path, crashed, "--baseline", base, "--format", "json").stdout)
+        assert done.code == code and "Traceback" not in done.err, (args, done)
+    found = json.loads(gate(tmp_path, crashed, "--baseline", base, "--format", "json").out)
     assert (found["exit"], found["outcome"]) == (3, "fits failed") and found["comparison"]["rows"]
-    markdown = gate(tmp_path, base, "--baseline", base, "--format", "markdown").stdout
+    markdown = gate(tmp_path, base, "--baseline", base, "--format", "markdown").out
     assert markdown.startswith("**bench gate: ok (exit code 0)")

@@ -18,6 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests import in_process
 from tests.conftest import FAKES, ROOT
 
 SELECTION = ("-s", "correlated-rho95", "-b", "fake.instrument[cpu=[0.0,0.001,0.002]]", "--reps", "2", "--rounds", "4")
@@ -55,11 +56,15 @@ class Place:
         return process
 
     def bench(self, *args: str, code: int = 0) -> str:
+        """The command in this process; its temporary files are this process's."""
+        variables = {name: value for name, value in self.env.items() if name != "TMPDIR"}
+        return said(in_process.run(*args, cwd=self.path, variables=variables), code)
+
+    def process(self, *args: str, code: int = 0) -> str:
+        """The command in a process of its own, whose temporary files are in this place."""
         process = self.start(*args)
         out, err = process.communicate(timeout=300)
-        assert process.returncode == code, f"{process.returncode}: {out[-2000:]}\n{err[-2000:]}"
-        assert "Traceback" not in err
-        return out + err
+        return said(in_process.Outcome(process.returncode, out, err), code)
 
     @property
     def run(self) -> Path:
@@ -97,6 +102,13 @@ class Place:
 
     def clear(self) -> None:
         shutil.rmtree(self.path / "results", ignore_errors=True)
+
+
+def said(done: in_process.Outcome, code: int) -> str:
+    """What a command printed, when it ended with this exit code."""
+    assert done.code == code, f"{done.code}: {done.out[-2000:]}\n{done.err[-2000:]}"
+    assert "Traceback" not in done.err
+    return done.out + done.err
 
 
 @pytest.fixture

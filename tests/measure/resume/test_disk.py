@@ -53,7 +53,7 @@ def fill_and_resume(small, tmp_path, *, fits, first):
     """Run on a disk of `first` KiB until it is full, look at what is there, give it room, and go on."""
     selection = ("-s", "correlated-rho95", "-b", "fake.instrument", "--reps", "2", "--rounds", str(fits // 2))
     place = small(first)
-    said = place.bench("run", *selection, "--name", "r", code=3)
+    said = place.process("run", *selection, "--name", "r", code=3)
     lines = [line for line in said.splitlines() if "error" in line]
     assert len(lines) == 1 and f"the file system at {place.path}" in lines[0]
     assert "--resume results/r" in lines[0]
@@ -98,7 +98,7 @@ def test_a_disk_that_fills_while_scoring_loses_no_fit(small):
     used = sum(f.stat().st_blocks * 512 for f in place.path.rglob("*"))
     done = place.finished()
     small(used // 1024 + 100)
-    said = place.bench("score", "r", code=3)
+    said = place.process("score", "r", code=3)
     assert "No space left" in said
     assert place.finished() == done and not list(place.run.glob("fits/*/.*"))
     small(100_000)
@@ -109,7 +109,7 @@ def test_a_disk_that_fills_while_scoring_loses_no_fit(small):
 def test_no_room_for_the_first_file_is_said_and_nothing_is_left(small):
     place = small(8)
     (place.path / "ballast").write_bytes(b"x" * 8192)
-    said = place.bench("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--name", "r", code=3)
+    said = place.process("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--name", "r", code=3)
     assert "nothing was run" in said and not place.run.exists()
 
 

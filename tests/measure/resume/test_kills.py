@@ -15,7 +15,7 @@ def kill_and_resume(place, undisturbed, kills, seed):
     """Kill at random moments until so many kills have hit; every run that this breaks off is resumed to its end."""
     drawn, hits, resumed, while_fitting = random.Random(seed), 0, 0, 0
     began = time.monotonic()
-    place.bench("run", *SELECTION, "--name", "r")
+    place.process("run", *SELECTION, "--name", "r")
     whole = time.monotonic() - began
     place.clear()
     while hits < kills:

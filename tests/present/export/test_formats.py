@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from bench.present import export as bridges
 from bench.present.export import summary
+from tests import in_process
 from tests.conftest import ROOT
 from tests.present.conftest import FAKES, Fake, canned
 
@@ -100,17 +98,12 @@ def test_a_name_too_long_for_bencher_is_cut_and_stays_unique() -> None:
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Any:
-    def call(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        base = {k: v for k, v in os.environ.items() if k != "GITHUB_STEP_SUMMARY"}
-        return subprocess.run(
-            [sys.executable, "-m", "bench", "export", "standard-cpu", "--results", str(PUBLISHED), *args],
-            cwd=tmp_path,
-            env={**base, "PYTHONPATH": str(ROOT), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+    def call(*args: str, **environment: str) -> in_process.Outcome:
+        words = ("export", "standard-cpu", "--results", str(PUBLISHED), *args)
+        return in_process.run(*words, cwd=tmp_path, variables=environment)
 
     return call
 
@@ -120,7 +113,7 @@ def test_the_command_writes_a_real_run_and_appends_to_the_steps_summary(export: 
     step.write_text("before\n")
     formats = [word for form in ("github", "bmf", "summary") for word in ("--format", form)]
     done = export(*formats, "--to", "out", "--step-summary", GITHUB_STEP_SUMMARY=str(step))
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     out = tmp_path / "out"
     assert {f.name for f in out.iterdir()} == {
         "bigger-is-better.json", "smaller-is-better.json", "bmf.json", "summary.md"
@@ -133,7 +126,7 @@ def test_the_command_writes_a_real_run_and_appends_to_the_steps_summary(export: 
 
 def test_without_a_ci_step_the_command_says_so(export: Any, tmp_path: Path) -> None:
     done = export("--step-summary")
-    assert done.returncode == 0 and "GITHUB_STEP_SUMMARY is not set" in done.stderr
+    assert done.code == 0 and "GITHUB_STEP_SUMMARY is not set" in done.err
     assert (tmp_path / "standard-cpu-export" / "summary.md").is_file()
 
 
@@ -146,11 +139,11 @@ def test_without_a_ci_step_the_command_says_so(export: Any, tmp_path: Path) -> N
 )
 def test_a_wrong_word_is_answered_with_what_is_allowed(export: Any, tmp_path: Path, args: list[str], said: str) -> None:
     done = export(*args)
-    assert done.returncode == 2 and said in done.stderr and not list(tmp_path.iterdir())
+    assert done.code == 2 and said in done.err and not list(tmp_path.iterdir())
 
 
 def test_every_format_is_named_in_the_help(export: Any) -> None:
-    text = export("--help").stdout
+    text = export("--help").out
     assert all(form in text for form in (*bridges.FORMATS, "csv", "parquet"))
 
 

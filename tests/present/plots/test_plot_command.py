@@ -1,7 +1,5 @@
 """`bench plot` as a user meets it, on one small run of the fakes."""
 
-import os
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
@@ -11,7 +9,8 @@ from bench.cli import app
 from bench.errors import UsageError
 from bench.present import plots
 from bench.present.plots import canvas
-from tests.conftest import FAKES, ROOT
+from tests import in_process
+from tests.conftest import FAKES
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -20,12 +19,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def results(tmp_path_factory):
     """A run of s0-uniform: exact and biased draws, and a contender that crashes."""
     path = tmp_path_factory.mktemp("plots")
-    subprocess.run(
-        [sys.executable, "-m", "bench", "run", "-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.exact[bias=1.0]",
-         "-b", "fake.faulty[fault=exception]", "--results", str(path), "--name", "one", "--no-score", "--json"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(FAKES)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    cells = ("-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.exact[bias=1.0]", "-b", "fake.faulty[fault=exception]")
+    words = (*cells, "--results", str(path), "--name", "one", "--no-score", "--json")
+    in_process.run("run", *words, cwd=path, variables={"BENCH_BACKENDS": str(FAKES)})
     assert (path / "one" / "run.json").is_file()
     return path
 
