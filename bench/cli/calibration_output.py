@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bench.store.manifest import CalibrationRun
 
 EVERY = 10.0
+PANELS = 12
+"""Quantities that the picture of a cell shows, the least probable."""
 """Seconds between plain lines where stderr is no terminal."""
 
 
@@ -99,35 +101,32 @@ def write(
     store.write(folder, "datasets", tables.datasets(folder.name, judged))
     store.write(folder, "calibration", tables.calibration(folder.name, judged))
     verdicts = [verdict for verdict, _ in judged]
-    pictures, notes = _pictures(folder, verdicts)
-    report = Calibration(manifest, verdicts, pictures, notes)
+    report = Calibration(manifest, verdicts, _pictures(folder, verdicts))
     write_bytes(folder.path / "calibration.md", calibration_text.markdown(report).encode())
     write_bytes(folder.path / "calibration.html", calibration_html.render(report).encode())
     return report
 
 
-def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> tuple[dict[str, str], list[str]]:
-    """SVG of each cell that has ranks, also written as PNG; and why there are none."""
+def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> dict[str, str]:
+    """SVG of each cell that has ranks; written beside the report, and as PNG."""
     from bench.cli.plot import stem
-    from bench.errors import UsageError
-    from bench.present.plots import canvas, ecdf
+    from bench.present import figures
+    from bench.store.folder import write_bytes
 
-    drawn: dict[str, str] = {}
+    pictures: dict[str, str] = {}
     names = [stem(v.scenario, v.backend) for v in verdicts]
     for verdict, name in zip(verdicts, names, strict=True):
-        ranked = verdict.ranked
-        if ranked is None:
+        if verdict.ranked is None:
             continue
-        title = f"{verdict.backend} on {verdict.scenario}: {verdict.sentence}"
-        try:
-            figure = canvas.styled(lambda ranked=ranked, title=title: ecdf.draw(ranked, title))  # type: ignore[misc]
-        except UsageError as missing:
-            return drawn, [str(missing)]
+        title = f"{verdict.backend} on {verdict.scenario}"
+        figure = figures.calibration_figure(verdict.ranked, title, most=PANELS).alone(f"{title}: {verdict.sentence}")
+        pictures[verdict.cell] = figures.draw([figure])[figure.key]
         base = f"{name}-{verdict.cell}" if names.count(name) > 1 else name
-        for suffix in canvas.SUFFIXES:
-            canvas.save(figure, folder.path / "plots" / f"{base}-ecdf{suffix}")
-        drawn[verdict.cell] = (folder.path / "plots" / f"{base}-ecdf.svg").read_text(encoding="utf-8")
-    return drawn, []
+        file = folder.path / "plots" / f"{base}-ecdf.svg"
+        file.parent.mkdir(exist_ok=True)
+        write_bytes(file, pictures[verdict.cell].encode())
+        write_bytes(file.with_suffix(".png"), figures.png(figure))
+    return pictures
 
 
 def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: bool) -> None:

@@ -54,7 +54,6 @@ class Calibration:
     run: CalibrationRun
     verdicts: Sequence[Verdict]
     pictures: Mapping[str, str] = field(default_factory=dict)
-    notes: Sequence[str] = ()
 
     @property
     def scenarios(self) -> dict[str, list[Verdict]]:
@@ -93,7 +92,7 @@ class Calibration:
 
     def warnings(self) -> list[str]:
         """What a reader must know before any number."""
-        found = list(self.notes)
+        found = list[str]()
         planned = self.run.datasets
         left = sum(v.fits.counts.get("interrupted", 0) for v in self.verdicts)
         if left:

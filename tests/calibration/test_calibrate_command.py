@@ -91,7 +91,6 @@ def test_the_tables_hold_every_data_set_and_agree_with_the_verdicts(controls):
     assert json.loads((folder(path) / "run.json").read_text())["kind"] == "calibration"
 
 
-@pytest.mark.needs("matplotlib")
 def test_reports_and_pictures_say_the_same(controls):
     path, _, cells = controls
     page, text = ((folder(path) / f"calibration.{s}").read_text() for s in ("html", "md"))

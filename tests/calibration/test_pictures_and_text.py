@@ -1,5 +1,7 @@
 """What a picture and a report of verdicts made by hand must contain."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -12,8 +14,9 @@ from bench.calibration.ranks import LOG_LIKELIHOOD
 from bench.calibration.verdict import judge
 from bench.present import calibration_text
 from bench.present.calibration import Calibration
+from bench.present.figures import draw
+from bench.present.figures.calibrated import calibration_figure
 from bench.present.html import calibration as calibration_html
-from bench.present.plots import canvas, ecdf
 from bench.store.manifest import calibration_of, plain, run_of
 from tests.calibration.test_verdict import ENTRY, trials
 
@@ -21,39 +24,53 @@ U = (np.arange(200) + 0.5) / 200
 NARROW = ndtr(2.0 * ndtri(U))
 
 
-def lines(axes, label):
-    return [line for line in axes.lines if line.get_label() == label]
+def curves(panel):
+    """Values of a panel's lines: both edges of the dashed band, then the ECDF difference; and where they are."""
+    drawn = [layer["data"]["values"] for layer in panel["layer"] if layer["mark"]["type"] == "line"]
+    return [np.array([[row["x"], row["y"]] for row in rows]).T for rows in drawn]
 
 
-@pytest.mark.needs("matplotlib")
 def test_a_panel_shows_the_difference_of_the_ecdf_within_both_bands():
     ranked = rank_all(trials(np.column_stack([U, NARROW])))
-    figure = canvas.styled(lambda: ecdf.draw(ranked, "title"))
-    calm, narrow = (a for a in figure.axes if a.get_visible())
-    curve = lines(calm, "stays inside")[0]
+    narrow, calm = calibration_figure(ranked, "title", most=12).spec["concat"]
+    low, high, curve = curves(calm)
     at = np.arange(257) / 256
+    kept = np.searchsorted(at, curve[0])
+    assert kept[0] == 0 and kept[-1] == 256 and len(kept) == 100
     below = np.concatenate([[0], counts(ranked.quantities[0].ranks, 255), [200]]) / 200
-    np.testing.assert_allclose(curve.get_xdata(), at)
-    np.testing.assert_allclose(curve.get_ydata(), below - at)
-    assert lines(narrow, "leaves it") and not lines(narrow, "stays inside")
-    assert narrow.get_title(loc="left") == f"{LOG_LIKELIHOOD}: too narrow"
-    edges = np.array([line.get_ydata() for line in calm.lines if line.get_linestyle() == "--"])
-    np.testing.assert_allclose(edges[1][1:-1], ranked.outer.upper / 200 - at[1:-1])
-    np.testing.assert_allclose(edges[:, [0, -1]], 0.0)
-    outside = lines(narrow, "leaves it")[0].get_ydata()
-    assert (outside[1:-1] > edges[1][1:-1]).any() and not (curve.get_ydata() > edges[1] + 1e-12).any()
+    np.testing.assert_allclose(curve, [at[kept], (below - at)[kept]], atol=1e-15)
+    inner = kept[1:-1]
+    np.testing.assert_allclose(high[1][1:-1], ranked.outer.upper[inner - 1] / 200 - at[inner])
+    np.testing.assert_allclose(low[1][1:-1], ranked.outer.lower[inner - 1] / 200 - at[inner])
+    np.testing.assert_allclose([low[1][[0, -1]], high[1][[0, -1]]], 0.0)
+    band = calm["layer"][0]["data"]["values"]
+    np.testing.assert_allclose([row["y2"] for row in band][1:-1], ranked.inner.upper[inner - 1] / 200 - at[inner])
+    assert calm["title"]["text"][1].startswith("inside, p = ")
+    assert narrow["title"]["text"] == [LOG_LIKELIHOOD, "too narrow"]
+    assert not (curve[1] > high[1] + 1e-12).any()
+    low, high, curve = curves(narrow)
+    assert (curve[1][1:-1] > high[1][1:-1]).any()
+    colours = [panel["layer"][-1]["mark"]["color"] for panel in (narrow, calm)]
+    assert len(set(colours)) == 2
 
 
-@pytest.mark.needs("matplotlib")
 def test_the_worst_of_many_quantities_are_shown_and_the_others_counted():
     rng = np.random.default_rng(0)
     names = [*(f"q{i}" for i in range(19)), LOG_LIKELIHOOD]
     values = rng.uniform(size=(200, 20))
     values[:, 15] = rng.permutation(NARROW)
-    figure = canvas.styled(lambda: ecdf.draw(rank_all(trials(values, names=names)), "title"))
-    assert len(figure.axes) == ecdf.LIMIT
-    assert figure.axes[0].get_title(loc="left").startswith("q15: too narrow")
-    assert "8 quantities with larger p-values are left out" in figure.legends[0].get_title().get_text()
+    figure = calibration_figure(rank_all(trials(values, names=names)), "title", most=12)
+    assert len(figure.spec["concat"]) == 12
+    assert figure.spec["concat"][0]["title"]["text"] == ["q15", "too narrow"]
+    assert "8 quantities with larger p-values are not drawn" in figure.caption
+
+
+def test_a_picture_of_its_own_has_its_words_in_it():
+    figure = calibration_figure(rank_all(trials(U)), "x<script>", most=12).alone("x<script>: " + 20 * "a sentence ")
+    root = ElementTree.fromstring(draw([figure])[figure.key])
+    texts = [text.strip() for text in root.itertext()]
+    assert any(text.startswith("x<script>: a sentence") and len(text) <= 95 for text in texts[1:])
+    assert any(text.startswith("200 data sets") for text in texts)
 
 
 @pytest.fixture

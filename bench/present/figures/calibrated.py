@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.calibration.bands import Band, counts
 from bench.present.figures import spec
 from bench.present.figures.figure import Figure
 from bench.present.palette import COLOURS, GRID, INK, MUTED
 from bench.types import Array
 
 if TYPE_CHECKING:
-    from bench.calibration.bands import Band
     from bench.calibration.quantities import Quantity, Ranked
 
-PANELS = 6
 COLUMNS = 3
 WIDE, HIGH = 170, 120
 INSIDE, OUTSIDE = COLOURS[:2]
 
 
-def calibration_figure(ranked: Ranked, title: str) -> Figure:
-    """The least probable quantities of a calibrated cell; `title` names the cell."""
-    shown = sorted(ranked.quantities, key=lambda q: (q.p_value, q.name))[:PANELS]
+def calibration_figure(ranked: Ranked, title: str, *, most: int) -> Figure:
+    """The `most` least probable quantities of a calibrated cell; `title` names the cell."""
+    shown = sorted(ranked.quantities, key=lambda q: (q.p_value, q.name))[:most]
     n = len(shown[0].ranks)
     edge = 1.05 * max(float(np.abs(v).max()) for q in shown for v in (difference(q, ranked.draws), *_bands(ranked, n)))
     left = spec.left_out(len(ranked.quantities) - len(shown), "quantity", "with larger p-values are not drawn")
@@ -47,8 +46,7 @@ def calibration_figure(ranked: Ranked, title: str) -> Figure:
 
 def difference(quantity: Quantity, draws: int) -> Array:
     """ECDF of the ranks minus the uniform one at 0, 1/(L + 1), …, 1: (L + 2,)."""
-    counts = np.bincount(np.asarray(quantity.ranks, dtype=int), minlength=draws + 1)
-    below = np.concatenate([[0.0], np.cumsum(counts)]) / len(quantity.ranks)
+    below = np.concatenate([[0.0], counts(quantity.ranks, draws), [n := len(quantity.ranks)]]) / n
     return np.asarray(below - np.arange(draws + 2) / (draws + 1))
 
 

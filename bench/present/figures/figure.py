@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import textwrap
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from bench.present.palette import MUTED
+from bench.words.clean import clean
+
+LINE = 95
+"""Characters of a line above a picture."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +34,12 @@ class Figure:
         """Fit for anchors and file names: `error-seconds-warm-s0-uniform`."""
         words = re.sub(r"[^a-z0-9]+", "-", self.of.lower()).strip("-")
         return f"{self.kind}-{words}" if words else self.kind
+
+    def alone(self, sentence: str) -> Figure:
+        """The same for a file of its own: the sentence stands above it in the picture, the caption below that."""
+        words = {
+            "text": textwrap.wrap(clean(sentence), LINE), "subtitle": textwrap.wrap(clean(self.caption), LINE),
+            "anchor": "start", "fontSize": 14, "subtitleFontSize": 12, "subtitleColor": MUTED, "offset": 12,
+            "subtitlePadding": 6, "font": "sans-serif", "subtitleFont": "sans-serif",
+        }  # fmt: skip
+        return replace(self, title=sentence, spec={**self.spec, "title": words})
