@@ -8,8 +8,8 @@ import numpy as np
 
 from bench.protocols import DerivedReference, PredictiveReference
 from bench.score import chains
-from bench.score.predictive import MOST, mixture_cdf, thinned
-from bench.score.problem import Row, Scored, rows
+from bench.score.predictive import mixture_cdf, predictive_mean, thinned
+from bench.score.problem import Problem, Row, Scored, rows
 from bench.types import Array, Arrays, Parameter
 
 INTERVAL = np.array([0.025, 0.975])
@@ -61,7 +61,7 @@ def _predictive(scored: Scored) -> Iterator[Row]:
     reference: object = scored.problem.reference
     if not new:
         return
-    quantiles = {"": predictive_quantiles(scored, new, INTERVAL)}
+    quantiles = {"": predictive_quantiles(scored.problem, thinned(scored), new, INTERVAL)}
     if isinstance(reference, PredictiveReference):
         quantiles["_exact"] = reference.predictive(INTERVAL)["prediction"]
     for suffix, (low, high) in quantiles.items():
@@ -82,15 +82,12 @@ def _beyond(cdf: Callable[[Array], Array], centre: Array, level: float, sign: fl
     raise FloatingPointError(f"no predictive quantile at {level:g}: the distribution function never reaches it")
 
 
-def predictive_quantiles(scored: Scored, new: Arrays, p: Array) -> Array:
-    """Quantiles p (k,) of a new observation at inputs of m rows: (k, m).
+def predictive_quantiles(problem: Problem, draws: Arrays, new: Arrays, p: Array) -> Array:
+    """Quantiles p (k,) of a new observation at inputs of m rows, over draws {name: (…, *shape)}: (k, m).
 
     Roots of the mean over draws of P(Y ≤ y | draw), so that no noise is added by drawing Y; found by bisection.
     """
-    draws, problem = thinned(scored), scored.problem
-    means = problem.family.predict(problem.data, draws, new)
-    centre = means.reshape(-1, means.shape[-1]).mean(axis=0)
-    cdf = mixture_cdf(scored, new, MOST)
+    centre, cdf = predictive_mean(problem, draws, new), mixture_cdf(problem, draws, new)
     quantiles = np.empty((len(p), len(centre)))
     for i, level in enumerate(p):
         low, high = (_beyond(cdf, centre, float(level), sign) for sign in (-1.0, 1.0))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import logsumexp
 
 from bench.protocols import Family
-from bench.score.problem import Row, Scored
+from bench.score.problem import Problem, Row, Scored
 from bench.types import Array, Arrays
 
 Cdf = Callable[[Array], Array]
@@ -43,8 +43,7 @@ def predictive_rows(scored: Scored) -> Iterator[Row]:
 
 def _errors(scored: Scored, rows: Arrays, suffix: str) -> Iterator[Row]:
     """Of the mean over draws of the expected observation."""
-    predicted = scored.problem.family.predict(scored.problem.data, thinned(scored), rows)
-    error = predicted.reshape(-1, predicted.shape[-1]).mean(axis=0) - rows["y"]
+    error = predictive_mean(scored.problem, thinned(scored), rows) - rows["y"]
     mse = float(np.mean(error**2))
     yield Row(f"predictive_mae{suffix}", "", float(np.abs(error).mean()))
     yield Row(f"predictive_mse{suffix}", "", mse)
@@ -65,12 +64,13 @@ def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
 def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
     """Coverage by the probability integral transform, and the CRPS."""
     discrete, y = is_discrete(scored.problem.family), np.asarray(rows["y"], dtype=float)
-    cdf = mixture_cdf(scored, rows, MOST)
+    cdf, mixed, fewer = (
+        mixture_cdf(scored.problem, thinned(scored, most), rows) for most in (MOST, MOST_CRPS, MOST_REACH)
+    )
     below = cdf(y)
     before = cdf(y - 1.0) if discrete else None
     for share in COVERAGES:
         yield Row(f"predictive_coverage_{share * 100:.0f}", "", float(covered(below, before, share).mean()))
-    mixed, fewer = (mixture_cdf(scored, rows, most) for most in (MOST_CRPS, MOST_REACH))
     score = discrete_crps(mixed, y, fewer) if discrete else continuous_crps(mixed, y, fewer)
     if score is not None:
         yield Row("predictive_crps", "", float(score.mean()))
@@ -81,9 +81,8 @@ def is_discrete(family: Family) -> bool:
     return bool(getattr(family, "DISCRETE", False))
 
 
-def mixture_cdf(scored: Scored, rows: Arrays, most: int) -> Cdf:
-    """P(Y_i ≤ y_i), the mixture over at most `most` draws, as a function of y (n,)."""
-    problem, draws = scored.problem, thinned(scored, most)
+def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
+    """P(Y_i ≤ y_i), the mixture over draws {name: (…, *shape)}, as a function of y (n,)."""
 
     def cdf(y: Array) -> Array:
         values = problem.family.observation_cdf(problem.data, draws, {**rows, "y": y})
@@ -91,6 +90,13 @@ def mixture_cdf(scored: Scored, rows: Arrays, most: int) -> Cdf:
         return mean
 
     return cdf
+
+
+def predictive_mean(problem: Problem, draws: Arrays, rows: Arrays) -> Array:
+    """Mean over draws {name: (…, *shape)} of the expected observation at the inputs of n rows: (n,)."""
+    means = problem.family.predict(problem.data, draws, rows)
+    mean: Array = means.reshape(-1, means.shape[-1]).mean(axis=0)
+    return mean
 
 
 def covered(below: Array, before: Array | None, share: float) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.present import palette
 from bench.present.plots import canvas
-from bench.present.plots.subject import Marginals, Part, Subject, distance, draws, truth, worst_first
+from bench.present.plots.subject import Marginals, Part, Subject, distance, draws, notes, truth, worst_first
 from bench.score.problem import Problem
 from bench.types import Array
 
@@ -21,6 +21,7 @@ LIMIT = 24
 LEVELS = (0.05, 0.25, 0.75, 0.95)
 WIDE = 8.0
 """Parameters share a natural axis while it is at most this many median 90 % widths long; else units are exact sds."""
+BARS = "Bars: 50 % thick, 90 % thin. Distance to the truth is no quality score; the exact posterior misses it too."
 EDGE = 8.0
 """Reference sds beyond which a mark stands at the edge, with its value in words, so that the rest stays readable."""
 
@@ -47,7 +48,7 @@ def draw(subjects: Sequence[Subject]) -> Figure:
     problem = subjects[0].scored.problem
     order = worst_first(subjects)
     shown = order[:LIMIT]
-    marginals = None if problem.reference is None else Marginals(problem)
+    marginals = Marginals.of(problem)
     scale = _scale(problem, marginals, shown)
     step = 0.8 / (len(subjects) + 1)
     made = canvas.figure(10.0, 1.8 + len(shown) * (0.3 + 0.16 * len(subjects)))
@@ -69,7 +70,8 @@ def draw(subjects: Sequence[Subject]) -> Figure:
     )
     if sd:
         axes.set_xlim(*_limits(axes, scale.edge))
-    canvas.caption(made, _sentence(subjects, marginals), _notes(problem, len(order), len(shown)))
+    lacking = notes(problem, "worst {} parameters by b² of any backend", len(order), len(shown))
+    canvas.caption(made, _sentence(subjects, marginals), [BARS, *lacking])
     return made
 
 
@@ -147,14 +149,3 @@ def _sentence(subjects: Sequence[Subject], marginals: Marginals | None) -> str:
         far = {f"{near} (least of {len(far)})": far[near], f"{most} (most)": far[most]}
     said = ", ".join(f"{name} {canvas.short(value)} sd" for name, value in far.items())
     return f"{where}: largest distance of a mean from the exact one: {said}."
-
-
-def _notes(problem: Problem, total: int, shown: int) -> list[str]:
-    notes = [
-        "Bars: 50 % thick, 90 % thin. Distance to the truth is no quality score; the exact posterior misses it too."
-    ]
-    if problem.reference is None:
-        notes.append(f"No exact posterior: {problem.no_reference}.")
-    if total > shown:
-        notes.append(f"The worst {shown} parameters by b² of any backend; {total - shown} of {total} are left out.")
-    return notes

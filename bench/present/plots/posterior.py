@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.present import palette
 from bench.present.plots import canvas
-from bench.present.plots.subject import Marginals, Part, Subject, bins, distance, draws, truth, worst_first
+from bench.present.plots.subject import Marginals, Part, Subject, bins, distance, draws, notes, truth, worst_first
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,17 +32,13 @@ def draw(subject: Subject) -> Figure:
     rows = math.ceil(len(shown) / columns)
     made = canvas.figure(1.5 + 3.6 * columns, 1.3 + 2.2 * rows)
     panels = made.subplots(rows, columns, squeeze=False).ravel()
-    marginals = None if problem.reference is None else Marginals(problem)
+    marginals = Marginals.of(problem)
     for axes, part in zip(panels, shown, strict=False):
         _panel(axes, subject, marginals, part)
     for axes in panels[len(shown) :]:
         axes.remove()
-    notes = [] if marginals is not None else [f"No exact posterior: {problem.no_reference}."]
-    if len(order) > len(shown):
-        notes.append(
-            f"The worst {len(shown)} parameters by b²; {len(order) - len(shown)} of {len(order)} are left out."
-        )
-    canvas.caption(made, _sentence(subject, marginals), notes)
+    lacking = notes(problem, "worst {} parameters by b²", len(order), len(shown))
+    canvas.caption(made, _sentence(subject, marginals), lacking)
     return made
 
 

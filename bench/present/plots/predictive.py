@@ -8,8 +8,9 @@ import numpy as np
 
 from bench.present import palette
 from bench.present.plots import canvas
-from bench.present.plots.forecast import Forecast, forecast, thinned
+from bench.present.plots.forecast import DRAWS, Forecast, forecast
 from bench.present.plots.subject import Subject
+from bench.score.predictive import thinned
 from bench.types import Array, Arrays
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def draw(subject: Subject) -> Figure:
     exact = None
     if problem.reference is not None:
         exact = problem.reference.draw(500, np.random.default_rng(0))
-    found = forecast(problem, thinned(subject), inside)
+    found = forecast(problem, thinned(subject.scored, DRAWS), inside)
     for i, held_out in enumerate(columns):
-        mine = found if held_out is inside else forecast(problem, thinned(subject), held_out)
+        mine = found if held_out is inside else forecast(problem, thinned(subject.scored, DRAWS), held_out)
         theirs = None if exact is None else forecast(problem, exact, held_out)
         _column(grid[:, i], held_out, mine, theirs, noiseless=held_out is outside)
         if len(columns) > 1:

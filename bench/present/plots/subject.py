@@ -48,8 +48,8 @@ def parts(problem: Problem) -> list[Part]:
 
 def draws(subject: Subject, part: Part) -> Array:
     """(chain, draw)."""
-    found: Array = subject.scored.draws[:, :, part.column]
-    return found
+    column: Array = subject.scored.draws[:, :, part.column]
+    return column
 
 
 def bins(flat: Array) -> list[float]:
@@ -61,11 +61,11 @@ def bins(flat: Array) -> list[float]:
 def distance(subject: Subject, marginals: Marginals) -> tuple[float, str]:
     """The largest distance of a mean from the exact one, in exact sds, and of which scalar."""
     mean = subject.scored.answer[0]
-    found = []
+    distances = []
     for part in parts(subject.scored.problem):
         exact, sd = marginals.moments(part)
-        found.append((abs(float(mean[part.column]) - exact) / sd, part.name))
-    return max(found)
+        distances.append((abs(float(mean[part.column]) - exact) / sd, part.name))
+    return max(distances)
 
 
 def truth(problem: Problem, part: Part) -> float | None:
@@ -93,8 +93,24 @@ def worst_first(subjects: Sequence[Subject]) -> list[Part]:
     return [found[i] for i in np.argsort(-worst, kind="stable")]
 
 
+def notes(problem: Problem, shown: str, total: int, drawn: int) -> list[str]:
+    """What a picture lacks: an exact posterior, and the scalars beyond those `drawn`, which `shown` names."""
+    lacking = [f"No exact posterior: {problem.no_reference}."] if problem.reference is None else []
+    return [*lacking, *left_out(shown, total, drawn)]
+
+
+def left_out(shown: str, total: int, drawn: int) -> list[str]:
+    """A note where not all are drawn."""
+    return [f"The {shown.format(drawn)}; {total - drawn} of {total} are left out."] if total > drawn else []
+
+
 class Marginals:
     """Exact marginals of a problem that has a reference; each parameter's are computed once."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> Marginals | None:
+        """None where the problem has no reference."""
+        return None if problem.reference is None else cls(problem)
 
     def __init__(self, problem: Problem) -> None:
         assert problem.reference is not None

@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.present import palette
 from bench.present.plots import canvas
-from bench.present.plots.subject import Marginals, Part, Subject, bins, draws, parts, truth
+from bench.present.plots.subject import Marginals, Part, Subject, bins, draws, left_out, parts, truth
 from bench.score.problem import Scored
 from bench.types import Array
 
@@ -34,7 +34,7 @@ def draw(subject: Subject) -> Figure:
     shown = order[:LIMIT]
     made = canvas.figure(10.0, 1.1 + 1.65 * len(shown))
     grid = made.subplots(len(shown), 2, squeeze=False, width_ratios=(3, 1), sharey="row")
-    marginals = None if problem.reference is None else Marginals(problem)
+    marginals = Marginals.of(problem)
     chains, length = scored.draws.shape[:2]
     for (left, right), part in zip(grid, shown, strict=True):
         _chains(left, draws(subject, part))
@@ -49,7 +49,7 @@ def draw(subject: Subject) -> Figure:
     grid[-1, 0].set_xlabel(f"draw after warmup{f' (lowest and highest of every {each})' if each > 1 else ''}")
     grid[-1, 1].set_xlabel("density per unit of the parameter")
     sentence = f"{subject.title}: {chains} chains of {length} draws; {worst}"
-    canvas.caption(made, sentence, _left_out(len(order), len(shown)))
+    canvas.caption(made, sentence, left_out("{} parameters of the largest R-hat", len(order), len(shown)))
     return made
 
 
@@ -112,9 +112,3 @@ def _divergences(axes: Axes, scored: Scored) -> None:
         axes.plot(
             at, height, "|", color=palette.INK, markersize=7, transform=axes.get_xaxis_transform(), label="divergence"
         )
-
-
-def _left_out(total: int, shown: int) -> list[str]:
-    if total == shown:
-        return []
-    return [f"The {shown} parameters of the largest R-hat; {total - shown} of {total} are left out."]

@@ -6,10 +6,12 @@ import pytest
 from bench.errors import UsageError
 from bench.present import plots
 from bench.present.plots.canvas import signed
-from bench.present.plots.forecast import forecast, thinned
+from bench.present.plots.forecast import DRAWS as MIXED
+from bench.present.plots.forecast import forecast
 from bench.present.plots.subject import Marginals, parts, worst_first
 from bench.present.plots.trace import COLUMNS
 from bench.present.plots.trace import thinned as thinned_chain
+from bench.score.predictive import thinned
 from tests.present.plots.conftest import CHAINS, DRAWS
 
 
@@ -198,8 +200,8 @@ def test_predictive_intervals_are_those_of_the_closed_form(problems, fits):
     np.testing.assert_allclose((found.high - new @ mean) / sd, 1.95996, atol=4 * 0.042)
     point = {name: np.asarray(v)[None] for name, v in problem.reference.mean.items()}
     alone = forecast(problem, point, {"x": x, "y": data.holdout["y_outside"]})
-    # a single normal: only the grid's trapezoid error is left, 1e-3 of the sd
-    np.testing.assert_allclose((alone.high - alone.low) / (2 * 1.95996 * 0.1), 1.0, atol=2e-3)
+    # a single normal: nothing but rounding is left
+    np.testing.assert_allclose((alone.high - alone.low) / (2 * 1.959964 * 0.1), 1.0, rtol=1e-6)
 
 
 @pytest.mark.needs("matplotlib")
@@ -213,7 +215,7 @@ def test_a_predictive_picture_shows_all_held_out_rows_inside_and_outside(fits):
     assert sorted(drawn.get_ydata()) == pytest.approx(sorted(held["y"]), abs=1e-15)
     truth = lines(outside, "expected y under the truth, without noise")[0]
     np.testing.assert_array_equal(np.sort(truth.get_xdata()), np.sort(held["x_outside"][:, 0]))
-    expected = forecast(subject.scored.problem, thinned(subject), {"x": held["x"], "y": held["y"]})
+    expected = forecast(subject.scored.problem, thinned(subject.scored, MIXED), {"x": held["x"], "y": held["y"]})
     kept = int(((held["y"] >= expected.low) & (held["y"] <= expected.high)).sum())
     assert f"hold {kept} of 100 held-out" in notes(figure).replace("\n", " ")
 
@@ -228,11 +230,10 @@ def test_several_features_are_drawn_against_the_predictive_mean(fits):
 @pytest.mark.needs("matplotlib")
 def test_a_likelihood_that_is_no_density_of_y_is_refused(fits):
     class Binary:
+        DISCRETE = True
+
         def predict(self, data, draws, arrays):
             return np.full((1, len(arrays["y"])), 0.5)
-
-        def log_likelihood(self, data, draws, arrays):
-            return np.full((1, len(arrays["y"])), np.log(0.5))
 
     subject = fits("point")
     object.__setattr__(subject.scored.problem, "family", Binary())
