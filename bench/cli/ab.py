@@ -13,6 +13,8 @@ import typer
 from bench.cli import judging
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bench.analysis.tables import RunTables
     from bench.compare.rows import Comparison, Request
     from bench.compare.sides import Side
@@ -105,7 +107,8 @@ def _measure(
     form: str,
     everything: bool,
 ) -> int:
-    from bench.cli import output, signals
+    from bench import pipeline
+    from bench.cli import signals
     from bench.compare import sides as ab_sides
     from bench.compare.baseline import statuses
     from bench.compare.rows import NO_BASELINE
@@ -136,9 +139,7 @@ def _measure(
             except KeyboardInterrupt:
                 interrupted = True
         for side in pair:
-            run = side.folder.manifest()
-            run.finished, run.state = output.now(), "interrupted" if interrupted else "finished"
-            side.folder.write_manifest(run)
+            pipeline.finish(side.folder, side.folder.manifest(), not interrupted)
             _score(side, quiet=form == "json")
         first, second = _tables(pair)
     if statuses(first):
@@ -159,38 +160,34 @@ def _folders(
     """Two run folders with their manifests, of no rounds yet; what has a wrong target in this checkout is refused."""
     import time
 
+    from bench import pipeline
     from bench.cli import output
-    from bench.cli.making import start_manifest
     from bench.compare.sides import Side
+    from bench.measure import local
     from bench.store.folder import RunFolder
-    from bench.store.manifest import Verified
-    from bench.verify import gate
 
     stem = name or time.strftime("ab-%Y%m%d-%H%M%S")
     made = []
     for letter, source, plan in zip(LETTERS, sources, plans, strict=True):
         folder = RunFolder.create(results, f"{stem}-{letter}")
-        run = start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
+        run = pipeline.start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
         if source.code:
             run.commit, run.dirty = source.commit, False
         for cell in run.cells:
             cell.rounds = 0
         run.ab = {"side": letter, "of": source.label}
         folder.write_manifest(run)
-        refused: dict[str, str] = {}
+        refused: Mapping[str, str] = {}
         if source.code is None:  # another revision's densities are its own: this one's gate knows nothing of them
             with output.Status("verifying densities", quiet=quiet):
-                outcomes = gate.verify(gate.pairs_of(plan), lambda *_: None)
-            run.verified = [Verified(**outcome.description()) for outcome in outcomes]
-            folder.write_manifest(run)
-            refused = gate.refused(plan, outcomes)
+                refused = pipeline.verify(folder, plan, run, lambda *_: None, local.Local())
         made.append(Side(source, plan, folder, refused))
     return made[0], made[1]
 
 
 def _tables(pair: tuple[Side, Side]) -> tuple[RunTables, RunTables]:
     """Tables of both, the cells of B under the ids of the cells of A that they are compared with."""
-    from bench.cli.output import run_tables
+    from bench.pipeline import run_tables
     from bench.store.tables import fits_table, write
 
     for side in pair:
@@ -217,10 +214,9 @@ def _score(side: Side, *, quiet: bool) -> None:
 
     with output.Status(f"scoring {side.source.label}", quiet=quiet) as status:
         if side.source.code is None:
-            from bench.score.run import score_run
+            from bench import pipeline
 
-            score_run(side.folder, status.update)
-            output.write_reports(side.folder)
+            pipeline.score(side.folder, status.update)
             return
         done = guardian.run(
             [sys.executable, "-P", "-m", "bench", "score", side.folder.name, "--results", str(side.folder.path.parent)],

@@ -79,8 +79,9 @@ def _execute(
     resume: str | None,
     as_json: bool,
 ) -> None:
+    from bench import pipeline
     from bench.calibration import study
-    from bench.cli import options, output, signals
+    from bench.cli import options, signals
     from bench.cli.calibration_output import Progress
     from bench.measure import local
 
@@ -89,14 +90,13 @@ def _execute(
     datasets = manifest.datasets
     with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress, local.Local() as executor:
         finished = study.execute(plan, datasets, folder, limits, progress, executor)
-    manifest.finished, manifest.state = output.now(), "finished" if finished else "interrupted"
-    folder.write_manifest(manifest)
+    pipeline.finish(folder, manifest, finished)
     raise typer.Exit(conclude(folder, plan, manifest, as_json=as_json, interrupted=not finished))
 
 
 def _started(results: Path, given: dict[str, Any]) -> tuple[CalibrationFolder, Plan, CalibrationRun]:
     """A new folder with its manifest, written before the first fit; UsageError."""
-    from bench.cli.making import start_manifest
+    from bench.pipeline import start_manifest
     from bench.store.folder import CalibrationFolder
     from bench.store.manifest import calibration_of
 

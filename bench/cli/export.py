@@ -96,7 +96,7 @@ def _tables(folder: RunFolder, form: str) -> list[Path]:
 
 def _texts(folder: RunFolder, formats: list[str], metrics: list[str]) -> dict[str, str]:
     """{file name: text} for other tools."""
-    from bench.cli.output import run_tables
+    from bench.pipeline import run_tables
     from bench.present import export as bridges
 
     return bridges.files(run_tables(folder), formats, metrics or bridges.DEFAULT) if formats else {}

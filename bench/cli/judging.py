@@ -30,9 +30,10 @@ All = Annotated[bool, typer.Option("--all", help="Every row, not only what chang
 
 def tables(folder: RunFolder) -> RunTables:
     """The tables of a run, with a warning on stderr for what of it is damaged."""
+    from bench import pipeline
     from bench.cli import output
 
-    read = output.run_tables(folder)
+    read = pipeline.run_tables(folder)
     output.warn(folder)
     return read
 

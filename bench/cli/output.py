@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +14,11 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from bench.analysis.sections import Report
-    from bench.analysis.tables import RunTables
     from bench.plan import Job, Plan
     from bench.store.folder import Record, RunFolder
 
 OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
 ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
-
-
-def now() -> str:
-    """UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def print_json(value: Any) -> None:
@@ -201,46 +193,6 @@ def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
     if bool((fits["status"].isin(list(BAD_STATUSES)) | named).any()):
         return 3
     return 0 if bool((fits["status"] == "ok").any()) else 4
-
-
-def write_reports(folder: RunFolder, to: Path | None = None) -> Report:
-    """report.md and report.html from the stored tables; into the run's folder, or another."""
-    return write_tables(run_tables(folder), to or folder.path)
-
-
-def write_tables(tables: RunTables, target: Path) -> Report:
-    """The reports of these tables, into a folder that is made where there is none; gives back what they show."""
-    from bench.analysis.sections import report
-    from bench.errors import UsageError
-    from bench.present import markdown
-    from bench.present.html import report as html
-    from bench.store.folder import write_bytes
-
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write to {target}: {error.strerror}") from None
-    shown = report(tables)
-    write_bytes(target / "report.md", markdown.render(shown).encode())
-    write_bytes(target / "report.html", html.render(shown).encode())
-    return shown
-
-
-def run_tables(folder: RunFolder) -> RunTables:
-    """The stored tables as the reports take them."""
-    from bench.analysis.tables import RunTables
-    from bench.calibration.beside import ranks_of
-    from bench.store import tables
-
-    manifest = folder.manifest()
-    return RunTables(
-        run=manifest,
-        fits=tables.read(folder, "fits"),
-        metrics=tables.read(folder, "metrics"),
-        curves=tables.read(folder, "curves"),
-        scenarios=manifest.scenarios,
-        calibrations=ranks_of(folder, manifest),
-    )
 
 
 def show_outcome(folder: RunFolder, code: int, *, as_json: bool, shown: Report | None) -> None:

@@ -39,13 +39,14 @@ def report(
       bench report on-cpu on-gpu
       bench report results/published/standard-cpu latest --to both
     """
+    from bench import pipeline
     from bench.cli import output
     from bench.store.folder import RunFolder
 
     folders = [RunFolder.open(results, name) for name in runs or ["latest"]]
     target = to or (folders[0].path if len(folders) == 1 else results / combined_name(folders))
     if len(folders) == 1:
-        output.write_reports(folders[0], to)
+        pipeline.write_reports(folders[0], to)
     else:
         _side_by_side(folders, target)
     output.warn(*folders)
@@ -59,8 +60,8 @@ def combined_name(folders: list[RunFolder]) -> str:
 
 
 def _side_by_side(folders: list[RunFolder], target: Path) -> None:
+    from bench import pipeline
     from bench.analysis.combined import Source, combine
-    from bench.cli import output
     from bench.errors import UsageError
 
     places = [folder.path.resolve() for folder in folders]
@@ -70,9 +71,9 @@ def _side_by_side(folders: list[RunFolder], target: Path) -> None:
     sources = [
         Source(
             name=folder.name if names.count(folder.name) == 1 else str(folder.path),
-            tables=output.run_tables(folder),
+            tables=pipeline.run_tables(folder),
             home=f"{os.path.relpath(folder.path, target)}/",
         )
         for folder in folders
     ]
-    output.write_tables(combine(sources), target)
+    pipeline.write_tables(combine(sources), target)

@@ -20,6 +20,7 @@ def score(run: Run, results: Results = Path("results")) -> None:
       bench score latest
       bench score results/20261121-101500      a run made elsewhere with --no-score
     """
+    from bench import pipeline
     from bench.cli import output
     from bench.score.run import score_run
     from bench.store.folder import RunFolder
@@ -27,7 +28,7 @@ def score(run: Run, results: Results = Path("results")) -> None:
     folder = RunFolder.open(results, run)
     with output.Status("scoring", quiet=False) as status:
         scored = score_run(folder, status.update)
-        output.write_reports(folder)
+        pipeline.write_reports(folder)
     output.warn(folder)
     output.OUT.print(f"scored {scored} fits; report: {folder.path / 'report.html'}", markup=False)
 

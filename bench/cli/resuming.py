@@ -24,6 +24,7 @@ def resume(
     as_json: bool,
 ) -> None:
     """A run that goes on; UsageError where it is given other options or could not be like its beginning."""
+    from bench import pipeline
     from bench.cli import output
     from bench.errors import UsageError
     from bench.measure import resume as left
@@ -55,10 +56,10 @@ def resume(
     if dry_run:
         output.show_jobs(folder, jobs, as_json=as_json)
         return
-    with making.storage_errors(folder), signals.patience(), folder.held():
+    with pipeline.storage_errors(folder), signals.patience(), folder.held():
         folder.tidy()
         folder.damage.clear()
-        left.note(manifest, jobs, found)
+        left.note(manifest, jobs, found, pipeline.command_line())
         folder.write_manifest(manifest)
         code = making.make(folder, made, jobs, limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)

@@ -112,7 +112,7 @@ def run(
 
 def _begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
     """A new run."""
-    from bench import plan
+    from bench import pipeline, plan
     from bench.cli import output
     from bench.store.folder import RunFolder
 
@@ -122,7 +122,7 @@ def _begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bo
         output.show_plan(made, as_json=as_json)
         return
     folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
-    with making.storage_errors(folder), signals.patience(), folder.held():
-        manifest = making.start_manifest(folder, made, chosen)
+    with pipeline.storage_errors(folder), signals.patience(), folder.held():
+        manifest = pipeline.start_manifest(folder, made, chosen)
         code = making.make(folder, made, list(made.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)

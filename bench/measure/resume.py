@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -154,7 +152,7 @@ def _words(machine: Host) -> str:
     return f"{machine.cpu or None}, {machine.cores} cores, {(machine.memory_bytes or 0) / 2**30:.1f} GiB"
 
 
-def note(run: Run, jobs: Sequence[Job], found: Sequence[str]) -> None:
+def note(run: Run, jobs: Sequence[Job], found: Sequence[str], command: str) -> None:
     """Book in the manifest that the run goes on, with what had changed."""
     from datetime import UTC, datetime
 
@@ -162,7 +160,7 @@ def note(run: Run, jobs: Sequence[Job], found: Sequence[str]) -> None:
     run.resumed.append(
         Resumed(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+            command=command,
             fits=sum(len(job.reps) for job in jobs),
             changes=list(found),
         )

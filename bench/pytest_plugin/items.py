@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from bench.plan import Planned
-    from bench.pytest_plugin.session import BenchSession
+from bench.plan import Planned
+from bench.pytest_plugin.adapter import ChildClock, Fits
+from bench.pytest_plugin.results import Result
 
 
 class FitFailed(Exception):
     """A benchmark of which some fit did not finish; the message is status and reason."""
-
-
-class ChildClock:
-    """pytest-benchmark's timer: stands at 0 when a round begins and at the child's seconds when it has ended."""
-
-    __name__ = "seconds_total"
-
-    def __init__(self) -> None:
-        self.reading = 0.0
-
-    def __call__(self) -> float:
-        """Seconds."""
-        return self.reading
-
-
-class Fits:
-    """The seconds of a benchmark's fits, one per call: first of a cold fit, then of the warm ones."""
-
-    def __init__(self, cold: float, warm: Sequence[float], clock: ChildClock) -> None:
-        self._left: Iterator[float] = iter([cold, *warm])
-        self._clock = clock
-
-    def rewind(self) -> None:
-        """Before a round."""
-        self._clock.reading = 0.0
-
-    def next(self) -> float:
-        """One fit: the clock has moved by what the child's did."""
-        self._clock.reading = next(self._left)
-        return self._clock.reading
 
 
 @dataclass(frozen=True)
@@ -72,12 +42,12 @@ class Benchmark(pytest.Function):
     axes: Axes
 
     @classmethod
-    def of(cls, parent: Benchmarks, name: str, planned: Planned, session: BenchSession) -> Benchmark:
-        """The item of a planned cell."""
+    def of(cls, parent: Benchmarks, name: str, planned: Planned, result: Callable[[str], Result | str]) -> Benchmark:
+        """The item of a planned cell; `result` gives, once it runs, what the cell came to or why nothing did."""
         clock, cell = ChildClock(), planned.cell
 
         def fits(benchmark: Any) -> None:
-            run(benchmark, clock, session, cell.id)
+            run(benchmark, clock, result(cell.id))
 
         item: Benchmark = cls.from_parent(parent, name=name, callobj=fits)
         item.planned = planned
@@ -108,9 +78,8 @@ def fail(why: str) -> None:
     raise FitFailed(why)
 
 
-def run(benchmark: Any, clock: ChildClock, session: BenchSession, cell: str) -> None:
+def run(benchmark: Any, clock: ChildClock, result: Result | str) -> None:
     """The item's test: hand the benchmark its fits, or fail, or skip what cannot run here and nobody named."""
-    result = session.result(cell)
     if isinstance(result, str):
         benchmark.pedantic(fail, args=(result,))
         return
@@ -119,8 +88,4 @@ def run(benchmark: Any, clock: ChildClock, session: BenchSession, cell: str) -> 
         pytest.skip(result.info["reason"])
     if result.status != "ok":
         benchmark.pedantic(fail, args=(result.story,))
-    fits = Fits(result.cold, result.warm, clock)
-    if benchmark.enabled:
-        benchmark.pedantic(fits.next, setup=fits.rewind, rounds=len(result.warm), warmup_rounds=1)
-    else:
-        benchmark.pedantic(fits.next, setup=fits.rewind)
+    Fits(result.cold, result.warm, clock).give(benchmark)

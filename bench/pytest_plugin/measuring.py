@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.tables import RunTables
+from bench import pipeline
 from bench.compare.baseline import Source
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
+from bench.score.run import score_run
 from bench.store.folder import Record, RunFolder
 from bench.store.manifest import Run
 
@@ -59,35 +60,27 @@ def measure(
 
     UsageError, StorageError or OSError where nothing can be written. `about` goes into run.json.
     """
-    from bench.cli.making import fit
-    from bench.cli.output import write_tables
-    from bench.score.run import score_run
-    from bench.store import tables
-
     folder = RunFolder.create(results, None)
     manifest = _manifest(folder, plan, about)
     jobs = list(plan.jobs())
     watcher = Watcher(say, names, len(jobs))
 
     with folder.held():
-        finished = fit(folder, plan, jobs, limits, manifest, watcher)
+        finished = pipeline.fit(folder, plan, jobs, limits, manifest, watcher)
         if not finished:
             raise KeyboardInterrupt
         say("scoring")
         score_run(folder, lambda _: None)
-    fits, metrics, curves = (tables.read(folder, name) for name in tables.TABLES)
-    made = RunTables(folder.manifest(), fits, metrics, curves, manifest.scenarios)
+    tables = pipeline.run_tables(folder)
     if about.get("report"):
-        write_tables(made, folder.path)
-    return Source(made, str(folder.path), dict(names))
+        pipeline.write_tables(tables, folder.path)
+    return Source(tables, str(folder.path), dict(names))
 
 
 def _manifest(folder: RunFolder, plan: Plan, about: Mapping[str, Any]) -> Run:
     """What `bench run` writes before its first fit, with the command that makes this run without pytest."""
-    from bench.cli.making import start_manifest
-
     chosen = {"threads": about["threads"]} if about.get("threads") else {}
-    manifest = start_manifest(folder, plan, chosen)
+    manifest = pipeline.start_manifest(folder, plan, chosen)
     manifest.command, manifest.pytest, manifest.options = _command(plan, about), about["pytest"], {}
     folder.write_manifest(manifest)
     return manifest

@@ -1,22 +1,16 @@
-"""What each benchmark of a measured run came to, and how a failed one stands in pytest-benchmark's JSON."""
+"""What each benchmark of a measured run came to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.analysis.tables import split
 from bench.compare.baseline import Source
 from bench.errors import escaped
 from bench.plan import Planned
 from bench.pytest_plugin.facts import facts
-
-if TYPE_CHECKING:
-    from bench.pytest_plugin.items import Benchmark
-
-STATS = ("min", "max", "mean", "stddev", "rounds", "median", "iqr", "q1", "q3", "ops", "total", "iterations")
-"""Of what pytest-benchmark writes of a benchmark, the most important: null where there are no times."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +46,3 @@ def results(cells: Iterable[Planned], source: Source) -> dict[str, Result]:
             tuple(float(s) for s in warm["seconds_total"]), log,
         )  # fmt: skip
     return found
-
-
-def failed_entry(item: Benchmark, result: Result) -> dict[str, Any]:
-    """A benchmark as pytest-benchmark writes one, without times."""
-    axes = item.axes
-    return {
-        "group": result.info["scenario"],
-        "name": item.name,
-        "fullname": item.nodeid,
-        "params": dict(axes.params),
-        "param": axes.id,
-        "extra_info": result.info,
-        "options": {},
-        "stats": dict.fromkeys(STATS),
-    }

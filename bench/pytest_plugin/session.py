@@ -16,19 +16,24 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from bench.compare import document
+from bench.compare.baseline import NoBaseline, Source, baseline, usable
+from bench.compare.gate import Verdict, counted, judge, unfinished
+from bench.compare.rules import Rules, rules
 from bench.errors import StorageError, UsageError
-
-if TYPE_CHECKING:
-    from bench.compare.baseline import Source
-    from bench.compare.gate import Verdict
-    from bench.compare.rules import Rules
-    from bench.plan import Choice, Plan
-    from bench.pytest_plugin.items import Benchmark
-    from bench.pytest_plugin.results import Result
+from bench.measure import guardian
+from bench.measure.job import Limits
+from bench.options import choice, positive
+from bench.plan import Choice, Plan, Planned, make
+from bench.present.gate import as_json, headline, render
+from bench.pytest_plugin import adapter
+from bench.pytest_plugin.items import Benchmark, Benchmarks
+from bench.pytest_plugin.measuring import measure
+from bench.pytest_plugin.results import Result, results
 
 NAME = "bench-session"
 CHOICE = ("scenario", "backend", "suite", "budget", "track", "device", "dtype", "reps", "rounds", "seed", "threads")
@@ -55,8 +60,6 @@ class BenchSession:
     """The benchmarks of one pytest session."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from bench.plan import make
-
         self.config = config
         self.rules = self._rules()
         self.plan = make(self._choice())
@@ -74,18 +77,13 @@ class BenchSession:
         return self.config.getoption(f"bench_{name}")
 
     def _choice(self) -> Choice:
-        from bench.cli.options import choice
-
         chosen = {name: self.option(name) for name in CHOICE}
         if chosen["reps"] == 1:
             raise UsageError("--bench-reps 1 is not allowed; at least 2, for the first fit of a child is cold")
-        if (limit := self.option("timeout")) is not None and not 0 < limit <= 1e9:
-            raise UsageError(f"--bench-timeout {limit} is not allowed; above 0 and at most 1e9")
+        positive("bench-timeout", self.option("timeout"))
         return choice({k: v for k, v in chosen.items() if v not in (None, [])})
 
     def _rules(self) -> Rules:
-        from bench.compare.rules import rules
-
         given = {"fail_on": self.option("gate"), "baseline": self.option("baseline")}
         given["strict"] = self.option("gate_strict")
         return rules(self.config.rootpath / "pyproject.toml", given)
@@ -105,31 +103,20 @@ class BenchSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the benchmarks, before anything is deselected."""
-        from bench.pytest_plugin.items import Benchmark, Benchmarks
 
         parent: Benchmarks = Benchmarks.from_parent(session, name="bench", path=self.config.rootpath, nodeid="bench")
-        items.extend(Benchmark.of(parent, self.names[p.cell.id], p, self) for p in self.plan.cells)
+        items.extend(Benchmark.of(parent, self.names[p.cell.id], p, self.result) for p in self.plan.cells)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Who is left."""
-        from bench.pytest_plugin.items import Benchmark
+        """Measure what was neither deselected nor marked to be skipped."""
 
         chosen = [item for item in session.items if isinstance(item, Benchmark)]
         self.selected = [item for item in chosen if item.get_closest_marker("skip") is None]
-        self._forget_failed()
-
-    def _forget_failed(self) -> None:
-        """Failed benchmarks of a saved run have no times, which pytest-benchmark's own comparison cannot show."""
-        session = getattr(self.config, "_benchmarksession", None)
-        for saved in (getattr(session, "compared_mapping", None) or {}).values():
-            for name in [n for n, bench in saved.items() if bench.get("stats", {}).get("min") is None]:
-                del saved[name]
+        adapter.forget_untimed(self.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Measure all of them when the first is due."""
-        from bench.pytest_plugin.items import Benchmark
-
         if isinstance(item, Benchmark) and item in self.selected and not self._asked:
             self._asked = True
             with warnings.catch_warnings():
@@ -137,13 +124,7 @@ class BenchSession:
                 self._measure()
 
     def _measure(self) -> None:
-        from bench.measure import guardian
-        from bench.measure.job import Limits
-        from bench.plan import Plan
-        from bench.pytest_plugin.measuring import measure
-        from bench.pytest_plugin.results import results
-
-        disabled = self.config._benchmarksession.disabled  # type: ignore[attr-defined]
+        disabled = adapter.is_disabled(self.config)
         cells = tuple(_once(item.planned) if disabled else item.planned for item in self.selected)
         about = {"pytest": shlex.join(["pytest", *map(str, self.config.invocation_params.args)]),
                  "threads": self.option("threads"), "report": bool(self.option("results"))}  # fmt: skip
@@ -171,49 +152,50 @@ class BenchSession:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Tell benchmarks that failed for their fits from whatever else failed."""
         if report.failed:
-            mine = [item for item in self.selected if item.nodeid == report.nodeid]
-            results = [self._results.get(item.planned.cell.id) for item in mine]
-            if any(result is not None and result.status != "ok" for result in results):
+            cells = [item.planned.cell.id for item in self.selected if item.nodeid == report.nodeid]
+            if any(cell in self._results and self._results[cell].status != "ok" for cell in cells):
                 self.fits_failed = True
             else:
                 self.others_failed = True
 
     def pytest_benchmark_update_json(self, output_json: dict[str, Any]) -> None:
         """Put the failed benchmarks back, and the run beside them."""
-        from bench.compare import document
-        from bench.pytest_plugin.results import failed_entry
-
         if self.source is None:
             return
-        there = {entry["fullname"] for entry in output_json["benchmarks"]}
+        timed = {entry["fullname"] for entry in output_json["benchmarks"]}
         for item in self.selected:
             result = self._results[item.planned.cell.id]
-            if item.nodeid not in there and result.status not in ("ok", "unsupported", "unavailable"):
-                output_json["benchmarks"].append(failed_entry(item, result))
-        made = document.render(self.source.tables, self.names, self.source.deselected)
-        output_json[document.KEY] = made
+            if item.nodeid not in timed and result.status not in ("ok", "unsupported", "unavailable"):
+                output_json["benchmarks"].append(adapter.untimed_entry(item, item.axes, result.info))
+        output_json[document.KEY] = document.render(self.source.tables, self.names, self.source.deselected)
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """The gate's, or what failed; None where no fit was made or nothing is wrong and no gate was asked for."""
-        from bench.compare.gate import Verdict, counted, judge, unfinished
-        from bench.pytest_plugin.gating import baseline_of
-
         if self.source is None:
             if not self.gated or self.problem or self.config.getoption("collectonly"):
                 return None
             return Verdict("not comparable", "no benchmark was run", self.rules.baseline)
         failed = tuple(unfinished(self.source))
         if self.gated:
-            made = judge(self.source, baseline_of(self.config, self.rules), self.rules)
+            verdict = judge(self.source, self._baseline(), self.rules)
         elif failed:
-            made = Verdict("fits failed", counted(failed), "", failed=failed)
+            verdict = Verdict("fits failed", counted(failed), "", failed=failed)
         else:
             return None
         if not self.others_failed:
-            return made
-        why = f"tests failed that are no benchmarks; of the benchmarks: {made.outcome}, {made.reason}"
-        return replace(made, outcome="tests failed", reason=why)
+            return verdict
+        why = f"tests failed that are no benchmarks; of the benchmarks: {verdict.outcome}, {verdict.reason}"
+        return replace(verdict, outcome="tests failed", reason=why)
+
+    def _baseline(self) -> Source | NoBaseline:
+        """The run to compare with: --bench-baseline, or what pytest-benchmark was told to compare with."""
+        try:
+            if self.rules.baseline:
+                return baseline(self.rules.baseline, self.rules.where)
+            return usable(saved) if (saved := adapter.saved_run(self.config)) else baseline("")
+        except NoBaseline as error:
+            return error
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Judge, write the verdict, set the exit code; what pytest itself ended is left alone."""
@@ -230,8 +212,6 @@ class BenchSession:
             return
         session.exitstatus = verdict.code or session.exitstatus
         if file := self.option("gate_json"):
-            from bench.present.gate import as_json
-
             Path(file).write_text(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -243,8 +223,6 @@ class BenchSession:
         if self.problem:
             terminalreporter.write_line(self.problem)
         elif verdict is not None:
-            from bench.present.gate import headline, render
-
             text = render(verdict, form="text") if self.gated else headline(verdict)
             terminalreporter.write_line(text.rstrip())
         if self.source is not None and self.option("results"):
@@ -262,6 +240,6 @@ def _names(plan: Plan) -> dict[str, str]:
     return {cell: f"{name} {cell}" if name in twice else name for cell, name in plain.items()}
 
 
-def _once(planned: Any) -> Any:
+def _once(planned: Planned) -> Planned:
     """For --benchmark-disable: whether it works at all."""
     return replace(planned, reps=1, rounds=1)

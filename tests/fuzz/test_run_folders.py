@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from bench import pipeline
 from bench.analysis.sections import report
-from bench.cli import catalog, output
+from bench.cli import catalog
 from bench.errors import UsageError
 from bench.plan import Choice, make
 from bench.present import markdown, provenance
@@ -70,7 +71,7 @@ def check(folder: RunFolder) -> None:
     table = outcome(fits_table, folder)
     if not isinstance(table, UsageError):
         assert len(table) == len(list(folder.planned()))
-        made = outcome(output.run_tables, folder)
+        made = outcome(pipeline.run_tables, folder)
         if not isinstance(made, UsageError):
             provenance.environment(made)
             provenance.context(made)
@@ -110,7 +111,7 @@ def test_a_torn_file_is_read_or_said_to_be_damaged(which, data):
 
 @fuzzed(mutated([MANIFEST], JSON_VALUES, most=1), quick=15, slow=100)
 def test_a_report_of_a_mutated_manifest_is_written_or_refused(manifest):
-    made = outcome(lambda: output.run_tables(run_of(raw(manifest), raw(RECORD), b"")))
+    made = outcome(lambda: pipeline.run_tables(run_of(raw(manifest), raw(RECORD), b"")))
     if not isinstance(made, UsageError):
         outcome(lambda: markdown.render(report(made)))
 

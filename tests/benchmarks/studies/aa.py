@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.tables import RunTables
-from bench.cli.output import run_tables
 from bench.compare.rows import COMPARED, Request
 from bench.compare.verdicts import compare
 from bench.doctor.floor import floor_of
+from bench.pipeline import run_tables
 from bench.store.folder import RunFolder
 
 SCENARIOS = "s1-known-noise[n_obs=[80,140,200]]", "s4-linear[n_obs=[80,140,200]]"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.cli.making import start_manifest
 from bench.compare.session import Session, schedule
 from bench.compare.sides import Side, Source, plans
 from bench.measure.job import Limits
+from bench.pipeline import start_manifest
 from bench.plan import Choice
 from bench.store.folder import RunFolder
 from bench.store.tables import fits_table

@@ -17,7 +17,7 @@ from bench.cli import app
 from bench.compare.measures import MEASURES
 from bench.compare.series import Series, series
 from bench.errors import UsageError
-from bench.present.history import formats, html, words
+from bench.present.history import document, html, markdown, text, words
 from tests.compare.history.stored import store
 from tests.compare.runs import HOST, Cell, run
 
@@ -99,7 +99,7 @@ def test_machines_threads_and_problems_never_share_a_series():
 def test_a_run_in_which_the_cell_failed_stands_there_without_a_value():
     (one,) = found(nightly(0), nightly(1, Cell(status="timeout")), nightly(2))
     assert [(p.status, p.value is None) for p in one.points] == [("ok", False), ("timeout", True), ("ok", False)]
-    assert "timeout" in formats.text([one], SECONDS, level=0.05, everything=False)
+    assert "timeout" in text.render([one], SECONDS, level=0.05, everything=False)
     (late,) = found(nightly(0), nightly(1, Cell(status="timeout")))
     assert "the latest run has no value in 1" in words.headline([late], SECONDS)
 
@@ -117,7 +117,7 @@ def test_the_sparkline_does_not_make_mountains_of_noise():
     assert len(line) == 14 and set(line[:7]) <= set("▁▂") and set(line[7:]) <= set("▇█")
 
 
-@pytest.mark.parametrize("render", [formats.text, formats.markdown])
+@pytest.mark.parametrize("render", [text.render, markdown.render])
 def test_every_format_says_the_step_and_how_sure(render):
     made = found(*STEPPED)
     said = render(made, SECONDS, level=0.05, everything=True).replace("\\", "")
@@ -130,13 +130,13 @@ def test_every_format_says_the_step_and_how_sure(render):
 def test_markdown_stays_short():
     cells = [Cell(f"torch.adam{i}", options=f"{'x' * 80}={i}") for i in range(200)]
     made = found(nightly(0, *cells), nightly(1, *cells))
-    said = formats.markdown(made, SECONDS, level=0.05, everything=False)
+    said = markdown.render(made, SECONDS, level=0.05, everything=False)
     assert len(said) <= 30_000 and "cut here for length" in said
 
 
 def test_json_has_everything_in_full_precision():
     made = found(*STEPPED)
-    read = json.loads(json.dumps(formats.document(made, SECONDS, level=0.05, code=0), allow_nan=False))
+    read = json.loads(json.dumps(document.render(made, SECONDS, level=0.05, code=0), allow_nan=False))
     assert read["series"][0]["points"][0]["value"] == made[0].points[0].value
     assert [s["ends_worse"] for s in read["series"]] == [True, False]
 

@@ -1,0 +1,193 @@
+"""What every verb that makes fits does, whoever asks: run.json, verify, fit, score, report. It prints nothing."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bench import __version__
+from bench.catalog.places import root
+from bench.errors import StorageError, UsageError
+from bench.measure import host, interrupts, local, run
+from bench.measure.environment import default_threads
+from bench.measure.executor import Executor
+from bench.measure.job import Limits
+from bench.plan import Job, Plan
+from bench.store.durable import described, unwritable
+from bench.store.folder import RunFolder, write_bytes
+from bench.store.manifest import Run, Verified, run_of
+from bench.verify import gate
+
+if TYPE_CHECKING:  # a machine that only fits need not have what scoring and reports need
+    from bench.analysis.sections import Report
+    from bench.analysis.tables import RunTables
+
+
+class Watcher(run.Watcher, Protocol):
+    """Who wants to see the fits go by, and what is verified before them."""
+
+    def verifies(self, what: str) -> None:
+        """Densities that are being verified; called many times a second."""
+        ...
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def command_line() -> str:
+    """What the user typed, quoted so that it can be typed again."""
+    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+
+
+def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> Run:
+    """Write run.json before the first fit, so that a run killed at any moment says what it meant to do."""
+    commit, dirty = host.commit(root())
+    facts = {
+        "id": folder.name,
+        "command": command_line(),
+        "started": now(),
+        "finished": None,
+        "state": "running",
+        "bench": __version__,
+        "commit": commit,
+        "dirty": dirty,
+        "host": host.facts(),
+        "versions": host.versions(),
+        "threads": chosen.get("threads") or default_threads(),
+        "seed": made.seed,
+        "options": {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
+        **made.description(),
+    }
+    manifest = run_of(facts)
+    folder.write_manifest(manifest)
+    return manifest
+
+
+def fit(
+    folder: RunFolder,
+    made: Plan,
+    jobs: list[Job],
+    limits: Limits,
+    manifest: Run,
+    watcher: Watcher,
+    *,
+    score: bool = True,
+) -> bool:
+    """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found.
+
+    `score`: what scoring imports is imported beside the frameworks, before the first fit.
+    """
+    cells = {job.planned.cell.id for job in jobs}
+    scoring = _scoring(made.fits) if score else None
+    part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
+
+    def refused() -> Mapping[str, str]:
+        manifest.imports = executor.imports()
+        reasons = verify(folder, part, manifest, watcher.verifies, executor)
+        if scoring is not None:
+            scoring(interrupts.check)
+        return reasons
+
+    with local.Local() as executor:
+        finished = run.execute(part, folder, limits, watcher, executor, refused, jobs)
+    finish(folder, manifest, finished)
+    return finished
+
+
+def verify(
+    folder: RunFolder, plan: Plan, manifest: Run, tick: Callable[[str], None], executor: Executor
+) -> Mapping[str, str]:
+    """Verify the densities that a plan fits, and book that in the manifest: {cell id: why it must not be timed}."""
+    outcomes = gate.verify(gate.pairs_of(plan), tick, executor=executor)
+    known = [*(manifest.verified or ()), *(Verified(**outcome.description()) for outcome in outcomes)]
+    manifest.verified = list({entry.density: entry for entry in known}.values())
+    folder.write_manifest(manifest)
+    return gate.refused(plan, outcomes)
+
+
+def finish(folder: RunFolder, manifest: Run, finished: bool) -> None:
+    """Book that nothing more will be made now: all there was to do, or what had been done when interrupted."""
+    manifest.finished, manifest.state = now(), "finished" if finished else "interrupted"
+    folder.write_manifest(manifest)
+
+
+def _scoring(fits: int) -> Callable[[Callable[[], None]], None]:
+    from bench.score.run import prepare  # here: a machine that only fits need not have what scoring needs
+
+    return prepare(fits)
+
+
+def score(folder: RunFolder, progress: Callable[[str], None]) -> Report:
+    """Score the fits of a run and write its tables and reports; gives back what these show."""
+    from bench.score.run import score_run
+
+    score_run(folder, progress)
+    progress("writing the report")
+    return write_reports(folder)
+
+
+def write_reports(folder: RunFolder, to: Path | None = None) -> Report:
+    """report.md and report.html from the stored tables; into the run's folder, or another."""
+    return write_tables(run_tables(folder), to or folder.path)
+
+
+def write_tables(tables: RunTables, target: Path) -> Report:
+    """The reports of these tables, into a folder that is made where there is none; gives back what they show."""
+    from bench.analysis.sections import report
+    from bench.present import markdown
+    from bench.present.html import report as html
+
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write to {target}: {error.strerror}") from None
+    shown = report(tables)
+    write_bytes(target / "report.md", markdown.render(shown).encode())
+    write_bytes(target / "report.html", html.render(shown).encode())
+    return shown
+
+
+def run_tables(folder: RunFolder) -> RunTables:
+    """The stored tables as the reports take them."""
+    from bench.analysis.tables import RunTables
+    from bench.calibration.beside import ranks_of
+    from bench.store import tables
+
+    manifest = folder.manifest()
+    return RunTables(
+        run=manifest,
+        fits=tables.read(folder, "fits"),
+        metrics=tables.read(folder, "metrics"),
+        curves=tables.read(folder, "curves"),
+        scenarios=manifest.scenarios,
+        calibrations=ranks_of(folder, manifest),
+    )
+
+
+@contextmanager
+def storage_errors(folder: RunFolder) -> Iterator[None]:
+    """Where nothing more can be written, one sentence instead of a traceback: StorageError."""
+    try:
+        yield
+    except StorageError as error:
+        raise StorageError(_full(folder, str(error))) from None
+    except Exception as error:
+        if not unwritable(error):
+            raise
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "No space left on device"
+        raise StorageError(_full(folder, f"{why}: {described(folder.path)} takes no more")) from None
+
+
+def _full(folder: RunFolder, why: str) -> str:
+    if not (folder.path / "run.json").is_file():
+        shutil.rmtree(folder.path, ignore_errors=True)
+        return f"{why}; nothing was run"
+    return f"{why}. The fits that had finished are kept; make room, then: {folder.resume_command()}"
