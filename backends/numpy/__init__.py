@@ -1,11 +1,1 @@
 """Plain NumPy."""
-
-from bench.types import Place, Track
-
-PACKAGES = ("numpy",)
-EXTRA = ""
-
-
-def environment(place: Place, track: Track) -> dict[str, str]:
-    """Nothing to set beyond the thread variables of the runner."""
-    return {}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backends import point
+from backends._shared import point
 from bench.types import Array, Budget, Clock, Dataset, Estimate, Fit, Place, option
 
 KIND = "point"

@@ -18,42 +18,21 @@ from bench.types import Array, Arrays, Dataset, Place
 Model = Callable[..., None]
 
 
-def linear(data: Dataset) -> Model:
-    """y ~ Normal(X·weights + bias, sigma)."""
+def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Model]:
+    """y ~ law(X·weights + bias, values of all parameters, the known ones among them)."""
 
-    def model(X: jax.Array, y: jax.Array) -> None:
-        params = _sample(data)
-        mean = X @ params["weights"] + params.get("bias", 0.0)
-        sigma = params["sigma"] if "sigma" in params else data.priors["sigma"].args[0]
-        with numpyro.plate("observations", len(y)):
-            numpyro.sample("y", dist.Normal(mean, sigma), obs=y)
+    def regression(data: Dataset) -> Model:
+        known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
 
-    return model
+        def model(X: jax.Array, y: jax.Array) -> None:
+            params = known | _sample(data)
+            predictor = X @ params["weights"] + params.get("bias", 0.0)
+            with numpyro.plate("observations", len(y)):
+                numpyro.sample("y", law(predictor, params), obs=y)
 
+        return model
 
-def logistic(data: Dataset) -> Model:
-    """y ~ Bernoulli(logit = X·weights + bias)."""
-
-    def model(X: jax.Array, y: jax.Array) -> None:
-        params = _sample(data)
-        logits = X @ params["weights"] + params.get("bias", 0.0)
-        with numpyro.plate("observations", len(y)):
-            numpyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
-
-    return model
-
-
-def robust(data: Dataset) -> Model:
-    """y ~ StudentT(df, X·weights + bias, sigma)."""
-
-    def model(X: jax.Array, y: jax.Array) -> None:
-        params = _sample(data)
-        mean = X @ params["weights"] + params.get("bias", 0.0)
-        sigma, df = (params[name] if name in params else data.priors[name].args[0] for name in ("sigma", "df"))
-        with numpyro.plate("observations", len(y)):
-            numpyro.sample("y", dist.StudentT(df, mean, sigma), obs=y)
-
-    return model
+    return regression
 
 
 def two_groups(data: Dataset) -> Model:
@@ -94,10 +73,10 @@ def varying_intercept(data: Dataset) -> Model:
 
 
 MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
-    "linear": (linear, ("x", "y")),
+    "linear": (_regression(lambda mean, p: dist.Normal(mean, p["sigma"])), ("x", "y")),
     "two_groups": (two_groups, ("y1", "y2")),
-    "logistic": (logistic, ("x", "y")),
-    "robust": (robust, ("x", "y")),
+    "logistic": (_regression(lambda logits, p: dist.Bernoulli(logits=logits)), ("x", "y")),
+    "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }

@@ -17,7 +17,6 @@ from backends.numpyro import models
 from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 DEFAULTS = {"aot": False, "chain_method": "sequential"}
 """What `MCMC` does by default where there is one device; the options of the track `defaults`."""

@@ -6,7 +6,6 @@ import os
 import time
 
 import jax
-import numpyro
 
 from bench.types import Place, Unavailable
 
@@ -84,8 +83,3 @@ def reuse_compiled(folder: str) -> None:
 def reused_compiled() -> int:
     """Programs that were not compiled but taken from the folder, so far."""
     return _reused
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes."""
-    return {"numpyro": numpyro.__version__, "jax": jax.__version__}

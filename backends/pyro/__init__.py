@@ -1,17 +1,9 @@
 """Pyro, on PyTorch."""
 
-from bench.types import Place, Track
+from backends._shared.environment import pytorch as environment
+
+__all__ = ["environment"]
 
 PACKAGES = {"pyro": "pyro-ppl", "torch": "torch"}
 EXTRA = "pyro"
 DTYPE = "float32"
-
-
-def environment(place: Place, track: Track) -> dict[str, str]:
-    """Hide the GPUs from a run on the CPU; let idle threads sleep in matched runs.
-
-    MKL opens a parallel region for the logarithm of 100 numbers, and a thread that spins for a neighbour's core has
-    made that one operation take 0.9 ms instead of 0.02 ms on a busy machine.
-    """
-    hidden = {"CUDA_VISIBLE_DEVICES": ""} if place.device == "cpu" else {}
-    return hidden | ({"OMP_WAIT_POLICY": "PASSIVE"} if track == "matched" else {})

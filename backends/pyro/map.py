@@ -15,13 +15,12 @@ import torch
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoDelta, init_to_value
 
-from backends import point
+from backends._shared import point
 from backends.pyro import models
 from bench.data import family
 from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, option
 
 KIND = "point"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,52 +18,23 @@ from bench.types import Array, Arrays, Dataset, Parameter, Place
 Model = Callable[..., None]
 
 
-def linear(data: Dataset, place: Place, batch: int | None = None) -> Model:
-    """y ~ Normal(X·weights + bias, sigma), over a mini-batch of the rows if `batch` is given."""
-    sample = _sampler(data, place)
-    known = None if "sigma" in data.names else data.priors["sigma"].args[0]
-    n = len(data.arrays["y"])
+def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
+    """y ~ law(X·weights + bias, values of all parameters), over a mini-batch of the rows if `batch` is given."""
 
-    def model(X: Tensor, y: Tensor) -> None:
-        params = sample()
-        with pyro.plate("observations", n, subsample_size=batch) as rows:
-            X, y = (X, y) if batch is None else (X[rows], y[rows])
-            pyro.sample("y", dist.Normal(_predictor(params, X), params["sigma"] if known is None else known), obs=y)
+    def regression(data: Dataset, place: Place, batch: int | None = None) -> Model:
+        sample, n = _sampler(data, place), len(data.arrays["y"])
+        known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
 
-    return model
+        def model(X: Tensor, y: Tensor) -> None:
+            params = known | sample()
+            with pyro.plate("observations", n, subsample_size=batch) as rows:
+                X, y = (X, y) if batch is None else (X[rows], y[rows])
+                predictor = _rows(params["weights"] @ X.mT) + params.get("bias", 0.0)
+                pyro.sample("y", law(predictor, params), obs=y)
 
+        return model
 
-def logistic(data: Dataset, place: Place, batch: int | None = None) -> Model:
-    """y ~ Bernoulli(logit = X·weights + bias), on all rows."""
-    sample = _sampler(data, place)
-
-    def model(X: Tensor, y: Tensor) -> None:
-        logits = _predictor(sample(), X)
-        with pyro.plate("observations", len(y)):
-            pyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
-
-    return model
-
-
-def robust(data: Dataset, place: Place, batch: int | None = None) -> Model:
-    """y ~ StudentT(df, X·weights + bias, sigma), on all rows."""
-    sample = _sampler(data, place)
-    known = {name: data.priors[name].args[0] for name in ("sigma", "df") if name not in data.names}
-
-    def model(X: Tensor, y: Tensor) -> None:
-        params = sample()
-        sigma, df = (params[name] if name in params else known[name] for name in ("sigma", "df"))
-        with pyro.plate("observations", len(y)):
-            pyro.sample("y", dist.StudentT(df, _predictor(params, X), sigma), obs=y)
-
-    return model
-
-
-def _predictor(params: Mapping[str, Tensor], X: Tensor) -> Tensor:
-    mean = params["weights"] @ X.mT
-    if params["weights"].dim() > 1:  # vectorised particles, (P, 1, J) → (P, n)
-        mean = mean.squeeze(-2)
-    return mean + params["bias"] if "bias" in params else mean
+    return regression
 
 
 def two_groups(data: Dataset, place: Place, batch: int | None = None) -> Model:
@@ -113,10 +84,10 @@ def _rows(x: Tensor) -> Tensor:
 
 
 MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
-    "linear": (linear, ("x", "y")),
+    "linear": (_regression(lambda mean, p: dist.Normal(mean, p["sigma"])), ("x", "y")),
     "two_groups": (two_groups, ("y1", "y2")),
-    "logistic": (logistic, ("x", "y")),
-    "robust": (robust, ("x", "y")),
+    "logistic": (_regression(lambda logits, p: dist.Bernoulli(logits=logits)), ("x", "y")),
+    "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }
@@ -177,17 +148,17 @@ def _sites(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
     return {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
 
 
-def _sampler(data: Dataset, place: Place) -> Callable[[], Mapping[str, Tensor]]:
+def _sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:
     """Sample every site that has a prior of its own; the prior objects are made once, not at each step."""
     priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.sites if p.name in data.priors}
 
-    def sample() -> Mapping[str, Tensor]:
+    def sample() -> dict[str, Tensor]:
         return {name: pyro.sample(name, prior) for name, prior in priors.items()}
 
     return sample
 
 
-def _hierarchy_sampler(data: Dataset, place: Place) -> Callable[[], Mapping[str, Tensor]]:
+def _hierarchy_sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:
     """Sample every site in order, the effects Normal(mu, tau) themselves (centred) or as eta (non-centred).
 
     In order, because an automatic guide lays out its vector as the model's trace does.
@@ -197,7 +168,7 @@ def _hierarchy_sampler(data: Dataset, place: Place) -> Callable[[], Mapping[str,
     zero = torch.zeros(effects.shape, dtype=dtype_of(place), device=place.device)
     standard = dist.Normal(zero, torch.ones_like(zero)).to_event(1)
 
-    def sample() -> Mapping[str, Tensor]:
+    def sample() -> dict[str, Tensor]:
         params: dict[str, Tensor] = {}
         for p in data.sites:
             if p.name in priors:

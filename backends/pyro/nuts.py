@@ -28,7 +28,6 @@ from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 ATTEMPTS = 100
 """Starts tried per chain until density and gradient are finite."""

@@ -1,15 +1,5 @@
 """PyTorch's runtime, for Pyro."""
 
-from __future__ import annotations
+from backends._shared.pytorch import peak_device_bytes, start, synchronize, threads
 
-import pyro
-import torch
-
-from backends.pytorch import compile_seconds, peak_device_bytes, start, synchronize, threads
-
-__all__ = ["compile_seconds", "peak_device_bytes", "start", "synchronize", "threads", "versions"]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes."""
-    return {"pyro-ppl": pyro.__version__, "torch": str(torch.__version__)}
+__all__ = ["peak_device_bytes", "start", "synchronize", "threads"]

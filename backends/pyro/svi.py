@@ -25,7 +25,6 @@ from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, 
 
 KIND = "vi"
 KIND_OF = {"guide=delta": "point"}
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 DRAWS = 4000
 MOMENT_DRAWS, MOMENT_DRAWS_AT_CHECKPOINTS = 100_000, 10_000

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
-from backends import point
+from backends._shared import point
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place
 
 KIND = "point"

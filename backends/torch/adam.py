@@ -12,10 +12,9 @@ from backends.torch import descent
 from backends.torch.descent import draw, fit
 from bench.types import Budget, Dataset, Place, option
 
-__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 
 

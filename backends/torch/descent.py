@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends import point
+from backends._shared import point
 from backends.torch import models
 from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported

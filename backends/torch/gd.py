@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from backends import point
+from backends._shared import point
 from backends.torch import models
 from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
 

@@ -18,10 +18,9 @@ from backends.torch.hamiltonian import LARGEST_ERROR, Point, Target, Transition,
 from backends.torch.sampler import draw, fit
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 UNLEARNED_STEPS = 10
 """Steps at most while the metric is unknown, when no length in posterior sds has a meaning."""

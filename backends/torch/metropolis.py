@@ -15,13 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends import point
+from backends._shared import point
 from backends.torch import models
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 TUNE = 100
 """Steps between two looks at the acceptance rate, and per block of random numbers."""

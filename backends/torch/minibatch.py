@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from backends import point
+from backends._shared import point
 from backends.torch import models
 from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
 

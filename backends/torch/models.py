@@ -48,7 +48,7 @@ def constrain(data: Dataset, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
 
 def log_posterior(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     """Log prior + log likelihood at sites on their natural scale, (…); −∞ or NaN outside the support."""
-    total = LOG_LIKELIHOODS[data.family](data, arrays, params)
+    total = MODELS[data.family](data, arrays, params)
     for p in data.sites:
         if p.name in data.priors and data.priors[p.name].name != "flat":
             total = total + _total(log_prob(data.priors[p.name], params[p.name]), len(p.shape))
@@ -61,33 +61,37 @@ def linear_mean(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     return mean + params["bias"].unsqueeze(-1) if "bias" in params else mean
 
 
-def linear(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """Gaussian log likelihood up to N/2·log 2π; one pass over the data per batch element."""
-    squares = (arrays["y"] - linear_mean(data, arrays, params)).square().sum(-1)
-    n = arrays["y"].shape[-1]
-    if "sigma" not in params:
-        return squares * (-0.5 / data.priors["sigma"].args[0] ** 2)
-    return -n * torch.log(params["sigma"]) - squares / (2 * params["sigma"].square())
+def _regression(law: Callable[..., Tensor]) -> Callable[[Dataset, Tensors, Tensors], Tensor]:
+    """The log likelihood of y under law(y, X·weights + bias, parameters, known parameters), (…); one pass over X."""
+
+    def log_likelihood(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
+        known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+        return law(arrays["y"], linear_mean(data, arrays, params), params, known)
+
+    return log_likelihood
 
 
-def logistic(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """Bernoulli log likelihood with the logit as predictor: log(1 + exp) in the form that never overflows."""
-    return torch.nn.functional.logsigmoid((2 * arrays["y"] - 1) * linear_mean(data, arrays, params)).sum(-1)
+def normal(y: Tensor, mean: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
+    """Gaussian, up to N/2·log 2π, and up to N·log sigma where sigma is known."""
+    squares = (y - mean).square().sum(-1)
+    if "sigma" in known:
+        return squares * (-0.5 / known["sigma"] ** 2)
+    return -y.shape[-1] * torch.log(params["sigma"]) - squares / (2 * params["sigma"].square())
 
 
-def robust(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """Student's t log likelihood; what df alone decides is there only where df is inferred."""
-    sigma, df = (params[name] if name in params else _known(data, arrays, name) for name in ("sigma", "df"))
-    ratio = (arrays["y"] - linear_mean(data, arrays, params)) / sigma.unsqueeze(-1)
-    n = arrays["y"].shape[-1]
+def bernoulli(y: Tensor, logits: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
+    """Bernoulli: log(1 + exp) in the form that never overflows."""
+    return torch.nn.functional.logsigmoid((2 * y - 1) * logits).sum(-1)
+
+
+def student_t(y: Tensor, mean: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
+    """Student's t; the terms that depend on df alone are included where df is inferred."""
+    sigma, df = (y.new_tensor(known[name]) if name in known else params[name] for name in ("sigma", "df"))
+    ratio, n = (y - mean) / sigma.unsqueeze(-1), y.shape[-1]
     value = -n * torch.log(sigma) - (df + 1) / 2 * torch.log1p(ratio.square() / df.unsqueeze(-1)).sum(-1)
-    if "df" not in params:
+    if "df" in known:
         return value
     return value + n * (torch.lgamma((df + 1) / 2) - torch.lgamma(df / 2) - 0.5 * torch.log(df))
-
-
-def _known(data: Dataset, arrays: Tensors, name: str) -> Tensor:
-    return arrays["y"].new_tensor(data.priors[name].args[0])
 
 
 def two_groups(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
@@ -124,11 +128,11 @@ def _effects(data: Dataset, params: Tensors) -> tuple[Tensor, Tensor]:
     return effects, -0.5 * ((effects - mu) / tau).square().sum(-1) - effects.shape[-1] * torch.log(params["tau"])
 
 
-LOG_LIKELIHOODS: dict[str, Callable[[Dataset, Tensors, Tensors], Tensor]] = {
-    "linear": linear,
+MODELS: dict[str, Callable[[Dataset, Tensors, Tensors], Tensor]] = {
+    "linear": _regression(normal),
     "two_groups": two_groups,
-    "logistic": logistic,
-    "robust": robust,
+    "logistic": _regression(bernoulli),
+    "robust": _regression(student_t),
     "eight_schools": eight_schools,
     "varying_intercept": varying_intercept,
 }

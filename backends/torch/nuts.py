@@ -17,10 +17,9 @@ from backends.torch.hamiltonian import Point, Target, Transition, Tuning
 from backends.torch.sampler import draw, fit
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "mcmc"
-FAMILIES = ("linear", "two_groups", "logistic", "robust", "eight_schools", "varying_intercept")
 DEVICES = ("cpu", "cuda")
 
 

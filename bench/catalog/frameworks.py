@@ -68,7 +68,7 @@ def framework(folder: Path) -> Framework:
     """The framework of a folder; UsageError where its `__init__.py` declares what is not allowed."""
     file = folder / "__init__.py"
     constants = source.read(file).constants if file.exists() else {}
-    packages = constants.get("PACKAGES", ())
+    packages = constants.get("PACKAGES", ("numpy",))
     return Framework(
         folder=folder,
         packages=dict(packages) if isinstance(packages, dict) else {name: name for name in packages},

@@ -25,7 +25,6 @@ from bench.store.folder import Record, RunFolder
 from bench.types import KINDS, Checkpoint, Dataset, Fit, Scenario
 
 LINES = 60
-RUNTIME = ("start", "synchronize", "compile_seconds", "peak_device_bytes", "threads", "versions")
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
 """Reps of the first child: [number of the data set, seed]."""
 ALONE = {4: (1, 1)}
@@ -54,11 +53,6 @@ def _declared(info: BackendInfo) -> Iterator[Finding]:
     wrong += [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
     wrong += [f"DEVICES names {name!r}" for name in info.devices if name not in ("cpu", "cuda")]
     wrong += [f"it defines no {name}" for name in ("build", "fit", "draw") if name not in _defined(source)]
-    runtime = info.file.parent / "runtime.py"
-    there = _defined(runtime.read_text()) if runtime.is_file() else set()
-    wrong += [f"{runtime.parent.name}/runtime.py defines no {name}" for name in RUNTIME if name not in there]
-    if "environment" not in _defined((info.file.parent / "__init__.py").read_text()):
-        wrong.append(f"{info.file.parent.name}/__init__.py defines no environment")
     yield from (problem(where, text, "see bench/protocols.py, class Backend") for text in wrong)
     if not info.summary:
         yield note(where, "it has no docstring: `bench list` says nothing of it")

@@ -24,6 +24,7 @@ from bench.catalog.places import backend_folders
 from bench.cell import BUDGET_OPTIONS, Cell
 from bench.errors import NoReference, printable, shown
 from bench.measure.clock import WallClock
+from bench.measure.runtime import runtime_of
 from bench.measure.validity import complaint
 from bench.store.durable import STORAGE
 from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported
@@ -91,9 +92,9 @@ class Contender:
         """Import the framework and the method, after its environment is set, and open the device."""
         imported = load(self.info.framework, self.place, self.cell.track, [self.info.name])
         began = time.perf_counter()
-        self.runtime = importlib.import_module(f"backends.{self.info.framework}.runtime")
+        self.runtime = runtime_of(self.info.framework)
         self.runtime.start(self.place)
-        if self._compiled is not None and hasattr(self.runtime, "reuse_compiled"):
+        if self._compiled is not None:
             self.runtime.reuse_compiled(str(self._compiled))
         self.method = importlib.import_module(f"backends.{self.info.name}")
         self.import_seconds += imported + time.perf_counter() - began
@@ -122,7 +123,7 @@ class Contender:
         """Whether the draws can be used, and what a reader should know of the fit."""
         attempt.stats = {str(k): _plain(v) for k, v in fit.stats.items() if not isinstance(v, np.ndarray)}
         attempt.notes = [printable(str(note), 1000) for note in fit.notes]
-        if cold and getattr(self.runtime, "reused_compiled", int)():
+        if cold and self.runtime.reused_compiled():
             attempt.stats["compile_reused"] = True
             attempt.notes.append("its program was compiled in an earlier round: no cold seconds")
         if attempt.clock.recompiled and not cold:
@@ -142,9 +143,12 @@ def load(framework: str, place: Place, track: str, methods: list[str]) -> float:
     began = time.perf_counter()
     backends = importlib.import_module("backends")
     backends.__path__ = [str(path) for path in backend_folders()]
-    os.environ.update(importlib.import_module(f"backends.{framework}").environment(place, track))
-    for module in (f"{framework}.runtime", *methods):
-        importlib.import_module(f"backends.{module}")
+    package = importlib.import_module(f"backends.{framework}")
+    if hasattr(package, "environment"):
+        os.environ.update(package.environment(place, track))
+    runtime_of(framework)
+    for method in methods:
+        importlib.import_module(f"backends.{method}")
     return time.perf_counter() - began
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.measure.contender import load, verdict
+from bench.measure.runtime import runtime_of
 from bench.measure.worker import main
 from bench.store.ledger import Ledger
 from bench.types import Array, Dataset, Place
@@ -33,7 +34,7 @@ def answer(request: dict[str, Any], *_: Any) -> None:
     answers = Ledger(Path(request["folder"]) / ANSWERS)
     try:
         load(request["framework"], place, "matched", [f"{request['framework']}.models"])
-        importlib.import_module(f"backends.{request['framework']}.runtime").start(place)
+        runtime_of(request["framework"]).start(place)
         models = importlib.import_module(f"backends.{request['framework']}.models")
     except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
         status, reason = verdict(error)

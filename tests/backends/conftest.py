@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bench.measure.clock import WallClock
+from bench.measure.runtime import runtime_of
 from bench.types import Budget, Dataset, Fit, Parameter, Place, Prior
 
 NORMAL = Prior("normal", (0.0, 10.0))
@@ -106,16 +107,16 @@ def make_contender(
 ) -> Contender:
     """Import, start, build on the skeleton, compile."""
     place = place or Place()
-    runtime = importlib.import_module(f"backends.{name.partition('.')[0]}.runtime")
-    runtime.start(place)
+    at_work = runtime_of(name.partition(".")[0])
+    at_work.start(place)
     method = importlib.import_module(f"backends.{name}")
     budget = Budget("test", chains=chains, warmup=draws, draws=draws, steps=steps, reps=1, rounds=1, timeout=60.0)
     program = method.build(data.observed().skeleton(), budget, method.Options(**options), place)
-    clock = WallClock(compile_seconds=runtime.compile_seconds)
+    clock = WallClock(compile_seconds=at_work.compile_seconds)
     if hasattr(method, "compile"):
         with clock("compile"):
             method.compile(program, data.observed().skeleton())
-    return Contender(method, runtime, program, clock)
+    return Contender(method, at_work, program, clock)
 
 
 @pytest.fixture(scope="session")

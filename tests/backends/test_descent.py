@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends import point
+from backends._shared import point
 from bench.types import Array, Dataset, Diverged, Parameter, Place, Prior
 
 

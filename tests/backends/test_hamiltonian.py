@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
+from bench.measure.runtime import runtime_of
 from bench.types import Diverged, Place
 
 pytestmark = pytest.mark.needs("torch", "numpyro")
@@ -28,7 +29,7 @@ PRECISION = torch.tensor(np.linalg.inv(COVARIANCE))
 
 @pytest.fixture(autouse=True)
 def started() -> None:
-    importlib.import_module("backends.torch.runtime").start(Place())
+    runtime_of("torch").start(Place())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data import family
+from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Parameter, Place, Prior
 
 ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
@@ -59,7 +60,7 @@ FRAMEWORKS = pytest.mark.parametrize("framework", ["torch", "pyro", "numpyro"])
 
 
 def assert_matches(framework: str, data: Dataset) -> None:
-    importlib.import_module(f"backends.{framework}.runtime").start(Place())
+    runtime_of(framework).start(Place())
     z = np.random.default_rng(1).uniform(-2, 2, (6, data.dim))
     value, gradient = importlib.import_module(f"backends.{framework}.models").log_density(data, z, Place())
     expected, slope = family(data.family).log_density(data, z)

@@ -16,6 +16,7 @@ from bench.catalog.places import scenario_files
 from bench.catalog.scenarios import scenario
 from bench.catalog.suites import suite
 from bench.data import family
+from bench.measure.runtime import runtime_of
 from bench.plan import Choice
 from bench.plan import make as plan
 from bench.selection import parse
@@ -35,7 +36,7 @@ def problem(name: str) -> Problem:
 def errors(models: ModuleType, name: str, change: Callable[[Dataset], Dataset] = lambda data: data) -> Errors:
     """The gate's errors of a framework's density, of data or priors that `change` has altered."""
     framework = models.__name__.split(".")[1]
-    importlib.import_module(f"backends.{framework}.runtime").start(Place())
+    runtime_of(framework).start(Place())
     made = problem(name)
     value, gradient = models.log_density(change(made.data), made.z, Place())
     return compare(made.expected, value, gradient, groups=made.points.groups, dtype="float64")
@@ -104,8 +105,8 @@ def test_a_missing_jacobian_is_caught(framework: str, monkeypatch: pytest.Monkey
 
 def halve_likelihood(framework: str, models: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     if framework == "torch":
-        whole = models.LOG_LIKELIHOODS["linear"]
-        monkeypatch.setitem(models.LOG_LIKELIHOODS, "linear", lambda *a: 0.5 * whole(*a))
+        whole = models.MODELS["linear"]
+        monkeypatch.setitem(models.MODELS, "linear", lambda *a: 0.5 * whole(*a))
         return
     library = models.pyro if framework == "pyro" else models.numpyro
     scale = library.poutine.scale if framework == "pyro" else library.handlers.scale
@@ -192,7 +193,7 @@ def test_the_models_of_the_suites_have_the_right_target(framework: str, bench: C
 def test_the_density_is_one_in_float32_too(framework: str) -> None:
     """A float32 answer in float64's clothes would pass float64's gate nowhere."""
     models = importlib.import_module(f"backends.{framework}.models")
-    importlib.import_module(f"backends.{framework}.runtime").start(Place(dtype="float32"))
+    runtime_of(framework).start(Place(dtype="float32"))
     made = problem("s0-uniform")
     value, gradient = models.log_density(made.data, made.z, Place(dtype="float32"))
     found = compare(made.expected, value, gradient, groups=made.points.groups, dtype="float64")

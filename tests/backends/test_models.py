@@ -10,6 +10,7 @@ import pytest
 from scipy import special, stats
 
 from bench.data import family
+from bench.measure.runtime import runtime_of
 from bench.types import Array, Dataset, Place, Prior
 
 FRAMEWORKS = ("torch", "pyro", "numpyro")
@@ -33,7 +34,7 @@ CASES = [("normal", sigma) for sigma in SIGMAS] + [(location, "exponential") for
 
 
 def log_density(framework: str, data: Dataset, z: Array, place: Place) -> tuple[Array, Array]:
-    importlib.import_module(f"backends.{framework}.runtime").start(place)
+    runtime_of(framework).start(place)
     value, gradient = importlib.import_module(f"backends.{framework}.models").log_density(data, z, place)
     return value, gradient
 

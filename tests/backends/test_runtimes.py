@@ -9,15 +9,17 @@ import sys
 import pytest
 
 from bench.catalog.backends import backend
+from bench.catalog.frameworks import frameworks
 from bench.catalog.places import backend_files
+from bench.measure.runtime import runtime_of
 from bench.types import Place, Unavailable
 
-FRAMEWORKS = sorted({name.partition(".")[0] for name in backend_files()})
+FRAMEWORKS = sorted(frameworks())
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_runtime_starts_on_the_cpu_and_reports(framework: str) -> None:
-    runtime = importlib.import_module(f"backends.{framework}.runtime")
+    runtime = runtime_of(framework)
     runtime.start(Place())
     runtime.synchronize()
     assert runtime.peak_device_bytes() == 0 and runtime.compile_seconds() >= 0.0
@@ -27,9 +29,10 @@ def test_a_runtime_starts_on_the_cpu_and_reports(framework: str) -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_device_that_is_not_there_is_unavailable_with_what_was_found(framework: str) -> None:
-    runtime = importlib.import_module(f"backends.{framework}.runtime")
-    found = {"torch": lambda: runtime.torch.cuda.is_available(), "pyro": lambda: runtime.torch.cuda.is_available()}
-    if found.get(framework, lambda: False)() or (framework == "numpyro" and runtime.jax.default_backend() == "gpu"):
+    runtime = runtime_of(framework)
+    if "torch" in frameworks()[framework].packages and importlib.import_module("torch").cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    if "jax" in frameworks()[framework].packages and importlib.import_module("jax").default_backend() == "gpu":
         pytest.skip("this machine has a CUDA device")
     with pytest.raises(Unavailable, match="cuda"):
         runtime.start(Place("cuda"))
@@ -37,7 +40,7 @@ def test_a_device_that_is_not_there_is_unavailable_with_what_was_found(framework
 
 @pytest.mark.parametrize("framework", ["torch", "pyro"])
 def test_threads_are_set_and_read_back(framework: str) -> None:
-    runtime = importlib.import_module(f"backends.{framework}.runtime")
+    runtime = runtime_of(framework)
     for threads in (2, 1):
         runtime.start(Place(threads=threads))
         assert runtime.threads() == threads
@@ -56,8 +59,8 @@ def test_nested_compile_events_count_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_framework_folder_imports_no_framework() -> None:
     names = ", ".join(f"backends.{f}" for f in FRAMEWORKS)
-    heavy = "{'torch', 'pyro', 'jax', 'numpyro', 'sklearn', 'scipy'}"
-    code = f"import sys, {names}; print(sorted({heavy} & set(sys.modules)))"
+    heavy = {package for framework in frameworks().values() for package in framework.packages} - {"numpy"}
+    code = f"import sys, {names}; print(sorted({heavy!r} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
     assert all(backend(name).packages for name in backend_files())

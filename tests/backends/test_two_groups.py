@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.data import family
+from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Parameter, Place, Prior
 
 MODELS = [
@@ -35,7 +36,7 @@ def unequal(mu: Prior, sigma: Prior) -> Dataset:
 @pytest.mark.parametrize(("mu", "sigma"), MODELS, ids=[f"{m.name}-{s}" for m, s in MODELS])
 def test_density_and_gradient_match_the_family(framework: str, mu: Prior, sigma: Prior) -> None:
     data = unequal(mu, sigma)
-    importlib.import_module(f"backends.{framework}.runtime").start(Place())
+    runtime_of(framework).start(Place())
     z = np.random.default_rng(1).uniform(-2, 2, (8, 4))
     value, gradient = importlib.import_module(f"backends.{framework}.models").log_density(data, z, Place())
     expected, slope = family("two_groups").log_density(data, z)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import torch  # noqa: TID251 -- a baseline in torch
+import torch
 
 from backends.torch import metropolis
 from bench.catalog.scenarios import scenario

@@ -32,6 +32,8 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.selection import parse
 from bench.cell import BUDGETS
+from bench.measure.runtime import runtime_of
+from bench.measure.contender import load
 from bench.types import Place
 from dataclasses import replace
 
@@ -46,8 +48,8 @@ threads = len(os.sched_getaffinity(0))
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(threads)
 place, framework = Place("cpu", "float64", threads), name.partition(".")[0]
-os.environ.update(importlib.import_module(f"backends.{framework}").environment(place, "matched"))
-runtime = importlib.import_module(f"backends.{framework}.runtime")
+load(framework, place, "matched", [])
+runtime = runtime_of(framework)
 runtime.start(place)
 method = importlib.import_module(f"backends.{name}")
 budget = replace(BUDGETS["quick"], **{k: v for k, v in chosen.items() if k == "steps"})

@@ -1,8 +1,1 @@
 """Contenders whose log density has the fault that the variable CROOKED names."""
-
-PACKAGES = ("numpy",)
-EXTRA = ""
-
-
-def environment(place, track):
-    return {}

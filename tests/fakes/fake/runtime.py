@@ -14,25 +14,13 @@ def burn(seconds):
     subprocess.run([sys.executable, "-c", code, str(seconds)], check=True)
 
 
-def start(place):
-    pass
-
-
 def synchronize():
     while PENDING:
         PENDING.pop().join()
 
 
-def peak_device_bytes():
-    return 0
-
-
 def compile_seconds():
     return COMPILED[0]
-
-
-def threads():
-    return None
 
 
 def versions():

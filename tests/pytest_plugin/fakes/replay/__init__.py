@@ -1,8 +1,1 @@
 """A contender that answers exactly and books recorded seconds instead of spending them: nothing depends on timing."""
-
-PACKAGES = ("numpy",)
-EXTRA = ""
-
-
-def environment(place, track):
-    return {}

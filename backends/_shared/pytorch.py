@@ -34,11 +34,6 @@ def peak_device_bytes() -> int:
     return int(torch.cuda.max_memory_allocated()) if _started.device == "cuda" else 0
 
 
-def compile_seconds() -> float:
-    """Nothing is compiled behind the clock."""
-    return 0.0
-
-
 def threads() -> int | None:
     """Threads of intra-op parallelism."""
     return int(torch.get_num_threads())

@@ -1,0 +1,62 @@
+"""What a framework's `runtime.py` says of its device, threads and compilation, with a default for all of it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import ModuleType
+
+from bench.types import Place, Unavailable
+
+
+def _start(place: Place) -> None:
+    if place.device != "cpu":
+        raise Unavailable(f"device {place.device!r} was asked for, but this framework computes on the CPU only")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A framework at work in this process. A `runtime.py` may define functions of these names; each has a default,
+    which is right for NumPy on the host: nothing to set, nothing to wait for, nothing compiled.
+    """
+
+    versions: Callable[[], Mapping[str, str]]
+    """Versions of what computes; by default those of the framework's PACKAGES."""
+    start: Callable[[Place], None] = _start
+    """Set device, dtype and threads; Unavailable where the device is not there."""
+    synchronize: Callable[[], None] = lambda: None
+    """Wait for everything dispatched to the device."""
+    peak_device_bytes: Callable[[], int] = int
+    """Most bytes in use on the device since the process began; 0 on the CPU."""
+    compile_seconds: Callable[[], float] = float
+    """Seconds of compilation so far that the framework itself reports."""
+    threads: Callable[[], int | None] = lambda: None
+    """Threads as the library reads them back; None where it does not tell."""
+    reuse_compiled: Callable[[str], None] = lambda folder: None
+    """Keep compiled programs in a folder of this run, and take them from there in its later rounds."""
+    reused_compiled: Callable[[], int] = int
+    """Programs taken from that folder so far."""
+
+
+def runtime_of(framework: str) -> Runtime:
+    """The runtime of a framework, whose packages are imported here if they were not before."""
+    declared = getattr(importlib.import_module(f"backends.{framework}"), "PACKAGES", ("numpy",))
+    packages = declared if isinstance(declared, dict) else {name: name for name in declared}
+    versions = {packages[name]: _version(importlib.import_module(name)) for name in packages}
+    module = _if_there(f"backends.{framework}.runtime")
+    stated = {field.name: getattr(module, field.name) for field in fields(Runtime) if hasattr(module, field.name)}
+    return Runtime(**{"versions": lambda: versions, **stated})
+
+
+def _if_there(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None
+
+
+def _version(module: ModuleType) -> str:
+    return str(getattr(module, "__version__", "unknown"))
