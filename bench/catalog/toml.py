@@ -44,6 +44,13 @@ def parse(raw: bytes | str, name: str) -> dict[str, Any]:
         raise UsageError(f"{name}: not a TOML file: {error}") from None
 
 
+def listed(table: Any, *keys: str) -> Any:
+    """The table with those of the keys that hold one text holding a list of it, as users may write it."""
+    if not isinstance(table, dict):
+        return table
+    return {key: [value] if key in keys and isinstance(value, str) else value for key, value in table.items()}
+
+
 def _deeper_than(levels: int, tree: Any) -> bool:
     """Whether tables and lists are nested so deeply; no recursion, for dotted keys nest without limit."""
     row: list[Any] = [tree]

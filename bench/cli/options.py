@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from bench.catalog import toml
-from bench.errors import UsageError, shown, unknown
 from bench.options import choice, limits, positive, size, whole, word
+from bench.words.reading import as_type
 
 __all__ = ["choice", "config", "limits", "positive", "size", "whole", "word"]
 
@@ -40,17 +40,10 @@ def config(path: Path | None, allowed: dict[str, type]) -> dict[str, Any]:
     """A TOML file of long option names; UsageError names file, key, value and what is allowed."""
     if path is None:
         return {}
-    table = toml.read(path, f"--config {path}")
-    for key, value in table.items():
-        if key not in allowed:
-            raise UsageError(f"{path}: {unknown('key', key, allowed)}")
-        wanted = allowed[key]
-        if wanted is list and isinstance(value, str):
-            table[key] = value = [value]
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            # no larger one is allowed anywhere, and Python cannot make a float of every integer
-            table[key] = value = float(min(max(value, -(10**300)), 10**300))
-        listed = wanted is not list or (isinstance(value, list) and all(isinstance(v, str) for v in value))
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool) or not listed:
-            raise UsageError(f"{path}: {key} = {shown(value)} is not allowed; {wanted.__name__}")
-    return table
+    import msgspec
+
+    texts = Annotated[list[str], msgspec.Meta(description="a text or a list of texts")]
+    keys = [(key, texts if type_ is list else type_, None) for key, type_ in allowed.items()]
+    table = toml.listed(toml.read(path, f"--config {path}"), *(key for key, type_ in allowed.items() if type_ is list))
+    chosen = as_type(table, msgspec.defstruct("Config", keys, forbid_unknown_fields=True), str(path))
+    return {key: getattr(chosen, key) for key in table}

@@ -5,7 +5,6 @@ Keys that a run of another version has besides are kept as they are, and written
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -13,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Struct, convert, field, to_builtins
 
 from bench.errors import UsageError
-from bench.words.reading import as_type
+from bench.words.reading import as_type, json_value
 
 SCHEMA = 1
 MOST = 10**6
@@ -249,15 +248,3 @@ def _parts(part: Any, facts: Any) -> Iterator[tuple[Part, dict[str, Any]]]:
     elif isinstance(part, dict):
         for key, inner in part.items():
             yield from _parts(inner, facts[key])
-
-
-def json_value(raw: bytes) -> Any:
-    """The value of strict JSON; ValueError also for numbers and text that no file may hold again, RecursionError."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no number")
-
-    value = json.loads(raw, parse_constant=refuse)
-    if rb"\ud" in raw.lower():  # halves of characters, which cannot be encoded
-        json.dumps(value, ensure_ascii=False).encode()
-    return value

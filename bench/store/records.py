@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.store import shape
+from bench.types import STATUSES
+from bench.words.reading import as_type, json_value
 
 
 @dataclass(slots=True)
@@ -51,28 +51,16 @@ class Record:
 
 def read(file: Path, cell: str, rep: int) -> Record:
     """The record of a file; OSError where there is none, ValueError with a sentence where it is damaged or foreign."""
-    from bench.types import STATUSES  # here: listing runs should not import numpy
-
     try:
-        raw = json.loads(file.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raw = json_value(file.read_bytes(), whole=True)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(raw, dict):
-        raise ValueError("not a record")
-    absent = [name for name in ("cell", "rep", "round", "position", "cold", "status") if name not in raw]
-    if absent:
-        raise ValueError(f"it has no {', '.join(absent)}")
-    types = {f.name: str(f.type) for f in fields(Record)}
-    if damage := shape.wrong(raw, types) or shape.wrong(raw.get("stats", {}), STATS):
-        raise ValueError(damage)
-    if (raw["cell"], raw["rep"]) != (cell, rep):
-        raise ValueError(f"it is of cell {str(raw['cell'])[:40]}, rep {raw['rep']}")
-    if raw["status"] not in STATUSES:
-        raise ValueError(f"status {raw['status'][:40]!r} is none of {', '.join(STATUSES)}")
-    bad = [k for k, v in raw.get("seconds", {}).items() if v < 0]
-    if bad:
+    record = as_type(raw, Record)
+    as_type({key: record.stats.get(key) for key in ("gradients", "gradients_warmup")}, dict[str, float | None], "stats")
+    if (record.cell, record.rep) != (cell, rep):
+        raise ValueError(f"it is of cell {record.cell[:40]}, rep {record.rep}")
+    if record.status not in STATUSES:
+        raise ValueError(f"status {record.status[:40]!r} is none of {', '.join(STATUSES)}")
+    if bad := [phase for phase, seconds in record.seconds.items() if seconds < 0]:
         raise ValueError(f"seconds of {', '.join(bad)} are no times")
-    return Record(**{f.name: raw[f.name] for f in fields(Record) if f.name in raw})
-
-
-STATS = {"gradients": "float | None", "gradients_warmup": "float | None"}
+    return record
