@@ -58,11 +58,6 @@ class Table:
         text = self.frame[column].astype(object)
         return text.where(text.notna(), "").map(str).to_numpy(dtype=object)
 
-    @_once
-    def flags(self, column: str) -> npt.NDArray[np.bool_]:
-        """The column as truth values."""
-        return np.asarray(self.frame[column].astype(bool), dtype=np.bool_)
-
     def codes(self, column: str) -> Places:
         """A number per row, the same for the same text; numbers are in the order of the texts."""
         return self._factorised(column)[0]
@@ -98,10 +93,6 @@ class Rows:
     def texts(self, column: str) -> npt.NDArray[np.object_]:
         """As `Table.texts`."""
         return self.table.texts(column)[self.places]
-
-    def flags(self, column: str) -> npt.NDArray[np.bool_]:
-        """As `Table.flags`."""
-        return self.table.flags(column)[self.places]
 
     def codes(self, column: str) -> Places:
         """As `Table.codes`."""

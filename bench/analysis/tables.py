@@ -110,7 +110,7 @@ class CellTables:
 
     @cached_property
     def _warm(self) -> npt.NDArray[np.bool_]:
-        return self._ok & ~self._fits.flags("cold")
+        return np.asarray(self._ok & (self._fits.floats("cold") == 0.0), dtype=np.bool_)
 
     @cached_property
     def notes(self) -> list[str]:

@@ -24,21 +24,21 @@ def reproduce(row: Row, run: Run) -> str:
     `--threads` is there where it was asked for, since it is part of the cell; otherwise the CPUs of the machine decide.
     A cell that the manifest does not have gives what its tables know.
     """
-    if known := run.planned(row.cell):
-        run, entry = known
+    if planned := run.planned(row.cell):
+        run, entry = planned
         facts = {name: getattr(entry, name) for name in (*AXES, "reps", "rounds")} | {"seed": run.seed}
         scenario = bracketed(entry.scenario, dict(entry.overrides))
         backend = bracketed(entry.backend, dict(entry.options))
     else:
         facts = _facts(row)
-        scenario, backend = str(row.tables.first("scenario")), row.label.split(" ")[0]
+        scenario, backend = row.tables.first("scenario"), bracketed(row.backend, row.options)
     options = run.options or {}
     words = ["python", "-m", "bench", "run", "-s", scenario, "-b", backend]
     for name in (*AXES, "seed", "reps", "rounds"):
         value = facts.get(name)
         words += [] if value is None or value == "" else [f"--{name}", str(value)]
-    given = {flag: str(options[key]) for key, flag in LIMITS.items() if options.get(key) is not None}
-    words += [part for limit in given.items() for part in limit]
+    limits = {flag: str(options[key]) for key, flag in LIMITS.items() if options.get(key) is not None}
+    words += [part for limit in limits.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
     return shlex.join(words)
 
@@ -76,5 +76,5 @@ def _facts(row: Row) -> dict[str, Any]:
     """What the first of a cell's fits says of it."""
     fits = row.tables.fits
     rounds = int(fits["round"].nunique()) if "round" in fits else 1
-    known = {name: str(row.tables.first(name)) for name in AXES if name != "threads" and name in fits}
-    return known | {"rounds": rounds, "reps": max(len(fits) // max(rounds, 1), 1)}
+    axes = {name: row.tables.first(name) for name in AXES if name != "threads"}
+    return axes | {"rounds": rounds, "reps": max(len(fits) // max(rounds, 1), 1)}
