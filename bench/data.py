@@ -6,6 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -17,10 +18,12 @@ from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
 FAMILIES = Path(__file__).resolve().parents[1] / "scenarios" / "families"
 
 
+@cache
 def family(name: str) -> Family:
-    """The module `scenarios/families/<folder>/<name>.py`; StopIteration if there is none."""
+    """The `FAMILY` of `scenarios/families/<folder>/<name>.py`; StopIteration if there is none."""
     file = next(FAMILIES.glob(f"*/{name}.py"))
-    return cast(Family, importlib.import_module(f"scenarios.families.{file.parent.name}.{name}"))
+    module = importlib.import_module(f"scenarios.families.{file.parent.name}.{name}")
+    return cast(Family, module.FAMILY)
 
 
 def data_seed(scenario: Scenario, *, seed: int, rep: int) -> int | None:

@@ -19,6 +19,7 @@ from bench.types import (
     Kind,
     Parameter,
     Place,
+    Prior,
     Scenario,
     Simulated,
 )
@@ -71,16 +72,21 @@ class PredictiveReference(Protocol):
 
 
 class Family(Protocol):
-    """The contract of `scenarios/families/<name>.py`: the statistics of one model, in float64 NumPy and SciPy.
+    """The contract of `FAMILY` in `scenarios/families/<folder>/<name>.py`: the statistics of one model, in float64.
 
     Draws are {parameter: (..., *shape)}; `z` is the unconstrained vector (..., dim), sites in order, C order inside;
-    `arrays` is a mapping like `Dataset.arrays`. Where the sites are the parameters, `direct` has what follows from it.
+    `arrays` is a mapping like `Dataset.arrays`. `scenarios.families.common.base.Family` has what most share.
     """
 
+    name: str
     KEYS: Mapping[str, str]
+    """Keys of a scenario file beside its tables, and help on each."""
     PRIORS: Mapping[str, tuple[str, ...]]
-    # DISCRETE = True, where observations are integers: a predictive distribution function then has steps
-    # PRIOR_DEFAULTS = {parameter: Prior}, where a scenario may leave a prior out
+    """Parameters that have a prior, and which kinds."""
+    PRIOR_DEFAULTS: Mapping[str, Prior]
+    """Priors of parameters about which a scenario says nothing."""
+    DISCRETE: bool
+    """Whether observations are integers: a predictive distribution function then has steps."""
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
@@ -153,11 +159,11 @@ class Family(Protocol):
         ...
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Pointwise log p(y_i | draw), (..., n)."""
+        """Pointwise log p(y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
         ...
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Pointwise P(Y_i ≤ y_i | draw), (..., n)."""
+        """Pointwise P(Y_i ≤ y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
         ...
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:

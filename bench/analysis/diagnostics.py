@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.analysis.agreement import agreement
-from bench.analysis.columnar import Scores, largest, means, medians, sums
+from bench.analysis.columnar import Scores, largest, medians, sums
 from bench.analysis.contender import TARGET
 from bench.analysis.tables import CellTables
 from bench.words import format as fmt
@@ -88,9 +88,8 @@ def _chains(cell: CellTables, kind: str) -> Iterator[Diagnostic]:
         yield Diagnostic("r_hat", "R-hat", "none", f"< {R_HAT}", False, "no R-hat could be computed")
     needed = max(ESS, ESS_PER_CHAIN * cell.chains)
     for metric, name in (("ess_bulk", "bulk ESS"), ("ess_tail", "tail ESS")):
-        rows = cell.scores(metric)
-        if len(rows.value):
-            least = float(means(rows.part, rows.value).min())
+        least = cell.least_mean(metric)
+        if least is not None:
             text = fmt.significant(least)
             sentence = f"{name} {text}, {needed} needed"
             yield Diagnostic("ess", f"{name}, least", text, f"≥ {needed:,}", least >= needed, sentence)

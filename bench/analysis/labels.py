@@ -37,6 +37,10 @@ def worded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def base_name(scenario: str) -> str:
-    """A scenario without its overrides: `s4-linear` of `s4-linear[n_obs=100]`."""
-    return scenario.partition("[")[0]
+def scenario_of(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and overrides of a scenario as tables have it: `s4-linear[n_obs=100]`."""
+    try:
+        selector = parse(text)
+    except UsageError:
+        return text, {}  # a table that is not of this harness
+    return selector.name, dict(selector.values)

@@ -12,7 +12,7 @@ import pandas as pd
 from bench.analysis.contender import OUTCOMES, Contender, Verdict
 from bench.analysis.diagnostics import Diagnostic, accuracy, diagnostics, shown_error
 from bench.analysis.disturbance import disturbance
-from bench.analysis.labels import base_name, label, options_of
+from bench.analysis.labels import label, options_of, scenario_of
 from bench.analysis.states import state_of
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.analysis.verdict import verdict
@@ -129,7 +129,7 @@ class Section:
     @property
     def family(self) -> str:
         """The family of its model, or its own name where that is not recorded."""
-        return str(self.about.get("family") or base_name(self.scenario))
+        return str(self.about.get("family") or scenario_of(self.scenario)[0])
 
     @property
     def notes(self) -> list[tuple[str, str]]:
@@ -202,7 +202,7 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
 
 
 def _about(scenarios: Mapping[str, Mapping[str, Any]], scenario: str, apart: str) -> Mapping[str, Any]:
-    names = (f"{scenario} {apart}", scenario, base_name(scenario))
+    names = (f"{scenario} {apart}", scenario, scenario_of(scenario)[0])
     return next((scenarios[name] for name in names if name in scenarios), {})
 
 

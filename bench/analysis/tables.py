@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.analysis.columnar import Rows, Scores, Table, medians, plain, runs_of
+from bench.analysis.columnar import Rows, Scores, Table, means, medians, plain, runs_of
 from bench.stats import bootstrap
 from bench.store.manifest import Combined, Run
 from bench.types import Array
@@ -147,11 +147,6 @@ class CellTables:
     def _rows(self, metric: str) -> Rows:
         return Rows(self._metrics.table, self._places.get(metric, NOWHERE))
 
-    @property
-    def metric_names(self) -> list[str]:
-        """The metrics it has rows of."""
-        return sorted(self._places)
-
     def median(self, metric: str, *, warm: bool = False) -> float | None:
         """Median over (warm) reps."""
         scores = self.scores(metric)
@@ -164,38 +159,26 @@ class CellTables:
         rows = self._rows(metric)
         return _middle(rows.floats("value")[rows.texts("part") == ""])
 
+    def least_mean(self, metric: str) -> float | None:
+        """Averaged over reps per parameter, then the least."""
+        scores = self.scores(metric)
+        return float(means(scores.part, scores.value).min()) if len(scores.value) else None
+
     def phase(self, column: str, *, cold: bool) -> float | None:
         """Median seconds of a phase over cold or warm finished reps."""
         return _middle(self._fits.floats(column)[self._ok & ~self._warm if cold else self._warm])
 
     @cached_property
-    def b2(self) -> pd.DataFrame | None:
-        """b² as (rep × f); None where it was not measured or an f has several rows."""
-        if self._b2 is None:
+    def _b2(self) -> tuple[Array, Array] | None:
+        """Reps, and b² as (rep, part) with NaN for what was not measured; None where none was."""
+        scores = self.scores("b2")
+        if not len(scores.value):
             return None
-        reps, keys, table = self._b2
-        names = self._metrics.table.names("part")
-        columns = pd.MultiIndex.from_tuples([(m, names[p]) for m, p in keys], names=["metric", "part"])
-        return pd.DataFrame(table, index=pd.Index(reps, name="rep"), columns=columns)
-
-    @cached_property
-    def _b2(self) -> tuple[Array, list[tuple[str, int]], Array] | None:
-        named = [m for m in self.metric_names if m.startswith("b2") and m not in ("b2_max", "b2_avg")]
-        errors = {m: scores for m in named if len((scores := self.scores(m)).value)}
-        if not errors:
-            return None
-        reps = np.unique(np.concatenate([s.rep for s in errors.values()]))
-        keys = [(m, int(p)) for m, s in errors.items() for p in np.unique(s.part)]
-        table = np.full((len(reps), len(keys)), np.nan)
-        at = 0
-        for scores in errors.values():
-            parts, column = np.unique(scores.part, return_inverse=True)
-            row = np.searchsorted(reps, scores.rep)
-            if len(np.unique(row * len(parts) + column)) < len(row):
-                return None
-            table[row, at + column] = scores.value
-            at += len(parts)
-        return reps, keys, table
+        reps, row = np.unique(scores.rep, return_inverse=True)
+        parts, column = np.unique(scores.part, return_inverse=True)
+        table = np.full((len(reps), len(parts)), np.nan)
+        table[row, column] = scores.value
+        return reps, table
 
     @cached_property
     def b2_max(self) -> float | None:
@@ -204,18 +187,16 @@ class CellTables:
         if stored is not None:
             return stored
         if self._b2 is not None:
-            table = self._b2[2]
-            known = ~np.isnan(table)
-            return float((np.where(known, table, 0.0).sum(axis=0) / known.sum(axis=0)).max())
+            return float(np.nanmean(self._b2[1], axis=0).max())
         value = self.scores("b2_max").value
         return float(value.mean()) if len(value) else None
 
     @cached_property
     def b2_interval(self) -> tuple[float, float] | None:
         """95 % percentile bootstrap of b2_max over rounds; None below three rounds or where one is infinite."""
-        if self._b2 is None or not np.isfinite(self._b2[2]).all():
+        if self._b2 is None or not np.isfinite(self._b2[1]).all():
             return None
-        reps, _, table = self._b2
+        reps, table = self._b2
         rounds = self._round_of(reps)
         groups = np.unique(rounds[~np.isnan(rounds)])
         sums = np.array([table[rounds == r].sum(axis=0) for r in groups])

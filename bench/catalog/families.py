@@ -20,8 +20,8 @@ def folder() -> Path:
 
 @cache
 def family_files(families: Path) -> dict[str, Path]:
-    """{name: file} of the model families below `families`, sorted by name: the files that define `reference`."""
-    files = [f for f in families.glob("*/*.py") if re.search(r"^def reference\(", f.read_text(), re.MULTILINE)]
+    """{name: file} of the model families below `families`, sorted by name: the files that define `FAMILY`."""
+    files = [f for f in families.glob("*/*.py") if re.search(r"^FAMILY = ", f.read_text(), re.MULTILINE)]
     return {f.stem: f for f in sorted(files, key=lambda f: f.stem)}
 
 

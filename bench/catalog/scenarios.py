@@ -103,7 +103,7 @@ def _priors(table: Mapping[str, Any], fam: Family) -> dict[str, Prior]:
         if key not in fam.PRIORS:
             raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")
     given = {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
-    return {**getattr(fam, "PRIOR_DEFAULTS", {}), **given}
+    return {**fam.PRIOR_DEFAULTS, **given}
 
 
 def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:

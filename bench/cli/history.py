@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bench.analysis.combined import Source
-    from bench.compare.measures import Measure
-    from bench.compare.series import Series
     from bench.store.folder import RunFolder
 
 REGRESSION, NOTHING = 1, 4
@@ -68,6 +66,7 @@ def history(
     from bench.compare.measures import MEASURES
     from bench.compare.series import series
     from bench.errors import UsageError, unknown
+    from bench.present.history.formats import render
 
     word("format", format_, FORMATS)
     if not 0.001 <= level <= 0.5:
@@ -77,10 +76,12 @@ def history(
     with output.Status("reading runs", quiet=False) as status:
         sources = _sources(results, since)
         status.update("looking for steps")
-        found = series(sources, MEASURES[metric], wanted=_wanted(sources, scenario or [], backend or []), level=level)
-    there = [one for one in found if one.measured]
-    code = REGRESSION if fail_on_step and any(one.ends_worse for one in there) else 0 if there else NOTHING
-    text = _rendered(found, MEASURES[metric], form=format_, level=level, code=code, everything=all_)
+        wanted = _wanted(sources, scenario or [], backend or [])
+        tracks = series(sources, MEASURES[metric], wanted=wanted, level=level)
+    code = 0 if any(one.measured for one in tracks) else NOTHING
+    if fail_on_step and any(one.ends_worse for one in tracks):
+        code = REGRESSION
+    text = render(tracks, MEASURES[metric], format_, level=level, everything=all_, code=code)
     _write(text, to or (results / "history.html" if format_ == "html" else None))
     raise typer.Exit(code)
 
@@ -150,23 +151,6 @@ def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) ->
 def _matches(pattern: str, name: str) -> bool:
     glob = pattern.replace("[", "[[]")  # brackets belong to names here
     return fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name.partition("[")[0], glob)
-
-
-def _rendered(found: list[Series], measure: Measure, *, form: str, level: float, code: int, everything: bool) -> str:
-    if form == "json":
-        import json
-
-        from bench.present.history import document
-
-        return json.dumps(document.render(found, measure, level=level, code=code), indent=1, allow_nan=False) + "\n"
-    if form == "html":
-        from bench.present.history import html
-
-        return html.render(found, measure, level=level)
-    from bench.present.history import markdown, text
-
-    render = text.render if form == "text" else markdown.render
-    return render(found, measure, level=level, everything=everything)
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import pandas as pd
+
+from bench.analysis.labels import label
+from bench.analysis.sections import VARYING
 from bench.compare.expressions import Expression, parse
 from bench.compare.measures import DEFAULT, MEASURES, MISSING, STATUS, Scale
 from bench.errors import UsageError, unknown
@@ -101,6 +105,19 @@ class Row:
     def name(self) -> str:
         """`scenario × backend`, with what tells it from a namesake."""
         return f"{self.scenario} × {self.backend}" + (f" ({self.variant})" if self.variant else "")
+
+
+def variants(firsts: Sequence[Mapping[Any, Any]]) -> list[str]:
+    """Of the first fit of each cell, what tells it from those with the same scenario and backend: `track matched`."""
+    names = [(str(first["scenario"]), label(first)) for first in firsts]
+    known: dict[tuple[str, str, str], set[str]] = {}
+    for name, first in zip(names, firsts, strict=True):
+        for column in ("track", *VARYING):
+            known.setdefault((*name, column), set()).update({str(v) for v in [first.get(column)] if not pd.isna(v)})
+    return [
+        ", ".join(f"{c} {first.get(c)}" for c in ("track", *VARYING) if len(known[*name, c]) > 1)
+        for name, first in zip(names, firsts, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

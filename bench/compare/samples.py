@@ -76,7 +76,7 @@ def sample(measure: Measure, a: Finished, b: Finished) -> Sample | None:
     shown = Sample(median(x.values()) if x else None, median(y.values()) if y else None)
     if not (x and y):
         return shown
-    if why := _unusable(measure, [*x.values(), *y.values()]):
+    if why := unusable(measure, [*x.values(), *y.values()]):
         return shown._replace(reason=why)
     estimate, reason = _estimate(measure, x, y, a, b)
     return shown._replace(estimate=estimate, reason=reason)
@@ -92,10 +92,12 @@ def values(measure: Measure, run: Finished) -> Values:
     return {rep: value for rep, value in found.items() if run.fits[rep].cold == (measure.reps == "cold")}
 
 
-def _unusable(measure: Measure, found: list[float]) -> str:
-    if not all(map(math.isfinite, found)):
+def unusable(measure: Measure, numbers: Iterable[float]) -> str:
+    """Why values of the measure cannot be compared; empty where they can."""
+    numbers = list(numbers)
+    if not all(map(math.isfinite, numbers)):
         return "some values are not finite"
-    return "some values are 0 or below, and have no ratio" if measure.scale == "ratio" and min(found) <= 0 else ""
+    return "some values are 0 or below, and have no ratio" if measure.scale == "ratio" and min(numbers) <= 0 else ""
 
 
 def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) -> tuple[Estimate | None, str]:

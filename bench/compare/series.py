@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis import changes
 from bench.analysis.combined import Source, machines_of, problems_of
 from bench.analysis.labels import label
-from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, split
 from bench.compare.measures import Measure
-from bench.compare.samples import finished, units, values
+from bench.compare.rows import variants
+from bench.compare.samples import finished, units, unusable, values
 from bench.stats.intervals import paired
 from bench.stats.steps import LEVEL, detect
 from bench.store.manifest import Run
@@ -78,6 +77,11 @@ class Series:
         return [p for p in self.points if p.value is not None]
 
     @property
+    def starts(self) -> set[int]:
+        """Where its steps are, as places among its points."""
+        return {change.index for change in self.steps}
+
+    @property
     def ends_worse(self) -> bool:
         """Whether the last step there is made it worse, by more than the measure's limit."""
         return bool(self.steps) and self.steps[-1].worse and self.steps[-1].material
@@ -85,13 +89,13 @@ class Series:
 
 @dataclass(slots=True)
 class _Track:
-    """The rows of a series while runs are read."""
+    """What is read of a series, run by run: its points, their levels on the scale compared, and the manifests."""
 
     first: Mapping[str, Any]
     machine: str
     problem: str
     points: list[Point]
-    levels: list[float]
+    levels: list[float | None]
     runs: list[Run]
 
 
@@ -106,94 +110,75 @@ def series(
     machines, problems = machines_of(sources), problems_of(sources)
     tracks: dict[tuple[str, ...], _Track] = {}
     for s in sources:
-        for cell, mine in split(s.tables).items():
-            first = {str(k): v for k, v in mine.fits.iloc[0].items()}
-            scenario = str(first["scenario"])
-            if not wanted(scenario, label(first)):
+        for cell, tables in split(s.tables).items():
+            first = {str(k): v for k, v in tables.fits.iloc[0].items()}
+            if not wanted(str(first["scenario"]), label(first)):
                 continue
-            problem = next((g for g in problems.get(scenario, []) if s.name in g), [])
-            told = f"as from {problem[0]}" if problem else ""
-            key = _key(tracks, cell, machines[s.name], told, _threads(mine))
-            track = tracks.setdefault(key, _Track(first, machines[s.name], told, [], [], []))
-            point, logged = _point(s, mine, measure)
+            same = next((group for group in problems.get(str(first["scenario"]), []) if s.name in group), [])
+            problem = f"as from {same[0]}" if same else ""
+            key = _key(tracks, cell, machines[s.name], problem, _threads(tables))
+            track = tracks.setdefault(key, _Track(first, machines[s.name], problem, [], [], []))
+            point, logged = _point(s, tables, measure)
             track.points.append(point)
-            if logged is not None:
-                track.levels.append(logged)
-                track.runs.append(s.tables.run)
-    varying = _varying([t.first for t in tracks.values()])
-    return [_series(cell, track, measure, varying, level) for (cell, *_), track in tracks.items()]
+            track.levels.append(logged)
+            track.runs.append(s.tables.run)
+    apart = variants([t.first for t in tracks.values()])
+    return [
+        _series(cell, track, measure, variant, level)
+        for ((cell, *_), track), variant in zip(tracks.items(), apart, strict=True)
+    ]
 
 
 def _key(tracks: Mapping[tuple[str, ...], _Track], *key: str) -> tuple[str, ...]:
     """The key of a series; a run in which the cell never got so far as to have threads joins the latest of its own."""
     *same, threads = key
-    mine = [k for k in tracks if list(k[:-1]) == same]
-    return mine[-1] if mine and (not threads or not mine[-1][-1]) else key
+    alike = [k for k in tracks if list(k[:-1]) == same]
+    return alike[-1] if alike and (not threads or not alike[-1][-1]) else key
 
 
 def _threads(cell: CellTables) -> str:
     """CPUs in force; empty for a cell of which no fit began."""
-    found = {str(t) for t in cell.fits["threads"].dropna()} if "threads" in cell.fits else set()
-    return "/".join(sorted(found))
+    return "/".join(sorted({str(t) for t in cell.fits["threads"].dropna()})) if "threads" in cell.fits else ""
 
 
 def _point(source: Source, cell: CellTables, measure: Measure) -> tuple[Point, float | None]:
     """The point, and its level on the scale on which steps are looked for."""
     run = source.tables.run
     known = (source.name, run.started or "", run.commit or "", bool(run.dirty))
-    done = finished(cell)
-    found = values(measure, done)
-    ratio = measure.scale == "ratio"
-    usable = {rep: v for rep, v in found.items() if math.isfinite(v) and (v > 0 or not ratio)}
-    if not usable or len(usable) < len(found):
-        return Point(*known, None, None, None, 0, _why(cell, bool(found), ratio)), None
-    levels = np.array(list(units(measure, usable, done).values()))
-    level = paired(levels, trim=measure.trimmed)
-    shown = math.exp if ratio else float
+    fits = finished(cell)
+    numbers = values(measure, fits)
+    if not numbers or (why := unusable(measure, numbers.values())):
+        return Point(*known, None, None, None, 0, why if numbers else _status(cell)), None
+    level = paired(np.array(list(units(measure, numbers, fits).values())), trim=measure.trimmed)
+    shown = math.exp if measure.scale == "ratio" else float
     low, high = map(shown, level.interval(INTERVAL)) if level.n_a > 1 else (None, None)
     return Point(*known, shown(level.effect), low, high, level.n_a, "ok"), level.effect
 
 
-def _why(cell: CellTables, has_values: bool, ratio: bool) -> str:
-    if has_values:
-        return "some values are 0 or below, and have no ratio" if ratio else "some values are not finite"
+def _status(cell: CellTables) -> str:
+    """How its fits ended, the commonest way."""
     bad = cell.fits[cell.fits["status"] != "ok"]["status"]
     return str(bad.mode().iloc[0]) if len(bad) else "not measured"
 
 
-def _varying(firsts: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
-    """{(scenario, label): columns by which namesakes are told apart}."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for first in firsts:
-        groups.setdefault((str(first["scenario"]), label(first)), []).append(first)
-    return {
-        key: [c for c in ("track", *VARYING) if len({str(v) for f in mine if not pd.isna(v := f.get(c))}) > 1]
-        for key, mine in groups.items()
-    }
-
-
-def _series(
-    cell: str, track: _Track, measure: Measure, varying: Mapping[tuple[str, str], list[str]], level: float
-) -> Series:
-    scenario, backend = str(track.first["scenario"]), label(track.first)
-    told = ", ".join(f"{c} {track.first.get(c)}" for c in varying[scenario, backend])
-    ratio = measure.scale == "ratio"
-    shown = math.exp if ratio else float
-    places = [i for i, p in enumerate(track.points) if p.value is not None]
+def _series(cell: str, track: _Track, measure: Measure, variant: str, level: float) -> Series:
+    shown = math.exp if measure.scale == "ratio" else float
+    places = [i for i, logged in enumerate(track.levels) if logged is not None]
     steps = []
-    for step in detect(np.array(track.levels), level=level):
+    for step in detect(np.array([x for x in track.levels if x is not None]), level=level):
         effect = step.after - step.before
-        before, after = track.runs[step.index - 1], track.runs[step.index]
-        changed = [f"{name} {change}" for name, change in changes.versions(before, after).items()]
+        before, after = (track.runs[places[i]] for i in (step.index - 1, step.index))
+        versions = [f"{name} {change}" for name, change in changes.versions(before, after).items()]
         causes = [c for c in changes.harness(before, after) if not c.startswith("uncommitted")]
         steps.append(
             Change(
                 index=places[step.index], before=shown(step.before), after=shown(step.after),
                 worse=(effect > 0) == measure.lower_is_better, material=abs(effect) > measure.limit,
-                causes=(*causes, *changed),
+                causes=(*causes, *versions),
             )
         )  # fmt: skip
+    backend = label(track.first)
     return Series(
-        cell=cell, scenario=scenario, backend=f"{backend} ({told})" if told else backend, machine=track.machine,
-        problem=track.problem, points=tuple(track.points), steps=tuple(steps),
+        cell=cell, scenario=str(track.first["scenario"]), backend=f"{backend} ({variant})" if variant else backend,
+        machine=track.machine, problem=track.problem, points=tuple(track.points), steps=tuple(steps),
     )  # fmt: skip

@@ -23,7 +23,7 @@ from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
 from bench.compare.expressions import check_cells, last
 from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
-from bench.compare.rows import Comparison, Request, Row, Verdict
+from bench.compare.rows import Comparison, Request, Row, Verdict, variants
 from bench.compare.samples import Finished, finished, sample
 from bench.compare.state import status_row
 from bench.compare.warnings import warnings
@@ -105,17 +105,13 @@ def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
 def _names(*fits: pd.DataFrame) -> dict[str, Row]:
     """{cell: a row with its labels}, cells of A first; `variant` tells namesakes apart."""
     both = pd.concat([f.reindex(columns=["cell", "scenario", "backend", "options", "track", *VARYING]) for f in fits])
-    once = both.drop_duplicates("cell")
-    once = once.assign(label=[label(row) for _, row in once.iterrows()])
-    found = {}
-    for _, mine in once.iterrows():
-        twins = once[(once["scenario"] == mine["scenario"]) & (once["label"] == mine["label"])]
-        varying = [c for c in ("track", *VARYING) if twins[c].astype(str).nunique() > 1]
-        variant = ", ".join(f"{c} {mine[c]}" for c in varying)
-        found[str(mine["cell"])] = Row(
-            str(mine["cell"]), str(mine["scenario"]), str(mine["label"]), "", "inconclusive", variant=variant
+    firsts = both.drop_duplicates("cell").to_dict("records")
+    return {
+        str(first["cell"]): Row(
+            str(first["cell"]), str(first["scenario"]), label(first), "", "inconclusive", variant=variant
         )
-    return found
+        for first, variant in zip(firsts, variants(firsts), strict=True)
+    }
 
 
 def _there(cell: CellTables) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -17,16 +18,7 @@ from bench.store.manifest import CalibrationRun
 from bench.words import format as fmt
 from bench.words.clean import clean
 
-COLUMNS = (
-    "backend",
-    "verdict",
-    "data sets",
-    "outside",
-    *(f"{100 * level:.0f} %" for level in LEVELS),
-    "fit",
-    "compiles",
-)
-QUANTITY_COLUMNS = ("quantity", "verdict", "p", *(f"{100 * level:.0f} %" for level in LEVELS), "width", "score")
+Item = TypeVar("Item")
 COARSE = 15
 METHOD = (
     "For each data set a truth is drawn from the prior and observations from the model at that truth, at the design of "
@@ -113,36 +105,9 @@ class Calibration:
         return provenance.environment(RunTables(self.run, none, none, none))
 
 
-def cells(verdict: Verdict) -> list[str]:
-    """A row of COLUMNS."""
-    fits, ranked = verdict.fits, verdict.ranked
-    shares = [covered(c) for c in ranked.coverage] if ranked else [fmt.NONE] * len(LEVELS)
-    return [
-        verdict.backend,
-        verdict.state,
-        f"{fits.ok}/{verdict.planned}",
-        f"{len(ranked.outside)}/{len(ranked.quantities)}" if ranked else fmt.NONE,
-        *shares,
-        fmt.seconds(fits.seconds),
-        compiles(verdict),
-    ]
-
-
-def quantity_cells(quantity: Quantity) -> list[str]:
-    """A row of QUANTITY_COLUMNS."""
-    return [
-        quantity.name,
-        quantity.words or "inside its band",
-        f"{quantity.p_value:.2g}" if quantity.p_value >= 1e-9 else "< 1e-9",
-        *(covered(c) for c in quantity.coverage),
-        fmt.significant(quantity.width),
-        fmt.significant(quantity.score),
-    ]
-
-
-def covered(found: Coverage) -> str:
+def covered(share: Coverage) -> str:
     """Per cent with Wilson interval: `48 (41–55)`."""
-    return f"{100 * found.share:.0f} ({100 * found.low:.0f}–{100 * found.high:.0f})"
+    return f"{100 * share.share:.0f} ({100 * share.low:.0f}–{100 * share.high:.0f})"
 
 
 def compiles(verdict: Verdict) -> str:
@@ -151,6 +116,50 @@ def compiles(verdict: Verdict) -> str:
     if not fits.compiles:
         return "0" if fits.ok else fmt.NONE
     return f"{fits.compiles} ({fmt.seconds(fits.compiled)})"
+
+
+class Column(NamedTuple, Generic[Item]):
+    """A column of a table in every format: title, text of an item, and whether that is `off` what it should be."""
+
+    title: str
+    text: Callable[[Item], str]
+    off: Callable[[Item], bool] = lambda _: False
+    level: bool = False
+    """Whether it is of a level of coverage."""
+
+
+def _levels(shares: Callable[[Any], Sequence[Coverage]]) -> Iterator[Column[Any]]:
+    """A column per level of coverage, without numbers for an item that has no shares."""
+    for i, level in enumerate(LEVELS):
+        yield Column(
+            f"{100 * level:.0f} %",
+            lambda item, i=i: covered(shares(item)[i]) if shares(item) else fmt.NONE,  # type: ignore[misc]
+            lambda item, i=i: any(share.off for share in shares(item)[i : i + 1]),  # type: ignore[misc]
+            level=True,
+        )
+
+
+COLUMNS: tuple[Column[Verdict], ...] = (
+    Column("backend", lambda v: v.backend),
+    Column("verdict", lambda v: v.state, lambda v: v.state != "calibrated"),
+    Column("data sets", lambda v: f"{v.fits.ok}/{v.planned}", lambda v: v.fits.ok != v.planned),
+    Column(
+        "outside",
+        lambda v: f"{len(v.ranked.outside)}/{len(v.ranked.quantities)}" if v.ranked else fmt.NONE,
+        lambda v: v.ranked is not None and bool(v.ranked.outside),
+    ),
+    *_levels(lambda v: v.ranked.coverage if v.ranked else ()),
+    Column("fit", lambda v: fmt.seconds(v.fits.seconds)),
+    Column("compiles", compiles),
+)
+QUANTITY_COLUMNS: tuple[Column[Quantity], ...] = (
+    Column("quantity", lambda q: q.name),
+    Column("verdict", lambda q: q.words or "inside its band", lambda q: q.outside),
+    Column("p", lambda q: f"{q.p_value:.2g}" if q.p_value >= 1e-9 else "< 1e-9"),
+    *_levels(lambda q: q.coverage),
+    Column("width", lambda q: fmt.significant(q.width)),
+    Column("score", lambda q: fmt.significant(q.score)),
+)
 
 
 def remarks(verdict: Verdict) -> list[str]:

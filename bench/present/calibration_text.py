@@ -10,7 +10,7 @@ from rich.text import Text
 
 from bench.calibration.verdict import Verdict
 from bench.present import gfm
-from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, cells, quantity_cells, remarks
+from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, Column, Item, remarks
 from bench.present.gfm import escape
 
 
@@ -18,14 +18,16 @@ def terminal(report: Calibration) -> RenderableType:
     """A rich renderable: a row per backend under its scenario, then a sentence for each that is not calibrated."""
     table = Table(header_style="bold", box=None, pad_edge=False)
     longest = max(len(label) for v in report.verdicts for label in (v.scenario, f"  {v.backend}"))
-    table.add_column(COLUMNS[0], overflow="fold", min_width=min(longest, 40))
-    table.add_column(COLUMNS[1], overflow="fold")
-    for title in COLUMNS[2:]:
-        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(COLUMNS[0].title, overflow="fold", min_width=min(longest, 40))
+    table.add_column(COLUMNS[1].title, overflow="fold")
+    for column in COLUMNS[2:]:
+        table.add_column(column.title, justify="right", no_wrap=True)
     for scenario, verdicts in report.scenarios.items():
         table.add_row(Text(scenario, style="bold"))
         for verdict in verdicts:
-            table.add_row(*_row(verdict))
+            styles = ["yellow" if column.off(verdict) else "" for column in COLUMNS]
+            backend, *texts = (column.text(verdict) for column in COLUMNS)
+            table.add_row(*map(Text, (f"  {backend}", *texts), styles))
     lines = [Text(f"{v.scenario} × {v.backend}: {v.sentence}") for v in report.verdicts if v.state != "calibrated"]
     known = {v.sentence for v in report.verdicts}
     lines += [Text(f"{where}: {what}: {why}") for where, what, why in report.failures if why not in known]
@@ -34,27 +36,13 @@ def terminal(report: Calibration) -> RenderableType:
     return Group(table, note, *([Text(""), *lines] if lines else []))
 
 
-def _row(verdict: Verdict) -> list[Text]:
-    backend, state, fitted, *rest = cells(verdict)
-    styles = [""] * len(rest)
-    if verdict.ranked:
-        off = [c.off for c in verdict.ranked.coverage]
-        styles = ["yellow" if verdict.ranked.outside else "", *("yellow" if x else "" for x in off), "", ""]
-    return [
-        Text(f"  {backend}"),
-        Text(state, style="" if state == "calibrated" else "yellow"),
-        Text(fitted, style="" if verdict.fits.ok == verdict.planned else "yellow"),
-        *(Text(text, style=style) for text, style in zip(rest, styles, strict=True)),
-    ]
-
-
 def markdown(report: Calibration) -> str:
     """GitHub-flavoured Markdown; the same verdicts give the same bytes."""
     lines = ["# Calibration", "", escape(report.context()), ""]
     lines += [f"> {escape(warning)}" for warning in report.warnings()] + [""]
     for scenario, verdicts in report.scenarios.items():
         lines += [f"## {escape(scenario)}", "", *_about(report, scenario)]
-        lines += _table(COLUMNS, [cells(v) for v in verdicts], text_columns=2)
+        lines += _table(COLUMNS, verdicts)
         for verdict in verdicts:
             lines += ["", f"**{escape(verdict.backend)}** is {escape(verdict.sentence)}." if verdict.ranked else ""]
             lines += _quantities(verdict)
@@ -78,10 +66,10 @@ def _about(report: Calibration, scenario: str) -> list[str]:
 def _quantities(verdict: Verdict) -> list[str]:
     if verdict.ranked is None:
         return []
-    rows = [quantity_cells(q) for q in verdict.ranked.quantities]
-    return [" ".join(map(escape, remarks(verdict))), "", *_table(QUANTITY_COLUMNS, rows, text_columns=2)]
+    table = _table(QUANTITY_COLUMNS, verdict.ranked.quantities)
+    return [" ".join(map(escape, remarks(verdict))), "", *table]
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int) -> list[str]:
-    escaped = ([escape(cell) for cell in row] for row in rows)
-    return gfm.table([escape(t) for t in titles], escaped, "l" * text_columns + "r" * (len(titles) - text_columns))
+def _table(columns: Sequence[Column[Item]], items: Sequence[Item]) -> list[str]:
+    rows = ([escape(column.text(item)) for column in columns] for item in items)
+    return gfm.table([escape(column.title) for column in columns], rows, "ll" + "r" * (len(columns) - 2))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from bench.analysis.labels import scenario_of
 from bench.analysis.sections import Section, sections
 from bench.analysis.tables import RunTables
 from bench.present.figures import labels, parameter_forest, spec
@@ -20,7 +21,7 @@ from bench.present.figures.profile import profile, seconds_by_backend
 from bench.present.figures.seeds import dots
 from bench.present.figures.solved import TARGETS, solved
 from bench.present.figures.steps import ecdf
-from bench.present.figures.sweeps import overrides, seconds, sweeps
+from bench.present.figures.sweeps import seconds, sweeps
 from bench.present.figures.ways import course, ways
 from bench.stats import slopes
 from bench.stats.settling import settled
@@ -188,7 +189,7 @@ def test_interval_over_rounds_is_students():
     ],
 )
 def test_overrides_are_read_from_labels(label: str, name: str, found: dict[str, object]):
-    assert overrides(label) == (name, found)
+    assert scenario_of(label) == (name, found)
 
 
 def test_sweeps_hold_what_differs_in_one_number(make: Make):

@@ -9,7 +9,7 @@ import pytest
 from bench.data import dataset
 from bench.types import Array, Dataset, Parameter, Prior, Scenario
 from scenarios.families.common import priors as priors_
-from scenarios.families.regression import linear
+from scenarios.families.regression.linear import FAMILY as linear
 
 
 def make_scenario(

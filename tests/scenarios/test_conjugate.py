@@ -9,7 +9,7 @@ from scipy import optimize, special, stats
 from bench.errors import NoReference
 from bench.types import Prior
 from scenarios.families.posteriors import conjugate
-from scenarios.families.regression import linear
+from scenarios.families.regression.linear import FAMILY as linear
 
 FLAT = Prior("flat")
 WIDE = Prior("normal", (0.0, 10.0))

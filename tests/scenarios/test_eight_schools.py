@@ -17,7 +17,7 @@ from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
 from scenarios.families.common import transforms
-from scenarios.families.hierarchy import eight_schools
+from scenarios.families.hierarchy.eight_schools import FAMILY as eight_schools
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,

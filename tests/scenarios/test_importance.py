@@ -10,7 +10,9 @@ from bench.errors import NoReference
 from bench.types import Dataset, Parameter, Prior
 from scenarios.families.posteriors import importance, modes
 from scenarios.families.posteriors.student_mixtures import StudentMixture
-from scenarios.families.regression import linear, logistic, robust
+from scenarios.families.regression.linear import FAMILY as linear
+from scenarios.families.regression.logistic import FAMILY as logistic
+from scenarios.families.regression.robust import FAMILY as robust
 from tests.scenarios.regressions import Grid, line, logpdf, positive
 from tests.scenarios.regressions import logistic as make_logistic
 from tests.scenarios.regressions import robust as make_robust

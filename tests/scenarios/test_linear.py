@@ -6,7 +6,9 @@ from scipy import optimize, stats
 
 from bench.errors import NoReference
 from bench.types import Prior
-from scenarios.families.regression import linear
+from scenarios.families.common import transforms
+from scenarios.families.regression import regression
+from scenarios.families.regression.linear import FAMILY as linear
 
 SCIPY = {
     "normal": lambda loc, scale: stats.norm(loc, scale),
@@ -64,7 +66,7 @@ def test_log_density_is_scipys_with_the_jacobian(model, table, data_of, rng):
         for p, at in zip(data.parameters, np.split(z[index], ends), strict=True):
             h = 1e-6
             if np.isfinite(p.lower) or np.isfinite(p.upper):
-                up, down = (linear.transforms.to_natural(at + s, p.lower, p.upper) for s in (h, -h))
+                up, down = (transforms.to_natural(at + s, p.lower, p.upper) for s in (h, -h))
                 expected += np.log((up - down) / (2 * h)).sum()
         # The Jacobian here is a central difference: about eps/h = 1e-10.
         assert values[index] == pytest.approx(expected, rel=1e-9)
@@ -98,7 +100,7 @@ def test_log_density_in_chunks_is_the_same(table, data_of, rng, monkeypatch):
     data = data_of(*table, MODELS[0])
     z = rng.uniform(-2, 2, (17, data.dim))
     whole = linear.log_density(data, z)
-    monkeypatch.setattr(linear, "CHUNK", 60)
+    monkeypatch.setattr(regression, "CHUNK", 60)
     for a, b in zip(whole, linear.log_density(data, z), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13)
 

@@ -5,7 +5,7 @@ import pytest
 
 from bench.data import dataset
 from bench.types import Prior
-from scenarios.families.regression import linear
+from scenarios.families.regression.linear import FAMILY as linear
 
 WIDE = {"n_features": 4, "weights": {"normal": [0, 1]}, "bias": 0.5, "noise": 0.3}
 S4 = {"n_obs": 1000, "weights": [2.0], "bias": 1.0, "noise": 0.1}

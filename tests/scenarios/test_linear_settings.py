@@ -4,7 +4,7 @@ import pytest
 
 from bench.errors import ScenarioError
 from bench.types import Prior
-from scenarios.families.regression import linear
+from scenarios.families.regression.linear import FAMILY as linear
 
 GOOD = {"n_obs": 30, "weights": [1.5, -2.8], "bias": 0.5, "noise": 0.7}
 RULED = {"n_obs": 30, "n_features": 3, "noise": 0.7}

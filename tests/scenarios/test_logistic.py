@@ -8,7 +8,8 @@ from bench.catalog.scenarios import load
 from bench.data import dataset
 from bench.errors import UsageError
 from bench.types import Prior
-from scenarios.families.regression import logistic
+from scenarios.families.regression import regression
+from scenarios.families.regression.logistic import FAMILY as logistic
 from tests.scenarios import regressions
 
 NORMAL, STUDENT, CAUCHY = Prior("normal", (0.5, 2.5)), Prior("student_t", (3.0, 0.0, 2.0)), Prior("cauchy", (0.1, 2.5))
@@ -76,7 +77,7 @@ def test_chunks_change_nothing(table, rng, monkeypatch):
     data = regressions.logistic(*table, NORMAL, NORMAL)
     z = rng.uniform(-2, 2, (17, 3))
     whole = logistic.log_density(data, z)
-    monkeypatch.setattr(logistic.regression, "CHUNK", 60)
+    monkeypatch.setattr(regression, "CHUNK", 60)
     for a, b in zip(whole, logistic.log_density(data, z), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13)
 

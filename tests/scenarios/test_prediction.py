@@ -11,7 +11,7 @@ from bench.data import dataset
 from bench.errors import ScenarioError
 from bench.types import Array, Dataset, Prior
 from scenarios.families.posteriors.conjugate import ConjugatePosterior, posterior
-from scenarios.families.regression import linear
+from scenarios.families.regression.linear import FAMILY as linear
 
 LEVELS = np.array([0.025, 0.5, 0.975])
 WIDE = Prior("normal", (0.3, 2.0))

@@ -8,7 +8,7 @@ from bench.catalog.scenarios import load, scenario
 from bench.data import dataset, family
 from bench.errors import UsageError
 from bench.types import Prior
-from scenarios.families.regression import robust
+from scenarios.families.regression.robust import FAMILY as robust
 from tests.scenarios import regressions
 
 WIDE, CAUCHY = Prior("normal", (0.5, 10.0)), Prior("cauchy", (0.0, 2.5))

@@ -13,8 +13,9 @@ from bench.catalog.scenarios import load, scenario
 from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
-from scenarios.families.common import transforms
-from scenarios.families.two_groups import two_groups, two_groups_data
+from scenarios.families.common import checks, transforms
+from scenarios.families.two_groups.two_groups import FAMILY as two_groups
+from scenarios.families.two_groups.two_groups import read_table
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,
@@ -100,7 +101,7 @@ def panels(edges: Array, order: int) -> tuple[Array, Array]:
 @pytest.mark.parametrize(("mu", "sigma"), [MODELS[1], MODELS[2], MODELS[3]], ids=[IDS[1], IDS[2], IDS[3]])
 def test_reference_and_derived_quantities_match_a_dense_grid(mu: Prior, sigma: Prior) -> None:
     data = make(mu, sigma)
-    found = two_groups.GroupsPosterior(data)
+    found = two_groups.reference(data)
     grids = [brute(data, g) for g in range(2)]
     moments = []
     for g, (at_mu, at_sigma, mass) in enumerate(grids):
@@ -136,7 +137,7 @@ def given_sigma(mu: Array, sigma: Array, mass: Array) -> tuple[Array, Array, Arr
 @pytest.mark.parametrize("name", ["mu_diff", "effect_size"])
 def test_intervals_of_derived_quantities_are_quantiles(name: str) -> None:
     data = make(*MODELS[0])
-    found = two_groups.GroupsPosterior(data)
+    found = two_groups.reference(data)
     (w1, s1, m1, v1), (w2, s2, m2, v2) = (found._nodes(g) for g in range(2))
     exact = found.derived()
 
@@ -160,7 +161,7 @@ def test_intervals_of_derived_quantities_are_quantiles(name: str) -> None:
 
 def test_reference_draws_have_its_moments_and_ranks() -> None:
     data = make(*MODELS[0])
-    found, n = two_groups.GroupsPosterior(data), 40_000
+    found, n = two_groups.reference(data), 40_000
     draws = found.draw(n, np.random.default_rng(2))
     exact = found.derived()
     for name in ("mu", "sigma"):
@@ -283,8 +284,8 @@ FILE = 'family = "two_groups"\n[data]\nfile = "rows.csv"\n[priors]\nmu = "flat"\
 
 
 def test_data_of_a_file_are_the_same_in_every_rep(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(two_groups_data, "SCENARIOS", tmp_path)
-    two_groups_data.read_table.cache_clear()
+    monkeypatch.setattr(checks, "SCENARIOS", tmp_path)
+    read_table.cache_clear()
     (tmp_path / "rows.csv").write_text("group,y\n1,0.5\n2,1.5\n1,0.7\n2,2.5\n2,3.5\n")
     (tmp_path / "own.toml").write_text(FILE)
     spec = load(tmp_path / "own.toml")
@@ -295,11 +296,11 @@ def test_data_of_a_file_are_the_same_in_every_rep(tmp_path: Any, monkeypatch: py
     with pytest.raises(ScenarioError, match="leave n_obs out"):
         (tmp_path / "own.toml").write_text("n_obs = [2, 2]\n" + FILE)
         load(tmp_path / "own.toml")
-    two_groups_data.read_table.cache_clear()
+    read_table.cache_clear()
     (tmp_path / "rows.csv").write_text("group,y\n1,0.5\n3,1.5\n")
     with pytest.raises(ScenarioError, match="1 or 2"):
         load(tmp_path / "own.toml")
-    two_groups_data.read_table.cache_clear()
+    read_table.cache_clear()
 
 
 def test_too_few_rows_under_flat_priors_have_no_reference() -> None:

@@ -15,7 +15,7 @@ from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
 from scenarios.families.common import transforms
-from scenarios.families.hierarchy import varying_intercept
+from scenarios.families.hierarchy.varying_intercept import FAMILY as varying_intercept
 from scenarios.families.posteriors.given_scales import GivenScales
 
 SCIPY: Mapping[str, Any] = {

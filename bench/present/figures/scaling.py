@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.analysis.sections import Section
+from bench.analysis.sections import Row, Section
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.style import Styles, look
@@ -15,8 +14,6 @@ from bench.present.figures.sweeps import Sweep, seconds, sweeps
 from bench.present.palette import INK, MUTED
 from bench.stats.slopes import Crossing, Points, Slope, crossing, slope
 from bench.words import format as fmt
-
-DEVICE = re.compile(r" (cpu|cuda)(?= |$)")
 
 
 def scaling_figures(sections: Sequence[Section], style: Styles) -> list[Figure]:
@@ -30,7 +27,7 @@ def _figure(sweep: Sweep, style: Styles) -> Figure | None:
         return None
     lines = {name: slope(points) for name, points in found.items()}
     shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sections)), name))[: spec.MOST]
-    crossings = list(_crossings({name: found[name] for name in shown}, lines))
+    crossings = list(_crossings(sweep, {name: found[name] for name in shown}, lines))
     left = spec.left_out(len(found) - len(shown), "slower backend", "are not drawn")
     return Figure(
         kind=f"scaling-{sweep.key.replace('_', '-')}",
@@ -47,11 +44,14 @@ def _figure(sweep: Sweep, style: Styles) -> Figure | None:
     )
 
 
-def _crossings(found: Mapping[str, Points], lines: Mapping[str, Slope]) -> Iterator[tuple[str, str, Crossing]]:
+def _crossings(
+    sweep: Sweep, found: Mapping[str, Points], lines: Mapping[str, Slope]
+) -> Iterator[tuple[str, str, Crossing]]:
     """Of a backend on two devices, else of the fastest at the smallest size and the fastest at the largest."""
-    by_method: dict[str, list[str]] = {}
+    methods = {row.label: _but_device(row) for section in sweep.sections.values() for row in section.rows}
+    by_method: dict[tuple[str, ...], list[str]] = {}
     for name in found:
-        by_method.setdefault(DEVICE.sub("", name), []).append(name)
+        by_method.setdefault(methods[name], []).append(name)
     pairs = [(one, other) for names in by_method.values() for one, other in itertools.pairwise(names)]
     sizes = [size for points in found.values() for size, _ in points]
     if not pairs and len(found) > 1:
@@ -61,6 +61,11 @@ def _crossings(found: Mapping[str, Points], lines: Mapping[str, Slope]) -> Itera
         shared = _paired(found[one], found[other])
         if shared is not None and (where := crossing(*shared)) is not None:
             yield one, other, where
+
+
+def _but_device(row: Row) -> tuple[str, ...]:
+    """What a row has in common with its namesake on another device."""
+    return row.backend, repr(row.options), row.run, *(v for k, v in row.variant.items() if k != "device")
 
 
 def _paired(one: Points, other: Points) -> tuple[Points, Points] | None:

@@ -21,14 +21,12 @@ PLAIN: Style = (MUTED, "circle", [1, 0])
 
 def styles(sections: Iterable[Section]) -> dict[str, Style]:
     """{label: (colour, marker shape, dash)} over the whole run; beyond six the colour is the framework's."""
-    labels = list(dict.fromkeys(r.label for s in sections for r in s.rows if r.kind != "exact" and r.reps))
-    frameworks = list(dict.fromkeys(name.split(".")[0] for name in labels))
-    variant = {f: [name for name in labels if name.split(".")[0] == f] for f in frameworks}
+    labels = {r.label: r.framework for s in sections for r in s.rows if r.kind != "exact" and r.reps}
+    frameworks = list(dict.fromkeys(labels.values()))
     looks = {}
-    for i, name in enumerate(labels):
-        family = name.split(".")[0]
-        which = i if len(labels) <= len(COLOURS) else frameworks.index(family)
-        mark = i if len(labels) <= len(SHAPES) else variant[family].index(name)
+    for i, (name, framework) in enumerate(labels.items()):
+        which = i if len(labels) <= len(COLOURS) else frameworks.index(framework)
+        mark = i if len(labels) <= len(SHAPES) else [n for n in labels if labels[n] == framework].index(name)
         looks[name] = (COLOURS[which % len(COLOURS)], SHAPES[mark % len(SHAPES)], DASHES[mark % len(DASHES)])
     return looks
 

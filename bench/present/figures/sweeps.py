@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from bench.analysis.labels import scenario_of
 from bench.analysis.sections import Row, Section
 
 
@@ -18,27 +18,14 @@ class Sweep(NamedTuple):
     sections: Mapping[float, Section]
 
 
-def overrides(label: str) -> tuple[str, dict[str, Any]]:
-    """`name[k=v,…]` → name and what the brackets say, numbers as numbers."""
-    name, _, inside = label.partition("[")
-    found = {}
-    for piece in re.split(r",(?=[A-Za-z_]\w*=)", inside.removesuffix("]")) if inside else []:
-        key, _, text = piece.partition("=")
-        try:
-            found[key] = json.loads(text)
-        except json.JSONDecodeError:
-            found[key] = text
-    return name, found
-
-
 def sweeps(sections: Sequence[Section]) -> list[Sweep]:
     """Every set of two or more sections that differ in one positive number."""
     groups: dict[tuple[str, str, str, str], dict[float, Section]] = {}
     for section in sections:
-        name, found = overrides(section.scenario)
-        for key, value in found.items():
+        name, overrides = scenario_of(section.scenario)
+        for key, value in overrides.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-                rest = json.dumps({k: v for k, v in found.items() if k != key}, sort_keys=True)
+                rest = json.dumps({k: v for k, v in overrides.items() if k != key}, sort_keys=True)
                 groups.setdefault((name, section.track, key, rest), {})[float(value)] = section
     return [
         Sweep(_named(name, rest), key, dict(sorted(found.items())))

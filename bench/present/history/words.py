@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.compare.measures import Measure
 from bench.compare.series import Change, Point, Series
 from bench.stats.steps import fewest
@@ -10,25 +12,27 @@ from bench.words.clean import clean
 
 BARS = "▁▂▃▄▅▆▇█"
 NARROWEST = 0.1
-"""Noise should not look like mountains."""
+"""Half the height of a sparkline at least, as a share of its middle: noise should not look like mountains."""
+RUN = ("run", "when", "commit", "value", "95 %")
+"""Titles of the columns of a run."""
 
 
-def value(measure: Measure, number: float | None) -> str:
-    """A number of the measure with its unit."""
-    if number is None:
-        return fmt.NONE
-    if measure.unit == "s":
-        return fmt.seconds(number)
-    if measure.unit == "bytes":
-        return f"{fmt.significant(number / 2**20)} MiB"
-    return fmt.significant(number)
+def gravest_first(series: Sequence[Series]) -> list[Series]:
+    """Those that end worse, then others with steps, then the rest, each in the order they had."""
+    return sorted(series, key=lambda s: (not s.ends_worse, not s.steps))
+
+
+def run(measure: Measure, point: Point) -> tuple[str, ...]:
+    """What stands under RUN of one run: its value, or why it has none."""
+    level = clean(point.status) if point.value is None else fmt.quantity(point.value, measure.unit)
+    return clean(point.run), clean(point.when[:16]), commit(point), level, interval(measure, point)
 
 
 def interval(measure: Measure, point: Point) -> str:
     """`61 ms–63 ms`; a dash below two rounds."""
     if point.low is None or point.high is None:
         return fmt.NONE
-    return f"{value(measure, point.low)}–{value(measure, point.high)}"
+    return f"{fmt.quantity(point.low, measure.unit)}–{fmt.quantity(point.high, measure.unit)}"
 
 
 def commit(point: Point) -> str:
@@ -40,34 +44,31 @@ def size(measure: Measure, step: Change) -> str:
     """`1.44×`, or a signed difference."""
     if measure.scale == "ratio":
         return fmt.times(step.after / step.before)
-    change = step.after - step.before
-    return f"{'+' if change > 0 else ''}{fmt.significant(change)} {measure.unit}".strip()
+    return fmt.difference(step.after - step.before, measure.unit)
 
 
 def step(measure: Measure, of: Series, change: Change) -> str:
     """The step as a sentence."""
     point = of.points[change.index]
     kind = ("worse" if change.worse else "better") if change.material else f"within the {measure.threshold} threshold"
-    levels = f"{value(measure, change.before)} → {value(measure, change.after)}"
+    levels = f"{fmt.quantity(change.before, measure.unit)} → {fmt.quantity(change.after, measure.unit)}"
     causes = f"; there {', '.join(map(clean, change.causes))}" if change.causes else ""
     at = f"{clean(point.run)} ({clean(point.when[:10])}, {commit(point)})"
     return f"step at {at}: {levels}, {size(measure, change)}, {kind}{causes}"
 
 
-def headline(found: list[Series], measure: Measure) -> str:
+def headline(series: Sequence[Series], measure: Measure) -> str:
     """How many series there are, and how many of them end worse, better or steady."""
-    worse = [s for s in found if s.ends_worse]
-    better = [s for s in found if s.steps and s.steps[-1].material and not s.steps[-1].worse]
-    broken = [s for s in found if s.points[-1].value is None]
-    told = [
-        f"the latest run has no value in {len(broken)}" if broken else "",
-        f"the last step is for the worse in {len(worse)}" if worse else "",
-        f"for the better in {len(better)}" if better else "",
+    worse = sum(s.ends_worse for s in series)
+    better = sum(bool(s.steps) and s.steps[-1].material and not s.steps[-1].worse for s in series)
+    broken = sum(s.points[-1].value is None for s in series)
+    parts = [
+        f"the latest run has no value in {broken}" if broken else "",
+        f"the last step is for the worse in {worse}" if worse else "",
+        f"for the better in {better}" if better else "",
+        "" if worse or better else f"no step above the {measure.threshold} threshold",
     ]
-    if not worse and not better:
-        told.append(f"no step above the {measure.threshold} threshold")
-    said = ", ".join(filter(None, told))
-    return f"{measure.name} in {fmt.count(len(found), 'cell').replace('cells', 'series')}: {said}."
+    return f"{measure.name} in {len(series)} series: {', '.join(filter(None, parts))}."
 
 
 def method(level: float) -> str:
@@ -82,9 +83,9 @@ def method(level: float) -> str:
 
 def sparkline(of: Series) -> str:
     """A bar per measured run, from the least to the largest, or over the middle ± 10 % where that is wider."""
-    there = [p.value for p in of.measured if p.value is not None]
-    low, high = min(there), max(there)
+    values = [p.value for p in of.measured if p.value is not None]
+    low, high = min(values), max(values)
     middle, reach = (low + high) / 2, max((high - low) / 2, NARROWEST * abs(low + high) / 2)
     if not reach:
-        return BARS[0] * len(there)
-    return "".join(BARS[min(int(8 * (v - middle + reach) / (2 * reach)), 7)] for v in there)
+        return BARS[0] * len(values)
+    return "".join(BARS[min(int(8 * (v - middle + reach) / (2 * reach)), 7)] for v in values)

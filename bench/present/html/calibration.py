@@ -6,7 +6,7 @@ import base64
 
 from markupsafe import Markup
 
-from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, cells, quantity_cells, remarks
+from bench.present.calibration import COLUMNS, METHOD, QUANTITY_COLUMNS, Calibration, remarks
 from bench.present.templates import environment
 from bench.words.clean import clean
 
@@ -21,8 +21,6 @@ def render(report: Calibration) -> str:
             report=report,
             columns=COLUMNS,
             quantity_columns=QUANTITY_COLUMNS,
-            cells=cells,
-            quantity_cells=quantity_cells,
             remarks=remarks,
             method=METHOD,
             images={cell: _encoded(svg) for cell, svg in report.pictures.items()},

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.analysis.columnar import means
 from bench.analysis.sections import Row, Section
 from bench.analysis.tables import CellTables
 from bench.present.columns import Cell, Column, blank
@@ -48,23 +47,13 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _least_mean(metric: str) -> Number:
-    """Averaged over reps per parameter, then the least."""
-
-    def number(cell: CellTables) -> float | None:
-        scores = cell.scores(metric)
-        return float(means(scores.part, scores.value).min()) if len(scores.value) else None
-
-    return number
-
-
 def _extreme(metric: str, of: Callable[[Array], Any]) -> Number:
     return lambda cell: float(of(values)) if len(values := cell.scores(metric).value) else None
 
 
 NUMBERS: dict[str, Number] = {
-    "ess_bulk": _least_mean("ess_bulk"),
-    "ess_tail": _least_mean("ess_tail"),
+    "ess_bulk": lambda cell: cell.least_mean("ess_bulk"),
+    "ess_tail": lambda cell: cell.least_mean("ess_tail"),
     "r_hat": _extreme("r_hat", np.max),
     "e_bfmi": _extreme("e_bfmi", np.min),
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.errors import ScenarioError
-from bench.types import PRIORS, Prior
+from bench.types import PRIORS, Prior, Scenario
 from scenarios.families.common import priors
 
+SCENARIOS = Path(__file__).parents[2]
 ROWS = 10**9
 """Observations, groups or numbers of one array at most: 8 GB of float64."""
 WIDTH = 10_000
@@ -54,10 +55,10 @@ def table(key: str, value: object, known: Iterable[str]) -> dict[str, Any]:
     return dict(value)
 
 
-def data_file(file: str, folder: Path) -> tuple[Path, str]:
+def data_file(file: str) -> tuple[Path, str]:
     """A CSV file below the scenarios' folder, and its header; ScenarioError where it is none, or lies elsewhere."""
-    path = (folder / file).resolve() if "\0" not in file else folder
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    path = (SCENARIOS / file).resolve() if "\0" not in file else SCENARIOS
+    if not path.is_relative_to(SCENARIOS.resolve()) or not path.is_file():
         raise ScenarioError("data.file", file, "it must name a CSV file below the scenarios' folder")
     with path.open("rb") as stream:
         return path, stream.readline(100_000).decode(errors="replace").strip()
@@ -78,3 +79,29 @@ def prior_rule(key: str, value: object) -> Prior:
     if wrong := priors.check_args(prior):
         raise ScenarioError(path, args, wrong)
     return prior
+
+
+def check_priors(
+    scenario: Scenario,
+    needed: Mapping[str, tuple[str, ...]],
+    scales: Mapping[str, str],
+    stranger: Callable[[str], str],
+) -> None:
+    """Exactly the priors of `needed` {parameter: kinds}; ScenarioError.
+
+    `scales` {parameter: what it is} live above 0; `stranger` says of a name why it has no prior.
+    """
+    for name, kinds in needed.items():
+        if name not in scenario.priors:
+            raise ScenarioError(f"priors.{name}", None, f"it must be given: one of {', '.join(kinds)}")
+    for name, prior in scenario.priors.items():
+        if name not in needed:
+            raise ScenarioError(f"priors.{name}", str(prior), stranger(name))
+        if prior.name not in needed[name]:
+            raise ScenarioError(f"priors.{name}", str(prior), f"priors of {name} are {', '.join(needed[name])}")
+        if wrong := priors.check_args(prior):
+            raise ScenarioError(f"priors.{name}", str(prior), wrong)
+        if name in scales and prior.name == "known" and prior.args[0] <= 0.0:
+            raise ScenarioError(f"priors.{name}", str(prior), f"a known {name} must be greater than 0")
+        if name in scales and prior.name == "uniform" and prior.args[0] < 0.0:
+            raise ScenarioError(f"priors.{name}", str(prior), f"low must be at least 0: {name} is {scales[name]}")

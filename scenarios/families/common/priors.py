@@ -36,6 +36,12 @@ def support(prior: Prior) -> tuple[float, float]:
     return (0.0 if prior.name in POSITIVE else -math.inf), math.inf
 
 
+def positive_support(prior: Prior) -> tuple[float, float]:
+    """The part of `support` above 0, where a standard deviation lives."""
+    lower, upper = support(prior)
+    return max(lower, 0.0), upper
+
+
 def log_density(prior: Prior, x: Array) -> Array:
     """Log density at each x, normalised, −inf outside the support; 0 everywhere for `flat` and `known`."""
     x = np.asarray(x, dtype=float)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.errors import ScenarioError
-from bench.types import Array, Parameter
+from bench.types import Array, Arrays, Parameter
 from scenarios.families.common import checks, priors
 
 
@@ -44,3 +45,13 @@ def values(table: Mapping[str, Any], parameters: Sequence[Parameter], rng: np.ra
             given = np.asarray(value, dtype=float)
             begun[p.name] = given.reshape(p.shape) if given.ndim else np.full(p.shape, given)
     return begun
+
+
+def inside(values: Arrays, parameters: Sequence[Parameter]) -> dict[str, Array]:
+    """The values of those parameters, drawn 1 % of the width inside where a support is bounded on both sides."""
+    drawn_in: dict[str, Array] = {}
+    for p in parameters:
+        margin = 0.01 * (p.upper - p.lower)
+        bounded = math.isfinite(margin)
+        drawn_in[p.name] = np.clip(values[p.name], p.lower + margin, p.upper - margin) if bounded else values[p.name]
+    return drawn_in

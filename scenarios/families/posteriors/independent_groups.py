@@ -11,6 +11,9 @@ from bench.types import Array, Arrays, Dataset, DerivedExact, Parameter
 from scenarios.families.posteriors import conjugate
 from scenarios.families.posteriors.mixtures import NEGLIGIBLE, NormalMixture
 
+OWN = {"mu": "bias", "sigma": "sigma"}
+"""What the parameters of a pair are called in each group's own regression."""
+
 
 def regression(data: Dataset, group: int) -> Dataset:
     """One group as a data set of the family `linear`: no features, its mean the bias."""
@@ -41,16 +44,16 @@ class GroupsPosterior:
     @staticmethod
     def _paired(each: list[Arrays]) -> dict[str, Array]:
         """{bias, sigma} of both groups → {mu, sigma}, groups last."""
-        return {name: np.stack([e[own] for e in each], axis=-1) for name, own in (("mu", "bias"), ("sigma", "sigma"))}
+        return {name: np.stack([e[own] for e in each], axis=-1) for name, own in OWN.items()}
 
     def cdf(self, name: str, x: Array) -> Array:
         """Marginal distribution function at x (..., 2), same shape."""
-        x, own = np.asarray(x, dtype=float), _OWN[name]
+        x, own = np.asarray(x, dtype=float), OWN[name]
         return np.stack([g.cdf(own, x[..., i]) for i, g in enumerate(self._groups)], axis=-1)
 
     def quantile(self, name: str, p: Array) -> Array:
         """Marginal quantiles at p (k,) in (0, 1): (k, 2)."""
-        return np.stack([g.quantile(_OWN[name], p) for g in self._groups], axis=-1)
+        return np.stack([g.quantile(OWN[name], p) for g in self._groups], axis=-1)
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
         """Independent draws {name: (n, 2)}."""
@@ -80,6 +83,3 @@ class GroupsPosterior:
         # what is left out moves no moment by more than 1e-16 of itself; the pairs number K₁·K₂
         keep = weights > NEGLIGIBLE * weights.max()
         return weights[keep] / weights[keep].sum(), sigma[keep], given.means[keep, 0], given.sds[keep, 0]
-
-
-_OWN = {"mu": "bias", "sigma": "sigma"}

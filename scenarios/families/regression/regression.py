@@ -1,100 +1,155 @@
-"""What regressions on a linear predictor share: the predictor, their log density in chunks, and MAP objectives."""
+"""Every regression: a linear predictor X·weights + bias, and a `Likelihood` of the observations around it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.types import Array, Arrays, Dataset
-from scenarios.families.common import priors, transforms
-from scenarios.families.posteriors import modes
+from bench.protocols import Reference
+from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simulated
+from scenarios.families.common import checks, priors, starts, transforms
+from scenarios.families.common.base import Family
+from scenarios.families.posteriors import importance, modes
+from scenarios.families.regression import data as data_
+from scenarios.families.regression import settings as settings_
+from scenarios.families.regression.likelihood import Likelihood
 
 CHUNK = 2_000_000
-"""Observations × draws held at once by `log_density`: 16 MB of float64 per intermediate."""
-
-Likelihood = Callable[[Array, Array, Arrays], tuple[Array, Array, Arrays]]
-"""Log likelihood of y (n,) at predictors (m, n) and further parameters {name: (m,)}: its sum over observations (m,),
-its slope in the predictor (m, n), and its slopes in the further parameters {name: (m,)}."""
-Density = Callable[[Dataset, Array], tuple[Array, Array]]
+"""Observations × draws held at once by `log_conditional`: 16 MB of float64 per intermediate."""
 
 
-def predictor(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """X·weights + bias at `arrays["x"]` (n, J): weights (..., J) → (..., n)."""
-    mean = np.asarray(draws["weights"], dtype=float) @ arrays["x"].T
-    if "bias" in data.names:
-        mean += np.asarray(draws["bias"], dtype=float)[..., None]
-    return mean
+class Regression(Family):
+    """Parameters weights (J,), bias () unless "none", and the scales of the law unless known; draws lead.
 
-
-def scale_of(data: Dataset, draws: Arrays, name: str) -> Array:
-    """A positive parameter of every draw, or its known value."""
-    prior = data.priors[name]
-    return np.asarray(prior.args[0] if prior.name == "known" else draws[name], dtype=float)
-
-
-def derived(
-    data: Dataset, draws: Arrays, predict: Callable[[Dataset, Arrays, Arrays], Array]
-) -> dict[str, Array | npt.NDArray[np.bool_]]:
-    """`prediction`: the expected observation at the scenario's new inputs (m, J), (..., m); empty without them."""
-    return {"prediction": predict(data, draws, data.predict)} if data.predict else {}
-
-
-def log_density(data: Dataset, z: Array, likelihood: Likelihood) -> tuple[Array, Array]:
-    """Log joint density of data and z with Jacobian, and its gradient: (...), (..., dim)."""
-    z = np.asarray(z, dtype=float)
-    flat = z.reshape(-1, z.shape[-1])
-    params = transforms.constrain(data.parameters, flat)
-    value, slopes = np.empty(len(flat)), {p.name: np.empty((len(flat), *p.shape)) for p in data.parameters}
-    x, y = data.arrays["x"], data.arrays["y"]
-    step = max(1, CHUNK // max(1, len(y)))
-    for at in range(0, len(flat), step):
-        part = slice(at, at + step)
-        chunk = {name: values[part] for name, values in params.items()}
-        value[part], along, further = likelihood(y, predictor(data, chunk, data.arrays), chunk)
-        slopes["weights"][part] = along @ x
-        if "bias" in slopes:
-            slopes["bias"][part] = along.sum(axis=-1)
-        for name in further.keys() & slopes.keys():
-            slopes[name][part] = further[name]
-    for p in data.parameters:
-        prior = data.priors[p.name]
-        value += priors.log_density(prior, params[p.name]).reshape(len(flat), -1).sum(axis=-1)
-        slopes[p.name] += priors.derivative(prior, params[p.name])
-    log_jacobian, bend = transforms.log_jacobians(data.parameters, flat)
-    value += log_jacobian.sum(axis=-1)
-    gradient = transforms.flatten(data.parameters, slopes) * np.exp(log_jacobian) + bend
-    return value.reshape(z.shape[:-1]), gradient.reshape(z.shape)
-
-
-def objective(data: Dataset, name: str, params: Arrays, density: Density) -> float:
-    """`map` (negative log posterior on the natural scale) or `map_unconstrained` (with Jacobian), in nats.
-
-    To be minimised; ValueError for another name.
+    Arrays are x (n, J) and y (n,). The reference is by importance sampling unless a subclass has a better one.
     """
-    if name not in ("map", "map_unconstrained"):
-        raise ValueError(f"unknown objective {name!r}; known: map, map_unconstrained")
-    if any(np.any((params[p.name] <= p.lower) | (params[p.name] >= p.upper)) for p in data.parameters):
-        return math.inf
-    z = transforms.unconstrain(data.parameters, {k: np.asarray(v, dtype=float) for k, v in params.items()})
-    value = float(density(data, z)[0])
-    if name == "map":
-        value -= float(transforms.log_jacobians(data.parameters, z)[0].sum())
-    return -value
 
+    def __init__(self, name: str, law: Likelihood) -> None:
+        self.name, self.law, self.DISCRETE = name, law, law.DISCRETE
+        self.KEYS = settings_.keys(law)
+        coefficients = {"weights": law.COEFFICIENT_PRIORS, "bias": law.COEFFICIENT_PRIORS}
+        self.PRIORS = {**coefficients, **{scale.name: scale.priors for scale in law.SCALES}}
+        self.PRIOR_DEFAULTS = {s.name: Prior("known", (s.default,)) for s in law.SCALES if s.default is not None}
 
-def optimum(data: Dataset, name: str, density: Density, start: Array) -> tuple[dict[str, Array], float]:
-    """The least minimum of `objective` reached from `start` (dim,) or about 0; NoReference where there is none."""
+    def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
+        self.known_keys(table, () if fixed else settings_.required(self.law))
+        return settings_.settings(table, self.law, fixed=fixed)
 
-    def target(z: Array) -> tuple[Array, Array]:
-        value, gradient = density(data, z)
-        if name == "map":
-            log_jacobian, bend = transforms.log_jacobians(data.parameters, z)
-            return value - log_jacobian.sum(axis=-1), gradient - bend
-        return value, gradient
+    def check(self, scenario: Scenario) -> None:
+        if scenario.data:
+            self.check_data(scenario)
+        settings_.check_priors(scenario, self.PRIORS, self.law)
+        self.check_start(scenario)
+        settings_.check_holdout(scenario)
+        settings_.check_predict(scenario)
 
-    best = modes.find(target, modes.starts(start))[0]
-    found = transforms.constrain(data.parameters, best.at)
-    return found, objective(data, name, found, density)
+    def check_data(self, scenario: Scenario) -> None:
+        """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
+        data_.check_file(scenario, checks.table("data", scenario.data, ("file",)), self.law)
+
+    def check_start(self, scenario: Scenario) -> None:
+        """Validate the `[start]` table; ScenarioError."""
+        starts.check(scenario.start, self.parameters(scenario))
+
+    def notes(self, scenario: Scenario) -> tuple[str, ...]:
+        assumed = {name: prior.args[0] for name, prior in scenario.priors.items() if prior.name == "known"}
+        sentences = [
+            self.misspecified(name, assumed[name], float(true))
+            for name, true in data_.true_scales(scenario.settings, self.law).items()
+            if name in assumed and assumed[name] != true
+        ]
+        return (*sentences, *super().notes(scenario))
+
+    def misspecified(self, name: str, assumed: float, true: float) -> str:
+        """What a reader must know where the model takes a scale as known that is not the generator's."""
+        return (
+            f"Misspecified on purpose: the model takes {name} = {assumed:g} as known, the data were made with {true:g}."
+        )
+
+    def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
+        width = data_.sizes(scenario)[1]
+        blocks = [Parameter("weights", (width,), *priors.support(scenario.priors["weights"]))]
+        if scenario.settings["bias"] != "none":
+            blocks.append(Parameter("bias", (), *priors.support(scenario.priors["bias"])))
+        own = [scale.name for scale in self.law.SCALES if scenario.priors[scale.name].name != "known"]
+        return (*blocks, *(Parameter(name, (), *priors.positive_support(scenario.priors[name])) for name in own))
+
+    def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
+        return data_.simulate(scenario, rng, self.law)
+
+    def observe(self, data: Dataset, truth: Arrays, rng: np.random.Generator) -> dict[str, Array]:
+        eta = self.predictor(data, truth, data.arrays)
+        return {"y": self.law.sample(eta, self.scales(data, truth), rng)}
+
+    def predictor(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        """X·weights + bias at `arrays["x"]` (n, J): weights (..., J) → (..., n)."""
+        eta = np.asarray(draws["weights"], dtype=float) @ arrays["x"].T
+        if "bias" in data.names:
+            eta += np.asarray(draws["bias"], dtype=float)[..., None]
+        return eta
+
+    def scales(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
+        """The law's scales at every draw, or their known values: {name: (...)}."""
+        known = {s.name: data.priors[s.name].args[0] for s in self.law.SCALES if data.priors[s.name].name == "known"}
+        return {s.name: np.asarray(known.get(s.name, draws.get(s.name)), dtype=float) for s in self.law.SCALES}
+
+    def _observations(self, data: Dataset, draws: Arrays, arrays: Arrays) -> tuple[Array, Array, dict[str, Array]]:
+        """What the pointwise functions of a law take: y (n,), eta (..., n) and scales (..., 1)."""
+        scales = {name: value[..., None] for name, value in self.scales(data, draws).items()}
+        return arrays["y"], self.predictor(data, draws, arrays), scales
+
+    def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        return self.law.mean(self.predictor(data, draws, arrays))
+
+    def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        return self.law.log_prob(*self._observations(data, draws, arrays))
+
+    def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        return self.law.cdf(*self._observations(data, draws, arrays))
+
+    def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
+        return {"prediction": self.predict(data, draws, data.predict)} if data.predict else {}
+
+    def log_conditional(self, data: Dataset, sites: Arrays) -> tuple[Array, dict[str, Array]]:
+        """The log likelihood, a chunk of draws at a time."""
+        size = len(sites["weights"])
+        value, slopes = np.empty(size), {p.name: np.empty((size, *p.shape)) for p in data.parameters}
+        x, y = data.arrays["x"], data.arrays["y"]
+        step = max(1, CHUNK // max(1, len(y)))
+        for at in range(0, size, step):
+            part = slice(at, at + step)
+            draws = {name: values[part] for name, values in sites.items()}
+            eta = self.predictor(data, draws, data.arrays)
+            scales = {name: np.broadcast_to(v, len(eta)) for name, v in self.scales(data, draws).items()}
+            value[part], along, of_scales = self.law.sums(y, eta, scales)
+            slopes["weights"][part] = along @ x
+            if "bias" in slopes:
+                slopes["bias"][part] = along.sum(axis=-1)
+            for name in of_scales.keys() & slopes.keys():
+                slopes[name][part] = of_scales[name]
+        return value, slopes
+
+    def begin(self, data: Dataset) -> Array:
+        """Where the search for modes begins, (dim,)."""
+        return np.zeros(data.dim)
+
+    def reference(self, data: Dataset) -> Reference:
+        """By importance sampling, with its own errors; NoReference where they are not to be trusted."""
+        return importance.posterior(data, self.log_density, self.constrain, self.begin(data))
+
+    def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
+        """The least minimum of `objective` reached from `begin` or about 0; NoReference where there is none."""
+
+        def target(z: Array) -> tuple[Array, Array]:
+            value, gradient = self.log_density(data, z)
+            if name == "map":
+                log_jacobian, bend = transforms.log_jacobians(data.parameters, z)
+                return value - log_jacobian.sum(axis=-1), gradient - bend
+            return value, gradient
+
+        best = modes.find(target, modes.starts(self.begin(data)))[0]
+        params = transforms.constrain(data.parameters, best.at)
+        return params, self.objective(data, name, params)

@@ -3,112 +3,84 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import scipy
 
-from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset
-from scenarios.families.common import transforms
-from scenarios.families.common.direct import (
-    constrain,
-    coordinates,
-    from_sites,
-    prior_draw,
-    prior_variance,
-    to_sites,
-    unconstrain,
-)
-from scenarios.families.posteriors import importance
-from scenarios.families.regression import linear_optimum, regression
-from scenarios.families.regression.regression import predictor as predict
-from scenarios.families.regression.regression import scale_of
-from scenarios.families.regression.robust_data import parameters, simulate, start
-from scenarios.families.regression.robust_settings import KEYS, PRIOR_DEFAULTS, PRIORS, check, notes, settings
+from scenarios.families.common import starts, transforms
+from scenarios.families.regression import newton
+from scenarios.families.regression.likelihood import Likelihood, Scale
+from scenarios.families.regression.regression import Regression
 
-__all__ = [
-    "KEYS", "PRIORS", "PRIOR_DEFAULTS", "check", "constrain", "coordinates", "derived", "from_sites", "log_density",
-    "log_likelihood", "notes", "objective", "observation_cdf", "optimum", "parameters", "predict", "prior_predictive",
-    "prior_variance", "reference", "settings", "simulate", "start", "to_sites", "unconstrain",
-]  # fmt: skip
+_PRIORS = ("uniform", "exponential", "half_normal", "half_cauchy", "log_normal")
 
 
-def log_likelihood(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """Pointwise log p(y_i | draw) at `arrays` x (n, J), y (n,): (..., n)."""
-    sigma, df = scale_of(data, draws, "sigma")[..., None], scale_of(data, draws, "df")[..., None]
-    ratio = (arrays["y"] - predict(data, draws, arrays)) / sigma
-    return np.asarray(_constant(df) - np.log(sigma) - 0.5 * (df + 1.0) * np.log1p(np.square(ratio) / df))
+class StudentT(Likelihood):
+    """Centre eta, scale sigma, df degrees of freedom."""
 
+    SCALES = (
+        Scale(
+            "sigma",
+            "noise",
+            "true scale of the observations around their centre; their standard deviation is larger",
+            "a standard deviation",
+            ("known", "flat", *_PRIORS),
+        ),
+        Scale(
+            "df",
+            "df",
+            "true degrees of freedom of the Student's t noise, 4 when absent",
+            "a number of degrees of freedom",
+            ("known", *_PRIORS),
+            default=4.0,
+        ),
+    )
 
-def observation_cdf(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """P(Y_i ≤ y_i | draw) at `arrays` x (n, J), y (n,): (..., n)."""
-    sigma, df = scale_of(data, draws, "sigma")[..., None], scale_of(data, draws, "df")[..., None]
-    return np.asarray(scipy.special.stdtr(df, (arrays["y"] - predict(data, draws, arrays)) / sigma))
+    def log_prob(self, y: Array, eta: Array, scales: Arrays) -> Array:
+        sigma, df = scales["sigma"], scales["df"]
+        ratio = (y - eta) / sigma
+        return np.asarray(_constant(df) - np.log(sigma) - 0.5 * (df + 1.0) * np.log1p(np.square(ratio) / df))
 
-
-def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
-    """`prediction`: the centre of an observation at the scenario's new inputs (m, J), (..., m); empty without them."""
-    return regression.derived(data, draws, predict)
-
-
-def prior_predictive(data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
-    """A truth from the priors and observations of it at the features of `data`; NoReference for a flat prior."""
-    truth, x = prior_draw(data, rng), data.arrays["x"]
-    noise = rng.standard_t(float(scale_of(data, truth, "df")), len(x))
-    return truth, {**data.arrays, "y": predict(data, truth, {"x": x}) + scale_of(data, truth, "sigma") * noise}
-
-
-def log_density(data: Dataset, z: Array) -> tuple[Array, Array]:
-    """Log joint density of data and z, with Jacobian, and its gradient, (...) and (..., dim)."""
-
-    def likelihood(y: Array, mean: Array, params: Arrays) -> tuple[Array, Array, Arrays]:
-        sigma = np.broadcast_to(scale_of(data, params, "sigma"), mean.shape[:1])
-        df = np.broadcast_to(scale_of(data, params, "df"), mean.shape[:1])
-        ratio = (y - mean) / sigma[:, None]
-        logs = np.log1p(np.square(ratio) / df[:, None])
+    def sums(self, y: Array, eta: Array, scales: Arrays) -> tuple[Array, Array, Mapping[str, Array]]:
+        sigma, df = scales["sigma"], scales["df"]
+        ratio = (y - eta) / sigma[:, None]
+        total = np.log1p(np.square(ratio) / df[:, None]).sum(axis=-1)
         pull = (df[:, None] + 1.0) * ratio / (df[:, None] + np.square(ratio))
-        weighted, total = (pull * ratio).sum(axis=-1), logs.sum(axis=-1)
+        weighted = (pull * ratio).sum(axis=-1)
         value = len(y) * (_constant(df) - np.log(sigma)) - 0.5 * (df + 1.0) * total
-        slopes = {"sigma": (weighted - len(y)) / sigma}
-        if "df" in data.names:
-            digammas = scipy.special.digamma(0.5 * (df + 1.0)) - scipy.special.digamma(0.5 * df)
-            slopes["df"] = 0.5 * (len(y) * (digammas - 1.0 / df) - total + weighted / df)
+        digammas = scipy.special.digamma(0.5 * (df + 1.0)) - scipy.special.digamma(0.5 * df)
+        slopes = {
+            "sigma": (weighted - len(y)) / sigma,
+            "df": 0.5 * (len(y) * (digammas - 1.0 / df) - total + weighted / df),
+        }
         return value, pull / sigma[:, None], slopes
 
-    return regression.log_density(data, z, likelihood)
+    def cdf(self, y: Array, eta: Array, scales: Arrays) -> Array:
+        return np.asarray(scipy.special.stdtr(scales["df"], (y - eta) / scales["sigma"]))
+
+    def sample(self, eta: Array, scales: Arrays, rng: np.random.Generator) -> Array:
+        return np.asarray(eta + scales["sigma"] * rng.standard_t(float(scales["df"]), len(eta)))
 
 
 def _constant(df: Array) -> Array:
-    return np.asarray(
-        scipy.special.gammaln(0.5 * (df + 1.0)) - scipy.special.gammaln(0.5 * df) - 0.5 * np.log(df * math.pi)
-    )
+    gammas = scipy.special.gammaln(0.5 * (df + 1.0)) - scipy.special.gammaln(0.5 * df)
+    return np.asarray(gammas - 0.5 * np.log(df * math.pi))
 
 
-def reference(data: Dataset) -> Reference:
-    """The posterior by importance sampling, with its own errors; NoReference where they are not to be trusted."""
-    return importance.posterior(data, log_density, constrain, _begin(data))
+class Robust(Regression):
+    """The search for modes begins at the least-squares fit."""
+
+    def begin(self, data: Dataset) -> Array:
+        """Least squares, sigma by the median absolute residual, and 4 degrees of freedom, inside the supports."""
+        design, y = newton.design(data), data.arrays["y"]
+        coefficients = scipy.linalg.lstsq(design, y, lapack_driver="gelsd")[0]
+        spread = float(np.median(np.abs(y - design @ coefficients)))
+        located = [p for p in data.parameters if p.name in ("weights", "bias")]
+        values = transforms.unflatten(located, coefficients)
+        values |= {"sigma": np.array(1.5 * spread or 1.0), "df": np.array(4.0)}
+        return transforms.unconstrain(data.parameters, starts.inside(values, data.parameters))
 
 
-def objective(data: Dataset, name: str, params: Arrays) -> float:
-    """`map` (natural scale) or `map_unconstrained` (with Jacobian), to be minimised, in nats; else ValueError."""
-    return regression.objective(data, name, params, log_density)
-
-
-def optimum(data: Dataset, name: str) -> tuple[dict[str, Array], float]:
-    """The minimiser and least value of `objective`; ValueError for another name, NoReference where there is none."""
-    return regression.optimum(data, name, log_density, _begin(data))
-
-
-def _begin(data: Dataset) -> Array:
-    """Least squares, sigma by the median absolute residual, and 4 degrees of freedom, drawn inside the supports."""
-    design, y = linear_optimum.design(data), data.arrays["y"]
-    coefficients = scipy.linalg.lstsq(design, y, lapack_driver="gelsd")[0]
-    spread = float(np.median(np.abs(y - design @ coefficients)))
-    located = [p for p in data.parameters if p.name in ("weights", "bias")]
-    begun = transforms.unflatten(located, coefficients) | {"sigma": np.array(1.5 * spread or 1.0), "df": np.array(4.0)}
-    for p in data.parameters:
-        if math.isfinite(p.upper):
-            margin = 0.01 * (p.upper - p.lower)
-            begun[p.name] = np.clip(begun[p.name], p.lower + margin, p.upper - margin)
-    return transforms.unconstrain(data.parameters, begun)
+FAMILY = Robust("robust", StudentT())

@@ -7,53 +7,193 @@ density, the objectives and the exact posterior are those of the family `linear`
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy
 
+from bench.errors import ScenarioError
 from bench.protocols import Reference
-from bench.types import Array, Arrays, Dataset
-from scenarios.families.common.direct import (
-    constrain,
-    coordinates,
-    from_sites,
-    prior_draw,
-    prior_variance,
-    to_sites,
-    unconstrain,
-)
-from scenarios.families.posteriors.independent_groups import GroupsPosterior, regression
-from scenarios.families.regression import linear
-from scenarios.families.two_groups.two_groups_data import parameters, simulate, start
-from scenarios.families.two_groups.two_groups_settings import KEYS, PRIORS, check, notes, settings
-
-__all__ = [
-    "KEYS", "PRIORS", "check", "constrain", "coordinates", "derived", "from_sites", "log_density", "log_likelihood",
-    "notes", "objective", "observation_cdf", "optimum", "parameters", "predict", "prior_predictive", "prior_variance",
-    "reference", "settings", "simulate", "start", "to_sites", "unconstrain",
-]  # fmt: skip
+from bench.types import Array, Arrays, Dataset, Parameter, Scenario, Simulated, derive_seed
+from scenarios.families.common import checks, priors, starts
+from scenarios.families.common.base import Family
+from scenarios.families.posteriors.independent_groups import OWN, GroupsPosterior, regression
+from scenarios.families.regression.linear import FAMILY as LINEAR
 
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-def prior_predictive(data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
-    """A truth from the priors and as many observations of each group; NoReference for a flat prior."""
-    truth = prior_draw(data, rng)
-    sizes = (len(data.arrays["y1"]), len(data.arrays["y2"]))
-    drawn = [truth["mu"][g] + truth["sigma"][g] * rng.standard_normal(n) for g, n in enumerate(sizes)]
-    return truth, {**data.arrays, "y1": drawn[0], "y2": drawn[1]}
+class TwoGroups(Family):
+    """Parameters mu (2,) and sigma (2,); arrays y1 (n1,) and y2 (n2,), of hold-out rows y and `group` (n,), 0 or 1."""
+
+    name = "two_groups"
+    OBJECTIVES = LINEAR.OBJECTIVES
+    KEYS: Mapping[str, str] = {
+        "n_obs": "observations per group: two whole numbers of at least 2, or one for both; of a data file, its rows",
+        "means": "true means of the groups: two numbers",
+        "noise": "true standard deviations of the groups: two numbers above 0, or one for both",
+    }
+    PRIORS: Mapping[str, tuple[str, ...]] = {
+        "mu": ("normal", "flat"),
+        "sigma": ("uniform", "exponential", "half_normal", "half_cauchy", "log_normal"),
+    }
+
+    def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
+        """Pairs of numbers; with `fixed` (a data file) they may be absent (None)."""
+        self.known_keys(table, () if fixed else self.KEYS)
+        noise = _noise(table["noise"]) if "noise" in table else None
+        return {
+            "n_obs": _sizes("n_obs", table["n_obs"]) if "n_obs" in table else None,
+            "means": checks.numbers("means", table["means"], length=2) if "means" in table else None,
+            "noise": noise,
+        }
+
+    def check(self, scenario: Scenario) -> None:
+        if scenario.predict:
+            allowed = f"the family {self.name} has no inputs to predict at"
+            raise ScenarioError("predict", dict(scenario.predict), allowed)
+        if scenario.data:
+            _check_data(scenario)
+        scales = {"sigma": "a standard deviation"}
+        checks.check_priors(scenario, self.PRIORS, scales, lambda _: f"parameters are {', '.join(self.PRIORS)}")
+        starts.check(scenario.start, self.parameters(scenario))
+        held = checks.table("holdout", scenario.holdout, ("n_obs",))
+        if held and not _truth_known(scenario.settings):
+            raise ScenarioError("holdout", held, "without means and noise in the file, no rows can be generated")
+        if held:
+            _sizes("holdout.n_obs", held["n_obs"])
+
+    def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
+        return Parameter("mu", (2,)), Parameter("sigma", (2,), *priors.positive_support(scenario.priors["sigma"]))
+
+    def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
+        settings = scenario.settings
+        if scenario.data:
+            rng = np.random.default_rng(derive_seed(0, "holdout", scenario.name))
+        known = {"mu": settings["means"], "sigma": settings["noise"]}
+        truth = {name: np.array(value) for name, value in known.items() if value is not None}
+        if scenario.data:
+            y1, y2 = read_table(scenario.data["file"])
+        else:
+            y1, y2 = _rows(truth, settings["n_obs"], rng)
+        if not _truth_known(settings):
+            return Simulated({"y1": y1, "y2": y2}, truth, {})
+        held = scenario.holdout.get("n_obs", [min(max(100, len(y)), 1000) for y in (y1, y2)])
+        sizes = held if isinstance(held, list) else [held, held]
+        group = np.repeat([0.0, 1.0], sizes)
+        return Simulated({"y1": y1, "y2": y2}, truth, {"group": group, "y": np.concatenate(_rows(truth, sizes, rng))})
+
+    def observe(self, data: Dataset, truth: Arrays, rng: np.random.Generator) -> dict[str, Array]:
+        y1, y2 = _rows(truth, [len(data.arrays["y1"]), len(data.arrays["y2"])], rng)
+        return {"y1": y1, "y2": y2}
+
+    def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        """Expected observation of every row of `arrays`, `group` (n,) or y1 and y2: mu (..., 2) → (..., n)."""
+        return np.asarray(draws["mu"], dtype=float)[..., _of_rows(arrays)]
+
+    def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        standard, sigma = _standardised(draws, arrays)
+        return np.asarray(-0.5 * standard**2 - np.log(sigma) - 0.5 * _LOG_2PI)
+
+    def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        return np.asarray(scipy.special.ndtr(_standardised(draws, arrays)[0]))
+
+    def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
+        """mu_diff = mu[1] − mu[0], effect_size = mu_diff/√((sigma₁² + sigma₂²)/2), and mu_diff < 0; (...) each."""
+        mu, sigma = (np.asarray(draws[name], dtype=float) for name in ("mu", "sigma"))
+        difference = mu[..., 1] - mu[..., 0]
+        return {
+            "mu_diff": difference,
+            "effect_size": difference / np.sqrt(np.square(sigma).mean(axis=-1)),
+            "mu_diff<0": difference < 0.0,
+        }
+
+    def log_conditional(self, data: Dataset, sites: Arrays) -> tuple[Array, dict[str, Array]]:
+        """The log likelihood, a sum over groups."""
+        each = [LINEAR.log_conditional(regression(data, g), _one(sites, g)) for g in range(2)]
+        slopes = {name: np.stack([slope[own] for _, slope in each], axis=-1) for name, own in OWN.items()}
+        return each[0][0] + each[1][0], slopes
+
+    def reference(self, data: Dataset) -> Reference:
+        """The exact posterior, two independent one-dimensional problems; NoReference where it is improper."""
+        return GroupsPosterior(data)
+
+    def objective(self, data: Dataset, name: str, params: Arrays) -> float:
+        """`least_squares` is Σ_g RSS_g/(2s_g²) with s_g² = RSS*_g/n_g at the group means."""
+        return sum(LINEAR.objective(regression(data, g), name, _one(params, g)) for g in range(2))
+
+    def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
+        """`least_squares` estimates no sigma: its minimiser is the group means, with the plug-in √(RSS_g/n_g)."""
+        if name == "least_squares":
+            groups = (data.arrays["y1"], data.arrays["y2"])
+            params = {"mu": np.array([y.mean() for y in groups]), "sigma": np.array([y.std() for y in groups])}
+            return params, self.objective(data, name, params)
+        (first, least_first), (second, least_second) = (LINEAR.optimum(regression(data, g), name) for g in range(2))
+        pairs = {name: np.array([first[own], second[own]]) for name, own in OWN.items()}
+        return pairs, least_first + least_second
 
 
-def log_density(data: Dataset, z: Array) -> tuple[Array, Array]:
-    """Log posterior density with Jacobian and its gradient, (...) and (..., 4); normalised but for the evidence."""
-    z = np.asarray(z, dtype=float)
-    value, gradient = np.zeros(z.shape[:-1]), np.empty_like(z)
-    for g in range(2):
-        mine = slice(g, None, 2)  # z is (mu₁, mu₂, sigma₁, sigma₂)
-        one, gradient[..., mine] = linear.log_density(regression(data, g), z[..., mine])
-        value += one
-    return value, gradient
+def _truth_known(settings: Mapping[str, Any]) -> bool:
+    """Whether the settings say how the observations came about, so that more of them can be drawn."""
+    return settings["means"] is not None and settings["noise"] is not None
+
+
+def _sizes(key: str, value: object) -> list[int]:
+    listed = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(listed) != 2:
+        raise ScenarioError(key, value, "it must be two whole numbers, or one for both groups")
+    return [checks.integer(key, v, least=2) for v in listed]
+
+
+def _noise(value: object) -> list[float]:
+    if not isinstance(value, list | tuple):
+        return [checks.number("noise", value, above=0.0)] * 2
+    for i, v in enumerate(checks.numbers("noise", value, length=2)):
+        checks.number(f"noise[{i}]", v, above=0.0)
+    return [float(v) for v in value]
+
+
+def _check_data(scenario: Scenario) -> None:
+    """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
+    table = checks.table("data", scenario.data, ("file",))
+    file = table.get("file")
+    if not isinstance(file, str):
+        raise ScenarioError("data.file", file, "it must be a path below the scenarios' folder")
+    for key, value in scenario.overrides.items():
+        if key in scenario.settings:
+            raise ScenarioError(key, value, f"{file} fixes the data; leave it as it is")
+    sizes = [len(y) for y in read_table(file)]
+    if scenario.settings["n_obs"] not in (None, sizes):
+        raise ScenarioError("n_obs", scenario.settings["n_obs"], f"{file} has {sizes}; leave n_obs out")
+
+
+@lru_cache(maxsize=8)
+def read_table(file: str) -> tuple[Array, Array]:
+    """y1 (n1,) and y2 (n2,) of a CSV file with header group,y and groups 1 and 2, relative to scenarios/."""
+    path, header = checks.data_file(file)
+    if header != "group,y":
+        raise ScenarioError("data.file", file, f"its header must be group,y but is {header}")
+    try:
+        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    except ValueError as error:
+        raise ScenarioError("data.file", file, f"its rows must be a group and a number: {error}") from error
+    if table.shape[1:] != (2,) or not np.isfinite(table).all() or not np.isin(table[:, 0], (1.0, 2.0)).all():
+        raise ScenarioError("data.file", file, "its rows must be a group, 1 or 2, and a finite number")
+    groups = (table[table[:, 0] == 1.0, 1].copy(), table[table[:, 0] == 2.0, 1].copy())
+    if min(map(len, groups)) < 2:
+        raise ScenarioError("data.file", file, "each group needs at least 2 rows")
+    for y in groups:
+        y.flags.writeable = False  # cached: a backend that writes into its data must not change ours
+    return groups
+
+
+def _rows(truth: Arrays, sizes: list[int], rng: np.random.Generator) -> list[Array]:
+    return [
+        mean + noise * rng.standard_normal(n) for mean, noise, n in zip(truth["mu"], truth["sigma"], sizes, strict=True)
+    ]
 
 
 def _of_rows(arrays: Arrays) -> npt.NDArray[np.intp]:
@@ -67,11 +207,6 @@ def _observed(arrays: Arrays) -> Array:
     return arrays["y"] if "y" in arrays else np.concatenate([arrays["y1"], arrays["y2"]])
 
 
-def predict(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """Expected observation of every row of `arrays`, `group` (n,) or y1 and y2: mu (..., 2) → (..., n)."""
-    return np.asarray(draws["mu"], dtype=float)[..., _of_rows(arrays)]
-
-
 def _standardised(draws: Arrays, arrays: Arrays) -> tuple[Array, Array]:
     """(y − mu)/sigma and sigma of every row, (..., n) each."""
     rows = _of_rows(arrays)
@@ -79,57 +214,10 @@ def _standardised(draws: Arrays, arrays: Arrays) -> tuple[Array, Array]:
     return (_observed(arrays) - mu) / sigma, sigma
 
 
-def log_likelihood(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """Pointwise log p(y_i | draw) at `arrays`, `group` and y (n,) or y1 and y2: (..., n)."""
-    standard, sigma = _standardised(draws, arrays)
-    return np.asarray(-0.5 * standard**2 - np.log(sigma) - 0.5 * _LOG_2PI)
+def _one(values: Arrays, group: int) -> dict[str, Array]:
+    """Parameters of one group as those of its regression: mu and, if there is one, sigma, (..., 2) → (...)."""
+    own = {own: np.asarray(values[name], dtype=float)[..., group] for name, own in OWN.items() if name in values}
+    return {"weights": np.zeros((*own["bias"].shape, 0)), **own}
 
 
-def observation_cdf(data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-    """P(Y_i ≤ y_i | draw) at `arrays`, `group` and y (n,) or y1 and y2: (..., n)."""
-    return np.asarray(scipy.special.ndtr(_standardised(draws, arrays)[0]))
-
-
-def derived(data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
-    """mu_diff = mu[1] − mu[0], effect_size = mu_diff/√((sigma₁² + sigma₂²)/2), the event mu_diff < 0; (...) each."""
-    mu, sigma = (np.asarray(draws[name], dtype=float) for name in ("mu", "sigma"))
-    difference = mu[..., 1] - mu[..., 0]
-    return {
-        "mu_diff": difference,
-        "effect_size": difference / np.sqrt(np.square(sigma).mean(axis=-1)),
-        "mu_diff<0": difference < 0.0,
-    }
-
-
-def reference(data: Dataset) -> Reference:
-    """The exact posterior, two independent one-dimensional problems; NoReference where it is improper."""
-    return GroupsPosterior(data)
-
-
-def objective(data: Dataset, name: str, params: Arrays) -> float:
-    """In nats, to be minimised; ValueError for another name.
-
-    `least_squares`: Σ_g RSS_g/(2s_g²) with s_g² = RSS*_g/n_g at the group means. `map`: negative log posterior in
-    natural space. `map_unconstrained`: the same with Jacobian.
-    """
-    found = 0.0
-    for g in range(2):
-        own = {"weights": np.zeros(0), "bias": np.asarray(params["mu"], dtype=float)[g]}
-        if "sigma" in params:
-            own["sigma"] = np.asarray(params["sigma"], dtype=float)[g]
-        found += linear.objective(regression(data, g), name, own)
-    return found
-
-
-def optimum(data: Dataset, name: str) -> tuple[dict[str, Array], float]:
-    """The minimiser and least value of `objective`; NoReference where there is none.
-
-    `least_squares` estimates no sigma: its minimiser is the group means, with the plug-in sigma_g = √(RSS_g/n_g).
-    """
-    if name == "least_squares":
-        groups = (data.arrays["y1"], data.arrays["y2"])
-        found = {"mu": np.array([y.mean() for y in groups]), "sigma": np.array([y.std() for y in groups])}
-        return found, objective(data, name, found)
-    each = [linear.optimum(regression(data, g), name) for g in range(2)]
-    found = {"mu": np.array([f["bias"] for f, _ in each]), "sigma": np.array([f["sigma"] for f, _ in each])}
-    return found, sum(least for _, least in each)
+FAMILY = TwoGroups()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from bench.cli import app
 from bench.compare.measures import MEASURES
 from bench.compare.series import Series, series
 from bench.errors import UsageError
-from bench.present.history import document, html, markdown, text, words
+from bench.present.history import formats, html, words
 from tests.compare.history.stored import store
 from tests.compare.runs import HOST, Cell, run
 
@@ -36,12 +35,6 @@ def found(*runs: RunTables, metric: str = "seconds_total", **named: float) -> li
 
 
 STEPPED = [nightly(i, Cell(seconds=1.0 if i < 7 else 1.5), Cell("torch.sgd", seconds=0.5)) for i in range(14)]
-
-
-@cache
-def stepped() -> list[Series]:
-    """The series of STEPPED."""
-    return found(*STEPPED)
 
 
 def test_a_step_is_found_where_it_is_with_its_levels_and_what_changed_there():
@@ -106,7 +99,7 @@ def test_machines_threads_and_problems_never_share_a_series():
 def test_a_run_in_which_the_cell_failed_stands_there_without_a_value():
     (one,) = found(nightly(0), nightly(1, Cell(status="timeout")), nightly(2))
     assert [(p.status, p.value is None) for p in one.points] == [("ok", False), ("timeout", True), ("ok", False)]
-    assert "timeout" in text.render([one], SECONDS, level=0.05, everything=False)
+    assert "timeout" in formats.text([one], SECONDS, level=0.05, everything=False)
     (late,) = found(nightly(0), nightly(1, Cell(status="timeout")))
     assert "the latest run has no value in 1" in words.headline([late], SECONDS)
 
@@ -119,14 +112,14 @@ def test_namesakes_are_told_apart():
 def test_the_sparkline_does_not_make_mountains_of_noise():
     (one,) = found(*(nightly(i) for i in range(6)))
     assert set(words.sparkline(one)) <= set("▃▄▅▆")
-    adam, _ = stepped()
+    adam, _ = found(*STEPPED)
     line = words.sparkline(adam)
     assert len(line) == 14 and set(line[:7]) <= set("▁▂") and set(line[7:]) <= set("▇█")
 
 
-@pytest.mark.parametrize("render", [text.render, markdown.render])
+@pytest.mark.parametrize("render", [formats.text, formats.markdown])
 def test_every_format_says_the_step_and_how_sure(render):
-    made = stepped()
+    made = found(*STEPPED)
     said = render(made, SECONDS, level=0.05, everything=True).replace("\\", "")
     assert "the last step is for the worse in 1" in said
     assert "step at nightly-07" in said and "1.5" in said
@@ -135,26 +128,26 @@ def test_every_format_says_the_step_and_how_sure(render):
 
 
 def test_markdown_stays_short():
-    cells = [Cell(f"torch.adam{i}", options=f"{'x' * 400}={i}") for i in range(70)]
+    cells = [Cell(f"torch.adam{i}", options=f"{'x' * 80}={i}") for i in range(200)]
     made = found(nightly(0, *cells), nightly(1, *cells))
-    said = markdown.render(made, SECONDS, level=0.05, everything=False)
+    said = formats.markdown(made, SECONDS, level=0.05, everything=False)
     assert len(said) <= 30_000 and "cut here for length" in said
 
 
 def test_json_has_everything_in_full_precision():
-    made = stepped()
-    read = json.loads(json.dumps(document.render(made, SECONDS, level=0.05, code=0), allow_nan=False))
+    made = found(*STEPPED)
+    read = json.loads(json.dumps(formats.document(made, SECONDS, level=0.05, code=0), allow_nan=False))
     assert read["series"][0]["points"][0]["value"] == made[0].points[0].value
     assert [s["ends_worse"] for s in read["series"]] == [True, False]
 
 
 def test_the_page_has_a_figure_per_series_and_escapes_what_it_is_told():
     evil = Cell("torch.<b>")
-    page = html.render([*stepped(), *found(nightly(0, evil), nightly(1, evil))], SECONDS, level=0.05)
+    page = html.render([*found(*STEPPED), *found(nightly(0, evil), nightly(1, evil))], SECONDS, level=0.05)
     assert page.count("<svg") == 3
     assert "torch.<b>" not in page and "torch.&lt;b&gt;" in page
     assert "default-src 'none'" in page and "<script" not in page
-    assert html.render(stepped(), SECONDS, level=0.05) == html.render(found(*STEPPED), SECONDS, level=0.05)
+    assert html.render(found(*STEPPED), SECONDS, level=0.05) == html.render(found(*STEPPED), SECONDS, level=0.05)
 
 
 def call(results: Path, *args: str) -> tuple[int, str]:

@@ -241,7 +241,7 @@ def test_a_likelihood_that_is_no_density_of_y_is_refused(fits):
         with pytest.raises(UsageError, match="no density that integrates to 1"):
             plots.draw("predictive", [subject])
     finally:
-        from scenarios.families.regression import linear
+        from scenarios.families.regression.linear import FAMILY as linear
 
         object.__setattr__(subject.scored.problem, "family", linear)
 

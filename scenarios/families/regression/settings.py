@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bench.errors import ScenarioError
-from bench.types import Parameter, Scenario
-from scenarios.families.common import checks, designs, priors, starts
-from scenarios.families.regression import regression_data
+from bench.types import Scenario
+from scenarios.families.common import checks, designs
+from scenarios.families.regression.data import sizes, truth_known
+from scenarios.families.regression.likelihood import Likelihood
 
-KEYS: Mapping[str, str] = {
+COMMON_KEYS: Mapping[str, str] = {
     "n_obs": "number of observations N; of a data file, its rows",
     "n_features": "number of features J, constant columns included; of literal weights or a data file, their number",
     "weights": "true weights: J numbers, or one of {constant = c}, {linspace = [a, b]}, {sparse = [k, value]} (the "
@@ -22,19 +23,22 @@ FEATURES = (
     '"multivariate_normal" (correlation or condition_number), and constant_columns = [values]'
 )
 
+
+def keys(law: Likelihood) -> dict[str, str]:
+    """What a scenario file may say beside its tables, {key: help}."""
+    return {**COMMON_KEYS, **{scale.key: scale.meaning for scale in law.SCALES}, "features": FEATURES}
+
+
+def required(law: Likelihood) -> tuple[str, ...]:
+    """The keys that generated data cannot do without."""
+    return ("n_obs", "weights", *(scale.key for scale in law.SCALES if scale.default is None))
+
+
 WEIGHT_RULES = ("constant", "linspace", "sparse")
 
 
-def settings(table: Mapping[str, Any], keys: Mapping[str, str], *, family: str, fixed: bool) -> dict[str, Any]:
-    """The settings all regressions share, validated, with defaults; `fixed` (a data table) lets some be None.
-
-    ScenarioError for a key that is not among `keys`, and for one that generated data need.
-    """
-    for key in table.keys() - keys.keys():
-        raise ScenarioError(key, table[key], f"keys of the family {family} are {', '.join(keys)}")
-    for key in () if fixed else [k for k in ("n_obs", "weights", "noise") if k in keys]:
-        if key not in table:
-            raise ScenarioError(key, None, "it must be given where data are generated")
+def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[str, Any]:
+    """The settings validated, with defaults; `fixed` (a data table) lets some be None. ScenarioError."""
     weights = _weights(table["weights"]) if "weights" in table else None
     full: dict[str, Any] = {
         "n_obs": checks.integer("n_obs", table["n_obs"]) if "n_obs" in table else None,
@@ -43,8 +47,9 @@ def settings(table: Mapping[str, Any], keys: Mapping[str, str], *, family: str, 
         "bias": _bias(table["bias"]) if "bias" in table else None if fixed and weights is None else 0.0,
         "features": designs.settings(table.get("features", "normal")),
     }
-    if "noise" in keys:
-        full["noise"] = checks.number("noise", table["noise"], above=0.0) if "noise" in table else None
+    for scale in law.SCALES:
+        value = table.get(scale.key, scale.default)
+        full[scale.key] = None if value is None else checks.number(scale.key, value, above=0.0)
     if full["features"]["constant_columns"] and full["bias"] != "none":
         allowed = 'a constant column needs bias = "none": beside a bias the posterior cannot tell the two apart'
         raise ScenarioError("features.constant_columns", full["features"]["constant_columns"], allowed)
@@ -97,68 +102,36 @@ def _n_features(value: object, weights: list[float] | dict[str, Any] | None, *, 
     return given
 
 
-def check(
-    scenario: Scenario,
-    allowed: Mapping[str, tuple[str, ...]],
-    parameters: Callable[[Scenario], Sequence[Parameter]],
-    *,
-    recipe: bool = False,
-) -> None:
-    """Validate priors, start, hold-out and new inputs against the settings; ScenarioError with a dotted key."""
-    check_priors(scenario, allowed)
-    _check_start(scenario, parameters(scenario), recipe=recipe)
-    _check_holdout(scenario)
-    _check_predict(scenario)
+def check_priors(scenario: Scenario, allowed: Mapping[str, tuple[str, ...]], law: Likelihood) -> None:
+    """Every parameter has a prior of its kind, and nothing else has one; scales are positive. ScenarioError."""
+    needed = {name: kinds for name, kinds in allowed.items() if name != "bias" or scenario.settings["bias"] != "none"}
+
+    def stranger(name: str) -> str:
+        reason = 'bias = "none" leaves no bias to put a prior on' if name == "bias" else "no such parameter"
+        return f"{reason}; parameters are {', '.join(needed)}"
+
+    checks.check_priors(scenario, needed, {scale.name: scale.noun for scale in law.SCALES}, stranger)
 
 
-def check_priors(scenario: Scenario, allowed: Mapping[str, tuple[str, ...]]) -> None:
-    """Every parameter has a prior of its kind, and nothing else has one; scales are positive."""
-    needed = [name for name in allowed if name != "bias" or scenario.settings["bias"] != "none"]
-    for name in needed:
-        if name not in scenario.priors:
-            raise ScenarioError(f"priors.{name}", None, f"it must be given: one of {', '.join(allowed[name])}")
-    for name, prior in scenario.priors.items():
-        if name not in needed:
-            reason = 'bias = "none" leaves no bias to put a prior on' if name == "bias" else "no such parameter"
-            raise ScenarioError(f"priors.{name}", str(prior), f"{reason}; parameters are {', '.join(needed)}")
-        if prior.name not in allowed[name]:
-            raise ScenarioError(f"priors.{name}", str(prior), f"priors of {name} are {', '.join(allowed[name])}")
-        if wrong := priors.check_args(prior):
-            raise ScenarioError(f"priors.{name}", str(prior), wrong)
-        if name in POSITIVE and prior.name == "known" and prior.args[0] <= 0.0:
-            raise ScenarioError(f"priors.{name}", str(prior), f"a known {name} must be greater than 0")
-        if name in POSITIVE and prior.name == "uniform" and prior.args[0] < 0.0:
-            raise ScenarioError(f"priors.{name}", str(prior), f"low must be at least 0: {name} is {POSITIVE[name]}")
-
-
-POSITIVE = {"sigma": "a standard deviation", "df": "a number of degrees of freedom"}
-
-
-def _check_start(scenario: Scenario, parameters: Sequence[Parameter], *, recipe: bool) -> None:
-    for name in [p.name for p in parameters if p.name != "sigma" and recipe]:
-        if name in scenario.start:
-            allowed = "the data recipe brings its own start of weights and bias"
-            raise ScenarioError(f"start.{name}", scenario.start[name], allowed)
-    starts.check(scenario.start, parameters)
-
-
-def _check_predict(scenario: Scenario) -> None:
+def check_predict(scenario: Scenario) -> None:
+    """Validate the `[predict]` table; ScenarioError."""
     table = checks.table("predict", scenario.predict, ("x",))
     if not table:
         return
-    rows, width = table["x"], regression_data.sizes(scenario)[1]
+    rows, width = table["x"], sizes(scenario)[1]
     if not isinstance(rows, list | tuple) or not rows:
         raise ScenarioError("predict.x", rows, f"it must be a list of rows of {width} numbers")
     for i, row in enumerate(rows):
         checks.numbers(f"predict.x[{i}]", row, length=width)
 
 
-def _check_holdout(scenario: Scenario) -> None:
+def check_holdout(scenario: Scenario) -> None:
+    """Validate the `[holdout]` table; ScenarioError."""
     table = checks.table("holdout", scenario.holdout, ("n_obs", "outside"))
-    if table and not regression_data.truth_known(scenario.settings):
+    if table and not truth_known(scenario.settings):
         needed = " and ".join(k for k in ("weights", "noise") if k in scenario.settings)
         raise ScenarioError("holdout", table, f"without {needed} in the file, no rows can be generated")
-    most = checks.ROWS // regression_data.sizes(scenario)[1]
+    most = checks.ROWS // sizes(scenario)[1]
     if "n_obs" in table:
         checks.integer("holdout.n_obs", table["n_obs"], most=most)
     if "outside" in table:
@@ -168,11 +141,3 @@ def _check_holdout(scenario: Scenario) -> None:
         low = checks.number("holdout.outside.low", outside["low"])
         checks.number("holdout.outside.high", outside["high"], above=low)
         checks.integer("holdout.outside.n_obs", outside["n_obs"], most=most)
-
-
-def flat_notes(scenario: Scenario) -> tuple[str, ...]:
-    """What a reader must know of improper priors."""
-    flat = [name for name, prior in scenario.priors.items() if prior.name == "flat"]
-    if not flat:
-        return ()
-    return (f"Improper flat prior on {', '.join(flat)}: the log evidence is defined up to a constant.",)

@@ -9,7 +9,7 @@ import scipy
 
 from bench.errors import NoReference
 from bench.types import Array, Dataset
-from scenarios.families.common import priors, transforms
+from scenarios.families.common import priors, starts, transforms
 
 LogDensity = Callable[[Dataset, Array], tuple[Array, Array]]
 MAX_STEPS = 300
@@ -35,10 +35,10 @@ def least_squares(data: Dataset) -> dict[str, Array]:
     return transforms.unflatten([p for p in data.parameters if p.name != "sigma"], coefficients)
 
 
-def residual_variance(data: Dataset, known: float | None = None) -> float:
+def residual_variance(data: Dataset) -> float:
     """The known sigma² if there is one, else RSS/N of the least-squares fit; 1 where that fit interpolates."""
-    if known is not None:
-        return known**2
+    if data.priors["sigma"].name == "known":
+        return data.priors["sigma"].args[0] ** 2
     y = data.arrays["y"]
     coefficients = transforms.flatten([p for p in data.parameters if p.name != "sigma"], least_squares(data))
     residual = y - design(data) @ coefficients
@@ -76,15 +76,8 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
 
 def begin(data: Dataset) -> Array:
     """The least-squares fit with the sigma of its residuals, drawn inside the supports, in unconstrained space."""
-    begun = dict(least_squares(data))
-    for p in data.parameters:
-        if p.name == "sigma":
-            begun["sigma"] = np.sqrt(np.asarray(residual_variance(data)))
-        lower, upper = p.lower, p.upper
-        if np.isfinite(upper - lower):
-            margin = 0.01 * (upper - lower)
-            begun[p.name] = np.clip(begun[p.name], lower + margin, upper - margin)
-    return transforms.unconstrain(data.parameters, begun)
+    values = {**least_squares(data), "sigma": np.sqrt(np.asarray(residual_variance(data)))}
+    return transforms.unconstrain(data.parameters, starts.inside(values, data.parameters))
 
 
 def _sigma(data: Dataset, z: Array) -> float:

@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.errors import ScenarioError
-from bench.types import Array, Parameter, Prior, Scenario, Simulated, derive_seed
+from bench.types import Array, Prior, Scenario, Simulated, derive_seed
 from scenarios.families.common import checks, designs, priors
+from scenarios.families.regression.likelihood import Likelihood
 
-SCENARIOS = Path(__file__).parents[2]
 Truth = Mapping[str, Array]
-Observe = Callable[[Array, Truth, np.random.Generator], Array]
-"""Observations (n,) drawn around the linear predictor X·weights + bias (n,) at a truth."""
-Expected = Callable[[Array], Array]
-"""Expected observations (n,) at the linear predictor (n,)."""
+Recipe = Callable[[Scenario, Truth], tuple[Array, Array]]
+"""What makes x (n, J) and y (n,) of a truth in place of the design and the law."""
+
+
+def true_scales(settings: Mapping[str, Any], law: Likelihood) -> dict[str, Array]:
+    """The law's scales that the data are made with; none where the settings leave one open."""
+    values = {scale.name: settings[scale.key] for scale in law.SCALES}
+    return {} if None in values.values() else {name: np.array(value) for name, value in values.items()}
 
 
 def truth_known(settings: Mapping[str, Any]) -> bool:
     """Whether the settings say how the observations came about, so that more of them can be drawn."""
-    needed = [key for key in ("weights", "noise", "bias") if key in settings]
-    return all(settings[key] is not None for key in needed)
+    return all(settings[key] is not None for key in settings.keys() - {"n_obs", "n_features", "features"})
 
 
 @lru_cache(maxsize=8)
 def read_table(file: str) -> tuple[Array, Array]:
     """x (n, J) and y (n,) of a CSV file with header x0,…,y, relative to the scenarios' folder; ScenarioError."""
-    path, line = checks.data_file(file, SCENARIOS)
+    path, line = checks.data_file(file)
     header = line.split(",")
     if len(header) < 2 or header != [f"x{j}" for j in range(len(header) - 1)] + ["y"]:
         raise ScenarioError("data.file", file, f"its header must be x0,…,y but is {','.join(header)}")
@@ -45,7 +47,7 @@ def read_table(file: str) -> tuple[Array, Array]:
     return x, y
 
 
-def check_file(scenario: Scenario, table: Mapping[str, Any]) -> None:
+def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) -> None:
     """Validate `[data] file` and what it leaves no choice about; ScenarioError."""
     if not isinstance(table["file"], str):
         raise ScenarioError("data.file", table["file"], "it must be a path below the scenarios' folder")
@@ -60,6 +62,8 @@ def check_file(scenario: Scenario, table: Mapping[str, Any]) -> None:
             raise ScenarioError(key, scenario.settings[key], f"{table['file']} has {value}; leave {key} out")
     designs.check_width(scenario.settings["features"], width)
     refuse_random_weights(scenario.settings)
+    if wrong := law.invalid(read_table(table["file"])[1]):
+        raise ScenarioError("data.file", table["file"], wrong)
 
 
 def refuse_random_weights(settings: Mapping[str, Any]) -> None:
@@ -75,18 +79,6 @@ def sizes(scenario: Scenario) -> tuple[int, int]:
         n, width = read_table(scenario.data["file"])[0].shape
         return n, width
     return scenario.settings["n_obs"], scenario.settings["n_features"]
-
-
-def parameters(scenario: Scenario, *, positive: tuple[str, ...] = ()) -> tuple[Parameter, ...]:
-    """weights (J,), bias () unless "none", the `positive` ones () unless known; bounds are those of their priors."""
-    found = [Parameter("weights", (sizes(scenario)[1],), *priors.support(scenario.priors["weights"]))]
-    if scenario.settings["bias"] != "none":
-        found.append(Parameter("bias", (), *priors.support(scenario.priors["bias"])))
-    for name in positive:
-        if scenario.priors[name].name != "known":
-            lower, upper = priors.support(scenario.priors[name])
-            found.append(Parameter(name, (), max(lower, 0.0), upper))
-    return tuple(found)
 
 
 def true_weights(settings: Mapping[str, Any], width: int, rng: np.random.Generator) -> Array:
@@ -110,18 +102,10 @@ def predictor(truth: Truth, x: Array) -> Array:
     return np.asarray(x @ truth["weights"] + truth.get("bias", 0.0))
 
 
-def simulate(
-    scenario: Scenario,
-    rng: np.random.Generator,
-    *,
-    scales: Truth,
-    observe: Observe,
-    expected: Expected,
-    recipe: Callable[[Truth], tuple[Array, Array]] | None = None,
-) -> Simulated:
-    """One data set: arrays x (n, J) and y (n,); truth; hold-out x, y and x_outside, y_outside (noiseless); new x.
+def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, recipe: Recipe | None = None) -> Simulated:
+    """One data set: arrays x (n, J) and y (n,); truth; hold-out x and y, x_outside and y_outside; new x.
 
-    `scales` is what the truth holds beside weights and bias; `recipe` makes x and y in place of design and `observe`.
+    y_outside are expected values. `recipe` makes x and y in place of the design and the law.
     """
     settings, (n, width) = scenario.settings, sizes(scenario)
     if scenario.data:
@@ -131,34 +115,28 @@ def simulate(
         truth["weights"] = true_weights(settings, width, rng)
     if settings["bias"] not in (None, "none"):
         truth["bias"] = np.array(settings["bias"])
-    truth |= scales
+    truth |= true_scales(settings, law)
     root = designs.covariance_root(settings["features"], width, rng)
     if "file" in scenario.data:
         x, y = read_table(scenario.data["file"])
     elif recipe is not None:
-        x, y = recipe(truth)
+        x, y = recipe(scenario, truth)
     else:
         x = designs.rows(settings["features"], (n, width), root, rng)
-        y = observe(predictor(truth, x), truth, rng)
+        y = law.sample(predictor(truth, x), truth, rng)
     new = {"x": np.array(scenario.predict["x"], dtype=float)} if scenario.predict else {}
-    held = _holdout(scenario, truth, root, rng, observe, expected) if truth_known(settings) else {}
+    held = _holdout(scenario, truth, root, rng, law) if truth_known(settings) else {}
     return Simulated({"x": x, "y": y}, truth, held, new)
 
 
 def _holdout(
-    scenario: Scenario,
-    truth: Truth,
-    root: Array | None,
-    rng: np.random.Generator,
-    observe: Observe,
-    expected: Expected,
+    scenario: Scenario, truth: Truth, root: Array | None, rng: np.random.Generator, law: Likelihood
 ) -> dict[str, Array]:
     features, (n, width) = scenario.settings["features"], sizes(scenario)
-    n_new = scenario.holdout.get("n_obs", min(max(100, n), 1000))
-    x = designs.rows(features, (n_new, width), root, rng)
-    held = {"x": x, "y": observe(predictor(truth, x), truth, rng)}
+    x = designs.rows(features, (scenario.holdout.get("n_obs", min(max(100, n), 1000)), width), root, rng)
+    held = {"x": x, "y": law.sample(predictor(truth, x), truth, rng)}
     if outside := scenario.holdout.get("outside"):
         span = (float(outside["low"]), float(outside["high"]))
         held["x_outside"] = designs.rows_between(features, (outside["n_obs"], width), span, rng)
-        held["y_outside"] = expected(predictor(truth, held["x_outside"]))
+        held["y_outside"] = law.mean(predictor(truth, held["x_outside"]))
     return held

@@ -15,8 +15,7 @@ import scipy
 from bench.errors import NoReference
 from bench.types import Array, Arrays, Dataset
 from scenarios.families.common import transforms
-from scenarios.families.hierarchy import hierarchy
-from scenarios.families.hierarchy.hierarchy import Likelihood
+from scenarios.families.hierarchy.hierarchy import Hierarchy, effects
 
 ModeGiven = Callable[[Mapping[str, float]], dict[str, Array]]
 """Scales {name: value} → the mode of all other parameters given them, {name: shape}."""
@@ -26,29 +25,29 @@ STARTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)
 
 
 def optimum(
-    data: Dataset, name: str, centre: Mapping[str, float], mode_given: ModeGiven, likelihood: Likelihood
+    family: Hierarchy, data: Dataset, name: str, centre: Mapping[str, float], mode_given: ModeGiven
 ) -> tuple[dict[str, Array], float]:
     """Minimiser and least value of `map` or `map_unconstrained`; `centre` {scale: value} is where the search begins.
 
     The best of descents from several tau, and of the faces of the support: a mode may lie at tau = 0. NoReference where
     the density is unbounded, as that of the sites of a centred hierarchy for tau → 0 with every effect at mu.
     """
-    if name not in ("map", "map_unconstrained"):
-        raise ValueError(f"unknown objective {name!r}; known: map, map_unconstrained")
+    if name not in family.OBJECTIVES:
+        raise ValueError(f"unknown objective {name!r}; known: {', '.join(family.OBJECTIVES)}")
     if not data.coordinates and data.parameter("tau").lower == 0.0 and data.priors["tau"].name != "log_normal":
-        effects = hierarchy.effects(data).name
+        block = effects(data).name
         raise NoReference(
             f"{name} has no mode: the joint density of a centred hierarchy is unbounded as tau goes to 0 with every "
-            f"{effects} at mu"
+            f"{block} at mu"
         )
-    profile = _Profile(data, name, mode_given, likelihood)
+    profile = _Profile(family, data, name, mode_given)
     best, least = None, math.inf
     for held in _faces(data, tuple(centre), name):
-        found = profile.minimise({k: v for k, v in centre.items() if k not in held}, held)
-        value = hierarchy.objective(data, name, found, likelihood)
+        point = profile.minimise({k: v for k, v in centre.items() if k not in held}, held)
+        value = family.objective(data, name, point)
         # an interior descent towards a face ends close to it, and only the face itself is the minimum
         if best is None or value < least or (held and value <= least + 1e-12 * (1.0 + abs(least))):
-            best, least = found, value
+            best, least = point, value
     if best is None or not math.isfinite(least):
         raise NoReference(f"{name} has no minimum that descents from several tau reach")
     return best, least
@@ -69,8 +68,8 @@ def _faces(data: Dataset, scales: tuple[str, ...], name: str) -> list[dict[str, 
 class _Profile:
     """The objective as a function of the unconstrained scales, everything else at its mode given them."""
 
-    def __init__(self, data: Dataset, name: str, mode_given: ModeGiven, likelihood: Likelihood) -> None:
-        self._data, self._name, self._mode_given, self._likelihood = data, name, mode_given, likelihood
+    def __init__(self, family: Hierarchy, data: Dataset, name: str, mode_given: ModeGiven) -> None:
+        self._family, self._data, self._name, self._mode_given = family, data, name, mode_given
 
     def minimise(self, centre: Mapping[str, float], held: Mapping[str, float]) -> dict[str, Array]:
         """The best of several descents in the free scales; the point itself where none is free."""
@@ -110,16 +109,16 @@ class _Profile:
             p = self._data.parameter(scale)
             # beyond e±150 fourth powers leave the floats; nothing is to be found there
             scales[scale] = float(transforms.to_natural(np.clip(at, -150.0, 150.0), p.lower, p.upper))
-        found = self._mode_given(scales) | {name: np.array(value) for name, value in scales.items()}
-        return {name: found[name] for name in self._data.names}
+        point = self._mode_given(scales) | {name: np.array(value) for name, value in scales.items()}
+        return {name: point[name] for name in self._data.names}
 
     def _value(self, u: Array, free: tuple[str, ...], held: Mapping[str, float]) -> tuple[float, Array]:
         """The profile and its slope in the free scales."""
         data = self._data
-        at = hierarchy.to_sites(data, self._point(free, u, held))
+        at = self._family.to_sites(data, self._point(free, u, held))
         sites: Arrays = {name: np.asarray(value)[None] for name, value in at.items()}
         with np.errstate(all="ignore"):
-            value, slopes = hierarchy.natural_log_density(data, sites, self._likelihood)
+            value, slopes = self._family.natural_log_density(data, sites)
         named = transforms.unflatten(data.sites, slopes[0])
         total, gradient = -float(value[0]), np.empty(len(free))
         for i, scale in enumerate(free):
