@@ -47,15 +47,8 @@ class Scores(NamedTuple):
     way: Curve
 
 
-class Batch(NamedTuple):
-    """Fits of one data set, by their places."""
-
-    fits: list[tuple[int, Stored]]
-
-    @property
-    def text(self) -> str:
-        """What it is about."""
-        return self.fits[0][1].scenario
+Batch = list[tuple[int, Stored]]
+"""Fits of one data set, by their places."""
 
 
 def prepare(fits: int) -> Callable[[Callable[[], None]], None]:
@@ -96,20 +89,18 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     # by data set, so that each reference is made once and only one is held
     usable.sort(key=lambda s: (s.scenario, s.record.rep))
     scored = sorted(_scored(folder, usable, manifest.seed, progress), key=lambda s: s.place)
+    keys = {c.id: (folder.name, c.id, c.scenario_label, c.backend) for c in manifest.cells}
     metric_rows: list[tuple[Any, ...]] = []
     curve_rows: list[tuple[Any, ...]] = []
     cells: dict[str, CellScores] = {}
     for place, rows, way in scored:
         entry, record = usable[place].entry, usable[place].record
-        key = (folder.name, entry.id, entry.scenario_label, entry.backend)
+        key = keys[entry.id]
         metric_rows += [(*key, record.rep, *row) for row in rows]
         curve_rows += [(*key, record.rep, *row) for row in way.rows()]
         cell = cells.setdefault(entry.id, CellScores(entry.kind, fresh_data=record.data_seed is not None))
         cell.add(record.rep, rows, way, cold=record.cold)
-    for entry in manifest.cells:
-        if entry.id in cells:
-            key = (folder.name, entry.id, entry.scenario_label, entry.backend)
-            metric_rows += [(*key, *row) for row in cells[entry.id].rows()]
+    metric_rows += [(*key, *row) for cell, key in keys.items() if cell in cells for row in cells[cell].rows()]
     tables.write(folder, "fits", tables.fits_table(folder))
     tables.write(folder, "metrics", tables.metrics_table(metric_rows))
     tables.write(folder, "curves", tables.curves_table(curve_rows))
@@ -117,30 +108,28 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
 
 
 def score_batch(path: Path, seed: int, batch: Batch) -> tuple[list[Scores], dict[str, str]]:
-    """Scores of fits of one data set, and what was found damaged."""
-    folder, problems, found = RunFolder(path), Problems(seed), []
-    for place, stored in batch.fits:
+    """Scores of fits of one data set, and the files that are damaged with why."""
+    folder, problems, scores = RunFolder(path), Problems(seed), []
+    for place, stored in batch:
         try:
             scored = load_scored(folder, stored, problems)
         except DamagedDraws:
             continue  # its row will say so
-        found.append(Scores(place, score(scored), curve(scored)))
-    return found, folder.damage
+        scores.append(Scores(place, score(scored), curve(scored)))
+    return scores, folder.damage
 
 
 def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progress) -> Iterator[Scores]:
     """All scores, in any order; in as many processes as there are CPUs where that pays."""
-    batches = sorted(_batches(usable), key=lambda b: -len(b.fits))  # the longest first: they end together
+    batches = sorted(_batches(usable), key=lambda b: -len(b))  # the longest first: they end together
     task, done = partial(score_batch, folder.path, seed), 0
-    for batch, (found, damage) in (
-        pool.each(task, batches, lambda: progress("scoring"))
-        if len(usable) >= WORTH_IT
-        else ((b, task(b)) for b in batches)
-    ):
-        done += len(batch.fits)
-        progress(f"scoring: {done} of {len(usable)}, {batch.text}")
+    here = ((batch, task(batch)) for batch in batches)
+    each = pool.each(task, batches, lambda: progress("scoring")) if len(usable) >= WORTH_IT else here
+    for batch, (scores, damage) in each:
+        done += len(batch)
+        progress(f"scoring: {done} of {len(usable)}, {batch[0][1].scenario}")
         folder.damage |= damage
-        yield from found
+        yield from scores
 
 
 def _batches(usable: list[Stored]) -> Iterator[Batch]:
@@ -148,4 +137,4 @@ def _batches(usable: list[Stored]) -> Iterator[Batch]:
     for _, group in groupby(numbered, key=lambda pair: (pair[1].scenario, pair[1].record.data_digest)):
         fits = list(group)
         for at in range(0, len(fits), TOGETHER):
-            yield Batch(fits[at : at + TOGETHER])
+            yield fits[at : at + TOGETHER]

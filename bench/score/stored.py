@@ -49,13 +49,12 @@ class Problems:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.scenarios: dict[str, Scenario] = {}
-        self.digest = ""
         self.problem: Problem | None = None
 
     def get(self, stored: Stored) -> Problem:
         """The problem a fit answers; UsageError when today's scenario gives other data than the fit saw."""
         record, label = stored.record, stored.scenario
-        if self.problem is None or self.digest != record.data_digest:
+        if self.problem is None or self.problem.data.digest != record.data_digest:
             if label not in self.scenarios:
                 self.scenarios[label] = scenario(stored.entry.scenario, dict(stored.entry.overrides))
             data = dataset(self.scenarios[label], seed=self.seed, rep=record.rep)
@@ -64,12 +63,10 @@ class Problems:
                     f"scenario {label} gives other data now than when rep {record.rep} of cell {record.cell} was "
                     "fitted: its file or generator has changed; run it again"
                 )
-            fam = family(data.family)
             try:
-                self.problem = Problem(data=data, family=fam, reference=reference(data), no_reference="")
+                self.problem = Problem(data, family(data.family), reference(data))
             except NoReference as reason:
-                self.problem = Problem(data=data, family=fam, reference=None, no_reference=str(reason))
-            self.digest = record.data_digest
+                self.problem = Problem(data, family(data.family), None, str(reason))
         return self.problem
 
 
@@ -91,14 +88,14 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
     known = {cell.scenario_label for cell in cells}
     if not any(_matches(scenario, label) for label in known):
         raise unknown(f"scenario of run {folder.name}", scenario, known)
-    there = [cell for cell in cells if _matches(scenario, cell.scenario_label)]
-    wanted = [cell for cell in there if _matches(backend, cell.backend_label) or backend == cell.id]
+    matching = [cell for cell in cells if _matches(scenario, cell.scenario_label)]
+    wanted = [cell for cell in matching if _matches(backend, cell.backend_label) or backend == cell.id]
     if not wanted:
-        raise unknown(f"backend on {scenario} in run {folder.name}", backend, {cell.backend_label for cell in there})
+        raise unknown(f"backend on {scenario} in run {folder.name}", backend, {cell.backend_label for cell in matching})
     glob = any(c in backend + scenario for c in "*?")
-    found = [_one(folder, cell, rep) for cell in wanted]
-    usable = [one for one in found if isinstance(one, Stored)]
-    reasons = [one for one in found if isinstance(one, str)]
+    chosen = [_one(folder, cell, rep) for cell in wanted]
+    usable = [fit for fit in chosen if isinstance(fit, Stored)]
+    reasons = [reason for reason in chosen if isinstance(reason, str)]
     if reasons and not (glob and usable):
         raise UsageError("; ".join(reasons))
     return usable, reasons

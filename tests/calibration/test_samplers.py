@@ -34,11 +34,14 @@ def test_a_sampler_that_is_cut_short_gets_no_verdict(bench, tmp_path):
 @pytest.mark.parametrize("scenario", ["s0-uniform", "s3-best"])
 @pytest.mark.parametrize("backend", ["numpyro.nuts", "torch.metropolis[warmup=1000,draws=3000]"])
 def test_samplers_are_calibrated(bench, tmp_path, scenario, backend):
-    """200 data sets; a right sampler fails one of these four once in 25 times, but the seeds are fixed."""
-    done = bench("calibrate", "-s", scenario, "-b", backend, "--name", "c", "--json", timeout=3600.0)
+    """100 data sets; a right sampler fails one of these four once in 25 times, but the seeds are fixed.
+
+    Draws of half the spread, and a shift by one posterior sd, are found with 80 (`test_calibrate_command`).
+    """
+    done = bench("calibrate", "-s", scenario, "-b", backend, "--datasets", "100", "--name", "c", "--json")
     cell = done.json["cells"][0]
     assert (done.code, cell["state"]) == (0, "calibrated"), cell
-    assert cell["datasets"] == {"planned": 200, "ok": 200}
+    assert cell["datasets"] == {"planned": 100, "ok": 100}
     assert all(c["low"] <= c["level"] <= c["high"] for c in cell["coverage"])
 
 
@@ -46,7 +49,7 @@ def test_samplers_are_calibrated(bench, tmp_path, scenario, backend):
 @pytest.mark.slow
 def test_mean_field_vi_is_too_narrow_on_correlated_features(bench):
     args = ["-s", "correlated-rho95", "-b", "pyro.svi[lr=0.1]", "--datasets", "60", "--name", "c", "--json"]
-    done = bench("calibrate", *args, timeout=3600.0)
+    done = bench("calibrate", *args)
     assert done.code == 3
     words = {q["quantity"]: q["words"] for q in done.json["cells"][0]["quantities"]}
     assert words["weights[0]"] == words["weights[1]"] == "too narrow"

@@ -29,7 +29,7 @@ def judged(project: Project, base: str, *args: str, **options) -> tuple[Ended, d
     ("plant", "metric"),
     [
         pytest.param({"slow": 1 + 3 * FLOOR}, "seconds_total", id="three times the noise floor slower"),
-        pytest.param({"bias": 1.0}, "b2_avg", id="one posterior sd off"),
+        pytest.param({"bias": 1.0}, "b2_avg", id="one posterior sd off", marks=pytest.mark.slow),
     ],
 )
 def test_a_planted_change_is_caught_with_exit_1(project: Project, baseline: Ended, plant, metric):

@@ -139,19 +139,22 @@ def simulated(seed: int, *, slow: float = 1.0, rounds: int = 5, cells: int = 2) 
 
 
 def test_identical_code_passes_and_three_times_the_noise_floor_is_caught():
-    """At least 95 of 100 comparisons of identical code pass; at least 90 % of slowdowns of 3 × the floor are caught."""
-    passed = sum(simulated(seed, cells=1) == 0 for seed in range(100))
-    caught = sum(simulated(1000 + seed, slow=1 + 3 * FLOOR, cells=1) == 1 for seed in range(20))
-    assert passed >= 95 and caught >= 18, (passed, caught)
+    """Of identical code 57 of 60 comparisons pass, and 9 of 10 slowdowns of 3 × the floor are caught.
+
+    A gate that alarmed in 15 % of comparisons of identical code would pass here once in 50 times.
+    """
+    passed = sum(simulated(seed, cells=1) == 0 for seed in range(60))
+    caught = sum(simulated(1000 + seed, slow=1 + 3 * FLOOR, cells=1) == 1 for seed in range(10))
+    assert passed >= 57 and caught >= 9, (passed, caught)
 
 
 @pytest.mark.slow
 def test_operating_characteristics_with_small_error():
-    """Shares of 400 comparisons of two benchmarks each; standard error at most 0.025, near 0.95 it is 0.011."""
-    n = 400
+    """Shares of 160 comparisons of two benchmarks each; standard error at most 0.04, near 0.95 it is 0.017."""
+    n = 160
     alarms = sum(simulated(seed) == 1 for seed in range(n)) / n
     power = {
-        (slow, rounds): sum(simulated(9000 + s, slow=slow, rounds=rounds) == 1 for s in range(n)) / n
+        (slow, rounds): sum(simulated(9000 + s, slow=slow, rounds=rounds) == 1 for s in range(n // 2)) / (n // 2)
         for slow, rounds in ((1 + 3 * FLOOR, 5), (1.57, 10))
     }
     assert alarms <= 0.05 and all(share >= 0.9 for share in power.values()), (alarms, power)

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import scipy.optimize  # noqa: F401 -- references need it: imported by the fork server once, not by every child
+
 COMPILED = [0.0]
 PENDING = []
 """Work that a stand-in for a device has been given and has not finished."""

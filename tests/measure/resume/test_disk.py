@@ -87,8 +87,8 @@ def test_a_run_on_a_disk_that_fills_ends_with_one_message_and_can_go_on(small, t
 
 
 @pytest.mark.slow
-def test_a_run_of_200_fits_on_a_disk_that_fills_midway(small, tmp_path):
-    fill_and_resume(small, tmp_path, fits=200, first=7000)
+def test_a_run_of_64_fits_on_a_disk_that_fills_midway(small, tmp_path):
+    fill_and_resume(small, tmp_path, fits=64, first=2240)
 
 
 @pytest.mark.slow

@@ -50,16 +50,10 @@ def kill_and_resume(place, undisturbed, kills, seed):
 
 
 @pytest.mark.slow
-def test_a_few_kills_lose_nothing_and_the_tables_end_up_the_same(place, undisturbed):
-    resumed, _ = kill_and_resume(place, undisturbed, kills=4, seed=2)
-    assert resumed
-    place.quiet()
-
-
-@pytest.mark.slow
-def test_fifty_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
-    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=50, seed=1)
-    assert resumed and while_fitting >= 5  # fewer would prove little; an idle machine has 20 and more
+def test_twelve_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
+    """A fault that one kill in five meets is met here with probability 0.93."""
+    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=12, seed=1)
+    assert resumed and while_fitting >= 2  # fewer would prove little; an idle machine has 5 and more
     place.quiet()
 
 

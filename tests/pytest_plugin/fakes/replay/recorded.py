@@ -11,6 +11,7 @@ import signal
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.optimize  # noqa: F401 -- references need it: imported by the fork server once, not by every child
 
 from bench.data import family
 from bench.types import Fit, option
