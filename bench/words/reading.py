@@ -73,9 +73,12 @@ def _follow(value: Any, type_: type, steps: list[str]) -> tuple[str, Any, str, l
             name += f".{step}" if name else step
             value = value.get(step) if isinstance(value, Mapping) else None
             kind = {f.encode_name: f.type for f in getattr(kind, "fields", ())}.get(step)
-        while isinstance(kind, inspect.Metadata):
-            allowed = allowed or (kind.extra_json_schema or {}).get("description", "")
-            kind = kind.type
+        while isinstance(kind, inspect.Metadata | inspect.UnionType):
+            if isinstance(kind, inspect.UnionType):  # None and one other type, as far as paths lead into it
+                kind = kind.types[0]
+            else:
+                allowed = allowed or (kind.extra_json_schema or {}).get("description", "")
+                kind = kind.type
         if allowed:
             break
     return name, value, allowed, [f.encode_name for f in getattr(kind, "fields", ())]
