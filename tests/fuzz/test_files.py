@@ -15,6 +15,7 @@ from bench.catalog import backends, places, suites
 from bench.catalog.scenarios import load
 from bench.cli import compare, options, run
 from bench.cli.options import config
+from bench.compare.rows import Request
 from bench.data import dataset, family
 from bench.errors import UsageError
 from bench.plan import _described
@@ -99,7 +100,10 @@ def test_a_configuration_file_is_read_or_refused(tree, allowed):
         assert "fuzzed.toml" in str(made)
         return
     assert set(made) <= set(allowed)
-    outcome(options.choice if allowed is run.CONFIG else compare.requested, made)
+    if allowed is run.CONFIG:
+        outcome(options.choice, made)
+    else:
+        outcome(lambda: Request.read(**{k: v for k, v in made.items() if k not in ("format", "all")}))
 
 
 @fuzzed(broken_text(BACKENDS), quick=40, slow=800)
