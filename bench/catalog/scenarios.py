@@ -65,7 +65,7 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
     for key, value in tables.items():
         if not isinstance(value, dict):
             raise ScenarioError(key, value, "a table")
-    made = Scenario(
+    scenario = Scenario(
         name=file.stem,
         family=words["family"],
         description=words["description"],
@@ -81,8 +81,8 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         overrides=overrides,
         digest=_digest(table, words["family"], tables["data"].get("file")),
     )
-    fam.check(made)
-    return made
+    fam.check(scenario)
+    return scenario
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
@@ -102,8 +102,8 @@ def _priors(table: Mapping[str, Any], fam: Family) -> dict[str, Prior]:
     for key, value in table.items():
         if key not in fam.PRIORS:
             raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")
-    given = {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
-    return {**fam.PRIOR_DEFAULTS, **given}
+    named = {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
+    return {**fam.PRIOR_DEFAULTS, **named}
 
 
 def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:

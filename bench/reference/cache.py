@@ -1,4 +1,4 @@
-"""The reference of a data set, from a cache on disk where it was dear to compute."""
+"""The reference of a data set, from a cache on disk where it was costly to compute."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Storable(Protocol):
 
 
 def reference(data: Dataset) -> Reference:
-    """The reference of the data's family, kept for the next time if it is dear; NoReference where there is none.
+    """The reference of the data's family, kept for the next time if it is costly; NoReference where there is none.
 
     What is kept is found by content: data, the family's sources, and the versions that draw its random numbers.
     """
@@ -43,15 +43,15 @@ def reference(data: Dataset) -> Reference:
     if file is not None and (kept := _load(file)) is not None:
         return _restored(data, kept)
     try:
-        found = family(data.family).reference(data)
+        posterior = family(data.family).reference(data)
     except NoReference as reason:
         if file is not None and getattr(reason, "costly", False):
             _save(file, {"refused": np.array(str(reason))})
         raise
-    if file is not None and isinstance(found, Storable):
-        kind = type(found)
-        _save(file, {**found.state(), "class": np.array(f"{kind.__module__}:{kind.__qualname__}")})
-    return found
+    if file is not None and isinstance(posterior, Storable):
+        kind = type(posterior)
+        _save(file, {**posterior.state(), "class": np.array(f"{kind.__module__}:{kind.__qualname__}")})
+    return posterior
 
 
 def key(data: Dataset) -> str:
@@ -77,8 +77,8 @@ def _restored(data: Dataset, kept: Mapping[str, Any]) -> Reference:
     if "refused" in kept:
         raise NoReference(str(kept["refused"]))
     module, _, name = str(kept["class"]).partition(":")
-    made = getattr(importlib.import_module(module), name)
-    return cast(Reference, made(data, {k: v for k, v in kept.items() if k != "class"}))
+    kind = getattr(importlib.import_module(module), name)
+    return cast(Reference, kind(data, {k: v for k, v in kept.items() if k != "class"}))
 
 
 def _save(file: Path, arrays: Mapping[str, Any]) -> None:

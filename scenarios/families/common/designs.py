@@ -22,28 +22,28 @@ DESIGNS: Mapping[str, tuple[str, ...]] = {
 def settings(value: object) -> dict[str, Any]:
     """`"normal"`, `"uniform"` or a table, as a full table {design, its arguments, constant_columns}."""
     allowed = ["design", "constant_columns", *(arg for args in DESIGNS.values() for arg in args)]
-    given = checks.table("features", {"design": value} if isinstance(value, str) else value, allowed)
-    design = given.get("design", "normal")
+    table = checks.table("features", {"design": value} if isinstance(value, str) else value, allowed)
+    design = table.get("design", "normal")
     if not isinstance(design, str) or design not in DESIGNS:
         raise ScenarioError("features", design, f"designs are {', '.join(DESIGNS)}")
-    for key in given.keys() - {"design", "constant_columns", *DESIGNS[design]}:
-        raise ScenarioError(f"features.{key}", given[key], f"the {design} design has no such key")
-    constants = checks.numbers("features.constant_columns", given.get("constant_columns", [0.0]))
-    full: dict[str, Any] = {"design": design, "constant_columns": constants if "constant_columns" in given else []}
+    for key in table.keys() - {"design", "constant_columns", *DESIGNS[design]}:
+        raise ScenarioError(f"features.{key}", table[key], f"the {design} design has no such key")
+    constants = checks.numbers("features.constant_columns", table.get("constant_columns", [0.0]))
+    full: dict[str, Any] = {"design": design, "constant_columns": constants if "constant_columns" in table else []}
     if design == "uniform":
-        low, high = given.get("low", 0.0), given.get("high", 1.0)
+        low, high = table.get("low", 0.0), table.get("high", 1.0)
         full["low"] = checks.number("features.low", low)
         full["high"] = checks.number("features.high", high, above=full["low"])
     if design == "multivariate_normal":
-        full |= _covariance_settings(given)
+        full |= _covariance_settings(table)
     return full
 
 
-def _covariance_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    keys = [key for key in DESIGNS["multivariate_normal"] if key in given]
+def _covariance_settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    keys = [key for key in DESIGNS["multivariate_normal"] if key in table]
     if len(keys) != 1:
-        raise ScenarioError("features", dict(given), "give either correlation or condition_number")
-    value = checks.number(f"features.{keys[0]}", given[keys[0]])
+        raise ScenarioError("features", dict(table), "give either correlation or condition_number")
+    value = checks.number(f"features.{keys[0]}", table[keys[0]])
     if keys[0] == "correlation" and not -1.0 < value < 1.0:
         raise ScenarioError("features.correlation", value, "it must lie strictly between -1/(J - 1) and 1")
     if keys[0] == "condition_number" and value < 1.0:

@@ -42,8 +42,8 @@ def values(table: Mapping[str, Any], parameters: Sequence[Parameter], rng: np.ra
         if isinstance(value, Mapping):
             begun[p.name] = priors.draw(checks.prior_rule(f"start.{p.name}", value), p.shape, rng)
         elif value is not None:
-            given = np.asarray(value, dtype=float)
-            begun[p.name] = given.reshape(p.shape) if given.ndim else np.full(p.shape, given)
+            numbers = np.asarray(value, dtype=float)
+            begun[p.name] = numbers.reshape(p.shape) if numbers.ndim else np.full(p.shape, numbers)
     return begun
 
 

@@ -57,6 +57,16 @@ def unflatten(parameters: Sequence[Parameter], vector: Array) -> dict[str, Array
     return pieces
 
 
+def columns(parameters: Sequence[Parameter], name: str) -> slice:
+    """Where a parameter lies in a vector of them all; KeyError if it is none of them."""
+    at = 0
+    for p in parameters:
+        if p.name == name:
+            return slice(at, at + p.size)
+        at += p.size
+    raise KeyError(name)
+
+
 def flatten(parameters: Sequence[Parameter], values: Arrays) -> Array:
     """The inverse of `unflatten`."""
     pieces = []

@@ -5,13 +5,11 @@ The parameters are mu, tau and theta whatever the model samples: see `hierarchy`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from bench.errors import ScenarioError
 from bench.protocols import Reference
@@ -20,8 +18,9 @@ from scenarios.families.common import checks, priors
 from scenarios.families.hierarchy import optimum
 from scenarios.families.hierarchy.hierarchy import LOCATION_PRIORS, SCALE_PRIORS, Hierarchy, parametrisation
 from scenarios.families.posteriors.known_errors import EightSchoolsPosterior, GivenTau
+from scenarios.families.regression.linear import Gaussian
 
-_LOG_2PI = math.log(2.0 * math.pi)
+_LAW = Gaussian()
 _TRUTH = ("errors", "n_schools", "mu", "tau")
 
 
@@ -105,11 +104,10 @@ class EightSchools(Hierarchy):
         return theta[..., arrays["school"].astype(np.intp)] if "school" in arrays else theta
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        standard = (arrays["y"] - self.predict(data, draws, arrays)) / arrays["errors"]
-        return np.asarray(-0.5 * standard**2 - np.log(arrays["errors"]) - 0.5 * _LOG_2PI)
+        return _LAW.log_prob(arrays["y"], self.predict(data, draws, arrays), {"sigma": arrays["errors"]})
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return np.asarray(scipy.special.ndtr((arrays["y"] - self.predict(data, draws, arrays)) / arrays["errors"]))
+        return _LAW.cdf(arrays["y"], self.predict(data, draws, arrays), {"sigma": arrays["errors"]})
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """`largest`: the events that theta_j is the largest of all, (..., J)."""
@@ -126,10 +124,10 @@ class EightSchools(Hierarchy):
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
         """NoReference for a centred model, whose density is unbounded."""
-        given = GivenTau(data)
+        conditional = GivenTau(data)
 
         def mode(scales: Mapping[str, float]) -> dict[str, Array]:
-            means = given.moments(np.array([scales["tau"]]))[0][0]
+            means = conditional.moments(np.array([scales["tau"]]))[0][0]
             return {"mu": means[0], "theta": means[1:]}
 
         return optimum.optimum(self, data, name, {"tau": float(np.median(data.arrays["errors"]))}, mode)

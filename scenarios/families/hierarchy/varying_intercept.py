@@ -6,13 +6,11 @@ the two parametrisations.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from bench.errors import NoReference, ScenarioError
 from bench.protocols import Reference
@@ -23,8 +21,9 @@ from scenarios.families.hierarchy.hierarchy import LOCATION_PRIORS, SCALE_PRIORS
 from scenarios.families.posteriors.given_scales import GivenScales
 from scenarios.families.posteriors.varying_intercepts import VaryingInterceptPosterior, rough_scales
 from scenarios.families.regression.data import true_weights
+from scenarios.families.regression.linear import Gaussian
 
-_LOG_2PI = math.log(2.0 * math.pi)
+_LAW = Gaussian()
 
 
 class VaryingIntercept(Hierarchy):
@@ -124,11 +123,10 @@ class VaryingIntercept(Hierarchy):
         return _mean(draws, arrays)
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        standard, sigma = _standardised(draws, arrays)
-        return np.asarray(-0.5 * standard**2 - np.log(sigma) - 0.5 * _LOG_2PI)
+        return _LAW.log_prob(*_observations(draws, arrays))
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return np.asarray(scipy.special.ndtr(_standardised(draws, arrays)[0]))
+        return _LAW.cdf(*_observations(draws, arrays))
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """`icc`: the intraclass correlation tau²/(tau² + sigma²), (...)."""
@@ -137,12 +135,11 @@ class VaryingIntercept(Hierarchy):
 
     def log_observations(self, data: Dataset, draws: Arrays) -> tuple[Array, dict[str, Array]]:
         arrays = data.arrays
-        standard, sigma = _standardised(draws, arrays)
-        value = self.log_likelihood(data, draws, arrays).sum(axis=-1)
-        along = standard / sigma
+        scales = {"sigma": np.asarray(draws["sigma"], dtype=float)}
+        value, along, slopes = _LAW.sums(arrays["y"], _mean(draws, arrays), scales)
         member = arrays["group"][:, None] == np.arange(data.parameter("a").size)
-        slopes = {"a": along @ member, "sigma": (np.square(standard) - 1.0).sum(axis=-1) / sigma[..., 0]}
-        return value, slopes | ({"weights": along @ arrays["x"]} if "weights" in draws else {})
+        of_weights = {"weights": along @ arrays["x"]} if "weights" in draws else {}
+        return value, {**slopes, **of_weights, "a": along @ member}
 
     def reference(self, data: Dataset) -> Reference:
         """The exact posterior; NoReference where it is improper or lacks fourth moments."""
@@ -150,17 +147,17 @@ class VaryingIntercept(Hierarchy):
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
         """NoReference where the density of the sites is unbounded."""
-        given = GivenScales(data)
-        sigma, tau = rough_scales(given)
+        conditional = GivenScales(data)
+        sigma, tau = rough_scales(conditional)
         y = data.arrays["y"]
-        if given.within_squares <= (len(y) * np.finfo(float).eps) ** 2 * float(y @ y):
+        if conditional.within_squares <= (len(y) * np.finfo(float).eps) ** 2 * float(y @ y):
             raise NoReference(
                 f"{name} has no mode: intercepts and weights interpolate the observations, and sigma runs to 0"
             )
 
         def mode(scales: Mapping[str, float]) -> dict[str, Array]:
-            means = given.moments(np.array([scales["sigma"]]), np.array([scales["tau"]]))[0][0]
-            end = 1 + given.n_groups
+            means = conditional.moments(np.array([scales["sigma"]]), np.array([scales["tau"]]))[0][0]
+            end = 1 + conditional.n_groups
             return {"mu": means[0], "a": means[1:end], "weights": means[end:]}
 
         return optimum.optimum(self, data, name, {"tau": tau, "sigma": sigma}, mode)
@@ -172,10 +169,9 @@ def _mean(draws: Arrays, arrays: Arrays) -> Array:
     return intercepts + np.asarray(draws["weights"], dtype=float) @ arrays["x"].T if "weights" in draws else intercepts
 
 
-def _standardised(draws: Arrays, arrays: Arrays) -> tuple[Array, Array]:
-    """(y − mean)/sigma (..., n) and sigma (..., 1)."""
-    sigma = np.asarray(draws["sigma"], dtype=float)[..., None]
-    return (arrays["y"] - _mean(draws, arrays)) / sigma, sigma
+def _observations(draws: Arrays, arrays: Arrays) -> tuple[Array, Array, dict[str, Array]]:
+    """y (n,), means (..., n) and sigma (..., 1) of every row."""
+    return arrays["y"], _mean(draws, arrays), {"sigma": np.asarray(draws["sigma"], dtype=float)[..., None]}
 
 
 def _sizes(table: Mapping[str, Any]) -> list[int]:

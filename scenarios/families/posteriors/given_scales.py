@@ -75,10 +75,10 @@ class GivenScales:
 
     def _pilot(self, within: Array, y_within: Array, y: Array) -> Array:
         """Weights that fit within groups, then the mean of what is left of the group means."""
-        found: Array = np.asarray(np.linalg.lstsq(within, y_within, rcond=None)[0], dtype=float)
-        found[0] = 0.0
-        found[0] = float(np.mean(y)) - float(self.counts @ self.group_design @ found) / self.n
-        return found
+        pilot: Array = np.asarray(np.linalg.lstsq(within, y_within, rcond=None)[0], dtype=float)
+        pilot[0] = 0.0
+        pilot[0] = float(np.mean(y)) - float(self.counts @ self.group_design @ pilot) / self.n
+        return pilot
 
     def _chunks(self, size: int) -> Iterator[slice]:
         each = max(self.n_groups, self.group_design.shape[1] ** 2)

@@ -71,15 +71,15 @@ def posterior(
     def weigh(proposal: StudentMixture, n: int) -> Weighted:
         z = proposal.draw(n, rng)
         with np.errstate(over="ignore", invalid="ignore"):  # a draw far out may leave the finite numbers: weight 0
-            found = density(data, z)[0] - proposal.log_density(z)
-        return Weighted(z, np.where(np.isfinite(found), found, -np.inf))
+            log_ratio = density(data, z)[0] - proposal.log_density(z)
+        return Weighted(z, np.where(np.isfinite(log_ratio), log_ratio, -np.inf))
 
-    found = modes.find(lambda z: density(data, z), modes.starts(start))
+    maxima = modes.find(lambda z: density(data, z), modes.starts(start))
     pilot = PILOT + 200 * data.dim
-    proposal = _fitted(_about(found), weigh, pilot)
+    proposal = _fitted(_about(maxima), weigh, pilot)
     proposal, cost = _tailored(proposal, weigh(proposal, pilot), lambda z: _values(data, constrain, z))
     n = int(min(most, max(WANTED * cost, NEEDED)))
-    return WeightedPosterior(data, _state(data, constrain, weigh(proposal, n), len(found), rng))
+    return WeightedPosterior(data, _state(data, constrain, weigh(proposal, n), len(maxima), rng))
 
 
 def _seed(data: Dataset) -> int:
@@ -89,12 +89,12 @@ def _seed(data: Dataset) -> int:
     return int.from_bytes(hashed.digest()[:8], "big")
 
 
-def _about(found: list[modes.Mode]) -> StudentMixture:
+def _about(maxima: list[modes.Mode]) -> StudentMixture:
     """A t at every mode with its curvature, by its Laplace mass, yet none so light that a pilot could miss it."""
-    masses = np.exp(np.array([m.log_mass for m in found]) - max(m.log_mass for m in found))
-    masses = np.maximum(masses / masses.sum(), 0.1 / len(found))
-    factors = np.stack([np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in found])
-    return StudentMixture(masses / masses.sum(), np.stack([m.at for m in found]), factors, TAILS[0])
+    masses = np.exp(np.array([m.log_mass for m in maxima]) - max(m.log_mass for m in maxima))
+    masses = np.maximum(masses / masses.sum(), 0.1 / len(maxima))
+    factors = np.stack([np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in maxima])
+    return StudentMixture(masses / masses.sum(), np.stack([m.at for m in maxima]), factors, TAILS[0])
 
 
 def _fitted(proposal: StudentMixture, weigh: Callable[[StudentMixture, int], Weighted], n: int) -> StudentMixture:

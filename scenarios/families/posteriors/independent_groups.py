@@ -73,13 +73,13 @@ class GroupsPosterior:
         difference = NormalMixture(weights, means[:, None], sds[:, None])
         effect = NormalMixture(weights, (means / pooled)[:, None], (sds / pooled)[:, None])
         below = difference.cdf(np.zeros((1, 1))).reshape(())
-        found = {"mu_diff": difference.summary().reshape(()), "effect_size": effect.summary().reshape(())}
-        return found | {"mu_diff<0": DerivedExact(below)}
+        exact = {"mu_diff": difference.summary().reshape(()), "effect_size": effect.summary().reshape(())}
+        return exact | {"mu_diff<0": DerivedExact(below)}
 
     def _nodes(self, group: int) -> tuple[Array, Array, Array, Array]:
         """Weights, sigma, and mean and sd of mu given sigma, of the nodes that carry mass; (K,) each."""
         sigma, weights = self._groups[group].sigma_nodes
-        given = self._groups[group].combination(np.ones((1, 1)))
+        location = self._groups[group].combination(np.ones((1, 1)))
         # what is left out moves no moment by more than 1e-16 of itself; the pairs number K₁·K₂
         keep = weights > NEGLIGIBLE * weights.max()
-        return weights[keep] / weights[keep].sum(), sigma[keep], given.means[keep, 0], given.sds[keep, 0]
+        return weights[keep] / weights[keep].sum(), sigma[keep], location.means[keep, 0], location.sds[keep, 0]

@@ -13,7 +13,7 @@ import scipy
 
 from bench.types import Array, Dataset, DerivedExact
 from scenarios.families.posteriors.mixtures import NormalMixture
-from scenarios.families.posteriors.normal_given_scales import HierarchyPosterior
+from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
 from scenarios.families.posteriors.sigma_posterior import SigmaPosterior
 
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -88,7 +88,7 @@ class GivenTau:
         density = np.exp(-0.5 * grid**2)
         density /= density.sum()
         nodes, masses = _HERMITE[0], _HERMITE[1] / _HERMITE[1].sum()
-        found = np.zeros(len(self._y))
+        probabilities = np.zeros(len(self._y))
         for k, weight in enumerate(weights):
             mu = mean[k] + math.sqrt(variance[k]) * nodes
             centres, sds = share[k] * self._y + np.outer(mu, 1.0 - share[k]), np.sqrt(own[k])
@@ -97,11 +97,11 @@ class GivenTau:
             standard = (x[..., None] - centres[:, None, None, :]) / sds
             below = np.moveaxis(scipy.special.ndtr(standard), -1, 0)
             below[np.arange(len(sds)), :, np.arange(len(sds))] = 1.0
-            found += weight * (masses @ (below.prod(axis=0) @ density))
-        return found
+            probabilities += weight * (masses @ (below.prod(axis=0) @ density))
+        return probabilities
 
 
-class EightSchoolsPosterior(HierarchyPosterior):
+class EightSchoolsPosterior(NormalGivenScales):
     """A `Reference` exact to rounding; NoReference where a heavy tail of tau leaves too few schools to tame it."""
 
     method = "normal given tau, trapezoid rule over tau"

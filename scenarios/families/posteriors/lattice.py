@@ -7,6 +7,7 @@ Based on Sinc and Analytic Functions).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,9 @@ import scipy
 
 from bench.types import Array
 from scenarios.families.common import transforms
+
+Curve = Callable[[Array], Array]
+"""A function on the real line, elementwise."""
 
 
 class Line(Protocol):
@@ -133,17 +137,25 @@ class LatticeMarginal:
         return self._line.natural(self.quantile_of_t(np.asarray(p, dtype=float)))
 
     def quantile_of_t(self, p: Array) -> Array:
-        """Quantiles of t by Newton steps kept inside the spline's panel, elementwise."""
-        panel = np.clip(np.searchsorted(self._at_nodes, p, side="right") - 1, 0, len(self._t) - 2)
-        left, right = self._t[panel], self._t[panel + 1]
-        t = 0.5 * (left + right)
-        for _ in range(60):
-            excess, slope = self._cumulative(t) - p, self._slope(t)
-            left, right = np.where(excess < 0.0, t, left), np.where(excess < 0.0, right, t)
-            newton = t - excess / np.where(slope > 0.0, slope, np.inf)
-            moved = np.where((newton > left) & (newton < right), newton, 0.5 * (left + right))
-            settled = np.abs(moved - t) <= 4.0 * np.finfo(float).eps * (1.0 + np.abs(t))
-            t = moved
-            if settled.all():
-                break
-        return np.asarray(t)
+        """Quantiles of t, elementwise."""
+        return spline_quantile(p, self._t, self._at_nodes, self._cumulative, self._slope)
+
+
+def spline_quantile(p: Array, t: Array, at_nodes: Array, cumulative: Curve, slope: Curve) -> Array:
+    """Where a distribution function is p, elementwise, by Newton steps kept inside a panel of its spline.
+
+    `at_nodes` (K,) are its values at the nodes t (K,), `cumulative` its spline and `slope` that of the density.
+    """
+    panel = np.clip(np.searchsorted(at_nodes, p, side="right") - 1, 0, len(t) - 2)
+    left, right = t[panel], t[panel + 1]
+    x = 0.5 * (left + right)
+    for _ in range(60):
+        excess, steep = cumulative(x) - p, slope(x)
+        left, right = np.where(excess < 0.0, x, left), np.where(excess < 0.0, right, x)
+        newton = x - excess / np.where(steep > 0.0, steep, np.inf)
+        moved = np.where((newton > left) & (newton < right), newton, 0.5 * (left + right))
+        settled = np.abs(moved - x) <= 4.0 * np.finfo(float).eps * (1.0 + np.abs(x))
+        x = moved
+        if settled.all():
+            break
+    return np.asarray(x)

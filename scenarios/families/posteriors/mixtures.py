@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,32 +15,6 @@ CHUNK = 4_000_000
 
 NEGLIGIBLE = 1e-19
 """Components lighter than this times the heaviest change no distribution function by more than 1e-16 in all."""
-
-
-def normal_mixture_cdf(x: Array, weights: Array, means: Array, sds: Array) -> Array:
-    """P(value ≤ x) of P mixtures of K normals: x (m, P), weights (K,), means and sds (K, P) → (m, P)."""
-    keep = weights > NEGLIGIBLE * weights.max()
-    weights, means, sds = weights[keep], means[keep], sds[keep]
-    value = np.empty(x.shape)
-    step = max(1, CHUNK // max(1, means.size))
-    for at in range(0, len(x), step):
-        part = x[at : at + step, None, :]
-        value[at : at + step] = np.einsum("k,mkp->mp", weights, scipy.special.ndtr((part - means) / sds))
-    return value
-
-
-def normal_mixture_quantile(p: Array, weights: Array, means: Array, sds: Array) -> Array:
-    """Quantiles p (m,) of P mixtures: Newton steps on the distribution function, kept inside a bracket → (m, P).
-
-    The bracket is the least and the greatest of the components' own quantiles.
-    """
-    keep = weights > NEGLIGIBLE * weights.max()
-    weights, means, sds = weights[keep], means[keep], sds[keep]
-    value = np.empty((len(p), means.shape[1]))
-    step = max(1, CHUNK // max(1, means.size))
-    for at in range(0, len(p), step):
-        value[at : at + step] = _quantile(p[at : at + step], weights, means, sds)
-    return value
 
 
 def _quantile(p: Array, weights: Array, means: Array, sds: Array) -> Array:
@@ -71,11 +46,31 @@ class NormalMixture:
 
     def cdf(self, x: Array) -> Array:
         """Distribution function at x (m, P), same shape."""
-        return normal_mixture_cdf(x, self.weights, self.means, self.sds)
+        heavy, value = self._heavy(), np.empty(x.shape)
+        for part in heavy.chunks(len(x)):
+            standard = (x[part, None, :] - heavy.means) / heavy.sds
+            value[part] = np.einsum("k,mkp->mp", heavy.weights, scipy.special.ndtr(standard))
+        return value
 
     def quantile(self, p: Array) -> Array:
-        """Quantiles at p (m,): (m, P)."""
-        return normal_mixture_quantile(p, self.weights, self.means, self.sds)
+        """Quantiles at p (m,): (m, P), by Newton steps on the distribution function, kept inside a bracket.
+
+        The bracket is the least and the greatest of the components' own quantiles.
+        """
+        heavy, value = self._heavy(), np.empty((len(p), self.means.shape[1]))
+        for part in heavy.chunks(len(p)):
+            value[part] = _quantile(p[part], heavy.weights, heavy.means, heavy.sds)
+        return value
+
+    def _heavy(self) -> NormalMixture:
+        """Without the components that are negligible."""
+        keep = self.weights > NEGLIGIBLE * self.weights.max()
+        return NormalMixture(self.weights[keep], self.means[keep], self.sds[keep])
+
+    def chunks(self, size: int) -> Iterator[slice]:
+        """Parts of so many rows of which each is computed at once."""
+        step = max(1, CHUNK // max(1, self.means.size))
+        return (slice(at, at + step) for at in range(0, size, step))
 
     def widened(self, sds: Array) -> NormalMixture:
         """The mixture with independent normals of mean 0 and standard deviation sds (K,) added to its components."""

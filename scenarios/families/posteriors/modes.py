@@ -45,17 +45,17 @@ def find(density: Density, begin: Array) -> list[Mode]:
 
     Those whose Laplace mass is negligible beside the heaviest are left out, but never the greatest.
     """
-    found: list[Mode] = []
+    maxima: list[Mode] = []
     with np.errstate(all="ignore"):  # a trial step may leave the finite numbers; it is then refused
         for start in begin:
             mode = _climb(density, np.asarray(start, dtype=float))
-            if mode is not None and not any(_same(mode, other) for other in found):
-                found.append(mode)
-    if not found:
+            if mode is not None and not any(_same(mode, other) for other in maxima):
+                maxima.append(mode)
+    if not maxima:
         raise NoReference("no maximum of the posterior density was found: it may be improper, or rise towards a bound")
-    found.sort(key=lambda mode: -mode.value)
-    heaviest = max(mode.log_mass for mode in found)
-    return [m for i, m in enumerate(found) if i == 0 or m.log_mass > heaviest - NEGLIGIBLE]
+    maxima.sort(key=lambda mode: -mode.value)
+    heaviest = max(mode.log_mass for mode in maxima)
+    return [m for i, m in enumerate(maxima) if i == 0 or m.log_mass > heaviest - NEGLIGIBLE]
 
 
 def hessian(density: Density, z: Array, scale: Array) -> Array:
@@ -77,8 +77,8 @@ def _climb(density: Density, start: Array) -> Mode | None:
     scale = _scale(hessian(density, start, np.full(len(start), 0.01)))
 
     def value(u: Array) -> float:
-        found = -float(density((u * scale)[None])[0][0])
-        return found if math.isfinite(found) else 1e300
+        least = -float(density((u * scale)[None])[0][0])
+        return least if math.isfinite(least) else 1e300
 
     def gradient(u: Array) -> Array:
         return np.asarray(np.nan_to_num(-density((u * scale)[None])[1][0] * scale))

@@ -1,4 +1,4 @@
-"""What exact posteriors of hierarchies share: locations normal given the scales, so that marginals are mixtures."""
+"""Exact posteriors whose locations are normal given a few scales, so that their marginals are mixtures of normals."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ class ScaleMarginal(Protocol):
         ...
 
 
-class HierarchyPosterior:
-    """All of a `Reference` but `draw` and `method`, exact to rounding (see `bench.types.Reference`).
+class NormalGivenScales:
+    """All of a `Reference` but `draw` and `method`, exact to rounding (see `bench.protocols.Reference`).
 
-    `locations` is the mixture of all parameters that are no scale, in order, over nodes of the scales.
+    `locations` is the mixture of all parameters that are no scale, in order, over nodes of the scales; `centred` its
+    mean and the components' means less that, (P,) and (K, P), where they are known without the rounding of a sum.
     """
 
     n_effective = math.inf
@@ -53,12 +54,13 @@ class HierarchyPosterior:
         locations: NormalMixture,
         scales: Mapping[str, ScaleMarginal],
         log_evidence: float,
+        centred: tuple[Array, Array] | None = None,
     ) -> None:
         self.log_evidence, self._locations, self._scales = log_evidence, locations, scales
         self._blocks = tuple(p for p in parameters if p.name not in scales)
         w, variances = locations.weights, np.square(locations.sds)
-        mean = w @ locations.means
-        offsets = locations.means - mean
+        mean = w @ locations.means if centred is None else centred[0]
+        offsets = locations.means - mean if centred is None else centred[1]
         variance = w @ (variances + offsets**2)
         fourth = w @ (3.0 * variances**2 + 6.0 * variances * offsets**2 + offsets**4)
         second = {name: s.central_moment(2) for name, s in scales.items()}
@@ -68,28 +70,22 @@ class HierarchyPosterior:
         self.centred_square_variance = self._all(parameters, fourth - variance**2, squares)
 
     def _all(self, parameters: tuple[Parameter, ...], vector: Array, scales: Mapping[str, float]) -> dict[str, Array]:
-        found = self._named(vector) | {name: np.array(value) for name, value in scales.items()}
-        return {p.name: found[p.name] for p in parameters}
+        values = self._named(vector) | {name: np.array(value) for name, value in scales.items()}
+        return {p.name: values[p.name] for p in parameters}
 
     def _named(self, vector: Array) -> dict[str, Array]:
         return transforms.unflatten(self._blocks, vector)
 
-    def _of(self, name: str) -> tuple[NormalMixture, tuple[int, ...]]:
-        at = 0
-        for p in self._blocks:
-            if p.name == name:
-                part = slice(at, at + p.size)
-                mixture = self._locations
-                return NormalMixture(mixture.weights, mixture.means[:, part], mixture.sds[:, part]), p.shape
-            at += p.size
-        raise KeyError(name)
+    def _of(self, name: str) -> NormalMixture:
+        part, mixture = transforms.columns(self._blocks, name), self._locations
+        return NormalMixture(mixture.weights, mixture.means[:, part], mixture.sds[:, part])
 
     def cdf(self, name: str, x: Array) -> Array:
         """Marginal distribution function at x (..., *shape), same shape."""
         x = np.asarray(x, dtype=float)
         if name in self._scales:
             return self._scales[name].cdf(x)
-        mixture, _ = self._of(name)
+        mixture = self._of(name)
         return mixture.cdf(x.reshape(-1, mixture.means.shape[1])).reshape(x.shape)
 
     def quantile(self, name: str, p: Array) -> Array:
@@ -97,5 +93,4 @@ class HierarchyPosterior:
         p = np.asarray(p, dtype=float)
         if name in self._scales:
             return self._scales[name].quantile(p)
-        mixture, shape = self._of(name)
-        return mixture.quantile(p).reshape(*p.shape, *shape)
+        return self._of(name).quantile(p).reshape(*p.shape, *self.mean[name].shape)

@@ -41,7 +41,7 @@ class ScalePair:
         scales: tuple[float, float],
     ) -> None:
         self._log_likelihood, self._priors = log_likelihood, prior_pair
-        first, second = (self._bounds(prior) for prior in prior_pair)
+        first, second = map(priors.positive_support, prior_pair)
         centres = [self._centre(s, b) for s, b in zip(scales, (first, second), strict=True)]
         self._lines: tuple[Line, Line] = (
             Interval(*first, centres[0]) if math.isfinite(first[1]) else Logarithmic(first[0], centres[0]),
@@ -49,11 +49,6 @@ class ScalePair:
         )
         self._window = self._windows()
         self.t_first, self.t_second, self.log_mass, self.log_evidence = self._converged()
-
-    @staticmethod
-    def _bounds(prior: Prior) -> tuple[float, float]:
-        lower, upper = priors.support(prior)
-        return max(lower, 0.0), upper
 
     @staticmethod
     def _centre(scale: float, bounds: tuple[float, float]) -> float:

@@ -12,6 +12,7 @@ import scipy
 from bench.errors import NoReference
 from bench.types import Array, Prior
 from scenarios.families.common import priors, transforms
+from scenarios.families.posteriors.lattice import spline_quantile
 
 NATS = 46.0
 """Depth of the window below the mode: e⁻⁴⁶ is 1e-20, below the rounding of the sums."""
@@ -33,10 +34,9 @@ class SigmaPosterior:
     def __init__(
         self, log_likelihood: Callable[[Array], Array], prior: Prior, *, scale: float, name: str = "sigma"
     ) -> None:
-        lower, upper = priors.support(prior)
-        self._bounds, self._name = (max(lower, 0.0), upper), name
+        self._bounds, self._name = priors.positive_support(prior), name
         self._log_likelihood, self._prior = log_likelihood, prior
-        centre = 0.0 if math.isfinite(upper) else math.log(scale)
+        centre = 0.0 if math.isfinite(self._bounds[1]) else math.log(scale)
         self._low, self._high = self._window(centre + np.linspace(-REACH, REACH, 1201))
         self.log_evidence, t = self._converged()
         log_mass = self._log_target(t)
@@ -108,7 +108,7 @@ class SigmaPosterior:
         spline = scipy.interpolate.CubicSpline(t, density)
         total = spline.antiderivative()
         scale = 1.0 / float(total(t[-1]))
-        spline, total = spline.__class__.construct_fast(spline.c * scale, t), total
+        spline = spline.__class__.construct_fast(spline.c * scale, t)
         cumulative = scipy.interpolate.PPoly(total.c * scale, t)
         return t, spline, np.maximum.accumulate(np.clip(cumulative(t), 0.0, 1.0)), cumulative
 
@@ -121,24 +121,9 @@ class SigmaPosterior:
         return np.where(sigma < inside, 0.0, np.where(sigma > inside, 1.0, np.clip(value, 0.0, 1.0)))
 
     def quantile(self, p: Array) -> Array:
-        """The inverse of `cdf`, elementwise, by Newton steps kept inside the spline's panel; p in (0, 1)."""
-        p = np.asarray(p, dtype=float)
+        """The inverse of `cdf`, elementwise; p in (0, 1)."""
         t, density, at_nodes, cumulative = self._spline
-        panel = np.clip(np.searchsorted(at_nodes, p, side="right") - 1, 0, len(t) - 2)
-        left, right = t[panel], t[panel + 1]
-        x = 0.5 * (left + right)
-        for _ in range(60):
-            excess = cumulative(x) - p
-            left, right = np.where(excess < 0.0, x, left), np.where(excess < 0.0, right, x)
-            slope = density(x)
-            newton = x - excess / np.where(slope > 0.0, slope, np.inf)
-            inside = (newton > left) & (newton < right)
-            moved = np.where(inside, newton, 0.5 * (left + right))
-            settled = np.abs(moved - x) <= 4.0 * np.finfo(float).eps * (1.0 + np.abs(x))
-            x = moved
-            if settled.all():
-                break
-        return self._sigma(x)
+        return self._sigma(spline_quantile(np.asarray(p, dtype=float), t, at_nodes, cumulative, density))
 
     @property
     def mean(self) -> float:

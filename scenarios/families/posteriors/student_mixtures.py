@@ -27,19 +27,19 @@ class StudentMixture(NamedTuple):
         component = rng.choice(len(self.masses), size=n, p=self.masses)
         normal = rng.standard_normal((n, self.locations.shape[1]))
         stretch = np.sqrt(self.df / rng.chisquare(self.df, n))
-        found = np.empty_like(normal)
+        draws = np.empty_like(normal)
         for k, factor in enumerate(self.factors):
-            mine = component == k
-            found[mine] = self.locations[k] + (normal[mine] * stretch[mine, None]) @ factor.T
-        return found
+            rows = component == k
+            draws[rows] = self.locations[k] + (normal[rows] * stretch[rows, None]) @ factor.T
+        return draws
 
     def distances(self, z: Array) -> Array:
         """Squared Mahalanobis distances in scale matrices, (n, dim) → (K, n)."""
-        found = np.empty((len(self.masses), len(z)))
+        squared = np.empty((len(self.masses), len(z)))
         for k, factor in enumerate(self.factors):
             solved = (z - self.locations[k]) @ np.linalg.inv(factor).T
-            found[k] = np.einsum("nd,nd->n", solved, solved)
-        return found
+            squared[k] = np.einsum("nd,nd->n", solved, solved)
+        return squared
 
     def component_log_densities(self, distances: Array) -> Array:
         """log(mass · density) of every component, of `distances` (K, n), same shape."""

@@ -9,22 +9,22 @@ import numpy as np
 from bench.types import Array, Dataset, DerivedExact
 from scenarios.families.posteriors.given_scales import GivenScales
 from scenarios.families.posteriors.mixtures import NormalMixture
-from scenarios.families.posteriors.normal_given_scales import HierarchyPosterior
+from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
 from scenarios.families.posteriors.scale_pair import ScalePair
 
 LIGHT = 1e-15
 """Nodes lighter than this times the heaviest are left out of mixtures: thousands of them weigh 1e-12 in all."""
 
 
-def rough_scales(given: GivenScales) -> tuple[float, float]:
+def rough_scales(conditional: GivenScales) -> tuple[float, float]:
     """Where searches for sigma and tau begin: the spread within groups and that of the groups' means; 1 where 0."""
-    spare = max(given.n - given.n_groups, 1)
-    sigma = math.sqrt(given.within_squares / spare)
-    tau = float(np.std(given.group_residual))
+    spare = max(conditional.n - conditional.n_groups, 1)
+    sigma = math.sqrt(conditional.within_squares / spare)
+    tau = float(np.std(conditional.group_residual))
     return sigma or tau or 1.0, tau or sigma or 1.0
 
 
-class VaryingInterceptPosterior(HierarchyPosterior):
+class VaryingInterceptPosterior(NormalGivenScales):
     """A `Reference` exact to rounding; NoReference where it is improper or lacks fourth moments."""
 
     method = "normal given sigma and tau, trapezoid rule over both"

@@ -50,27 +50,23 @@ class WeightedPosterior:
         """Arrays from which `WeightedPosterior(data, state)` is made again."""
         return dict(self._state)
 
-    def _column(self, name: str) -> slice:
-        at = 0
-        for p in self._parameters:
-            if p.name == name:
-                return slice(at, at + p.size)
-            at += p.size
-        raise KeyError(name)
+    def _quantiles(self, name: str) -> Array:
+        """Of a parameter at LEVELS, a column per scalar."""
+        return np.asarray(self._state["quantiles"][:, transforms.columns(self._parameters, name)])
 
     def cdf(self, name: str, x: Array) -> Array:
         """Marginal distribution function at x (..., *shape), same shape; 0 and 1 beyond the outermost levels."""
-        x, kept = np.asarray(x, dtype=float), self._state["quantiles"][:, self._column(name)]
+        x, kept = np.asarray(x, dtype=float), self._quantiles(name)
         flat = x.reshape(-1, kept.shape[1])
-        found = [np.interp(flat[:, i], kept[:, i], LEVELS, left=0.0, right=1.0) for i in range(kept.shape[1])]
-        return np.asarray(np.stack(found, axis=1).reshape(x.shape))
+        columns = [np.interp(flat[:, i], kept[:, i], LEVELS, left=0.0, right=1.0) for i in range(kept.shape[1])]
+        return np.asarray(np.stack(columns, axis=1).reshape(x.shape))
 
     def quantile(self, name: str, p: Array) -> Array:
         """Marginal quantiles at p (k,) in (0, 1): (k, *shape); those of the outermost levels beyond them."""
-        p, kept = np.asarray(p, dtype=float), self._state["quantiles"][:, self._column(name)]
+        p, kept = np.asarray(p, dtype=float), self._quantiles(name)
         shape = {q.name: q.shape for q in self._parameters}[name]
-        found = [np.interp(p, LEVELS, kept[:, i]) for i in range(kept.shape[1])]
-        return np.asarray(np.stack(found, axis=-1).reshape(*p.shape, *shape))
+        columns = [np.interp(p, LEVELS, kept[:, i]) for i in range(kept.shape[1])]
+        return np.asarray(np.stack(columns, axis=-1).reshape(*p.shape, *shape))
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
         """Draws {name: (n, *shape)}: distinct ones of those kept while they last, then again."""

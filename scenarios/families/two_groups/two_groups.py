@@ -6,14 +6,12 @@ density, the objectives and the exact posterior are those of the family `linear`
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from bench.errors import ScenarioError
 from bench.protocols import Reference
@@ -22,8 +20,6 @@ from scenarios.families.common import checks, priors, starts
 from scenarios.families.common.base import Family
 from scenarios.families.posteriors.independent_groups import OWN, GroupsPosterior, regression
 from scenarios.families.regression.linear import FAMILY as LINEAR
-
-_LOG_2PI = math.log(2.0 * math.pi)
 
 
 class TwoGroups(Family):
@@ -95,11 +91,10 @@ class TwoGroups(Family):
         return np.asarray(draws["mu"], dtype=float)[..., _of_rows(arrays)]
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        standard, sigma = _standardised(draws, arrays)
-        return np.asarray(-0.5 * standard**2 - np.log(sigma) - 0.5 * _LOG_2PI)
+        return LINEAR.law.log_prob(*_observations(draws, arrays))
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return np.asarray(scipy.special.ndtr(_standardised(draws, arrays)[0]))
+        return LINEAR.law.cdf(*_observations(draws, arrays))
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """mu_diff = mu[1] − mu[0], effect_size = mu_diff/√((sigma₁² + sigma₂²)/2), and mu_diff < 0; (...) each."""
@@ -203,15 +198,12 @@ def _of_rows(arrays: Arrays) -> npt.NDArray[np.intp]:
     return np.repeat([0, 1], [len(arrays["y1"]), len(arrays["y2"])])
 
 
-def _observed(arrays: Arrays) -> Array:
-    return arrays["y"] if "y" in arrays else np.concatenate([arrays["y1"], arrays["y2"]])
-
-
-def _standardised(draws: Arrays, arrays: Arrays) -> tuple[Array, Array]:
-    """(y − mu)/sigma and sigma of every row, (..., n) each."""
+def _observations(draws: Arrays, arrays: Arrays) -> tuple[Array, Array, dict[str, Array]]:
+    """y (n,), means (..., n) and sigma (..., n) of every row."""
     rows = _of_rows(arrays)
+    y = arrays["y"] if "y" in arrays else np.concatenate([arrays["y1"], arrays["y2"]])
     mu, sigma = (np.asarray(draws[name], dtype=float)[..., rows] for name in ("mu", "sigma"))
-    return (_observed(arrays) - mu) / sigma, sigma
+    return y, mu, {"sigma": sigma}
 
 
 def _one(values: Arrays, group: int) -> dict[str, Array]:
