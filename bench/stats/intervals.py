@@ -133,5 +133,5 @@ def common_level(p_values: Sequence[float], *, looks: int = 1) -> float:
     m = len(ordered)
     if m == 0:
         return least
-    found = np.flatnonzero(ordered <= share * np.arange(1, m + 1) / m)
-    return max(least, 1.0 - share * max(int(found[-1]) + 1 if len(found) else 0, 1) / m)
+    rejected = np.flatnonzero(ordered <= share * np.arange(1, m + 1) / m)
+    return max(least, 1.0 - share * max(int(rejected[-1]) + 1 if len(rejected) else 0, 1) / m)

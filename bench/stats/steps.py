@@ -88,16 +88,16 @@ def _p_values(y: Array, k: int, most: int) -> list[float]:
         return [1.0] * len(observed)
     edges = [0, *segmentation(y, k), len(y)]
     rng = np.random.default_rng([SEED, len(y), k])
-    as_extreme, made = np.zeros(len(observed)), 0
+    as_extreme, drawn = np.zeros(len(observed)), 0
     for batch in BATCHES:
         shuffled = np.concatenate(
             [rng.permuted(np.tile(y[a:b], (batch, 1)), axis=1) for a, b in pairwise(edges)], axis=1
         )
         as_extreme += (_left(shuffled, k, most, floor) <= observed[:, None] * (1 + 1e-9) + 1e-12).sum(axis=1)
-        made += batch
-        if ((as_extreme + 1) / (made + 1)).min() > GIVE_UP:
+        drawn += batch
+        if ((as_extreme + 1) / (drawn + 1)).min() > GIVE_UP:
             break
-    return [float(p) for p in (as_extreme + 1) / (made + 1)]
+    return [float(p) for p in (as_extreme + 1) / (drawn + 1)]
 
 
 def _left(y: Array, k: int, most: int, floor: float) -> Array:

@@ -76,16 +76,13 @@ def work(row: Row, run: Run) -> str:
 def settings(row: Row, run: Run) -> str:
     """Every option with its value, the given ones as given, and what the backend says of the rest."""
     known = _recorded(run, "backends").get(row.backend)
-    given = {k: worded(v) for k, v in row.options.items()}
+    options = {k: worded(v) for k, v in row.options.items()}
     if known is None:
-        return ", ".join(f"{k}={v}" for k, v in given.items())
-    values = dict(known.options)
-    if row.tables.first("track") == "defaults":
-        values |= known.defaults
-    words = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in values.items()} | given
-    options = ", ".join(f"{k}={v}" for k, v in words.items() if k not in BUDGET_OPTIONS)
-    about = known.settings.partition("\n")[0]
-    return " · ".join(filter(None, [options, about]))
+        return ", ".join(f"{k}={v}" for k, v in options.items())
+    unnamed = {**known.options, **(known.defaults if row.tables.first("track") == "defaults" else {})}
+    options = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in unnamed.items()} | options
+    text = ", ".join(f"{k}={v}" for k, v in options.items() if k not in BUDGET_OPTIONS)
+    return " · ".join(filter(None, [text, *known.settings.splitlines()[:1]]))
 
 
 def _recorded(run: Run, what: str) -> Mapping[str, Any]:

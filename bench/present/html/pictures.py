@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -43,8 +44,7 @@ class Picture:
     @property
     def place(self) -> str:
         """Where the table lies that its figure names: on the page, or beside it."""
-        found = (where for word, where in TABLES.items() if word in self.figure.table)
-        return next(found, "#results")
+        return next((where for word, where in TABLES.items() if word in self.figure.table), "#results")
 
 
 @dataclass
@@ -58,67 +58,62 @@ class Pictures:
     left_out: str = ""
 
 
-def pictures(found: Sequence[Section], tables: RunTables) -> Pictures:
+def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
     """The forests first, then rounds: the first figure of every scenario, those of the run, the second of every …
 
     A round is drawn whole or not at all, so that no scenario has what another lacks for want of room.
     """
-    style = figures.styles(found)
-    mine = [(s.title, figures.of_section(s, style)) for s in found[:SCENARIOS]]
-    mine += [(s.title, [forest]) for s in found[SCENARIOS:MOST] if (forest := ratio_forest(s, style))]
-    made = Pictures(series=[clean(label) for label in style])
-    forests = [(title, figure) for title, all_ in mine for figure in all_ if _is_forest(figure)][:MOST]
-    rounds, left = _within(
-        MOST - len(forests), _rounds(mine, figures.of_run(found, style, tables, calibrations=tables.calibrations))
+    style = figures.styles(sections)
+    by_title = [(s.title, figures.of_section(s, style)) for s in sections[:SCENARIOS]]
+    by_title += [(s.title, [forest]) for s in sections[SCENARIOS:MOST] if (forest := ratio_forest(s, style))]
+    forests = [(title, figure) for title, all_ in by_title for figure in all_ if _is_forest(figure)][:MOST]
+    of_run = figures.of_run(sections, style, tables, calibrations=tables.calibrations)
+    rounds, left = _fitting(list(_rounds(by_title, of_run)), len, MOST - len(forests))
+    # In one go: the figures are drawn beside each other.
+    drawn = _drawn([figure for _, figure in (*forests, *(pair for round_ in rounds for pair in round_))])
+    rounds, too_large = _fitting(rounds, lambda r: sum(elements(drawn[f.key].svg) for _, f in r), ELEMENTS)
+    shown = Pictures(
+        forests={title: drawn[figure.key] for title, figure in forests},
+        series=[clean(label) for label in style],
+        left_out=_left_out([*left, *too_large], len(sections) - SCENARIOS),
     )
-    chosen = [figure for _, figure in (*forests, *(pair for round_ in rounds for pair in round_))]
-    drawn = {p.figure.key: p for p in _drawn(chosen)}  # in one go: the figures are drawn beside each other
-    made.forests = {title: drawn[figure.key] for title, figure in forests}
-    places = ELEMENTS
-    for round_ in rounds:
-        size = sum(elements(drawn[figure.key].svg) for _, figure in round_)
-        if size > places:
-            left += [figure for _, figure in round_]
-            continue
-        places -= size
-        for title, figure in round_:
-            (made.of.setdefault(title, []) if title else made.run).append(drawn[figure.key])
-    made.left_out = _said(left, len(found) - SCENARIOS)
-    return made
+    for title, figure in (pair for round_ in rounds for pair in round_):
+        (shown.of.setdefault(title, []) if title else shown.run).append(drawn[figure.key])
+    return shown
 
 
 def _is_forest(figure: Figure) -> bool:
     return figure.kind.startswith(FOREST)
 
 
-Titled = tuple[str, Figure]
+Round = list[tuple[str, Figure]]
 
 
-def _rounds(mine: list[tuple[str, list[Figure]]], of_run: Sequence[Figure]) -> Iterator[list[Titled]]:
+def _rounds(by_title: list[tuple[str, list[Figure]]], of_run: Sequence[Figure]) -> Iterator[Round]:
     """Figures that are drawn together; those of the run have no title and come one by one."""
-    others = [(title, [f for f in all_ if not _is_forest(f)]) for title, all_ in mine]
+    others = [(title, [f for f in all_ if not _is_forest(f)]) for title, all_ in by_title]
     for number in range(max((len(all_) for _, all_ in others), default=0)):
         yield [(title, all_[number]) for title, all_ in others if len(all_) > number]
         if number == 0:
             yield from ([("", figure)] for figure in of_run)
 
 
-def _within(room: int, rounds: Iterator[list[Titled]]) -> tuple[list[list[Titled]], list[Figure]]:
-    """The rounds that are drawn, and the figures of those for which there is no room."""
+def _fitting(rounds: list[Round], size: Callable[[Round], int], room: int) -> tuple[list[Round], list[Figure]]:
+    """The rounds that fit one after the other, and the figures of those for which there is no room."""
     kept, left = [], []
     for round_ in rounds:
-        if len(round_) <= room:
-            room -= len(round_)
+        if (needed := size(round_)) <= room:
+            room -= needed
             kept.append(round_)
         else:
             left += [figure for _, figure in round_]
     return kept, left
 
 
-def _drawn(chosen: list[Figure]) -> list[Picture]:
+def _drawn(chosen: list[Figure]) -> dict[str, Picture]:
     svgs = figures.draw(chosen) if chosen else {}
     # Trusted markup: Vega escapes what it draws, and so does `draw` the title.
-    return [Picture(figure, Markup(svgs[figure.key])) for figure in chosen]  # noqa: S704
+    return {figure.key: Picture(figure, Markup(svgs[figure.key])) for figure in chosen}  # noqa: S704
 
 
 def elements(svg: str) -> int:
@@ -126,11 +121,8 @@ def elements(svg: str) -> int:
     return len(re.findall(r"<(?:path|rect|line|text|circle|use)\b", svg))
 
 
-def _said(left: list[Figure], scenarios: int) -> str:
-    kinds: dict[str, int] = {}
-    for figure in left:
-        kind = figure.kind.replace("-", " ")
-        kinds[kind] = kinds.get(kind, 0) + 1
+def _left_out(left: list[Figure], scenarios: int) -> str:
+    kinds = Counter(figure.kind.replace("-", " ") for figure in left)
     names = [f"{fmt.count(n, 'figure')} of {kind}" for kind, n in kinds.items()]
     names += [f"all but the ratios of {fmt.count(scenarios, 'scenario')} after the first {SCENARIOS}"] * (scenarios > 0)
     return clean(f"Left out to keep the page small: {fmt.listed(names)}.") if names else ""

@@ -91,14 +91,10 @@ def results(report: Report) -> Results:
         pairs.sort(key=lambda pair: _rank(*pair))
     texts = [[column.cell(row, section) for column in columns] for section, row in pairs]
     ranges = [_range(cells[i] for cells in texts) if column.bar else None for i, column in enumerate(columns)]
-    reasons: dict[str, int] = {}
-    visible = 0
-    for i, column in enumerate(columns):  # those of the columns that are shown at first come first
-        for cell in (cells[i] for cells in texts):
-            if cell.why:
-                reasons.setdefault(cell.why, len(reasons) + 1)
-        if not column.group:
-            visible = len(reasons)
+    # The reasons of the columns that are shown at first come first.
+    whys = [(cells[i].why, column.group) for i, column in enumerate(columns) for cells in texts if cells[i].why]
+    reasons = {why: number for number, why in enumerate(dict.fromkeys(why for why, _ in whys), 1)}
+    visible = len({why for why, group in whys if not group})
     entries = []
     for number, ((section, row), cells) in enumerate(zip(pairs, texts, strict=True)):
         shown = tuple(_shown(c, r, reasons) for c, r in zip(cells, ranges, strict=True))
