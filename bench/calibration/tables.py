@@ -53,9 +53,9 @@ def datasets(run: str, cells: Sequence[tuple[Verdict, Sequence[Trial]]]) -> pd.D
     """The table of FITS."""
     rows = []
     for verdict, trials in cells:
-        made = {t.number: t for t in trials}
+        by_number = {t.number: t for t in trials}
         for number in range(verdict.planned):
-            rows.append(_key(run, verdict, number) | _fit(made.get(number), verdict))
+            rows.append(_key(run, verdict, number) | _fit(by_number.get(number), verdict))
     return pd.DataFrame(rows, columns=list(FITS)).astype(dict(FITS))
 
 

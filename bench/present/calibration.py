@@ -50,10 +50,10 @@ class Calibration:
     @property
     def scenarios(self) -> dict[str, list[Verdict]]:
         """Verdicts by scenario, in plan order."""
-        found: dict[str, list[Verdict]] = {}
+        grouped: dict[str, list[Verdict]] = {}
         for verdict in self.verdicts:
-            found.setdefault(verdict.scenario, []).append(verdict)
-        return found
+            grouped.setdefault(verdict.scenario, []).append(verdict)
+        return grouped
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
@@ -84,16 +84,16 @@ class Calibration:
 
     def warnings(self) -> list[str]:
         """What a reader must know before any number."""
-        found = list[str]()
+        sentences = list[str]()
         planned = self.run.datasets
         left = sum(v.fits.counts.get("interrupted", 0) for v in self.verdicts)
         if left:
-            found.append(f"Interrupted: {left} of {planned * len(self.verdicts)} data sets have not been fitted.")
+            sentences.append(f"Interrupted: {left} of {planned * len(self.verdicts)} data sets have not been fitted.")
         if planned < RECOMMENDED:
-            found.append(f"{planned} data sets; {RECOMMENDED} are the least from which coverage is worth quoting.")
+            sentences.append(f"{planned} data sets; {RECOMMENDED} are the least from which coverage is worth quoting.")
         if self.run.dirty:
-            found.append("The checkout had uncommitted changes.")
-        return found
+            sentences.append("The checkout had uncommitted changes.")
+        return sentences
 
     def command(self) -> str:
         """The command that made it."""
@@ -167,17 +167,19 @@ def remarks(verdict: Verdict) -> list[str]:
     fits, ranked = verdict.fits, verdict.ranked
     if ranked is None:
         return []
-    made = "one process" if fits.children == 1 else f"{fits.children} processes"
-    found = [f"Ranks among L = {ranked.draws} draws, {fits.ok} data sets, {made}."]
+    processes = "one process" if fits.children == 1 else f"{fits.children} processes"
+    sentences = [f"Ranks among L = {ranked.draws} draws, {fits.ok} data sets, {processes}."]
     if ranked.draws <= COARSE:
-        found.append("Ranks among so few are coarse: only gross departures show; more draws per fit would tell more.")
+        sentences.append(
+            "Ranks among so few are coarse: only gross departures show; more draws per fit would tell more."
+        )
     if ranked.short:
-        found.append(f"{fmt.count(ranked.short, 'fit')} had fewer than {2 * ranked.draws} effective draws.")
+        sentences.append(f"{fmt.count(ranked.short, 'fit')} had fewer than {2 * ranked.draws} effective draws.")
     if fits.divergences:
-        found.append(f"{fmt.count(fits.divergences, 'divergence')} over all fits.")
+        sentences.append(f"{fmt.count(fits.divergences, 'divergence')} over all fits.")
     if fits.ok < verdict.planned:
-        found.append(
+        sentences.append(
             f"{verdict.planned - fits.ok} of {verdict.planned} data sets were not fitted; the others are no random "
             "choice if that has to do with their truths."
         )
-    return found
+    return sentences

@@ -70,7 +70,7 @@ def _of_checkpoints(scored: Scored) -> Curve:
         np.array([*(flat(c.estimate.mean) for c in before), mean]),
         np.array([*(none if c.estimate.sd is None else flat(c.estimate.sd) for c in before), sd]),
     )
-    return _made(
+    return _curve(
         scored,
         [*(c.step for c in before), reached],
         [*(c.seconds for c in before), scored.fitting],
@@ -95,7 +95,7 @@ def _of_draws(scored: Scored) -> Curve:
         np.cumsum(((draws - centre) ** power).mean(axis=0), axis=0)[count - 1] / count[:, None] for power in (1, 2)
     )
     squared = _squared(problem, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
-    return _made(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
+    return _curve(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
 
 
 def _squared(problem: Problem, mean: Array, sd: Array) -> Array:
@@ -103,7 +103,7 @@ def _squared(problem: Problem, mean: Array, sd: Array) -> Array:
     return np.empty((len(mean), 0)) if problem.reference is None else b2(mean, sd, problem.moments)
 
 
-def _made(scored: Scored, *columns: object) -> Curve:
+def _curve(scored: Scored, *columns: object) -> Curve:
     step, seconds, gradients, squared, objective = (np.asarray(c, dtype=float) for c in columns)
     before = scored.seconds.get("build", 0.0) + scored.seconds.get("compile", 0.0)
     return Curve(step, seconds, seconds + before, gradients, squared, objective)

@@ -68,8 +68,8 @@ class Problem:
 
     def _quantiles(self, p: Array) -> Array:
         assert self.reference is not None
-        found = {name: self.reference.quantile(name, p) for name in self.data.names}
-        return self.flat(found, 1)
+        quantiles = {name: self.reference.quantile(name, p) for name in self.data.names}
+        return self.flat(quantiles, 1)
 
     def iid_quantiles(self, n: int) -> Array:
         """Quantiles at LEVELS of n independent reference draws of a fixed seed: (level, scalar)."""
@@ -139,12 +139,12 @@ class Scored:
     def sd(self) -> Array:
         """The sd to report, (scalar,): of q where VI states it, else of the draws with Bessel's correction."""
         n = self.draws.shape[0] * self.draws.shape[1]
-        found, bessel = self.answer[1], np.sqrt(n / max(n - 1, 1))
+        sds, bessel = self.answer[1], np.sqrt(n / max(n - 1, 1))
         factors = {
             p.name: np.full(p.shape, 1.0 if p.name in self.fit.moments else bessel)
             for p in self.problem.data.parameters
         }
-        reported: Array = found * self.problem.flat(factors)
+        reported: Array = sds * self.problem.flat(factors)
         return reported
 
 

@@ -50,7 +50,7 @@ def log_ratios(scored: Scored) -> Array:
     log_q = np.asarray(scored.fit.stats["log_q"], dtype=float).ravel()
     z = family.unconstrain(data, flat)
     inside = np.isfinite(z).all(axis=-1) & np.isfinite(log_q)
-    found = np.full(len(log_q), np.nan)
+    ratios = np.full(len(log_q), np.nan)
     with np.errstate(all="ignore"):  # far out in a tail of q a density may overflow: that draw is counted as lost
-        found[inside] = family.log_density(data, z[inside])[0] - log_q[inside]
-    return np.where(np.isfinite(found), found, np.nan)
+        ratios[inside] = family.log_density(data, z[inside])[0] - log_q[inside]
+    return np.where(np.isfinite(ratios), ratios, np.nan)

@@ -32,7 +32,7 @@ __all__ = [
 
 def of_section(section: Section, style: Styles) -> list[Figure]:
     """Everything drawn of one scenario: ratios first, then the error, then what explains it."""
-    made = [
+    drawn = [
         ratio_forest(section, style),
         *error_figures(section, style),
         pareto_figure(section, style, cost="seconds"),
@@ -42,7 +42,7 @@ def of_section(section: Section, style: Styles) -> list[Figure]:
         parameter_forest(section, style),
         seeds_figure(section, style),
     ]
-    return [figure for figure in made if figure is not None]
+    return [figure for figure in drawn if figure is not None]
 
 
 def of_run(
@@ -50,14 +50,14 @@ def of_run(
 ) -> list[Figure]:
     """Everything drawn over all scenarios of a run, tracks apart; `calibrations` {cell: its ranks} where it has any."""
     tracks = list(dict.fromkeys(s.track for s in sections))
-    made: list[Figure | None] = []
+    drawn: list[Figure | None] = []
     for track in tracks:
-        mine = [s for s in sections if s.track == track]
+        on_track = [s for s in sections if s.track == track]
         name = track if len(tracks) > 1 else ""
-        made += [solved_figure(mine, style, track=name), profile_figure(mine, style, track=name)]
-        made += scaling_figures(mine, style)
-    made += [calibration_figure(ranked, name) for name, ranked in (calibrations or {}).items()]
-    return [figure for figure in made if figure is not None]
+        drawn += [solved_figure(on_track, style, track=name), profile_figure(on_track, style, track=name)]
+        drawn += scaling_figures(on_track, style)
+    drawn += [calibration_figure(ranked, name) for name, ranked in (calibrations or {}).items()]
+    return [figure for figure in drawn if figure is not None]
 
 
 def calibration_figure(ranked: Ranked, title: str, *, most: int = 6) -> Figure:

@@ -33,11 +33,11 @@ class Part:
 
 def parts(rows: Sequence[Row], rep: int) -> list[Part]:
     """What is stored of that rep, from each backend's errors in reference sds."""
-    found: dict[str, Part] = {}
+    scalars: dict[str, Part] = {}
     for row in rows:
         values = _of(row, rep)
         for name, centre in values["mean_error_sd"].items():
-            part = found.setdefault(name, Part(name))
+            part = scalars.setdefault(name, Part(name))
             part.backends[row.label] = (centre, _edges(values, name, centre, "")[0])
             reference, stored = _edges(values, name, 0.0, "reference_")
             if stored and reference is not None:
@@ -45,7 +45,7 @@ def parts(rows: Sequence[Row], rep: int) -> list[Part]:
             scale = values["sd"].get(name, 0.0) / math.exp(values["sd_ratio_log"].get(name, 0.0))
             if name in values["recovery_error"] and scale > 0.0 and name in values["sd_ratio_log"]:
                 part.truth = centre - values["recovery_error"][name] / scale
-    return list(found.values())
+    return list(scalars.values())
 
 
 def _edges(
@@ -64,7 +64,7 @@ def _of(row: Row, rep: int) -> dict[str, dict[str, float]]:
     """{metric: {part: value}} of what is drawn of that rep."""
     rows = row.tables.metrics
     rows = rows[(rows["rep"] == rep).to_numpy() & rows["metric"].isin(METRICS).to_numpy()]
-    found: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
+    values: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
     for metric, part, value in zip(rows["metric"], rows["part"], rows["value"], strict=True):
-        found[str(metric)][str(part)] = float(value)
-    return found
+        values[str(metric)][str(part)] = float(value)
+    return values

@@ -27,8 +27,8 @@ HOW: Mapping[str, str] = {
 def error_figures(section: Section, style: Styles) -> list[Figure]:
     """b²_avg against warm seconds, cold seconds and gradients, log-log; those for which something was measured."""
     read = [(row, ways(row)) for row in section.rows]
-    made = (_figure(section, style, read, against) for against in AXES)
-    return [figure for figure in made if figure is not None]
+    drawn = (_figure(section, style, read, against) for against in AXES)
+    return [figure for figure in drawn if figure is not None]
 
 
 def _figure(section: Section, style: Styles, read: Sequence[tuple[Row, Ways]], against: str) -> Figure | None:

@@ -81,9 +81,9 @@ def _chart(times: Times, curves: Mapping[str, list[tuple[float, float]]], style:
     most = max(2.0, *(corners[-1][0] for corners in curves.values())) * 1.15
     steps = {}
     for name, corners in curves.items():
-        asked, solved = len(times[name]), sum(map(math.isfinite, times[name].values()))
-        part = "" if asked == scenarios else f", {asked} of {scenarios} apply"
-        text = f"{spec.short(name)}: {solved} of {fmt.count(asked, 'scenario')}{part}"
+        tried, solved = len(times[name]), sum(map(math.isfinite, times[name].values()))
+        part = "" if tried == scenarios else f", {tried} of {scenarios} apply"
+        text = f"{spec.short(name)}: {solved} of {fmt.count(tried, 'scenario')}{part}"
         steps[name] = Steps([*corners, (most, corners[-1][1])], corners[:: math.ceil(len(corners) / 8)], text)
     x = spec.log_axis("x", "× the fastest on the scenario", (1.0, most), suffix="×")
     return steps_chart(steps, style, x, title="scenarios")

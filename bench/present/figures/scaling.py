@@ -18,47 +18,47 @@ from bench.words import format as fmt
 
 def scaling_figures(sections: Sequence[Section], style: Styles) -> list[Figure]:
     """A figure per sweep that some backend has seconds at two sizes of."""
-    return [made for sweep in sweeps(sections) if (made := _figure(sweep, style)) is not None]
+    return [figure for sweep in sweeps(sections) if (figure := _figure(sweep, style)) is not None]
 
 
 def _figure(sweep: Sweep, style: Styles) -> Figure | None:
-    found = {name: points for name, points in seconds(sweep).items() if len({size for size, _ in points}) > 1}
-    if not found:
+    times = {name: points for name, points in seconds(sweep).items() if len({size for size, _ in points}) > 1}
+    if not times:
         return None
-    lines = {name: slope(points) for name, points in found.items()}
+    lines = {name: slope(points) for name, points in times.items()}
     shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sections)), name))[: spec.MOST]
-    crossings = list(_crossings(sweep, {name: found[name] for name in shown}, lines))
-    left = spec.left_out(len(found) - len(shown), "slower backend", "are not drawn")
+    crossings = list(_crossings(sweep, {name: times[name] for name in shown}, lines))
+    left = spec.left_out(len(times) - len(shown), "slower backend", "are not drawn")
     return Figure(
         kind=f"scaling-{sweep.key.replace('_', '-')}",
         title=f"Warm seconds against {sweep.key} on {sweep.name}",
         caption=(
             "Lower is better. Marks are medians over warm reps, small dots the rounds; lines are least squares through "
             "the rounds on both logs. The label gives the exponent p of seconds ∝ size^p with its 95 % interval "
-            f"(Student's t): 0 is time that does not grow.{_said(crossings, sweep.key)} Fits of whatever error are "
-            f"timed here.{left}"
+            f"(Student's t): 0 is time that does not grow.{_crossing_words(crossings, sweep.key)} Fits of whatever "
+            f"error are timed here.{left}"
         ),
-        spec=_chart(sweep, {name: found[name] for name in shown}, lines, crossings, style),
+        spec=_chart(sweep, {name: times[name] for name in shown}, lines, crossings, style),
         table="the results tables of the sweep's scenarios",
         of=sweep.name,
     )
 
 
 def _crossings(
-    sweep: Sweep, found: Mapping[str, Points], lines: Mapping[str, Slope]
+    sweep: Sweep, times: Mapping[str, Points], lines: Mapping[str, Slope]
 ) -> Iterator[tuple[str, str, Crossing]]:
     """Of a backend on two devices, else of the fastest at the smallest size and the fastest at the largest."""
     methods = {row.label: _but_device(row) for section in sweep.sections.values() for row in section.rows}
     by_method: dict[tuple[str, ...], list[str]] = {}
-    for name in found:
+    for name in times:
         by_method.setdefault(methods[name], []).append(name)
     pairs = [(one, other) for names in by_method.values() for one, other in itertools.pairwise(names)]
-    sizes = [size for points in found.values() for size, _ in points]
-    if not pairs and len(found) > 1:
+    sizes = [size for points in times.values() for size, _ in points]
+    if not pairs and len(times) > 1:
         first, last = (min(lines, key=lambda n: (lines[n].at(size), n)) for size in (min(sizes), max(sizes)))
-        pairs = [(first, last)] if first != last and first in found and last in found else []
+        pairs = [(first, last)] if first != last and first in times and last in times else []
     for one, other in pairs:
-        shared = _paired(found[one], found[other])
+        shared = _paired(times[one], times[other])
         if shared is not None and (where := crossing(*shared)) is not None:
             yield one, other, where
 
@@ -74,11 +74,11 @@ def _paired(one: Points, other: Points) -> tuple[Points, Points] | None:
     shared = [s for s in counts[0] if len(counts[0][s]) == len(counts[1].get(s, []))]
     if len(shared) < 2:
         return None
-    first, second = ([p for s in shared for p in found[s]] for found in counts)
+    first, second = ([p for s in shared for p in by_size[s]] for by_size in counts)
     return first, second
 
 
-def _said(crossings: Sequence[tuple[str, str, Crossing]], key: str) -> str:
+def _crossing_words(crossings: Sequence[tuple[str, str, Crossing]], key: str) -> str:
     parts = []
     for one, other, where in crossings:
         near = f"{key} {fmt.significant(where.size, 2)}"
@@ -91,19 +91,19 @@ def _said(crossings: Sequence[tuple[str, str, Crossing]], key: str) -> str:
 
 
 def _chart(
-    sweep: Sweep, found: Mapping[str, Points], lines: Mapping[str, Slope],
+    sweep: Sweep, times: Mapping[str, Points], lines: Mapping[str, Slope],
     crossings: Sequence[tuple[str, str, Crossing]], style: Styles,
 ) -> spec.Json:  # fmt: skip
     sizes = list(sweep.sections)
-    values = [t for points in found.values() for _, t in points]
-    x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *(lines[n].at(s) for n in found for s in sizes)])
+    values = [t for points in times.values() for _, t in points]
+    x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *(lines[n].at(s) for n in times for s in sizes)])
     x = spec.log_axis("x", sweep.key, x_domain)
     y = spec.log_axis("y", "warm seconds", y_domain)
     layers, dots, marks, ends = [], [], [], {}
     for low, high in (where.interval for *_, where in crossings if where.interval):
         edges = {"x": max(low, x_domain[0]), "x2": min(high, x_domain[1])}
         layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x, x2={"field": "x2"}))
-    for name, points in found.items():
+    for name, points in times.items():
         its = look(style, name)
         medians = {s: statistics.median(t for size, t in points if size == s) for s in sorted({s for s, _ in points})}
         first, *_, last = medians
@@ -121,7 +121,7 @@ def _chart(
         at = [{"x": where.size, "y": lines[one].at(where.size)}]
         ring = {"type": "point", "size": 220, "color": INK, "strokeWidth": 1.4, "opacity": 1}
         layers.append(spec.layer(at, ring, x=x, y=y))
-    texts = {name: f"{spec.short(name)}: {_exponent(lines[name])}" for name in found}
+    texts = {name: f"{spec.short(name)}: {_exponent(lines[name])}" for name in times}
     return labels.chart(layers, ends, style, x, y, texts=texts, note="lower is better")
 
 

@@ -117,17 +117,17 @@ def ticks(domain: Domain) -> list[float]:
     low, high = domain
     span = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.2, 1.5, 2, 3, 4, 5, 7), tuple(1 + i / 20 for i in range(180))):
-        found = [float(f"{m * 10.0**k:.6g}") for k in span for m in steps]
-        found = [v for v in found if low <= v <= high]
-        if len(found) >= 3 or (len(steps) > 3 and len(found) >= 2):
+        values = [float(f"{m * 10.0**k:.6g}") for k in span for m in steps]
+        values = [v for v in values if low <= v <= high]
+        if len(values) >= 3 or (len(steps) > 3 and len(values) >= 2):
             break
-    return found[:: math.ceil(len(found) / 8)] if found else [low]
+    return values[:: math.ceil(len(values) / 8)] if values else [low]
 
 
 def padded(values: Iterable[float], share: float = 0.05) -> Domain:
     """The range of positive values, wider by `share` of itself on the log scale at either end; at least e wide."""
-    found = [v for v in values if v > 0 and math.isfinite(v)]
-    low, high = min(found), max(found)
+    positive = [v for v in values if v > 0 and math.isfinite(v)]
+    low, high = min(positive), max(positive)
     more = share * max(math.log(high / low), 1.0)
     return low * math.exp(-more), high * math.exp(more)
 

@@ -28,9 +28,9 @@ def sweeps(sections: Sequence[Section]) -> list[Sweep]:
                 rest = json.dumps({k: v for k, v in overrides.items() if k != key}, sort_keys=True)
                 groups.setdefault((name, section.track, key, rest), {})[float(value)] = section
     return [
-        Sweep(_named(name, rest), key, dict(sorted(found.items())))
-        for (name, _, key, rest), found in groups.items()
-        if len(found) > 1
+        Sweep(_named(name, rest), key, dict(sorted(sized.items())))
+        for (name, _, key, rest), sized in groups.items()
+        if len(sized) > 1
     ]
 
 
@@ -41,12 +41,12 @@ def _named(name: str, rest: str) -> str:
 
 def seconds(sweep: Sweep) -> dict[str, list[tuple[float, float]]]:
     """{backend: (size, median warm seconds of a round), by size and round}; the reference and failures left out."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    times: dict[str, list[tuple[float, float]]] = {}
     for size, section in sweep.sections.items():
         for row in section.rows:
             if row.kind != "exact":
-                found.setdefault(row.label, []).extend((size, t) for t in _rounds(row).values())
-    return found
+                times.setdefault(row.label, []).extend((size, t) for t in _rounds(row).values())
+    return times
 
 
 def _rounds(row: Row) -> dict[int, float]:

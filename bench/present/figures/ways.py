@@ -57,14 +57,14 @@ def ways(row: Row) -> Ways:
     return {int(rep): {name: split[i] for name, split in pieces.items()} for i, rep in enumerate(reps)}
 
 
-def course(row: Row, found: Ways, against: str) -> Course | None:
+def course(row: Row, reps: Ways, against: str) -> Course | None:
     """What is drawn of a row; None where it has no error, or no number on that axis."""
     fits, column = row.tables.ok, AXES[against][0]
     if against != "gradients":
         fits = fits[fits["cold"].astype(bool) == (against == "cold")]
     wanted = {int(rep) for rep in fits["rep"]}
     usable = []
-    for rep, way in found.items():
+    for rep, way in reps.items():
         good = (way["value"] < np.inf) & (way[column] > 0)
         if rep in wanted and good.any():
             usable.append((way["step"][good], way[column][good], way["value"][good].clip(FLOOR)))

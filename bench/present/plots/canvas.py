@@ -67,26 +67,26 @@ def figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    return made
+    empty = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(empty)
+    return empty
 
 
-def caption(made: Figure, sentence: str, notes: Sequence[str] = ()) -> None:
+def caption(picture: Figure, sentence: str, notes: Sequence[str] = ()) -> None:
     """The sentence above a picture, the legend of everything labelled in it, and notes, below."""
-    width = made.get_figwidth()
+    width = picture.get_figwidth()
     lines = textwrap.wrap(sentence, int(width * 10), break_long_words=False)
-    made.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
+    picture.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=11, fontweight="bold")
     labelled: dict[str, Artist] = {}
-    for axes in made.axes:
+    for axes in picture.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             labelled.setdefault(label, handle)
     below = "\n".join(line for note in notes for line in textwrap.wrap(note, int(width * 14)))
     if not labelled:
-        made.supxlabel(below, x=0.01, ha="left", fontsize=8, color=MUTED)
+        picture.supxlabel(below, x=0.01, ha="left", fontsize=8, color=MUTED)
         return
     columns = max(1, min(len(labelled), int(width * 13 / (max(map(len, labelled)) + 7))))
-    legend = made.legend(
+    legend = picture.legend(
         list(labelled.values()), list(labelled), loc="outside lower left", ncols=columns, title=below or None
     )
     legend._legend_box.align = "left"  # type: ignore[attr-defined]
@@ -110,17 +110,17 @@ def mark(axes: Axes, value: float | None, style: Mapping[str, Any], *, along: st
         (axes.axvline if along == "x" else axes.axhline)(value, **style)
 
 
-def save(made: Figure, file: Path) -> None:
+def save(picture: Figure, file: Path) -> None:
     """Write PNG or SVG, by the file's ending; the same figure gives the same bytes. UsageError."""
     import matplotlib
 
     if file.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--out {file} is not allowed; a name that ends in {' or '.join(SUFFIXES)}")
-    title = made.get_suptitle().replace("\n", " ")
+    title = picture.get_suptitle().replace("\n", " ")
     metadata = {"Title": title, "Date": None} if file.suffix.lower() == ".svg" else {"Title": title}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context(dict(STYLE)):
-            made.savefig(file, dpi=150, metadata=metadata)
+            picture.savefig(file, dpi=150, metadata=metadata)
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from None

@@ -51,8 +51,8 @@ def draw(subjects: Sequence[Subject]) -> Figure:
     marginals = Marginals.of(problem)
     scale = _scale(problem, marginals, shown)
     step = 0.8 / (len(subjects) + 1)
-    made = canvas.figure(10.0, 1.8 + len(shown) * (0.3 + 0.16 * len(subjects)))
-    axes = made.subplots()
+    picture = canvas.figure(10.0, 1.8 + len(shown) * (0.3 + 0.16 * len(subjects)))
+    axes = picture.subplots()
     for row, part in enumerate(shown):
         if row % 2:
             axes.axhspan(row - 0.5, row + 0.5, color=palette.GRID, alpha=0.45, linewidth=0)
@@ -71,8 +71,8 @@ def draw(subjects: Sequence[Subject]) -> Figure:
     if sd:
         axes.set_xlim(*_limits(axes, scale.edge))
     lacking = notes(problem, "worst {} parameters by b² of any backend", len(order), len(shown))
-    canvas.caption(made, _sentence(subjects, marginals), [BARS, *lacking])
-    return made
+    canvas.caption(picture, _sentence(subjects, marginals), [BARS, *lacking])
+    return picture
 
 
 def _scale(problem: Problem, marginals: Marginals | None, shown: Sequence[Part]) -> Scale:
@@ -81,8 +81,8 @@ def _scale(problem: Problem, marginals: Marginals | None, shown: Sequence[Part])
     ends = np.array([marginals.quantiles(part, (0.05, 0.95)) for part in shown])
     if np.ptp(ends) <= WIDE * float(np.median(np.diff(ends, axis=1))):
         return Scale({}, {}, np.inf)
-    found = {part.name: marginals.moments(part) for part in shown}
-    return Scale({k: m for k, (m, _) in found.items()}, {k: s for k, (_, s) in found.items()}, EDGE)
+    moments = {part.name: marginals.moments(part) for part in shown}
+    return Scale({k: m for k, (m, _) in moments.items()}, {k: s for k, (_, s) in moments.items()}, EDGE)
 
 
 def _exact(axes: Axes, y: float, at: Array, step: float) -> None:
@@ -147,5 +147,5 @@ def _sentence(subjects: Sequence[Subject], marginals: Marginals | None) -> str:
     if len(far) > 3:
         near, most = min(far, key=lambda name: far[name]), max(far, key=lambda name: far[name])
         far = {f"{near} (least of {len(far)})": far[near], f"{most} (most)": far[most]}
-    said = ", ".join(f"{name} {canvas.short(value)} sd" for name, value in far.items())
-    return f"{where}: largest distance of a mean from the exact one: {said}."
+    distances = ", ".join(f"{name} {canvas.short(value)} sd" for name, value in far.items())
+    return f"{where}: largest distance of a mean from the exact one: {distances}."

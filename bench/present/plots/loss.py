@@ -46,8 +46,8 @@ def draw(subject: Subject) -> Figure:
     way = path_of(subject)
     left = None if way.least is None else way.values - way.least
     rows = 1 if left is None or not (left > 0).any() else 2
-    made = canvas.figure(10.0, 1.5 + 2.6 * rows)
-    grid = made.subplots(rows, 2, squeeze=False, sharex="col", sharey="row")
+    picture = canvas.figure(10.0, 1.5 + 2.6 * rows)
+    grid = picture.subplots(rows, 2, squeeze=False, sharex="col", sharey="row")
     vi = subject.scored.fit.kind == "vi"
     for axes, along in zip(grid[0], (way.steps, way.seconds), strict=True):
         _line(axes, along, way.values, "−ELBO, one noisy estimate a point" if vi else "objective")
@@ -59,8 +59,8 @@ def draw(subject: Subject) -> Figure:
         grid[1, 0].set_ylabel("KL(q‖p) (nats)" if vi else "above the least (nats)")
     grid[-1, 0].set_xlabel("step")
     grid[-1, 1].set_xlabel("seconds since warmup began")
-    canvas.caption(made, _sentence(subject, way), _notes(subject, way))
-    return made
+    canvas.caption(picture, _sentence(subject, way), _notes(subject, way))
+    return picture
 
 
 def path_of(subject: Subject) -> Path:
@@ -79,14 +79,14 @@ def path_of(subject: Subject) -> Path:
             least = problem.optimum(name)[1]
         except NoReference:
             least = None
-        return _made(NAMES.get(name, name), steps, seconds, values, least)
+        return _path(NAMES.get(name, name), steps, seconds, values, least)
     stated = [np.nan if c.estimate.objective is None else c.estimate.objective for c in points]
     vi = scored.fit.kind == "vi"
     evidence = -problem.reference.log_evidence if vi and problem.reference is not None else None
-    return _made("−ELBO" if vi else "objective", steps, seconds, stated, evidence)
+    return _path("−ELBO" if vi else "objective", steps, seconds, stated, evidence)
 
 
-def _made(name: str, steps: list[float], seconds: list[float], values: list[float], least: float | None) -> Path:
+def _path(name: str, steps: list[float], seconds: list[float], values: list[float], least: float | None) -> Path:
     finite = np.isfinite(values)
     along, at, value = (np.asarray(column, dtype=float)[finite] for column in (steps, seconds, values))
     return Path(name, along, at, value, least)

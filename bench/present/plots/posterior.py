@@ -30,16 +30,16 @@ def draw(subject: Subject) -> Figure:
     shown = order[:LIMIT]
     columns = min(len(shown), 2 if len(shown) <= 4 else 3)
     rows = math.ceil(len(shown) / columns)
-    made = canvas.figure(1.5 + 3.6 * columns, 1.3 + 2.2 * rows)
-    panels = made.subplots(rows, columns, squeeze=False).ravel()
+    picture = canvas.figure(1.5 + 3.6 * columns, 1.3 + 2.2 * rows)
+    panels = picture.subplots(rows, columns, squeeze=False).ravel()
     marginals = Marginals.of(problem)
     for axes, part in zip(panels, shown, strict=False):
         _panel(axes, subject, marginals, part)
     for axes in panels[len(shown) :]:
         axes.remove()
     lacking = notes(problem, "worst {} parameters by b²", len(order), len(shown))
-    canvas.caption(made, _sentence(subject, marginals), lacking)
-    return made
+    canvas.caption(picture, _sentence(subject, marginals), lacking)
+    return picture
 
 
 def _panel(axes: Axes, subject: Subject, marginals: Marginals | None, part: Part) -> None:
@@ -55,10 +55,10 @@ def _panel(axes: Axes, subject: Subject, marginals: Marginals | None, part: Part
         axes.plot(x[seen], density[seen], **canvas.EXACT)
         exact, sd = marginals.moments(part)
         canvas.mark(axes, exact, canvas.EXACT_MEAN)
-        said = f"{canvas.signed((subject.scored.answer[0][part.column] - exact) / sd)} sd off"
+        words = f"{canvas.signed((subject.scored.answer[0][part.column] - exact) / sd)} sd off"
         if subject.scored.fit.kind != "point":
-            said += f", spread × {subject.scored.sd[part.column] / sd:.2f}"
-        axes.set_title(said)
+            words += f", spread × {subject.scored.sd[part.column] / sd:.2f}"
+        axes.set_title(words)
     canvas.mark(axes, true, canvas.TRUTH)
     axes.set(xlabel=f"value of {part.name} (own units)", ylabel="density", ylim=(0.0, None))
 

@@ -34,31 +34,31 @@ def draw(subject: Subject) -> Figure:
     inside, total = _rows({k: v for k, v in held.items() if not k.endswith("_outside")})
     outside, _ = _rows({k.removesuffix("_outside"): v for k, v in held.items() if k.endswith("_outside")})
     columns = [c for c in (inside, outside) if c]
-    made = canvas.figure(10.0, 6.2)
-    grid = made.subplots(2, len(columns), squeeze=False, sharex="col", height_ratios=(3, 2))
+    picture = canvas.figure(10.0, 6.2)
+    grid = picture.subplots(2, len(columns), squeeze=False, sharex="col", height_ratios=(3, 2))
     exact = None
     if problem.reference is not None:
         exact = problem.reference.draw(500, np.random.default_rng(0))
-    found = forecast(problem, thinned(subject.scored, DRAWS), inside)
+    inner = forecast(problem, thinned(subject.scored, DRAWS), inside)
     for i, held_out in enumerate(columns):
-        mine = found if held_out is inside else forecast(problem, thinned(subject.scored, DRAWS), held_out)
+        own = inner if held_out is inside else forecast(problem, thinned(subject.scored, DRAWS), held_out)
         theirs = None if exact is None else forecast(problem, exact, held_out)
-        _column(grid[:, i], held_out, mine, theirs, noiseless=held_out is outside)
+        _column(grid[:, i], held_out, own, theirs, noiseless=held_out is outside)
         if len(columns) > 1:
             grid[0, i].set_title(
                 "inputs outside the training range" if held_out is outside else "inputs as in training"
             )
     grid[0, 0].set_ylabel("observation y")
     grid[1, 0].set_ylabel("y − predictive mean")
-    sentence = f"{subject.title}: its 95 % predictive intervals hold {_held(found, inside)} held-out observations"
+    sentence = f"{subject.title}: its 95 % predictive intervals hold {_held(inner, inside)} held-out observations"
     if exact is not None:
         sentence += f", those of the exact posterior {_held(forecast(problem, exact, inside), inside)}"
-    canvas.caption(made, f"{sentence}.", _notes(subject, len(inside["y"]), total))
-    return made
+    canvas.caption(picture, f"{sentence}.", _notes(subject, len(inside["y"]), total))
+    return picture
 
 
-def _held(found: Forecast, rows: Arrays) -> str:
-    inside = (rows["y"] >= found.low) & (rows["y"] <= found.high)
+def _held(intervals: Forecast, rows: Arrays) -> str:
+    inside = (rows["y"] >= intervals.low) & (rows["y"] <= intervals.high)
     return f"{int(inside.sum())} of {len(inside)}"
 
 
@@ -73,18 +73,18 @@ def _rows(arrays: Arrays) -> tuple[dict[str, Array], int]:
     return {name: rows[kept] for name, rows in arrays.items()}, n
 
 
-def _column(grid: Array, held: Arrays, mine: Forecast, exact: Forecast | None, *, noiseless: bool) -> None:
+def _column(grid: Array, held: Arrays, own: Forecast, exact: Forecast | None, *, noiseless: bool) -> None:
     """One column: y above, y minus the predictive mean below."""
     line = held.keys() == {"x", "y"} and held["x"].shape[1] == 1
-    along = held["x"][:, 0] if line else mine.mean
+    along = held["x"][:, 0] if line else own.mean
     upper, lower = grid
-    for axes, base in ((upper, np.zeros_like(mine.mean)), (lower, mine.mean)):
-        _band(axes, along, mine.low - base, mine.high - base, line=line)
+    for axes, base in ((upper, np.zeros_like(own.mean)), (lower, own.mean)):
+        _band(axes, along, own.low - base, own.high - base, line=line)
         blue = {"color": palette.COLOURS[0], "linewidth": 1.5, "label": "predictive mean"}
         if line:
-            axes.plot(along, mine.mean - base, **blue)
+            axes.plot(along, own.mean - base, **blue)
         else:
-            axes.axline((mine.mean[0], mine.mean[0] - base[0]), slope=float(axes is upper), **blue)
+            axes.axline((own.mean[0], own.mean[0] - base[0]), slope=float(axes is upper), **blue)
         if exact is not None:
             style = {"color": palette.INK, "linewidth": 1.0}
             for edge in (exact.low, exact.high):

@@ -78,10 +78,10 @@ def truth(problem: Problem, part: Part) -> float | None:
 def worst_first(subjects: Sequence[Subject]) -> list[Part]:
     """All scalars, the largest b² first: of mean or spread (a point has none), over the subjects; else as defined."""
     problem = subjects[0].scored.problem
-    found = parts(problem)
+    scalars = parts(problem)
     if problem.reference is None:
-        return found
-    n = len(found)
+        return scalars
+    n = len(scalars)
     worst = np.zeros(n)
     for subject in subjects:
         mean, sd = subject.scored.answer
@@ -90,7 +90,7 @@ def worst_first(subjects: Sequence[Subject]) -> list[Part]:
         worst = np.maximum(
             worst, squared[:n] if subject.scored.fit.kind == "point" else squared.reshape(2, n).max(axis=0)
         )
-    return [found[i] for i in np.argsort(-worst, kind="stable")]
+    return [scalars[i] for i in np.argsort(-worst, kind="stable")]
 
 
 def notes(problem: Problem, shown: str, total: int, drawn: int) -> list[str]:
@@ -140,7 +140,7 @@ class Marginals:
         """Quantiles at the levels, (k,)."""
         key = part.parameter, tuple(levels)
         if key not in self._quantiles:
-            found = self.reference.quantile(part.parameter, np.asarray(levels, dtype=float))
-            self._quantiles[key] = found.reshape(len(levels), -1)
+            values = self.reference.quantile(part.parameter, np.asarray(levels, dtype=float))
+            self._quantiles[key] = values.reshape(len(levels), -1)
         column: Array = self._quantiles[key][:, part.place]
         return column

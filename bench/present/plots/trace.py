@@ -32,8 +32,8 @@ def draw(subject: Subject) -> Figure:
     scored, problem = subject.scored, subject.scored.problem
     order, worst = _by_r_hat(scored)
     shown = order[:LIMIT]
-    made = canvas.figure(10.0, 1.1 + 1.65 * len(shown))
-    grid = made.subplots(len(shown), 2, squeeze=False, width_ratios=(3, 1), sharey="row")
+    picture = canvas.figure(10.0, 1.1 + 1.65 * len(shown))
+    grid = picture.subplots(len(shown), 2, squeeze=False, width_ratios=(3, 1), sharey="row")
     marginals = Marginals.of(problem)
     chains, length = scored.draws.shape[:2]
     for (left, right), part in zip(grid, shown, strict=True):
@@ -49,17 +49,17 @@ def draw(subject: Subject) -> Figure:
     grid[-1, 0].set_xlabel(f"draw after warmup{f' (lowest and highest of every {each})' if each > 1 else ''}")
     grid[-1, 1].set_xlabel("density per unit of the parameter")
     sentence = f"{subject.title}: {chains} chains of {length} draws; {worst}"
-    canvas.caption(made, sentence, left_out("{} parameters of the largest R-hat", len(order), len(shown)))
-    return made
+    canvas.caption(picture, sentence, left_out("{} parameters of the largest R-hat", len(order), len(shown)))
+    return picture
 
 
 def _by_r_hat(scored: Scored) -> tuple[list[Part], str]:
     """Scalars, largest R-hat first (one without R-hat before all), and what that R-hat is."""
-    found = parts(scored.problem)
+    scalars = parts(scored.problem)
     if scored.diagnostics is None:
-        return found, "too few for an R-hat."
-    r_hat = scored.diagnostics.r_hat[: len(found)]
-    order = [found[i] for i in np.argsort(-np.nan_to_num(r_hat, nan=np.inf), kind="stable")]
+        return scalars, "too few for an R-hat."
+    r_hat = scored.diagnostics.r_hat[: len(scalars)]
+    order = [scalars[i] for i in np.argsort(-np.nan_to_num(r_hat, nan=np.inf), kind="stable")]
     value = r_hat[order[0].column]
     if not np.isfinite(value):
         return order, f"{order[0].name} does not move in some chain and has no R-hat."
