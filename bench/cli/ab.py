@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import judging
+from bench.cli import judging, options, output
+from bench.cli.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bench.analysis.tables import RunTables
-    from bench.compare.rows import Comparison, Request
-    from bench.compare.sides import Side
-    from bench.plan import Choice, Job
+    from bench.compare.rows import Request
+    from bench.compare.session import Session
+    from bench.compare.sides import Side, Source
+    from bench.plan import Job, Plan
 
 LETTERS = ("a", "b")
 
@@ -28,14 +28,12 @@ def ab(
         str, typer.Argument(metavar="BASE", help="A revision (`.`: the working tree), or a backend with options.")
     ],
     head: Annotated[str, typer.Argument(metavar="HEAD", help="The other one.")],
-    scenario: Annotated[
-        list[str] | None, typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob.")
-    ] = None,
+    scenario: options.Scenarios = None,
     backend: Annotated[
         list[str] | None, typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backends, for revisions.")
     ] = None,
     suite: Annotated[str | None, typer.Option(help="A suite instead of -s and -b, for revisions.")] = None,
-    budget: Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")] = None,
+    budget: options.Budget = None,
     reps: Annotated[int, typer.Option(help="Fits per child; the first is cold.")] = 3,
     rounds: Annotated[int, typer.Option(help="Rounds of every cell before the first look.")] = 5,
     max_rounds: Annotated[int, typer.Option(help="Rounds at most, of cells that are still open.")] = 20,
@@ -44,12 +42,12 @@ def ab(
     ] = None,
     threshold: judging.Threshold = None,
     fail_on: judging.FailOn = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float64 or float32. [default: float64]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
-    seed: Annotated[int, typer.Option(help="Root of every seed.")] = 0,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    threads: options.Threads = None,
+    seed: options.Seed = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Every child an interpreter of its own.")] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    results: Results = Path("results"),
     name: Annotated[
         str | None, typer.Option(help="Name of the two runs, -a and -b behind it. [default: ab-DATE]")
     ] = None,
@@ -72,102 +70,89 @@ def ab(
     \b
     Exit codes: 0 ok · 1 regression of HEAD · 2 usage · 5 nothing of BASE finished · 6 not comparable · 130 interrupted.
     """
-    from bench.cli import options
-    from bench.errors import UsageError
-
-    form = options.word("format", format_, judging.FORMATS)
-    for option, value, least in (("reps", reps, 2), ("rounds", rounds, 3), ("threads", threads, 1), ("seed", seed, 0)):
-        options.whole(option, value, least)
-    if max_rounds < rounds:
-        raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
-    if seconds is not None and not seconds > 0:
-        raise UsageError(f"--seconds {seconds} is not allowed; above 0")
-    from bench.compare.rows import Request
-    from bench.compare.sides import are_contenders
-
-    if are_contenders((base, head)) and (backend or suite or not scenario):
-        raise UsageError("two backends are compared on the scenarios of -s NAME, without -b and --suite")
-    chosen = {"scenario": scenario, "backend": backend, "suite": suite, "budget": budget, "device": device,
-              "dtype": dtype, "threads": threads, "seed": seed, "reps": reps, "rounds": rounds}  # fmt: skip
-    made = options.choice({k: v for k, v in chosen.items() if v not in (None, [])})
-    request = Request.read(fail_on or (), threshold or ())
-    looks = (rounds, max_rounds)
-    raise typer.Exit(_measure((base, head), made, looks, seconds, fresh, results, name, request, form, all_))
-
-
-def _measure(
-    names: tuple[str, str],
-    choice: Choice,
-    rounds: tuple[int, int],
-    seconds: float | None,
-    fresh: bool,
-    results: Path,
-    name: str | None,
-    request: Request,
-    form: str,
-    everything: bool,
-) -> int:
     from bench import pipeline
-    from bench.cli import signals
-    from bench.compare import sides as ab_sides
     from bench.compare.baseline import statuses
-    from bench.compare.rows import NO_BASELINE
+    from bench.compare.rows import NO_BASELINE, Request
     from bench.compare.session import Session, schedule
+    from bench.compare.sides import Source, are_contenders, checkout, plans
     from bench.compare.verdicts import judged
+    from bench.errors import UsageError
     from bench.measure import guardian
     from bench.measure.job import Limits
     from bench.present.comparison.formats import render
 
-    looks = schedule(*rounds)
-    request = replace(request, looks=len(looks))
-    plans = ab_sides.plans(names, choice)
+    form = options.word("format", format_, judging.FORMATS)
+    options.whole("reps", reps, 2)
+    options.whole("rounds", rounds, 3)
+    if max_rounds < rounds:
+        raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"--seconds {seconds} is not allowed; above 0")
+    names = base, head
+    contenders = are_contenders(names)
+    if contenders and (backend or suite or not scenario):
+        raise UsageError("two backends are compared on the scenarios of -s NAME, without -b and --suite")
+    given = {"scenario": scenario, "backend": backend, "suite": suite, "budget": budget, "device": device,
+             "dtype": dtype, "threads": threads, "seed": seed, "reps": reps, "rounds": rounds}  # fmt: skip
+    choice = options.choice({k: v for k, v in given.items() if v not in (None, [])})
+    looks = schedule(rounds, max_rounds)
+    request = replace(Request.read(fail_on or (), threshold or ()), looks=len(looks))
+    pair_of_plans, quiet = plans(names, choice), form == "json"
     with guardian.scratch("ab") as place:
-        contenders = ab_sides.are_contenders(names)
-        sources = [ab_sides.Source(n) if contenders else ab_sides.checkout(n, place) for n in names]
-        pair = _folders(results, name, sources, plans, quiet=form == "json")
-        with signals.patience(), Progress(pair, quiet=form == "json") as progress:
-            session = Session(pair, Limits(fresh=fresh), progress)
-
-            def still_open() -> set[int]:
-                progress.looks()
-                return _open_pairs(judged(*_tables(pair), replace(request, metrics=("seconds_total",))), pair)
-
-            interrupted = False
-            try:
-                for _ in session.run(looks, still_open, seconds=seconds):
-                    pass
-            except KeyboardInterrupt:
-                interrupted = True
+        sources = [Source(n) if contenders else checkout(n, place) for n in names]
+        pair = _folders(results, name, sources, pair_of_plans, quiet=quiet)
+        progress = Progress(quiet=quiet)
+        session = Session(pair, Limits(fresh=fresh), progress)
+        interrupted = not _measured(session, looks, request, seconds, progress)
         for side in pair:
             pipeline.finish(side.folder, side.folder.manifest(), not interrupted)
-            _score(side, quiet=form == "json")
+            _score(side, quiet=quiet)
         first, second = _tables(pair)
     if statuses(first):
-        sys.stderr.write(
-            f"no baseline: no fit of {names[0]} finished; see python -m bench report {pair[0].folder.path}\n"
-        )
-        return 130 if interrupted else NO_BASELINE
+        sys.stderr.write(f"no baseline: no fit of {base} finished; see python -m bench report {pair[0].folder.path}\n")
+        raise typer.Exit(130 if interrupted else NO_BASELINE)
     comparison = judged(first, second, request)
     code = 130 if interrupted else comparison.code
     sides = [side.source.label for side in pair]
-    sys.stdout.write(render(comparison, form, everything=everything, code=code, sides=sides))
-    return code
+    sys.stdout.write(render(comparison, form, everything=all_, code=code, sides=sides))
+    raise typer.Exit(code)
+
+
+def _measured(session: Session, looks: list[int], request: Request, seconds: float | None, progress: Progress) -> bool:
+    """Make rounds until every cell is clear; False when interrupted."""
+    from bench.cli import signals
+    from bench.compare.verdicts import judged
+
+    warm = replace(request, metrics=("seconds_total",))
+
+    def still_open() -> set[int]:
+        progress.update("comparing")
+        rows = judged(*_tables(session.sides), warm).rows
+        wanted = {row.cell for row in rows if row.metric == "seconds_total" and row.verdict == "inconclusive"}
+        return {i for i, planned in enumerate(session.sides[0].plan.cells) if planned.cell.id in wanted}
+
+    with signals.patience(), progress:
+        try:
+            for _ in session.run(looks, still_open, seconds=seconds):
+                pass
+        except KeyboardInterrupt:
+            return False
+    return True
 
 
 def _folders(
-    results: Path, name: str | None, sources: list[Any], plans: tuple[Any, Any], *, quiet: bool
+    results: Path, name: str | None, sources: Sequence[Source], plans: tuple[Plan, Plan], *, quiet: bool
 ) -> tuple[Side, Side]:
     """Two run folders with their manifests, of no rounds yet; what has a wrong target in this checkout is refused."""
     import time
 
     from bench import pipeline
-    from bench.cli import output
     from bench.compare.sides import Side
     from bench.measure import local
     from bench.store.folder import RunFolder
 
     stem = name or time.strftime("ab-%Y%m%d-%H%M%S")
-    made = []
+    sides = []
     for letter, source, plan in zip(LETTERS, sources, plans, strict=True):
         folder = RunFolder.create(results, f"{stem}-{letter}")
         run = pipeline.start_manifest(folder, plan, {"threads": plan.cells[0].cell.threads})
@@ -181,8 +166,8 @@ def _folders(
         if source.code is None:  # another revision's densities are its own: this one's gate knows nothing of them
             with output.Status("verifying densities", quiet=quiet):
                 refused = pipeline.verify(folder, plan, run, lambda *_: None, local.Local())
-        made.append(Side(source, plan, folder, refused))
-    return made[0], made[1]
+        sides.append(Side(source, plan, folder, refused))
+    return sides[0], sides[1]
 
 
 def _tables(pair: tuple[Side, Side]) -> tuple[RunTables, RunTables]:
@@ -200,22 +185,14 @@ def _tables(pair: tuple[Side, Side]) -> tuple[RunTables, RunTables]:
     return a, b
 
 
-def _open_pairs(found: Comparison, pair: tuple[Side, Side]) -> set[int]:
-    """Positions of the cells whose warm seconds are inconclusive."""
-    wanted = {row.cell for row in found.rows if row.metric == "seconds_total" and row.verdict == "inconclusive"}
-    return {i for i, planned in enumerate(pair[0].plan.cells) if planned.cell.id in wanted}
-
-
 def _score(side: Side, *, quiet: bool) -> None:
     """Score with the side's own code, since another revision's scenarios may make other data."""
-    from bench.cli import output
+    from bench import pipeline
     from bench.measure import guardian
     from bench.measure.environment import default_threads, environment
 
     with output.Status(f"scoring {side.source.label}", quiet=quiet) as status:
         if side.source.code is None:
-            from bench import pipeline
-
             pipeline.score(side.folder, status.update)
             return
         done = guardian.run(
@@ -227,41 +204,25 @@ def _score(side: Side, *, quiet: bool) -> None:
         sys.stderr.write(f"{side.source.label} cannot score its fits ({last}); only times are compared\n")
 
 
-class Progress:
+class Progress(output.Status):
     """What is being measured, on stderr."""
 
-    def __init__(self, pair: tuple[Side, Side], *, quiet: bool) -> None:
-        from bench.cli.output import Status
-
-        self.pair, self.quiet = pair, quiet
-        self.status = Status("starting", quiet=quiet)
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("starting", quiet=quiet)
         self.plain = not quiet and not sys.stderr.isatty()
-        self.said = -1
-
-    def __enter__(self) -> Progress:
-        self.status.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.status.__exit__(kind, error, tb)
+        self.round = -1
 
     def imports(self, framework: str) -> None:
         """Name the framework that is being imported."""
-        self.status.update(f"importing {framework}")
+        self.update(f"importing {framework}")
 
     def starts(self, side: Side, job: Job) -> None:
         """Name side, cell and round at work."""
         cell = job.planned.cell
-        self.status.update(
-            f"round {job.round + 1}: {cell.scenario_label} × {cell.backend_label} of {side.source.label}"
-        )
-        if self.plain and job.round != self.said:
-            self.said = job.round
+        self.update(f"round {job.round + 1}: {cell.scenario_label} × {cell.backend_label} of {side.source.label}")
+        if self.plain and job.round != self.round:
+            self.round = job.round
             sys.stderr.write(f"round {job.round + 1}\n")
-
-    def looks(self) -> None:
-        """Say that what there is is being compared."""
-        self.status.update("comparing")
 
     def waits(self) -> None:
         """Nothing: the status line spins by itself."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.catalog.places import backend_files, root
 from bench.errors import UsageError, unknown
-from bench.plan import Choice, Plan, Planned, make
+from bench.plan import Choice, Plan, make
 from bench.selection import parse
 from bench.store.folder import RunFolder
 
@@ -40,29 +40,25 @@ class Side:
 
 def are_contenders(names: Sequence[str]) -> bool:
     """Whether both names mean backends (else they are revisions); UsageError where only one does."""
-    found = [parse(name).name in backend_files() for name in names]
-    if found[0] != found[1]:
-        odd = names[found.index(False)]
+    known = [parse(name).name in backend_files() for name in names]
+    if known[0] != known[1]:
+        odd = names[known.index(False)]
         raise UsageError(f"{unknown('backend', parse(odd).name, backend_files())}; the other name is one")
-    return found[0]
+    return known[0]
 
 
 def plans(names: Sequence[str], choice: Choice) -> tuple[Plan, Plan]:
     """A plan per side whose cells pair up one by one; UsageError where they cannot."""
     if not are_contenders(names):
-        made = make(choice)
-        return made, made
+        plan = make(choice)
+        return plan, plan
     first, second = (make(replace(choice, backends=(name,))) for name in names)
     by_scenario = [[p.cell.scenario_label for p in plan.cells] for plan in (first, second)]
     if by_scenario[0] != by_scenario[1]:
         raise UsageError(f"{names[0]} and {names[1]} do not pair up: each must be one contender per scenario")
-    if any(_same(a, b) for a, b in zip(first.cells, second.cells, strict=True)):
+    if any(a.cell.id == b.cell.id for a, b in zip(first.cells, second.cells, strict=True)):
         raise UsageError(f"{names[0]} and {names[1]} are the same contender; for its noise, see `bench doctor`")
     return first, second
-
-
-def _same(a: Planned, b: Planned) -> bool:
-    return a.cell.id == b.cell.id
 
 
 def checkout(revision: str, into: Path) -> Source:
