@@ -114,3 +114,9 @@ def _value(text: str, whole: str) -> Any:
     raise UsageError(
         f"cannot read the value {shown(text)} in {shown(whole)}; write a number, true, false, a word or a [list]"
     )
+
+
+def is_named(pattern: str, *names: str) -> bool:
+    """Whether a glob matches one of these names in full; of its signs only * and ? are special, brackets are names'."""
+    glob = pattern.replace("[", "[[]")
+    return any(fnmatch.fnmatchcase(name, glob) for name in names)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import judging
+from bench.cli.results import Results
 
 CONFIG = {"fail_on": list, "metric": list, "threshold": list, "format": str, "allow_other_machine": bool, "all": bool}
 
@@ -26,7 +27,7 @@ def compare(
     ] = False,
     all_: judging.All = False,
     config: Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    results: Results = Path("results"),
 ) -> None:
     """Compare run B with its baseline A, cell by cell and metric by metric: ratio, interval, verdict.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bench.cli.results import Results, Run
 
 if TYPE_CHECKING:
     from bench.store.folder import RunFolder
@@ -16,7 +20,7 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Name or path of a run; `latest` is the newest.")],
+    run: Run,
     format_: Annotated[
         list[str] | None,
         typer.Option("--format", help="csv, parquet, github, bmf or summary; may be repeated. [default: csv]"),
@@ -28,7 +32,7 @@ def export(
     step_summary: Annotated[
         bool, typer.Option("--step-summary", help=f"Append the summary to the file that ${STEP_SUMMARY} names, too.")
     ] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    results: Results = Path("results"),
 ) -> None:
     """Copy a run's tables into a folder of their own, or write its numbers as other tools read them.
 
@@ -53,7 +57,9 @@ def export(
     from bench.cli.options import word
     from bench.cli.output import OUT, warn
     from bench.errors import unknown
+    from bench.pipeline import run_tables
     from bench.present import export as bridges
+    from bench.store.durable import write_bytes
     from bench.store.folder import RunFolder
 
     formats = list(dict.fromkeys(format_ or (["summary"] if step_summary else ["csv"])))
@@ -64,63 +70,44 @@ def export(
             raise unknown("metric", name, bridges.MEASURES)
     folder = RunFolder.open(results, run)
     target = to or Path(f"{folder.name}-export")
-    made = list(dict.fromkeys(file for form in formats if form in TABLES for file in _tables(folder, form)))
-    texts = _texts(folder, [f for f in formats if f in bridges.FORMATS], metric or [])
+    copied = list(dict.fromkeys(file for form in formats if form in TABLES for file in _tables(folder, form)))
+    wanted = [form for form in formats if form in bridges.FORMATS]
+    texts = bridges.files(run_tables(folder), wanted, metric or bridges.DEFAULT) if wanted else {}
     warn(folder)
-    _write(target, made, texts)
-    if made:
-        OUT.print(f"{len(made) - 1} tables and run.json in {target}", markup=False)
+    target.mkdir(parents=True, exist_ok=True)
+    for file in copied:
+        shutil.copy(file, target / file.name)
+    for file_name, text in texts.items():
+        write_bytes(target / file_name, text.encode())
+    if copied:
+        OUT.print(f"{len(copied) - 1} tables and run.json in {target}", markup=False)
     if texts:
         OUT.print(f"{', '.join(texts)} in {target}", markup=False)
     if step_summary:
-        _append(texts.get(bridges.SUMMARY) or _texts(folder, ["summary"], [])[bridges.SUMMARY])
+        _append(texts.get(bridges.SUMMARY) or bridges.files(run_tables(folder), ["summary"])[bridges.SUMMARY])
 
 
 def _tables(folder: RunFolder, form: str) -> list[Path]:
     """The files of the tables, with run.json; UsageError where one is absent or damaged."""
     from bench.errors import UsageError
-    from bench.store.tables import TABLES as NAMES
-    from bench.store.tables import read
+    from bench.store import tables
 
-    files = [folder.path / f"{name}.{form}" for name in NAMES]
-    absent = [f.name for f in files if not f.is_file()]
-    if absent:
-        raise UsageError(f"{folder.path} has no {', '.join(absent)}; first: python -m bench score {folder.name}")
-    for name in NAMES:
-        read(folder, name)
-    spoilt = [name for name in NAMES if f"{name}.parquet" in folder.damage]
-    if spoilt:
-        raise UsageError(f"{', '.join(spoilt)} would be exported damaged; first: python -m bench score {folder.name}")
+    files = [folder.path / f"{name}.{form}" for name in tables.TABLES]
+    again = f"first: python -m bench score {folder.name}"
+    if absent := [file.name for file in files if not file.is_file()]:
+        raise UsageError(f"{folder.path} has no {', '.join(absent)}; {again}")
+    for name in tables.TABLES:
+        tables.read(folder, name)
+    if damaged := [name for name in tables.TABLES if f"{name}.parquet" in folder.damage]:
+        raise UsageError(f"{', '.join(damaged)} would be exported damaged; {again}")
     return [*files, folder.path / "run.json"]
-
-
-def _texts(folder: RunFolder, formats: list[str], metrics: list[str]) -> dict[str, str]:
-    """{file name: text} for other tools."""
-    from bench.pipeline import run_tables
-    from bench.present import export as bridges
-
-    return bridges.files(run_tables(folder), formats, metrics or bridges.DEFAULT) if formats else {}
-
-
-def _write(target: Path, copied: list[Path], texts: dict[str, str]) -> None:
-    import shutil
-
-    from bench.store.folder import write_bytes
-
-    target.mkdir(parents=True, exist_ok=True)
-    for file in copied:
-        shutil.copy(file, target / file.name)
-    for name, text in texts.items():
-        write_bytes(target / name, text.encode())
 
 
 def _append(text: str) -> None:
     """Add the text to the summary of the CI step; where there is no such step, say so."""
-    import os
-
-    named = os.environ.get(STEP_SUMMARY)
-    if not named:
+    step = os.environ.get(STEP_SUMMARY)
+    if not step:
         sys.stderr.write(f"{STEP_SUMMARY} is not set: the summary is in its file only\n")
         return
-    with Path(named).open("a", encoding="utf-8") as file:
+    with Path(step).open("a", encoding="utf-8") as file:
         file.write(text + "\n")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from bench.cli.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def history(
         Path | None, typer.Option(metavar="FILE", help="Write there. [default: stdout; html RESULTS/history.html]")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every run of every series, not only the latest.")] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    results: Results = Path("results"),
 ) -> None:
     """Follow a metric of each cell over the runs of a folder and their commits, and find the steps in its level.
 
@@ -120,17 +121,23 @@ def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
             return started
     if re.fullmatch(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?", since):
         return since.replace(" ", "T")
-    made = sorted(started for _, started, commit in runs if len(since) >= 7 and commit.startswith(since))
-    if not made:
+    starts = sorted(started for _, started, commit in runs if len(since) >= 7 and commit.startswith(since))
+    if not starts:
         raise unknown("run, commit or date for --since", since, [folder.name for folder, *_ in runs])
-    return made[0]
+    return starts[0]
 
 
 def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:
-    """Whether a scenario and a backend, both with what is in their brackets, are asked for; UsageError for a name that
-    no run has."""
+    """Whether a scenario and a backend, both with what is in their brackets, are asked for.
+
+    UsageError for a name that no run has.
+    """
     from bench.analysis.labels import label
     from bench.errors import unknown
+    from bench.selection import is_named
+
+    def matches(pattern: str, name: str) -> bool:
+        return is_named(pattern, name, name.partition("[")[0])
 
     cells = {
         (str(row["scenario"]), label(row))
@@ -140,17 +147,12 @@ def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) ->
     for what, patterns, place in (("scenario", scenarios, 0), ("backend", backends, 1)):
         known = {cell[place] for cell in cells}
         for pattern in patterns:
-            if not any(_matches(pattern, name) for name in known):
+            if not any(matches(pattern, name) for name in known):
                 raise unknown(f"{what} (in these runs)", pattern, known)
     return lambda s, b: all(
-        not patterns or any(_matches(pattern, name) for pattern in patterns)
+        not patterns or any(matches(pattern, name) for pattern in patterns)
         for patterns, name in ((scenarios, s), (backends, b))
     )
-
-
-def _matches(pattern: str, name: str) -> bool:
-    glob = pattern.replace("[", "[[]")  # brackets belong to names here
-    return fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name.partition("[")[0], glob)
 
 
 def _write(text: str, to: Path | None) -> None:

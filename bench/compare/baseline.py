@@ -35,10 +35,10 @@ def load(place: str, where: Path = Path()) -> Source:
         raise UsageError(f"{place}: there is no such file, and no run of that name in {where / 'results'}")
     try:
         folder = RunFolder.open(where / "results", str(path) if path.exists() else place)
-        found = _folder(folder)
+        tables = _folder(folder)
     except UsageError as error:
         raise UsageError(f"{place}: {error}") from None
-    return Source(found, place, {})
+    return Source(tables, place, {})
 
 
 def _folder(folder: RunFolder) -> RunTables:

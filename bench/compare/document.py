@@ -28,6 +28,7 @@ import pandas as pd
 
 from bench.analysis.tables import RunTables, split
 from bench.compare.measures import MEASURES
+from bench.compare.samples import scored
 from bench.store import manifest
 from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
 
@@ -53,17 +54,13 @@ SCORES = frozenset(m.metric for m in MEASURES.values() if m.metric)
 def render(tables: RunTables, names: Mapping[str, str], deselected: Iterable[str] = ()) -> dict[str, Any]:
     """What stands under `posterior_bench`."""
     cells = {}
-    for cell, mine in split(tables).items():
-        reps = [int(r) for r in mine.fits["rep"]]
-        fits = {c: _short([plain(v) for v in mine.fits[c]]) for c in COLUMNS if c in mine.fits}
-        whole = mine.metrics[(mine.metrics["part"] == "") & mine.metrics["rep"].notna()]
-        scores: dict[str, dict[int, Any]] = {}
-        for metric, rep, value in zip(whole["metric"], whole["rep"], whole["value"], strict=True):
-            if metric in SCORES:
-                scores.setdefault(str(metric), {})[int(rep)] = plain(value)
+    for cell, own in split(tables).items():
+        reps = [int(r) for r in own.fits["rep"]]
+        fits = {c: _short([plain(v) for v in own.fits[c]]) for c in COLUMNS if c in own.fits}
+        scores = sorted((metric, by_rep) for metric, by_rep in scored(own).items() if metric in SCORES)
         cells[cell] = {
             "fits": {"rep": reps, **fits},
-            "scores": {name: [found.get(rep) for rep in reps] for name, found in sorted(scores.items())},
+            "scores": {metric: [plain(by_rep.get(rep)) for rep in reps] for metric, by_rep in scores},
         }
     run = {key: value for key, value in manifest.plain(tables.run).items() if key in RUN}
     return {"schema": SCHEMA, "run": run, "names": dict(names), "deselected": sorted(deselected), "cells": cells}
@@ -81,14 +78,14 @@ def tables(document: Any) -> RunTables:
         fits = [row for cell, entry in held["cells"].items() for row in _fits(run.id, cell, entry["fits"])]
         by_cell = {(row["cell"], row["rep"]): row for row in fits}
         metrics = [row for cell, e in held["cells"].items() for row in _scores(by_cell, cell, e)]
-        made = (
+        frames = (
             typed(pd.DataFrame(fits, columns=FITS_COLUMNS)),
             typed(pd.DataFrame(metrics, columns=METRICS_COLUMNS)),
             typed(pd.DataFrame(columns=CURVES_COLUMNS)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(f"its {KEY} is damaged: {type(error).__name__}: {error}") from None
-    return RunTables(run, *made)
+    return RunTables(run, *frames)
 
 
 def names(document: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
 from bench.errors import UsageError, shown, unknown
+from bench.selection import is_named
 
 _FORM = re.compile(
     r"(?:(?P<cells>.+):)?\s*(?P<metric>\w+)\s*(?:@(?P<at>[^<>]+?))?\s*"
@@ -35,9 +35,7 @@ class Expression:
 
     def covers(self, cell: str, scenario: str, backend: str) -> bool:
         """Whether it is about this cell, given its id and its two labels."""
-        return not self.cells or any(
-            _glob(self.cells).fullmatch(name) for name in (f"{scenario}/{backend}", scenario, backend, cell)
-        )
+        return not self.cells or is_named(self.cells, f"{scenario}/{backend}", scenario, backend, cell)
 
     @property
     def threshold(self) -> str:
@@ -104,8 +102,8 @@ def _example(measure: Measure) -> str:
 
 def last(expressions: Sequence[Expression], metric: str, cell: str, scenario: str, backend: str) -> Expression | None:
     """The last expression on this metric that covers the cell: a later one overrides an earlier one."""
-    found = [e for e in expressions if e.metric == metric and e.covers(cell, scenario, backend)]
-    return found[-1] if found else None
+    covering = [e for e in expressions if e.metric == metric and e.covers(cell, scenario, backend)]
+    return covering[-1] if covering else None
 
 
 def check_cells(expressions: Iterable[Expression], cells: Sequence[tuple[str, str, str]]) -> None:
@@ -113,8 +111,3 @@ def check_cells(expressions: Iterable[Expression], cells: Sequence[tuple[str, st
     for e in expressions:
         if not any(e.covers(*cell) for cell in cells):
             raise unknown("cell", e.cells, {f"{scenario}/{backend}" for _, scenario, backend in cells})
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """Only * and ? are special: brackets belong to names here."""
-    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))

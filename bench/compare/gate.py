@@ -12,7 +12,7 @@ from bench.compare.baseline import NoBaseline, Source
 from bench.compare.expressions import parse
 from bench.compare.measures import STATUS
 from bench.compare.rows import CODES as COMPARISON_CODES
-from bench.compare.rows import NO_BASELINE, Comparison, Request, Row
+from bench.compare.rows import NO_BASELINE, Comparison, Request
 from bench.compare.rules import Rules
 from bench.compare.verdicts import judged
 from bench.types import BAD_STATUSES
@@ -51,61 +51,56 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
         outcome, why = ("fits failed", counted(failed)) if failed else ("no baseline", str(base))
         return Verdict(outcome, why, rules.baseline, failed=failed)
     request = rules.request()
-    made = judged(base.tables, candidate.tables, request)
-    outcome, reason = _outcome(made, request, rules, failed)
-    gone = [r for r in made.rows if r.verdict == "missing" and not r.metric]
-    left_out = [r for r in gone if _name(r, base, candidate) in candidate.deselected]
+    comparison = judged(base.tables, candidate.tables, request)
+    outcome, reason = ("fits failed", counted(failed)) if failed else _outcome(comparison, request, strict=rules.strict)
+    alone: dict[str, list[str]] = {"missing": [], "new": [], "deselected": []}
+    for row in comparison.rows:
+        if not row.metric:
+            name = candidate.names.get(row.cell) or base.names.get(row.cell) or f"{row.scenario}/{row.backend}"
+            left_out = row.verdict == "missing" and name in candidate.deselected
+            alone["deselected" if left_out else row.verdict].append(name)
     return Verdict(
-        outcome,
-        reason,
-        base.place,
-        made,
-        tuple(_name(r, base, candidate) for r in gone if r not in left_out),
-        tuple(_name(r, base, candidate) for r in made.rows if r.verdict == "new" and not r.metric),
-        tuple(_name(r, base, candidate) for r in left_out),
-        failed,
-    )
+        outcome, reason, base.place, comparison, absent=tuple(alone["missing"]), new=tuple(alone["new"]),
+        deselected=tuple(alone["deselected"]), failed=failed,
+    )  # fmt: skip
 
 
-def _outcome(made: Comparison, request: Request, rules: Rules, failed: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    if failed:
-        return "fits failed", counted(failed)
-    if found := made.regressions:
-        cells = {row.cell for row in found}
-        return "regression", f"{len(found)} of {len(made.rows)} comparisons, in {len(cells)} of {made.cells} benchmarks"
-    elsewhere = "; ".join(made.machine) or next((r.reason for r in made.rows if r.verdict == "other-machine"), "")
-    if not elsewhere and any(r.advisory for r in made.rows):
+def _outcome(comparison: Comparison, request: Request, *, strict: bool) -> tuple[str, str]:
+    """What a comparison of finished fits comes to, a key of CODES, and why."""
+    rows, cells = comparison.rows, comparison.cells
+    if failing := comparison.regressions:
+        many = len({row.cell for row in failing})
+        return "regression", f"{len(failing)} of {len(rows)} comparisons, in {many} of {cells} benchmarks"
+    elsewhere = "; ".join(comparison.machine) or next((r.reason for r in rows if r.verdict == "other-machine"), "")
+    if not elsewhere and any(row.advisory for row in rows):
         elsewhere = "its fits had other numbers of CPUs"
-    if rules.strict and elsewhere:
+    if strict and elsewhere:
         return "not comparable", f"the baseline is of another machine: {elsewhere}"
-    if made.unchecked:
-        return (
-            "not comparable",
-            f"{made.unchecked[0]!r} could be checked in no benchmark: {_why(made, made.unchecked[0])}",
-        )
-    if why := _unjudged(made, request):
+    if comparison.unchecked:
+        gate = comparison.unchecked[0]
+        return "not comparable", f"{gate!r} could be checked in no benchmark: {_why(comparison, parse(gate).metric)}"
+    if why := _unjudged(comparison, request):
         return "not comparable", why
     advice = f"; times are advice only, the baseline is of another machine ({elsewhere})" if elsewhere else ""
-    return "ok", f"no regression in {made.cells} benchmarks{advice}"
+    return "ok", f"no regression in {cells} benchmarks{advice}"
 
 
-def _unjudged(made: Comparison, request: Request) -> str:
+def _unjudged(comparison: Comparison, request: Request) -> str:
     """Why nothing can be said, or nothing of speed, where no gate says what is wanted; empty where it can."""
-    rows = [r for r in made.rows if r.metric not in ("", STATUS)]
+    rows = [r for r in comparison.rows if r.metric not in ("", STATUS)]
     timed = [r for r in rows if r.metric == "seconds_total"]
     if not any(r.estimate is not None for r in rows):
-        return _why(made, "")
+        return _why(comparison)
     if timed and not request.gates and not any(r.estimate is not None for r in timed):
-        return f"seconds_total could be compared in no benchmark: {_why(made, 'seconds_total>5%')}"
+        return f"seconds_total could be compared in no benchmark: {_why(comparison, 'seconds_total')}"
     return ""
 
 
-def _why(made: Comparison, gate: str) -> str:
-    """The commonest reason why nothing could be compared."""
-    if not made.cells:
+def _why(comparison: Comparison, metric: str = "") -> str:
+    """The commonest reason why this metric, or any, could not be compared."""
+    if not comparison.cells:
         return "the run and its baseline have no benchmark in common"
-    metric = parse(gate).metric if gate else ""
-    rows = [r for r in made.rows if r.metric not in ("", STATUS) and metric in ("", r.metric)]
+    rows = [r for r in comparison.rows if r.metric not in ("", STATUS) and metric in ("", r.metric)]
     reasons = [r.reason for r in rows if r.reason and r.estimate is None]
     if not reasons:
         return "no benchmark of both has this metric" if metric else "nothing but status is known of both"
@@ -116,20 +111,12 @@ def _why(made: Comparison, gate: str) -> str:
 def unfinished(candidate: Source) -> list[tuple[str, str]]:
     """What did not finish; what cannot run here only where it was named without a glob or suite."""
     fits = candidate.tables.fits
-    asked = fits["explicit"].fillna(False).astype(bool) & fits["status"].isin(["unsupported", "unavailable"])
-    bad = fits[fits["status"].isin(list(BAD_STATUSES)) | asked]
-    found = {}
-    for cell, mine in bad.groupby("cell", sort=False):
-        first = mine.iloc[0]
-        default = f"{first['scenario']}/{first['backend']}"
-        found[candidate.names.get(str(cell), default)] = f"{first['status']}: {first['reason']}"
-    return sorted(found.items())
+    named = fits["explicit"].fillna(False).astype(bool) & fits["status"].isin(["unsupported", "unavailable"])
+    bad = fits[fits["status"].isin(list(BAD_STATUSES)) | named].drop_duplicates("cell")
+    names = {str(row["cell"]): f"{row['scenario']}/{row['backend']}" for _, row in bad.iterrows()} | candidate.names
+    return sorted({names[str(row["cell"])]: f"{row['status']}: {row['reason']}" for _, row in bad.iterrows()}.items())
 
 
 def counted(failed: tuple[tuple[str, str], ...]) -> str:
     """How many there are, as a sentence."""
     return f"{len(failed)} {'benchmark' if len(failed) == 1 else 'benchmarks'} with a fit that did not finish"
-
-
-def _name(row: Row, base: Source, candidate: Source) -> str:
-    return candidate.names.get(row.cell) or base.names.get(row.cell) or f"{row.scenario}/{row.backend}"

@@ -55,16 +55,24 @@ def finished(cell: CellTables) -> Finished:
     reps = [int(r) for r in ok["rep"]]
     named = zip(reps, ok["round"], ok["cold"], seeds, digests, strict=True)
     fits = {rep: Fit(int(round_), bool(cold), seed, digest) for rep, round_, cold, seed, digest in named}
-    columns = {c: _there(reps, pd.to_numeric(ok[c], errors="coerce").astype("float64")) for c in COLUMNS}
-    whole = cell.metrics[(cell.metrics["part"] == "") & cell.metrics["rep"].notna()]
-    scores: dict[str, dict[int, float]] = {}
-    for metric, rep, value in zip(whole["metric"], whole["rep"], whole["value"], strict=True):
-        if int(rep) in fits and not math.isnan(value):
-            scores.setdefault(str(metric), {})[int(rep)] = float(value)
+    columns = {c: _known(reps, pd.to_numeric(ok[c], errors="coerce").astype("float64")) for c in COLUMNS}
+    scores = {
+        metric: {rep: value for rep, value in by_rep.items() if rep in fits and not math.isnan(value)}
+        for metric, by_rep in scored(cell).items()
+    }
     return Finished(fits, columns, scores)
 
 
-def _there(reps: list[int], values: Iterable[float]) -> dict[int, float]:
+def scored(cell: CellTables) -> dict[str, dict[int, float]]:
+    """{metric: {rep: value}} of the scores of whole fits."""
+    rows = cell.metrics[(cell.metrics["part"] == "") & cell.metrics["rep"].notna()]
+    scores: dict[str, dict[int, float]] = {}
+    for metric, rep, value in zip(rows["metric"], rows["rep"], rows["value"], strict=True):
+        scores.setdefault(str(metric), {})[int(rep)] = float(value)
+    return scores
+
+
+def _known(reps: list[int], values: Iterable[float]) -> dict[int, float]:
     return {rep: value for rep, value in zip(reps, values, strict=True) if not math.isnan(value)}
 
 
@@ -84,12 +92,12 @@ def sample(measure: Measure, a: Finished, b: Finished) -> Sample | None:
 
 def values(measure: Measure, run: Finished) -> Values:
     """The measure of every finished fit that has it."""
-    found = run.columns[measure.column] if measure.column else run.scores.get(measure.metric, {})
+    numbers = run.columns[measure.column] if measure.column else run.scores.get(measure.metric, {})
     if measure.inverse:
-        found = {rep: 1.0 / value if value else math.inf for rep, value in found.items()}
+        numbers = {rep: 1.0 / value if value else math.inf for rep, value in numbers.items()}
     if measure.reps == "all":
-        return found
-    return {rep: value for rep, value in found.items() if run.fits[rep].cold == (measure.reps == "cold")}
+        return numbers
+    return {rep: value for rep, value in numbers.items() if run.fits[rep].cold == (measure.reps == "cold")}
 
 
 def unusable(measure: Measure, numbers: Iterable[float]) -> str:
@@ -101,10 +109,10 @@ def unusable(measure: Measure, numbers: Iterable[float]) -> str:
 
 
 def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) -> tuple[Estimate | None, str]:
-    whole = units(measure, x, a), units(measure, y, b)
+    sides = units(measure, x, a), units(measure, y, b)
     shared = _shared(measure, x, y, a, b)
     left, right = (units(measure, {r: v[r] for r in shared}, run) for v, run in ((x, a), (y, b)))
-    if left and len(left) == min(map(len, whole)):
+    if left and len(left) == min(map(len, sides)):
         change = np.array([right[unit] - left[unit] for unit in left])
         identical = measure.per == "fit" and not change.any()
         return (
@@ -112,9 +120,9 @@ def _estimate(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) 
             if len(change) >= MIN_UNITS or identical
             else (None, _few(measure, len(change)))
         )
-    if (least := min(map(len, whole))) < MIN_UNITS:
+    if (least := min(map(len, sides))) < MIN_UNITS:
         return None, _few(measure, least)
-    first, second = (np.array(list(side.values())) for side in whole)
+    first, second = (np.array(list(side.values())) for side in sides)
     return unpaired(first, second, trim=measure.trimmed), ""
 
 
@@ -134,10 +142,10 @@ def _shared(measure: Measure, x: Values, y: Values, a: Finished, b: Finished) ->
     return [r for r in reps if a.fits[r].seed is not None and a.fits[r].round == b.fits[r].round]
 
 
-def units(measure: Measure, found: Values, run: Finished) -> dict[int, float]:
+def units(measure: Measure, numbers: Values, run: Finished) -> dict[int, float]:
     """One value per round or fit, on the scale compared."""
     groups: dict[int, list[float]] = {}
-    for rep, value in found.items():
+    for rep, value in numbers.items():
         groups.setdefault(run.fits[rep].round if measure.per == "round" else rep, []).append(value)
     reduced = {unit: max(group) if measure.largest else median(group) for unit, group in groups.items()}
     return {unit: math.log(v) for unit, v in reduced.items()} if measure.scale == "ratio" else reduced

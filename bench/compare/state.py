@@ -23,8 +23,8 @@ def status_row(row: Row, a: CellTables, b: CellTables) -> Row:
     shares = [len(cell.ok) / len(cell.fits) for cell in (a, b)]
     if verdict == "same" and ranks[0] == 1 and shares[0] != shares[1]:
         verdict = "inconclusive"
-    told = [f"{name}: {text}" for name, cell in (("A", a), ("B", b)) if (text := _told(cell))]
-    return replace(row, metric=STATUS, verdict=verdict, reason="; ".join(told), a=shares[0], b=shares[1])
+    reasons = [f"{name}: {text}" for name, cell in (("A", a), ("B", b)) if (text := _failures(cell))]
+    return replace(row, metric=STATUS, verdict=verdict, reason="; ".join(reasons), a=shares[0], b=shares[1])
 
 
 def _rank(cell: CellTables) -> int:
@@ -33,11 +33,11 @@ def _rank(cell: CellTables) -> int:
     return 0 if not wrong else 1 if len(cell.ok) else 2
 
 
-def _told(cell: CellTables) -> str:
+def _failures(cell: CellTables) -> str:
     """`2 of 15 fits failed: reason`, the commonest; empty where nothing went wrong."""
     wrong = cell.fits[cell.fits["status"].isin(WRONG)]
     if wrong.empty:
         return ""
-    told = Counter(zip(wrong["status"].map(str), wrong["reason"].map(str), strict=True))
-    (status, reason), _ = told.most_common(1)[0]
+    reasons = Counter(zip(wrong["status"].map(str), wrong["reason"].map(str), strict=True))
+    (status, reason), _ = reasons.most_common(1)[0]
     return f"{len(wrong)} of {len(cell.fits)} fits not ok ({status}: {reason or 'no reason was recorded'})"

@@ -75,18 +75,18 @@ def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
     machine, changed = changes.machine(a.run, b.run), changes.versions(a.run, b.run)
     pairs, alone = [], []
     for cell, row in names.items():
-        if (found := _one_sided(row, first.get(cell), second.get(cell))) is not None:
-            alone.append(found)
-        elif cell in first and cell in second and _there(first[cell]):
+        if (single := _one_sided(row, first.get(cell), second.get(cell))) is not None:
+            alone.append(single)
+        elif cell in first and cell in second and _tried(first[cell]):
             pairs.append(_pair(row, first[cell], second[cell], machine, changed, request))
     drafts = [draft for pair in pairs for draft in _drafts(pair, request)]
     tested = [(d, d.row.estimate) for d in drafts if d.row.estimate and not d.row.estimate.certain]
     # What is too small to be called must not buy the others a lower level, however sure it is.
     p_values = [estimate.p_value if draft.matters else 1.0 for draft, estimate in tested]
     level = common_level(p_values, looks=request.looks)
-    rows = [_judged(d, level) for d in drafts]
-    rows = [*(replace(r, regression=_fails(r, request)) for r in [*alone, *rows])]
-    made = Comparison(
+    rows = [*alone, *(_judged(draft, level) for draft in drafts)]
+    rows = [replace(row, regression=_fails(row, request)) for row in rows]
+    comparison = Comparison(
         a=a.run.id or "A",
         b=b.run.id or "B",
         rows=tuple(rows),
@@ -99,7 +99,7 @@ def compare(a: RunTables, b: RunTables, request: Request) -> Comparison:
         unchecked=tuple(_unchecked(rows, request)),
         gates=tuple(e.text for e in request.fail_on),
     )
-    return replace(made, warnings=tuple(warnings(made, a, b, request)))
+    return replace(comparison, warnings=tuple(warnings(comparison, a, b, request)))
 
 
 def _names(*fits: pd.DataFrame) -> dict[str, Row]:
@@ -114,18 +114,18 @@ def _names(*fits: pd.DataFrame) -> dict[str, Row]:
     }
 
 
-def _there(cell: CellTables) -> bool:
+def _tried(cell: CellTables) -> bool:
     """Whether anything was tried: not all of it unavailable here or cut short."""
     return bool((~cell.fits["status"].isin(["unavailable", "interrupted"])).any())
 
 
 def _one_sided(row: Row, a: CellTables | None, b: CellTables | None) -> Row | None:
     """The row of a cell that only one run has; None where both have it, or neither tried it."""
-    there = a is not None and _there(a), b is not None and _there(b)
-    if there[0] == there[1]:
+    tried = a is not None and _tried(a), b is not None and _tried(b)
+    if tried[0] == tried[1]:
         return None
-    verdict: Verdict = "missing" if there[0] else "new"
-    other, name = (b, "B") if there[0] else (a, "A")
+    verdict: Verdict = "missing" if tried[0] else "new"
+    other, name = (b, "B") if tried[0] else (a, "A")
     if other is None:
         return replace(row, verdict=verdict, reason=f"{name} does not have this cell")
     first = other.fits.iloc[0]
@@ -155,18 +155,18 @@ def _drafts(pair: Pair, request: Request) -> Iterator[Draft]:
 
 
 def _draft(pair: Pair, measure: Measure, request: Request) -> Draft | None:
-    found = sample(measure, pair.a, pair.b)
-    if found is None:
+    numbers = sample(measure, pair.a, pair.b)
+    if numbers is None:
         return None
     row = pair.row
     gate = last((*request.thresholds, *request.fail_on), measure.name, row.cell, row.scenario, row.backend)
     limit = gate.limit if gate else measure.limit
     row = replace(
-        row, metric=measure.name, unit=measure.unit, scale=measure.scale, per=measure.per, a=found.a, b=found.b,
-        threshold=worded(limit, measure.scale, measure.unit), reason=found.reason,
+        row, metric=measure.name, unit=measure.unit, scale=measure.scale, per=measure.per, a=numbers.a, b=numbers.b,
+        threshold=worded(limit, measure.scale, measure.unit), reason=numbers.reason,
     )  # fmt: skip
-    if found.a is None or found.b is None:
-        absent = "B" if found.b is None else "A"
+    if numbers.a is None or numbers.b is None:
+        absent = "B" if numbers.b is None else "A"
         row = replace(row, verdict="missing" if absent == "B" else "new", reason=f"{absent} does not have this metric")
     elif pair.data:
         row = replace(row, verdict="code-changed", reason=pair.data)
@@ -175,7 +175,7 @@ def _draft(pair: Pair, measure: Measure, request: Request) -> Draft | None:
     else:
         advisory = measure.machine_bound and bool(pair.elsewhere)
         flags = (*row.flags, "advisory: other machine") if advisory else row.flags
-        row = replace(row, estimate=found.estimate, advisory=advisory, flags=flags)
+        row = replace(row, estimate=numbers.estimate, advisory=advisory, flags=flags)
     return Draft(row, measure, limit)
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables
 from bench.compare.expressions import parse
-from bench.compare.measures import MEASURES, STATUS
+from bench.compare.measures import MEASURES
 from bench.compare.rows import Comparison, Request, Row
 from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
@@ -21,15 +21,16 @@ MANY = 4
 ENOUGH_ROUNDS = 10
 
 
-def warnings(made: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[str]:
+def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[str]:
     """Sentences, the gravest first."""
-    yield from (f"--fail-on {gate!r} could be checked in no cell: {_why(made, gate)}." for gate in made.unchecked)
+    for gate in comparison.unchecked:
+        yield f"--fail-on {gate!r} could be checked in no cell: {_why(comparison, gate)}."
     if (a.run.id, a.run.started) == (b.run.id, b.run.started):
         yield f"A and B are the same run. Next: make another, and compare with that: {again(b)}"
-    yield from _elsewhere(made, request)
-    yield from _absent(made, a)
+    yield from _elsewhere(comparison, request)
+    yield from _absent(comparison, a)
     yield from _unscored(a, b)
-    changed = {row.name for row in made.rows if row.verdict == "code-changed"}
+    changed = {row.name for row in comparison.rows if row.verdict == "code-changed"}
     if changed:
         yield (
             f"{_cells(sorted(changed))}: the data are others than in A, so only status is compared. Next: make A again "
@@ -38,8 +39,8 @@ def warnings(made: Comparison, a: RunTables, b: RunTables, request: Request) -> 
     for name, tables in (("A", a), ("B", b)):
         if loaded := disturbance(tables, tables.fits):
             yield f"The machine was not quiet during {name}: {loaded}. Next: {again(tables)}"
-    yield from _together(made, b)
-    yield from _few_rounds(made, b)
+    yield from _together(comparison, b)
+    yield from _few_rounds(comparison, b)
 
 
 def again(tables: RunTables, *, rounds: int | None = None) -> str:
@@ -56,15 +57,15 @@ def again(tables: RunTables, *, rounds: int | None = None) -> str:
     return shlex.join([*kept, *(["--rounds", str(rounds)] if rounds else [])])
 
 
-def _why(made: Comparison, gate: str) -> str:
+def _why(comparison: Comparison, gate: str) -> str:
     wanted = parse(gate)
-    mine = [r for r in made.rows if r.metric == wanted.metric and wanted.covers(r.cell, r.scenario, r.backend)]
-    return "; ".join(dict.fromkeys(f"{r.verdict}: {r.reason}" for r in mine)) or "no cell of both runs has this metric"
+    rows = [r for r in comparison.rows if r.metric == wanted.metric and wanted.covers(r.cell, r.scenario, r.backend)]
+    return "; ".join(dict.fromkeys(f"{r.verdict}: {r.reason}" for r in rows)) or "no cell of both runs has this metric"
 
 
-def _elsewhere(made: Comparison, request: Request) -> Iterator[str]:
-    rows = [r for r in made.rows if r.verdict == "other-machine" or r.advisory]
-    reasons = list(made.machine) or list(dict.fromkeys(r.reason for r in rows if r.verdict == "other-machine"))
+def _elsewhere(comparison: Comparison, request: Request) -> Iterator[str]:
+    rows = [r for r in comparison.rows if r.verdict == "other-machine" or r.advisory]
+    reasons = list(comparison.machine) or list(dict.fromkeys(r.reason for r in rows if r.verdict == "other-machine"))
     if not rows:
         return
     why = "; ".join(reasons) or "threads differ"
@@ -73,12 +74,12 @@ def _elsewhere(made: Comparison, request: Request) -> Iterator[str]:
     else:
         yield (
             f"Not the same machine ({why}): times and memory are not compared. Next: make both runs on one machine, "
-            f"or see them as advice: python -m bench compare {made.a} {made.b} --allow-other-machine"
+            f"or see them as advice: python -m bench compare {comparison.a} {comparison.b} --allow-other-machine"
         )
 
 
-def _absent(made: Comparison, a: RunTables) -> Iterator[str]:
-    gone = [row for row in made.rows if row.verdict == "missing" and not row.metric]
+def _absent(comparison: Comparison, a: RunTables) -> Iterator[str]:
+    gone = [row for row in comparison.rows if row.verdict == "missing" and not row.metric]
     if not gone:
         return
     verb = "is" if len(gone) == 1 else "are"
@@ -101,9 +102,9 @@ def _unscored(a: RunTables, b: RunTables) -> Iterator[str]:
             yield f"{name} is not scored, so only its fits are compared. Next: python -m bench score {tables.run.id}"
 
 
-def _together(made: Comparison, b: RunTables) -> Iterator[str]:
+def _together(comparison: Comparison, b: RunTables) -> Iterator[str]:
     """Cells of several frameworks that all moved the same way: more likely the machine than every framework's code."""
-    rows = [r for r in made.rows if r.metric == "seconds_total" and r.estimate is not None]
+    rows = [r for r in comparison.rows if r.metric == "seconds_total" and r.estimate is not None]
     effects = [r.estimate.effect for r in rows if r.estimate is not None]
     frameworks = {r.backend.partition(".")[0] for r in rows}
     if len(effects) < MANY or len(frameworks) < 2 or not (min(effects) > 0 or max(effects) < 0):
@@ -117,8 +118,8 @@ def _together(made: Comparison, b: RunTables) -> Iterator[str]:
         )
 
 
-def _few_rounds(made: Comparison, b: RunTables) -> Iterator[str]:
-    timed = [r for r in made.rows if r.metric not in ("", STATUS) and r.per == "round" and r.verdict == "inconclusive"]
+def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[str]:
+    timed = [r for r in comparison.rows if r.per == "round" and r.verdict == "inconclusive"]
     mute = [r for r in timed if r.estimate is None]
     widest = max((r.estimate.n_a for r in timed if r.estimate), default=0)
     rounds = max(ENOUGH_ROUNDS, 2 * widest)
@@ -142,9 +143,6 @@ def worst(rows: list[Row]) -> Row | None:
     open_ = [r for r in rows if r.verdict == "inconclusive" and r.hides is not None and r.estimate is not None]
     if not open_:
         return None
-    metric = open_[0].metric
-    order = list(MEASURES)
-    metric = min((r.metric for r in open_), key=order.index)
-    mine = [r for r in open_ if r.metric == metric]
-    lower = MEASURES[metric].lower_is_better
-    return max(mine, key=lambda r: (r.hides or 0.0) * (1 if lower else -1))
+    measure = next(measure for name, measure in MEASURES.items() if any(r.metric == name for r in open_))
+    rows = [r for r in open_ if r.metric == measure.name]
+    return max(rows, key=lambda r: (r.hides or 0.0) * (1 if measure.lower_is_better else -1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from bench.data import dataset, family
 from bench.errors import NoReference, UsageError, unknown
 from bench.reference.cache import reference
 from bench.score.problem import Problem, Scored
+from bench.selection import is_named
 from bench.store import arrays, netcdf
 from bench.store.folder import Record, RunFolder
 from bench.types import Checkpoint, Fit, Kind, Scenario
@@ -117,8 +117,7 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
 
 def _matches(pattern: str, label: str) -> bool:
     """Whether a name or glob means this label; brackets are the label's own, no character class."""
-    escaped = pattern.replace("[", "[[]")
-    return any(fnmatch.fnmatchcase(name, escaped) for name in (label, label.partition("[")[0]))
+    return is_named(pattern, label, label.partition("[")[0])
 
 
 def _one(folder: RunFolder, cell: CellEntry, rep: int | None) -> Stored | str:

@@ -15,10 +15,11 @@ from bench.analysis.labels import label
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.compare.measures import DEFAULT as COMPARED
 from bench.compare.measures import MEASURES, STATUS, Measure
-from bench.compare.samples import Finished, finished, units, values
+from bench.compare.samples import Finished, finished, units, unusable, values
 from bench.score.catalog import METRICS
 from bench.stats.intervals import MIN_UNITS, paired
 from bench.store.manifest import Run
+from bench.words import format as fmt
 from bench.words.clean import clean
 
 DEFAULT = tuple(name for name in COMPARED if name != STATUS)
@@ -73,22 +74,17 @@ def collect(tables: RunTables, metrics: Sequence[str] = DEFAULT) -> Points:
     not in `bench.compare.measures.MEASURES`.
     """
     measures = [MEASURES[name] for name in dict.fromkeys(metrics)]
-    points: list[Point] = []
-    absent: list[Absent] = []
+    rows: list[Point | Absent] = []
     cells = split(tables)
     names = benchmark_names(tables.fits)
     for cell, name in names.items():
-        mine = cells[cell]
-        points.append(_share(name, cell, mine))
-        if len(mine.ok) < len(mine.fits):
-            absent.append(Absent(name, "", _ended(mine)))
-            continue
-        for found in _of_cell(name, cell, mine, measures):
-            if isinstance(found, Point):
-                points.append(found)
-            else:
-                absent.append(found)
-    return Points(tuple(points), tuple(absent), len(names), _facts(tables.run))
+        rows.append(_share(name, cell, cells[cell]))
+        if len(cells[cell].ok) < len(cells[cell].fits):
+            rows.append(Absent(name, "", _ended(cells[cell])))
+        else:
+            rows += _of_cell(name, cell, cells[cell], measures)
+    points = tuple(p for p in rows if isinstance(p, Point))
+    return Points(points, tuple(p for p in rows if isinstance(p, Absent)), len(names), _facts(tables.run))
 
 
 def benchmark_names(fits: pd.DataFrame) -> dict[str, str]:
@@ -104,44 +100,47 @@ def _name(row: pd.Series[Any]) -> str:
     return clean(f"{row['scenario']}/{label(row)}" + (f" ({', '.join(unusual)})" if unusual else ""))
 
 
-def _share(name: str, cell: str, mine: CellTables) -> Point:
-    planned = len(mine.fits)
-    return Point(name, cell, FITS_OK, "share", False, len(mine.ok) / planned, None, planned, f"{planned} planned fits")
+def _share(name: str, cell: str, tables: CellTables) -> Point:
+    planned = len(tables.fits)
+    return Point(
+        name, cell, FITS_OK, "share", False, len(tables.ok) / planned, None, planned, f"{planned} planned fits"
+    )
 
 
-def _ended(mine: CellTables) -> str:
+def _ended(tables: CellTables) -> str:
     """`2 of 9 fits timeout: over 60 s`, for each status that is not ok."""
-    bad = mine.fits[mine.fits["status"] != "ok"]
-    said = []
+    bad = tables.fits[tables.fits["status"] != "ok"]
+    parts = []
     for status, rows in bad.groupby("status", sort=True):
         reason = next((str(r) for r in rows["reason"].dropna() if str(r)), "no reason was recorded")
-        said.append(f"{len(rows)} of {len(mine.fits)} fits {status}: {clean(reason)}")
-    return "; ".join(said)
+        parts.append(f"{len(rows)} of {len(tables.fits)} fits {status}: {clean(reason)}")
+    return "; ".join(parts)
 
 
-def _of_cell(name: str, cell: str, mine: CellTables, measures: Sequence[Measure]) -> Iterator[Point | Absent]:
-    run, kind = finished(mine), str(mine.fits["kind"].iloc[0])
+def _of_cell(name: str, cell: str, tables: CellTables, measures: Sequence[Measure]) -> Iterator[Point | Absent]:
+    run, kind = finished(tables), str(tables.fits["kind"].iloc[0])
     for measure in measures:
-        found = values(measure, run)
-        if not found:
+        numbers = values(measure, run)
+        if not numbers:
             about = METRICS.get(measure.metric)
-            if measure.machine_bound and measure.reps == "warm" and not len(mine.warm):
+            if measure.machine_bound and measure.reps == "warm" and not len(tables.warm):
                 yield Absent(name, measure.name, "no warm fit: --reps 2 or more makes some")
             elif measure.unit != "bytes" and (about is None or not about.not_applicable(kind)):
                 yield Absent(name, measure.name, "nothing was recorded")
-        elif not all(map(math.isfinite, found.values())):
+        elif not all(map(math.isfinite, numbers.values())):
             yield Absent(name, measure.name, "some values are not finite")
         else:
-            yield _point(name, cell, measure, found, run)
+            yield _point(name, cell, measure, numbers, run)
 
 
-def _point(name: str, cell: str, measure: Measure, found: Mapping[int, float], run: Finished) -> Point:
-    middle = median(found.values())
-    positive = measure.scale == "difference" or min(found.values()) > 0
-    repeated = list(units(measure, found, run).values()) if positive else []
-    counted = f"{len(repeated)} {measure.per}{'' if len(repeated) == 1 else 's'}" if repeated else ""
+def _point(name: str, cell: str, measure: Measure, numbers: Mapping[int, float], run: Finished) -> Point:
+    middle = median(numbers.values())
+    repeated = [] if unusable(measure, numbers.values()) else list(units(measure, numbers, run).values())
+    counted = fmt.count(len(repeated), measure.per) if repeated else ""
     interval = _interval(repeated, measure, middle) if len(repeated) >= MIN_UNITS else None
-    return Point(name, cell, measure.name, measure.unit, measure.lower_is_better, middle, interval, len(found), counted)
+    return Point(
+        name, cell, measure.name, measure.unit, measure.lower_is_better, middle, interval, len(numbers), counted
+    )
 
 
 def _interval(repeated: Sequence[float], measure: Measure, middle: float) -> tuple[float, float]:

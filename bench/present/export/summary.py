@@ -27,14 +27,14 @@ def render(tables: RunTables, points: Points) -> str:
 
 
 def _absent(points: Points) -> list[str]:
-    whole = [a for a in points.absent if not a.metric]
-    if not whole:
+    unfinished = [a for a in points.absent if not a.metric]
+    if not unfinished:
         return []
-    lines = [f"> **{len(whole)} of {fmt.count(points.benchmarks, 'benchmark')} did not finish all fits** "
+    lines = [f"> **{len(unfinished)} of {fmt.count(points.benchmarks, 'benchmark')} did not finish all fits** "
              "and have no values in the exported files:"]  # fmt: skip
-    lines += [f"> - {_line(a)}" for a in whole[:NAMED]]
-    if len(whole) > NAMED:
-        lines.append(f"> - and {len(whole) - NAMED} more, below")
+    lines += [f"> - {_line(a)}" for a in unfinished[:NAMED]]
+    if len(unfinished) > NAMED:
+        lines.append(f"> - and {len(unfinished) - NAMED} more, below")
     return [*lines, ""]
 
 
