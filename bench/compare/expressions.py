@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
+from bench.compare.measures import MEASURES, MISSING, STATUS, Measure
 from bench.errors import UsageError, shown, unknown
 from bench.selection import is_named
 
@@ -36,12 +36,6 @@ class Expression:
     def covers(self, cell: str, scenario: str, backend: str) -> bool:
         """Whether it is about this cell, given its id and its two labels."""
         return not self.cells or is_named(self.cells, f"{scenario}/{backend}", scenario, backend, cell)
-
-    @property
-    def threshold(self) -> str:
-        """The limit as the user reads it."""
-        measure = MEASURES[self.metric]
-        return worded(self.limit, measure.scale, measure.unit)
 
 
 def parse(text: str) -> Expression:
