@@ -55,5 +55,5 @@ def sources(file: Path) -> tuple[Path, ...]:
 
 @cache
 def source_digest(file: Path) -> str:
-    """Of all that `sources` names, as the files are when first asked for."""
+    """Digest of all that `sources` names, read once per process."""
     return digest_of([source.read_text() for source in sources(file)])

@@ -36,22 +36,22 @@ def _inside(key: str, value: object, p: Parameter) -> bool:
 
 def values(table: Mapping[str, Any], parameters: Sequence[Parameter], rng: np.random.Generator) -> dict[str, Array]:
     """The start values the table prescribes, {parameter: shape}, distributions drawn; what it leaves open is absent."""
-    begun: dict[str, Array] = {}
+    prescribed: dict[str, Array] = {}
     for p in parameters:
         value = table.get(p.name)
         if isinstance(value, Mapping):
-            begun[p.name] = priors.draw(checks.prior_rule(f"start.{p.name}", value), p.shape, rng)
+            prescribed[p.name] = priors.draw(checks.prior_rule(f"start.{p.name}", value), p.shape, rng)
         elif value is not None:
             numbers = np.asarray(value, dtype=float)
-            begun[p.name] = numbers.reshape(p.shape) if numbers.ndim else np.full(p.shape, numbers)
-    return begun
+            prescribed[p.name] = numbers.reshape(p.shape) if numbers.ndim else np.full(p.shape, numbers)
+    return prescribed
 
 
 def inside(values: Arrays, parameters: Sequence[Parameter]) -> dict[str, Array]:
-    """The values of those parameters, drawn 1 % of the width inside where a support is bounded on both sides."""
-    drawn_in: dict[str, Array] = {}
+    """The values of those parameters, at least 1 % of the width away from the bounds where a support has two."""
+    clipped: dict[str, Array] = {}
     for p in parameters:
         margin = 0.01 * (p.upper - p.lower)
         bounded = math.isfinite(margin)
-        drawn_in[p.name] = np.clip(values[p.name], p.lower + margin, p.upper - margin) if bounded else values[p.name]
-    return drawn_in
+        clipped[p.name] = np.clip(values[p.name], p.lower + margin, p.upper - margin) if bounded else values[p.name]
+    return clipped

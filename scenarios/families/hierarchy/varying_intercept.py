@@ -20,7 +20,7 @@ from scenarios.families.hierarchy import optimum
 from scenarios.families.hierarchy.hierarchy import LOCATION_PRIORS, SCALE_PRIORS, Hierarchy, parametrisation
 from scenarios.families.posteriors.given_scales import GivenScales
 from scenarios.families.posteriors.varying_intercepts import VaryingInterceptPosterior, rough_scales
-from scenarios.families.regression.data import true_weights
+from scenarios.families.regression.generator import true_weights
 from scenarios.families.regression.linear import Gaussian
 
 _LAW = Gaussian()

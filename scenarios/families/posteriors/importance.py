@@ -26,7 +26,7 @@ proposal, so the heaviest explores; light ones waste fewer draws in many dimensi
 PILOTS = 3
 EM_STEPS = 3
 PILOT = 10_000
-"""Draws of a pilot, which are thrown away: kept ones depend on nothing they had a part in."""
+"""Draws of a pilot. They are discarded: the draws that are kept took no part in fitting their proposal."""
 WANTED = 60_000.0
 """Effective draws aimed at: a standard error of 0.4 % of a posterior sd."""
 NEEDED = 10_000.0
@@ -42,7 +42,7 @@ WORK = 4e9
 
 
 class Untrusted(NoReference):
-    """Importance sampling was tried and is not to be trusted here; dear to find out."""
+    """Importance sampling was tried and is not to be trusted here; costly to find out."""
 
     costly = True
 

@@ -24,7 +24,7 @@ _REACH = 9.0
 _STEP = 0.5
 """Its step, in the least standard deviation of an effect: the rule is then exact to rounding for a product of Φs."""
 _MOST_UNEQUAL = 20.0
-"""Ratio of errors beyond which that step makes the rule dear."""
+"""Ratio of errors beyond which that step makes the rule costly."""
 _LIGHT, _LIGHT_EVENT = 1e-17, 1e-13
 """Nodes lighter than this times the heaviest are left out, of mixtures and of the probabilities of events."""
 

@@ -86,7 +86,7 @@ class Interval:
         self._bounds, self._centre = (lower, upper), centre
 
     def natural(self, t: Array) -> Array:
-        """x of t, elementwise; no nearer to the ends than e⁻⁸⁰ of the width, lest a scale be 0."""
+        """x of t, elementwise; no nearer to the ends than e⁻⁸⁰ of the width, so that no scale is 0."""
         return transforms.to_natural(np.clip(self._centre + 2.0 * np.sinh(t), -80.0, 80.0), *self._bounds)
 
     def inverse(self, x: Array) -> Array:

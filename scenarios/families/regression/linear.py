@@ -13,8 +13,7 @@ from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Scenario, Simulated
 from scenarios.families.common import checks
 from scenarios.families.posteriors import conjugate
-from scenarios.families.regression import data as data_
-from scenarios.families.regression import newton, recipe
+from scenarios.families.regression import generator, newton, recipe
 from scenarios.families.regression.likelihood import Likelihood, Scale
 from scenarios.families.regression.regression import Regression
 
@@ -68,7 +67,7 @@ class Linear(Regression):
         if ("file" in table) == ("recipe" in table):
             raise ScenarioError("data", table, "give either file or recipe")
         if "file" in table:
-            data_.check_file(scenario, table, self.law)
+            generator.check_file(scenario, table, self.law)
         else:
             recipe.check(scenario)
 
@@ -88,7 +87,7 @@ class Linear(Regression):
 
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
         made_by = recipe.rows if "recipe" in scenario.data else None
-        return data_.simulate(scenario, rng, self.law, made_by)
+        return generator.simulate(scenario, rng, self.law, made_by)
 
     def start(self, scenario: Scenario, rng: np.random.Generator) -> Arrays:
         prescribed: Arrays = {}

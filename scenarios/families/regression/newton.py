@@ -18,9 +18,9 @@ _CERTAIN = 1e-8
 _LONGEST = 5.0
 """Longest step in log (or logit) sigma."""
 _LEAST_LOG_SIGMA = -150.0
-"""Where sigma has run away to 0 even if every y is 0: its fourth power is still a float."""
+"""Below this, sigma has run to 0 even if every y is 0; its fourth power is still a float."""
 _LEAST_RELATIVE_SIGMA = 1e-14
-"""And where it has beside the root mean square of y: residuals that small are rounding."""
+"""The same relative to the root mean square of y: residuals that small are rounding."""
 
 
 def design(data: Dataset) -> Array:
@@ -75,7 +75,7 @@ def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Arr
 
 
 def begin(data: Dataset) -> Array:
-    """The least-squares fit with the sigma of its residuals, drawn inside the supports, in unconstrained space."""
+    """The least-squares fit with the sigma of its residuals, moved inside the supports, in unconstrained space."""
     values = {**least_squares(data), "sigma": np.sqrt(np.asarray(residual_variance(data)))}
     return transforms.unconstrain(data.parameters, starts.inside(values, data.parameters))
 

@@ -7,7 +7,7 @@ import numpy as np
 from bench.errors import ScenarioError
 from bench.types import Array, Arrays, Scenario
 from scenarios.families.common import checks, designs
-from scenarios.families.regression.data import predictor, refuse_random_weights, sizes
+from scenarios.families.regression.generator import predictor, refuse_random_weights, sizes
 
 RECIPES = ("legacy_normal",)
 

@@ -13,8 +13,7 @@ from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simu
 from scenarios.families.common import checks, priors, starts, transforms
 from scenarios.families.common.base import Family
 from scenarios.families.posteriors import importance, modes
-from scenarios.families.regression import data as data_
-from scenarios.families.regression import settings as settings_
+from scenarios.families.regression import generator, settings
 from scenarios.families.regression.likelihood import Likelihood
 
 CHUNK = 2_000_000
@@ -29,26 +28,26 @@ class Regression(Family):
 
     def __init__(self, name: str, law: Likelihood) -> None:
         self.name, self.law, self.DISCRETE = name, law, law.DISCRETE
-        self.KEYS = settings_.keys(law)
+        self.KEYS = settings.keys(law)
         coefficients = {"weights": law.COEFFICIENT_PRIORS, "bias": law.COEFFICIENT_PRIORS}
         self.PRIORS = {**coefficients, **{scale.name: scale.priors for scale in law.SCALES}}
         self.PRIOR_DEFAULTS = {s.name: Prior("known", (s.default,)) for s in law.SCALES if s.default is not None}
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
-        self.known_keys(table, () if fixed else settings_.required(self.law))
-        return settings_.settings(table, self.law, fixed=fixed)
+        self.known_keys(table, () if fixed else settings.required(self.law))
+        return settings.settings(table, self.law, fixed=fixed)
 
     def check(self, scenario: Scenario) -> None:
         if scenario.data:
             self.check_data(scenario)
-        settings_.check_priors(scenario, self.PRIORS, self.law)
+        settings.check_priors(scenario, self.PRIORS, self.law)
         self.check_start(scenario)
-        settings_.check_holdout(scenario)
-        settings_.check_predict(scenario)
+        settings.check_holdout(scenario)
+        settings.check_predict(scenario)
 
     def check_data(self, scenario: Scenario) -> None:
         """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
-        data_.check_file(scenario, checks.table("data", scenario.data, ("file",)), self.law)
+        generator.check_file(scenario, checks.table("data", scenario.data, ("file",)), self.law)
 
     def check_start(self, scenario: Scenario) -> None:
         """Validate the `[start]` table; ScenarioError."""
@@ -58,7 +57,7 @@ class Regression(Family):
         assumed = {name: prior.args[0] for name, prior in scenario.priors.items() if prior.name == "known"}
         sentences = [
             self.misspecified(name, assumed[name], float(true))
-            for name, true in data_.true_scales(scenario.settings, self.law).items()
+            for name, true in generator.true_scales(scenario.settings, self.law).items()
             if name in assumed and assumed[name] != true
         ]
         return (*sentences, *super().notes(scenario))
@@ -70,7 +69,7 @@ class Regression(Family):
         )
 
     def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
-        width = data_.sizes(scenario)[1]
+        width = generator.sizes(scenario)[1]
         blocks = [Parameter("weights", (width,), *priors.support(scenario.priors["weights"]))]
         if scenario.settings["bias"] != "none":
             blocks.append(Parameter("bias", (), *priors.support(scenario.priors["bias"])))
@@ -78,7 +77,7 @@ class Regression(Family):
         return (*blocks, *(Parameter(name, (), *priors.positive_support(scenario.priors[name])) for name in own))
 
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
-        return data_.simulate(scenario, rng, self.law)
+        return generator.simulate(scenario, rng, self.law)
 
     def observe(self, data: Dataset, truth: Arrays, rng: np.random.Generator) -> dict[str, Array]:
         eta = self.predictor(data, truth, data.arrays)

@@ -8,7 +8,7 @@ from typing import Any
 from bench.errors import ScenarioError
 from bench.types import Scenario
 from scenarios.families.common import checks, designs
-from scenarios.families.regression.data import sizes, truth_known
+from scenarios.families.regression.generator import WEIGHT_RULES, sizes, truth_known
 from scenarios.families.regression.likelihood import Likelihood
 
 COMMON_KEYS: Mapping[str, str] = {
@@ -32,9 +32,6 @@ def keys(law: Likelihood) -> dict[str, str]:
 def required(law: Likelihood) -> tuple[str, ...]:
     """The keys that generated data cannot do without."""
     return ("n_obs", "weights", *(scale.key for scale in law.SCALES if scale.default is None))
-
-
-WEIGHT_RULES = ("constant", "linspace", "sparse")
 
 
 def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[str, Any]:
@@ -88,18 +85,18 @@ def _weights(value: object) -> list[float] | dict[str, Any]:
 
 
 def _n_features(value: object, weights: list[float] | dict[str, Any] | None, *, fixed: bool) -> int | None:
-    given = None if value is None else checks.integer("n_features", value, most=checks.WIDTH)
+    width = None if value is None else checks.integer("n_features", value, most=checks.WIDTH)
     if isinstance(weights, list):
         if len(weights) > checks.WIDTH:
             raise ScenarioError(
                 "weights", weights, f"it has {len(weights)} numbers, at most {checks.WIDTH} are allowed"
             )
-        if given not in (None, len(weights)):
+        if width not in (None, len(weights)):
             raise ScenarioError("n_features", value, f"weights lists {len(weights)} values; leave n_features out")
         return len(weights)
-    if given is None and not fixed:
+    if width is None and not fixed:
         raise ScenarioError("n_features", None, "weights made by a rule need n_features")
-    return given
+    return width
 
 
 def check_priors(scenario: Scenario, allowed: Mapping[str, tuple[str, ...]], law: Likelihood) -> None:

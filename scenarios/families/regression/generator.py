@@ -17,6 +17,9 @@ Truth = Mapping[str, Array]
 Recipe = Callable[[Scenario, Truth], tuple[Array, Array]]
 """What makes x (n, J) and y (n,) of a truth in place of the design and the law."""
 
+WEIGHT_RULES = ("constant", "linspace", "sparse")
+"""Rules for true weights that draw nothing."""
+
 
 def true_scales(settings: Mapping[str, Any], law: Likelihood) -> dict[str, Array]:
     """The law's scales that the data are made with; none where the settings leave one open."""
@@ -69,7 +72,7 @@ def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) ->
 def refuse_random_weights(settings: Mapping[str, Any]) -> None:
     """Fixed data have one truth; ScenarioError for weights that are drawn."""
     weights = settings["weights"]
-    if isinstance(weights, Mapping) and not weights.keys() & {"constant", "linspace", "sparse"}:
+    if isinstance(weights, Mapping) and not weights.keys() & set(WEIGHT_RULES):
         raise ScenarioError("weights", dict(weights), "fixed data have one truth: numbers or a rule that draws nothing")
 
 
