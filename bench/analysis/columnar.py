@@ -109,16 +109,9 @@ class Scores(NamedTuple):
 
 def runs_of(table: Table, *columns: str) -> dict[tuple[str, ...], Places]:
     """{texts of the columns: places of the rows that have them, in their order}."""
-    if not len(table.frame):
-        return {}
-    codes = [table.codes(column) for column in columns]
-    order = np.lexsort(codes[::-1])
-    changed = np.zeros(len(order), dtype=np.bool_)
-    for code in codes:
-        changed[1:] |= np.diff(code[order]) != 0
-    names = [table.names(column) for column in columns]
-    pieces = np.split(order, np.flatnonzero(changed))
-    return {tuple(name[code[p[0]]] for name, code in zip(names, codes, strict=True)): p for p in pieces}
+    keys = pd.MultiIndex.from_arrays([table.texts(column) for column in columns])
+    groups = pd.DataFrame(index=keys).groupby(keys, sort=False).indices
+    return {cast("tuple[str, ...]", key): np.asarray(places, dtype=np.intp) for key, places in groups.items()}
 
 
 def medians(keys: Array, values: Array) -> dict[float, float]:

@@ -19,7 +19,8 @@ class Figure:
     """A Vega-Lite specification as plain data, with what a page needs to show it.
 
     `kind` says what sort of figure it is; `key` is unique in a report: the kind and what it is of. `caption` says how
-    to read it, what is better, and what is left out and why; `table` names the table that holds the same numbers.
+    to read it, what is better, and what is left out and why; `table` names the table that holds the same numbers, and
+    `where` is its place on the page or beside it.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Figure:
     caption: str
     spec: dict[str, Any] = field(repr=False)
     table: str
+    where: str = "#results"
     of: str = ""
 
     @property

@@ -47,6 +47,7 @@ def parameter_forest(section: Section, style: Styles) -> Figure | None:
         ),
         spec=_chart(shown, drawn, style),
         table="the metrics table (mean_error_sd, sd_ratio_log, recovery_error)",
+        where="metrics.csv",
         of=section.title,
     )
 

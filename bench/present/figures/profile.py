@@ -42,6 +42,7 @@ def profile_figure(sections: Sequence[Section], style: Styles, *, track: str = "
         ),
         spec=_chart(times, {name: curves[name] for name in shown}, style, len(scenarios)),
         table="the matrix of scenarios and backends",
+        where="#matrix",
         of=track,
     )
 

@@ -36,6 +36,7 @@ def seeds_figure(section: Section, style: Styles) -> Figure | None:
         ),
         spec=_chart(times, style),
         table="the table of fits",
+        where="fits.csv",
         of=section.title,
     )
 

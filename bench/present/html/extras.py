@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from bench.analysis.sections import Row, Section
 from bench.analysis.tables import CellTables
 from bench.present.columns import Cell, Column, blank
 from bench.score.catalog import METRICS
-from bench.types import Array
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -47,15 +44,11 @@ def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _extreme(metric: str, of: Callable[[Array], Any]) -> Number:
-    return lambda cell: float(of(values)) if len(values := cell.scores(metric).value) else None
-
-
 NUMBERS: dict[str, Number] = {
     "ess_bulk": lambda cell: cell.least_mean("ess_bulk"),
     "ess_tail": lambda cell: cell.least_mean("ess_tail"),
-    "r_hat": _extreme("r_hat", np.max),
-    "e_bfmi": _extreme("e_bfmi", np.min),
+    "r_hat": lambda cell: max(cell.scores("r_hat").value.tolist(), default=None),
+    "e_bfmi": lambda cell: min(cell.scores("e_bfmi").value.tolist(), default=None),
 }
 """Of the metrics that have a value per parameter; of the others the median is shown."""
 

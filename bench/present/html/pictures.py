@@ -23,15 +23,8 @@ MOST = 48
 """Figures drawn, the small forests of ratios included: drawing takes time too."""
 SCENARIOS = 12
 """Scenarios of which more than the ratios is drawn."""
-FOREST = "ratio"
-TABLES = {
-    "result": "#results",
-    "matrix": "#matrix",
-    "metrics": "metrics.csv",
-    "fits": "fits.csv",
-    "curves": "curves.csv",
-}
-"""Where a table lies, by a word of what a figure calls it."""
+FOREST = "ratios"
+"""The kind of the figure that stands beside the verdict."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +33,6 @@ class Picture:
 
     figure: Figure
     svg: Markup
-
-    @property
-    def place(self) -> str:
-        """Where the table lies that its figure names: on the page, or beside it."""
-        return next((where for word, where in TABLES.items() if word in self.figure.table), "#results")
 
 
 @dataclass
@@ -66,7 +54,7 @@ def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
     style = figures.styles(sections)
     by_title = [(s.title, figures.of_section(s, style)) for s in sections[:SCENARIOS]]
     by_title += [(s.title, [forest]) for s in sections[SCENARIOS:MOST] if (forest := ratio_forest(s, style))]
-    forests = [(title, figure) for title, all_ in by_title for figure in all_ if _is_forest(figure)][:MOST]
+    forests = [(title, figure) for title, all_ in by_title for figure in all_ if figure.kind == FOREST][:MOST]
     of_run = figures.of_run(sections, style, tables, calibrations=tables.calibrations)
     rounds, left = _fitting(list(_rounds(by_title, of_run)), len, MOST - len(forests))
     # In one go: the figures are drawn beside each other.
@@ -82,16 +70,12 @@ def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
     return shown
 
 
-def _is_forest(figure: Figure) -> bool:
-    return figure.kind.startswith(FOREST)
-
-
 Round = list[tuple[str, Figure]]
 
 
 def _rounds(by_title: list[tuple[str, list[Figure]]], of_run: Sequence[Figure]) -> Iterator[Round]:
     """Figures that are drawn together; those of the run have no title and come one by one."""
-    others = [(title, [f for f in all_ if not _is_forest(f)]) for title, all_ in by_title]
+    others = [(title, [f for f in all_ if f.kind != FOREST]) for title, all_ in by_title]
     for number in range(max((len(all_) for _, all_ in others), default=0)):
         yield [(title, all_[number]) for title, all_ in others if len(all_) > number]
         if number == 0:
