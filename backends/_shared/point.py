@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bench.types import Array, Arrays, Dataset, Diverged, Estimate, Fit
+from bench.types import Array, Budget, Dataset, Diverged, Estimate, Fit, Place
 
 Loss = Literal["sum", "mean"]
+
+
+class Program(NamedTuple):
+    """What a point method needs beside the data."""
+
+    options: Any
+    steps: int
+    place: Place
+
+
+class State(NamedTuple):
+    """The last iterate of a least-squares method, its cost in gradients of all data, and statistics of its own."""
+
+    estimate: Estimate
+    steps: int
+    gradients: float
+    stats: Mapping[str, Any] = MappingProxyType({})
+
+
+def build(data: Dataset, budget: Budget, options: Any, place: Place) -> Program:
+    """Nothing to compile."""
+    return Program(options, budget.steps, place)
 
 
 def start(data: Dataset, seed: int) -> dict[str, Array]:
     """A start per site: the scenario's, or U(−2, 2), its exponential above a bound, its logit in an interval."""
     rng = np.random.default_rng(seed)
-    found = {}
+    values = {}
     for p in data.sites:
         u = rng.uniform(-2, 2, p.shape)
         if p.lower < -2 and p.upper > 2:
@@ -24,8 +47,8 @@ def start(data: Dataset, seed: int) -> dict[str, Array]:
             drawn = p.lower + np.exp(u)
         else:
             drawn = p.lower + (p.upper - p.lower) / (1 + np.exp(-u))
-        found[p.name] = np.asarray(data.start.get(p.name, drawn), np.float64)
-    return found
+        values[p.name] = np.asarray(data.start.get(p.name, drawn), np.float64)
+    return values
 
 
 def with_plug_in(data: Dataset, weights: Array, bias: Array | float) -> dict[str, Array]:
@@ -65,14 +88,16 @@ def step_limit(data: Dataset, lr: float, loss: Loss) -> float:
     return lr * curvature / (len(design) if loss == "mean" else 1)
 
 
-def least_squares_fit(point: Arrays, *, steps: int, gradients: float, stats: Mapping[str, Any] | None = None) -> Fit:
-    """One chain of one draw, flagged: the objective is least squares, and sigma, if any, is plugged in."""
-    found: dict[str, Any] = {"objective": "least_squares", "steps": steps, "gradients": gradients}
+def draw(state: State) -> Fit:
+    """One chain of one draw; sigma, where it is a parameter, is plugged in and marked so."""
+    point = state.estimate.mean
+    stats: dict[str, Any] = {"objective": "least_squares", "steps": state.steps, "gradients": state.gradients}
+    stats |= state.stats
     notes: tuple[str, ...] = ()
     if "sigma" in point:
-        found["plug_in"] = ("sigma",)
+        stats["plug_in"] = ("sigma",)
         notes = ("sigma is plugged in as √(RSS/N): this method does not estimate it",)
-    if stats and "lr_limit" in stats:
+    if "lr_limit" in stats:
         notes += (f"lr·λmax/2 = {stats['lr_limit']:.3g} on these data; the iteration is stable below 1",)
     draws = {name: np.asarray(value)[None, None] for name, value in point.items()}
-    return Fit("point", draws, stats={**found, **(stats or {})}, notes=notes)
+    return Fit("point", draws, stats=stats, notes=notes)

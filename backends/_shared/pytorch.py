@@ -1,10 +1,11 @@
-"""Threads, default dtype and device of PyTorch, for every framework that stands on it."""
+"""Threads, dtype, device and tensors of PyTorch, for every framework that stands on it."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
-from bench.types import Place, Unavailable
+from bench.types import Arrays, Dataset, Place, Unavailable
 
 _started = Place()
 
@@ -19,7 +20,7 @@ def start(place: Place) -> None:
         built = torch.version.cuda or "no CUDA"
         raise Unavailable(f"cuda was asked for; torch {torch.__version__} (built with {built}) finds no CUDA device")
     torch.set_num_threads(place.threads)
-    torch.set_default_dtype(torch.float64 if place.dtype == "float64" else torch.float32)
+    torch.set_default_dtype(dtype_of(place))
     _started = place
 
 
@@ -37,3 +38,19 @@ def peak_device_bytes() -> int:
 def threads() -> int | None:
     """Threads of intra-op parallelism."""
     return int(torch.get_num_threads())
+
+
+def dtype_of(place: Place) -> torch.dtype:
+    """The torch dtype of `place`."""
+    return torch.float64 if place.dtype == "float64" else torch.float32
+
+
+def to_tensors(arrays: Arrays, place: Place) -> dict[str, Tensor]:
+    """The arrays on the device of `place`, in its dtype."""
+    return {name: torch.tensor(x, dtype=dtype_of(place), device=place.device) for name, x in arrays.items()}
+
+
+def split(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
+    """Views of a (…, dim) tensor, one per site."""
+    pieces = flat.split([p.size for p in data.sites], dim=-1)
+    return {p.name: x.reshape(flat.shape[:-1] + p.shape) for p, x in zip(data.sites, pieces, strict=True)}

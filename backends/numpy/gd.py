@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from backends._shared import point
-from bench.types import Array, Budget, Clock, Dataset, Estimate, Fit, Place, option
+from backends._shared.point import build, draw
+from bench.types import Array, Clock, Dataset, Estimate, option
+
+__all__ = ["FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -22,39 +24,18 @@ class Options:
     lr: float = option(0.01, "step size; stable while lr·λmax/2 < 1")
 
 
-class Program(NamedTuple):
-    """What `fit` needs beside the data."""
-
-    lr: float
-    steps: int
-    dtype: str
-
-
-class State(NamedTuple):
-    """The last iterate."""
-
-    estimate: Estimate
-    steps: int
-    limit: float
-
-
-def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Nothing to compile."""
-    return Program(options.lr, budget.steps, place.dtype)
-
-
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point.State:
     """Iterate from the scenario's start, or from zero; Diverged when the loss overflows."""
-    lr, steps, dtype = program
-    limit = point.step_limit(data, lr, "mean")
+    options, steps, place = program
+    limit = point.step_limit(data, options.lr, "mean")
     with clock("transfer"):
-        design, y, theta = _arrays(data, dtype)
-    rate = np.asarray(2 * lr / len(y), dtype)
+        design, y, theta = _arrays(data, place.dtype)
+    rate = np.asarray(2 * options.lr / len(y), place.dtype)
     with clock("sample"), np.errstate(all="ignore"):  # overflow is found at the checkpoints and named there
         for step in range(1, steps + 1):
             theta -= rate * (design.T @ (design @ theta - y))
             clock.checkpoint(step, partial(_look, data, step, theta, limit))
-    return State(_look(data, steps, theta, limit), steps, limit)
+    return point.State(_look(data, steps, theta, limit), steps, steps, {"lr_limit": limit})
 
 
 def _arrays(data: Dataset, dtype: str) -> tuple[Array, Array, Array]:
@@ -70,10 +51,3 @@ def _look(data: Dataset, step: int, theta: Array, limit: float) -> Estimate:
     features = data.arrays["x"].shape[1]
     theta = theta.astype(np.float64)
     return point.look(data, step, theta[:features], theta[features] if len(theta) > features else 0.0, limit=limit)
-
-
-def draw(state: State) -> Fit:
-    """The last iterate, with the step-size limit of these data."""
-    return point.least_squares_fit(
-        state.estimate.mean, steps=state.steps, gradients=state.steps, stats={"lr_limit": state.limit}
-    )

@@ -97,13 +97,13 @@ def to_arrays(arrays: Arrays, data: Dataset, place: Place) -> tuple[jax.Array, .
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
     place = place or Place()
-    made, args = model(data), to_arrays(data.arrays, data, place)
+    target, args = model(data), to_arrays(data.arrays, data, place)
     stops = np.cumsum([p.size for p in data.sites])[:-1]
 
     def density(point: jax.Array, args: tuple[jax.Array, ...]) -> Any:
         pieces = jnp.split(point, stops)
         sites = {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
-        return -potential_energy(made, args, {}, sites)
+        return -potential_energy(target, args, {}, sites)
 
     flat = np.asarray(z, place.dtype).reshape(-1, data.dim)
     value, gradient = jax.jit(jax.vmap(jax.value_and_grad(density), (0, None)))(flat, args)

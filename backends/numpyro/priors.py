@@ -27,5 +27,5 @@ def distribution(prior: Prior, parameter: Parameter) -> dist.Distribution:
     if prior.name == "flat":
         support = constraints.positive if parameter.lower == 0 else constraints.real
         return dist.ImproperUniform(support, (), parameter.shape)
-    made = _DISTRIBUTIONS[prior.name](*prior.args)
-    return made.expand(parameter.shape).to_event(event_dims) if event_dims else made
+    elementwise = _DISTRIBUTIONS[prior.name](*prior.args)
+    return elementwise.expand(parameter.shape).to_event(event_dims) if event_dims else elementwise

@@ -17,8 +17,8 @@ from pyro.nn import PyroModule
 from torch import Tensor, nn
 from torch.distributions import biject_to
 
+from backends._shared.pytorch import dtype_of
 from backends.pyro.models import Model
-from backends.pyro.priors import dtype_of
 from bench.types import Dataset, Diverged, Parameter, Place
 
 

@@ -16,6 +16,7 @@ from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoDelta, init_to_value
 
 from backends._shared import point
+from backends._shared.pytorch import to_tensors
 from backends.pyro import models
 from bench.data import family
 from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, option
@@ -61,7 +62,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     start = point.start(data, seed)
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
-        values = models.as_tensors(start, program.place)
+        values = to_tensors(start, program.place)
     with clock("sample"):
         guide = AutoDelta(program.model, init_loc_fn=init_to_value(values=values))
         guide(*args)
@@ -79,11 +80,11 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 @torch.no_grad()
 def _look(program: Program, guide: Any, step: int, args: Any) -> Estimate:
     sites: Arrays = {name: x.double().cpu().numpy().copy() for name, x in guide.median().items()}
-    found = family(program.data.family).from_sites(program.data, sites)
+    params = family(program.data.family).from_sites(program.data, sites)
     loss = Trace_ELBO().loss(program.model, guide, *args)
-    if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in found.values())):
+    if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in params.values())):
         raise Diverged(f"loss is {loss:g} at step {step}; a smaller lr may help")
-    return Estimate(found, objective=float(loss))
+    return Estimate(params, objective=float(loss))
 
 
 def draw(state: State) -> Fit:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.distributions import biject_to
 
-from backends.pyro.priors import distribution, dtype_of
+from backends._shared import pytorch
+from backends._shared.pytorch import dtype_of
+from backends.pyro.priors import distribution
 from bench.types import Array, Arrays, Dataset, Parameter, Place
 
 Model = Callable[..., None]
@@ -100,28 +102,23 @@ def model(data: Dataset, place: Place, batch: int | None = None) -> Model:
 
 def to_tensors(arrays: Arrays, data: Dataset, place: Place) -> tuple[Tensor, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
-    tensors = as_tensors(arrays, place)
+    tensors = pytorch.to_tensors(arrays, place)
     return tuple(tensors[name] for name in MODELS[data.family][1])
-
-
-def as_tensors(arrays: Arrays, place: Place) -> dict[str, Tensor]:
-    """The arrays on the device of `place`, in its dtype."""
-    return {name: torch.tensor(x, dtype=dtype_of(place), device=place.device) for name, x in arrays.items()}
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
     place = place or Place()
     args = to_tensors(data.arrays, data, place)
-    made = model(data, place)
-    transforms = _supports(data, made, args, place)
+    target = model(data, place)
+    transforms = _supports(data, target, args, place)
     points = torch.tensor(z, dtype=dtype_of(place), device=place.device).reshape(-1, data.dim)
     values, gradients = [], []
     for point in points:  # Pyro scores one trace at a time
         leaf = point.clone().requires_grad_()
-        sites = _sites(data, leaf)
+        sites = pytorch.split(data, leaf)
         params = {name: transforms[name](u) for name, u in sites.items()}
-        trace = pyro.poutine.trace(pyro.poutine.condition(made, params)).get_trace(*args)
+        trace = pyro.poutine.trace(pyro.poutine.condition(target, params)).get_trace(*args)
         jacobians = [transforms[name].log_abs_det_jacobian(u, params[name]) for name, u in sites.items()]
         value = trace.log_prob_sum() + sum(jacobians)
         gradients.append(torch.autograd.grad(value, leaf)[0].cpu().double().numpy())
@@ -129,10 +126,10 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     return np.array(values).reshape(z.shape[:-1]), np.array(gradients).reshape(z.shape)
 
 
-def _supports(data: Dataset, made: Model, args: tuple[Tensor, ...], place: Place) -> dict[str, Any]:
+def _supports(data: Dataset, target: Model, args: tuple[Tensor, ...], place: Place) -> dict[str, Any]:
     """The bijection onto the support that the model itself states for each site, seen by tracing it once."""
     inside = {p.name: torch.full(p.shape, _interior(p), dtype=dtype_of(place), device=place.device) for p in data.sites}
-    trace = pyro.poutine.trace(pyro.poutine.condition(made, inside)).get_trace(*args)
+    trace = pyro.poutine.trace(pyro.poutine.condition(target, inside)).get_trace(*args)
     return {name: biject_to(trace.nodes[name]["fn"].support) for name in inside}
 
 
@@ -141,11 +138,6 @@ def _interior(p: Parameter) -> float:
     if np.isfinite(p.upper):
         return 0.5 * (p.lower + p.upper)
     return p.lower + 1.0 if np.isfinite(p.lower) else 0.0
-
-
-def _sites(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
-    pieces = flat.split([p.size for p in data.sites])
-    return {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
 
 
 def _sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:

@@ -23,6 +23,8 @@ from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 from torch import Tensor
 
+from backends._shared import sites
+from backends._shared.pytorch import to_tensors
 from backends.pyro import models
 from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
@@ -121,7 +123,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 def _density(program: Program, data: Dataset, args: tuple[Tensor, ...]) -> tuple[Potential, Transforms]:
     """Pyro's potential energy on these data, and its maps from each site's support to the real line."""
     fam, z = family(data.family), np.zeros(data.dim)
-    middle = models.as_tensors(fam.to_sites(data, fam.constrain(data, z)), program.place)
+    middle = to_tensors(fam.to_sites(data, fam.constrain(data, z)), program.place)
     _, energy, transforms, _ = initialize_model(
         program.model,
         args,
@@ -129,38 +131,32 @@ def _density(program: Program, data: Dataset, args: tuple[Tensor, ...]) -> tuple
         jit_compile=program.options.jit_compile,
         skip_jit_warnings=True,
         init_strategy=init_to_value(values=middle),  # an improper prior has nothing else to be traced with
-        initial_params=_sites(program, data, z),
+        initial_params=to_tensors(sites.split(data, z), program.place),
     )
     return Potential(energy), transforms
 
 
-def _trace(potential: Potential, sites: Sites) -> None:
+def _trace(potential: Potential, at: Sites) -> None:
     """Let torch trace and optimise the density; these gradients are part of compiling."""
     with warnings.catch_warnings():  # Pyro 1.9 knows no other compiler than the one torch now calls deprecated
         warnings.filterwarnings("ignore", "`torch.jit.trace", DeprecationWarning)
         for _ in range(TRACED_CALLS):
-            potential_grad(potential, sites)
+            potential_grad(potential, at)
     potential.gradients = 0
 
 
 def _start(program: Program, data: Dataset, potential: Potential, rng: np.random.Generator) -> Sites:
     """U(−2, 2) in every unconstrained coordinate, drawn anew where density or gradient is not finite."""
     for _ in range(ATTEMPTS):
-        sites = _uniform(program, data, rng)
-        slopes, energy = potential_grad(potential, sites)
+        start = _uniform(program, data, rng)
+        slopes, energy = potential_grad(potential, start)
         if torch.isfinite(energy) and all(torch.isfinite(x).all() for x in slopes.values()):
-            return sites
+            return start
     raise Diverged(f"no start in U(−2, 2) with a finite log density in {ATTEMPTS} attempts")
 
 
 def _uniform(program: Program, data: Dataset, rng: np.random.Generator) -> Sites:
-    return _sites(program, data, rng.uniform(-2, 2, data.dim))
-
-
-def _sites(program: Program, data: Dataset, z: Array) -> Sites:
-    pieces = np.split(z, np.cumsum([p.size for p in data.sites])[:-1])
-    shaped = {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
-    return models.as_tensors(shaped, program.place)
+    return to_tensors(sites.split(data, rng.uniform(-2, 2, data.dim)), program.place)
 
 
 def _chain(
@@ -194,10 +190,10 @@ def _chain(
         )
         phase.enter_context(clock("warmup" if budget.warmup else "sample"))
         mcmc.run()
-    sites = {name: x.double().cpu().numpy() for name, x in mcmc.get_samples().items()}
+    natural = {name: x.double().cpu().numpy() for name, x in mcmc.get_samples().items()}
     steps = np.diff([before, *counts])
     warmup = int(steps[: budget.warmup].sum())
-    return Chain(sites, warmup, steps[budget.warmup :], divergences, float(kernel.step_size))
+    return Chain(natural, warmup, steps[budget.warmup :], divergences, float(kernel.step_size))
 
 
 def draw(state: State) -> Fit:
@@ -217,6 +213,6 @@ def draw(state: State) -> Fit:
         "diverging": diverging,
         "step_size": float(np.mean([chain.step_size for chain in chains])),
     }
-    sites = {name: np.stack([chain.sites[name] for chain in chains]) for name in chains[0].sites}
-    draws = family(state.data.family).from_sites(state.data, sites)
+    natural = {name: np.stack([chain.sites[name] for chain in chains]) for name in chains[0].sites}
+    draws = family(state.data.family).from_sites(state.data, natural)
     return Fit("mcmc", {name: draws[name] for name in state.data.names}, stats=stats)

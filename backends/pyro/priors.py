@@ -8,6 +8,7 @@ import pyro.distributions as dist
 import torch
 from pyro.distributions import constraints
 
+from backends._shared.pytorch import dtype_of
 from bench.types import Parameter, Place, Prior
 
 _DISTRIBUTIONS: dict[str, Callable[..., dist.Distribution]] = {
@@ -22,11 +23,6 @@ _DISTRIBUTIONS: dict[str, Callable[..., dist.Distribution]] = {
 }
 
 
-def dtype_of(place: Place) -> torch.dtype:
-    """The torch dtype of `place`."""
-    return torch.float64 if place.dtype == "float64" else torch.float32
-
-
 def distribution(prior: Prior, parameter: Parameter, place: Place) -> dist.Distribution:
     """The joint prior of all elements of `parameter`; a flat one lives on the parameter's support."""
     event_dims = len(parameter.shape)
@@ -34,5 +30,5 @@ def distribution(prior: Prior, parameter: Parameter, place: Place) -> dist.Distr
         support = constraints.positive if parameter.lower == 0 else constraints.real
         return dist.ImproperUniform(constraints.independent(support, event_dims), (), parameter.shape)
     arguments = [torch.tensor(a, dtype=dtype_of(place), device=place.device) for a in prior.args]
-    made = _DISTRIBUTIONS[prior.name](*arguments)
-    return made.expand(parameter.shape).to_event(event_dims)
+    elementwise = _DISTRIBUTIONS[prior.name](*arguments)
+    return elementwise.expand(parameter.shape).to_event(event_dims)

@@ -58,10 +58,10 @@ class Program:
 
 
 class State(NamedTuple):
-    """q(z) and what it cost; `log_q` is the log density of q at each z."""
+    """Moments of q, draws z of it with the log density of q there, and the cost."""
 
     data: Dataset
-    found: Estimate
+    estimate: Estimate
     z: Array
     log_q: Array
     stats: dict[str, Any]
@@ -128,10 +128,10 @@ def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock
         posterior = guide.posterior(*args)
     with clock("sample"):
         z = posterior.sample((DRAWS,))
-    found = _look(program, data, program.steps, loss, posterior)
+    estimate = _look(program, data, program.steps, loss, posterior)
     stats = {"steps": program.steps, "gradients": program.steps * particle_fraction}
     log_q = posterior.log_prob(z).detach().double().cpu().numpy()
-    return State(data, found, z.double().cpu().numpy(), log_q, stats)
+    return State(data, estimate, z.double().cpu().numpy(), log_q, stats)
 
 
 def _reset(program: Program, seed: int) -> None:
@@ -157,6 +157,6 @@ def draw(state: State | delta.State) -> Fit:
     if isinstance(state, delta.State):
         return delta.draw(state)
     draws = family(state.data.family).constrain(state.data, state.z)
-    of_q = {name: (state.found.mean[name], state.found.sd[name]) for name in draws} if state.found.sd else {}
+    of_q = {name: (state.estimate.mean[name], state.estimate.sd[name]) for name in draws} if state.estimate.sd else {}
     stats = {**state.stats, "log_q": state.log_q[None]}
     return Fit("vi", {name: value[None] for name, value in draws.items()}, stats=stats, moments=of_q)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.linear_model import LinearRegression
 
 from backends._shared import point
-from bench.types import Array, Budget, Clock, Dataset, Fit, Place
+from backends._shared.point import build, draw
+from bench.types import Array, Clock, Dataset
+
+__all__ = ["FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -20,29 +22,11 @@ class Options:
     """Nothing to set."""
 
 
-class State(NamedTuple):
-    """The fitted model and its data."""
-
-    model: LinearRegression
-    data: Dataset
-
-
-def build(data: Dataset, budget: Budget, options: Options, place: Place) -> str:
-    """Nothing to compile; the dtype is all that `fit` needs."""
-    return place.dtype
-
-
-def fit(dtype: str, data: Dataset, seed: int, clock: Clock) -> State:
-    """Solve once."""
+def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point.State:
+    """Solve once, which costs about one pass over the data and is counted as one gradient."""
     with clock("transfer"):
-        X, y = (data.arrays[name].astype(dtype) for name in ("x", "y"))
+        X, y = (data.arrays[name].astype(program.place.dtype) for name in ("x", "y"))
     with clock("sample"):
         model = LinearRegression(fit_intercept="bias" in data.names).fit(X, y)
-    return State(model, data)
-
-
-def draw(state: State) -> Fit:
-    """Coefficients and intercept; one solution costs about one pass, counted as one gradient."""
-    bias: Array = np.asarray(state.model.intercept_, np.float64)
-    found = point.look(state.data, 1, state.model.coef_, bias)
-    return point.least_squares_fit(found.mean, steps=1, gradients=1)
+    bias: Array = np.asarray(model.intercept_, np.float64)
+    return point.State(point.look(data, 1, model.coef_, bias), steps=1, gradients=1)

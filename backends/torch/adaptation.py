@@ -19,16 +19,17 @@ FAST_BEFORE, FIRST_SLOW, FAST_AFTER = 75, 25, 50
 SHORTEST = 20
 """Warmup steps below which the metric stays as it is."""
 PRIOR_DRAWS, PRIOR_VARIANCE = 5.0, 1e-3
-"""What the variance of a window is shrunk towards, and how many draws that is worth."""
+"""Shrinkage of a window's variance: towards PRIOR_VARIANCE, which counts as much as PRIOR_DRAWS draws."""
 CROSSING = math.log(0.8)
-"""Log acceptance probability of one step that the first step size is to cross."""
+"""Log of the acceptance probability of one step that the search for a first step size is to cross."""
 HALVINGS = 60
 
 
 def windows(warmup: int) -> list[int]:
     """Counts of warmup steps after which the metric is learned from the draws since the one before.
 
-    The first is where learning begins. Windows double; the last takes what is left. Empty for a very short warmup.
+    The first count is where learning begins. Each window is twice as long as the one before, and the last one ends
+    where the final phase of the step size begins. Empty for a very short warmup.
     """
     if warmup < SHORTEST:
         return []
@@ -59,7 +60,7 @@ class DualAveraging:
         self.restart(first)
 
     def restart(self, step: Tensor) -> None:
-        """Forget everything but `step`, and lean towards ten times it."""
+        """Start anew at `step`; log steps are shrunk towards log(10·step), as Hoffman & Gelman advise."""
         self.count, self.centre = 0, torch.log(10.0 * step)
         self.error, self.average = torch.zeros_like(step), torch.log(step)
 
@@ -88,7 +89,7 @@ def reasonable(
 ) -> tuple[Tensor, int]:
     """Step sizes doubled or halved until the acceptance of one leapfrog step crosses 0.8, with fresh momenta each time.
 
-    Second is the number of gradients that chains needed for it, those not waited for by others.
+    Returns also the number of gradients; a chain that has its step size and waits for others is not counted.
     """
     done, needed, up = torch.zeros_like(step, dtype=torch.bool), 0, None
     for _ in range(HALVINGS):

@@ -18,7 +18,7 @@ from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimat
 Objective = Literal["map", "map_unconstrained", "least_squares"]
 Trail = list[tuple[int, float]]
 DESCENDING = 1e-3
-"""Nats over the last steps that a finished MAP no longer falls by."""
+"""Nats over the last tenth of the steps: a MAP whose objective falls by more has not arrived."""
 Loss = Callable[[Dataset, models.Tensors, Tensor], Tensor]
 
 
@@ -32,7 +32,7 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """The last iterate, and a sentence where it is not yet the answer."""
+    """The last iterate, with a note where it has not arrived at the optimum."""
 
     estimate: Estimate
     steps: int
@@ -62,7 +62,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             optimiser.zero_grad()
             loss_of(data, arrays, theta).backward()
             optimiser.step()
-            clock.checkpoint(step, partial(_seen, trail, data, arrays, step, theta, objective))
+            clock.checkpoint(step, partial(_look_and_note, trail, data, arrays, step, theta, objective))
     last = _look(data, arrays, steps, theta, objective)
     return State(last, steps, objective, _unfinished(trail, last, steps, optimiser, objective))
 
@@ -70,7 +70,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 def draw(state: State) -> Fit:
     """The last iterate; sigma is plugged in where the objective has none."""
     if state.objective == "least_squares":
-        return point.least_squares_fit(state.estimate.mean, steps=state.steps, gradients=state.steps)
+        return point.draw(point.State(state.estimate, state.steps, state.steps))
     draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
     stats = {"objective": state.objective, "steps": state.steps, "gradients": state.steps}
     return Fit("point", draws, stats=stats, notes=state.notes)
@@ -113,14 +113,14 @@ def _look(data: Dataset, arrays: models.Tensors, step: int, theta: Tensor, objec
         return point.look(data, step, weights, bias[0] if bias.size else 0.0)
     params = models.split(data, theta) if objective == "map" else models.constrain(data, theta)[0]
     loss = float(LOSSES[objective](data, arrays, theta))
-    found = {name: value.double().cpu().numpy().copy() for name, value in params.items()}
+    values = {name: value.double().cpu().numpy().copy() for name, value in params.items()}
     if not np.isfinite(loss):
-        raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, found)}")
-    return Estimate(family(data.family).from_sites(data, found), objective=loss)
+        raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, values)}")
+    return Estimate(family(data.family).from_sites(data, values), objective=loss)
 
 
-def _seen(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest: Any) -> Estimate:
-    """`_look`, remembered."""
+def _look_and_note(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest: Any) -> Estimate:
+    """`_look`, with its objective appended to the trail."""
     estimate = _look(data, arrays, step, *rest)
     trail.append((step, estimate.objective or 0.0))
     return estimate
@@ -129,8 +129,8 @@ def _seen(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest:
 def _unfinished(
     trail: Trail, last: Estimate, steps: int, optimiser: torch.optim.Adam, objective: Objective
 ) -> tuple[str, ...]:
-    """Why a MAP that still descends is slow: Adam divides by a mean of squared gradients that remembers a thousand."""
-    before = [seen for seen in trail if seen[0] <= 0.9 * steps]
+    """A note on a MAP that still descends: Adam scales by squared gradients averaged over about a thousand steps."""
+    before = [point for point in trail if point[0] <= 0.9 * steps]
     if objective == "least_squares" or not before or last.objective is None:
         return ()
     step, value = before[-1]
@@ -147,11 +147,11 @@ def _unfinished(
     )
 
 
-def _culprit(data: Dataset, found: Arrays) -> str:
+def _culprit(data: Dataset, values: Arrays) -> str:
     """The parameter outside its support, or the ones that are no longer numbers."""
     for p in data.sites:
-        outside = found[p.name][(found[p.name] <= p.lower) | (found[p.name] >= p.upper)]
+        outside = values[p.name][(values[p.name] <= p.lower) | (values[p.name] >= p.upper)]
         if outside.size:
             return f"{p.name} = {outside[0]:.4g} left ({p.lower:g}, {p.upper:g}), as it can on its natural scale"
-    lost = [name for name in found if not np.isfinite(found[name]).all()]
+    lost = [name for name in values if not np.isfinite(values[name]).all()]
     return f"{', '.join(lost) or 'the log density'} is not finite: a step left the support, or lr is too large"

@@ -34,7 +34,7 @@ class Point(NamedTuple):
 
 
 class Tuning(NamedTuple):
-    """What warmup tunes, per chain: `step` (chain,) and `scale` (chain, dim), which is 1 until it is `learned`."""
+    """What warmup tunes in each chain: `step` (chain,) and `scale` (chain, dim); `scale` is 1 until it is `learned`."""
 
     step: Tensor
     scale: Tensor
@@ -42,7 +42,7 @@ class Tuning(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """Where one trajectory per chain led, and what it was like; all but `point` are (chain,)."""
+    """One trajectory per chain: the point it led to, and its statistics, each (chain,)."""
 
     point: Point
     energy: Tensor  # at `point`, with the momentum that the trajectory had there
@@ -77,7 +77,7 @@ def target_of(data: Dataset, arrays: models.Tensors) -> Target:
 def starts(target: Target, chains: int, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:
     """A start per chain, U(−2, 2) in every coordinate, drawn anew where density or gradient is not finite.
 
-    Second are the evaluations that chains needed; Diverged when a chain finds no start.
+    Returns also the number of evaluations; Diverged when a chain finds no start.
     """
     rng, needed = np.random.default_rng(seed), chains
     point = target(like.new_tensor(rng.uniform(-2, 2, (chains, dim))))

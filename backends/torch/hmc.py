@@ -23,7 +23,7 @@ __all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
 UNLEARNED_STEPS = 10
-"""Steps at most while the metric is unknown, when no length in posterior sds has a meaning."""
+"""Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def _move(options: Options, target: Target, point: Point, tuning: Tuning, genera
     gain = log_joint(end.value, p) - start
     moved = random[1:].log() < gain  # False where it is NaN
     at = moved.unsqueeze(-1)
-    found = Point(
+    point = Point(
         torch.where(at, end.z, point.z), torch.where(moved, end.value, point.value),
         torch.where(at, end.slope, point.slope),
     )  # fmt: skip
     accept = gain.clamp(max=0.0).exp().nan_to_num(0.0)
     energy = -(start + torch.where(moved, gain, 0.0))
-    return Transition(found, energy, accept, steps.long(), ~(gain > -LARGEST_ERROR))
+    return Transition(point, energy, accept, steps.long(), ~(gain > -LARGEST_ERROR))

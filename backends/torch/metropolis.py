@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends._shared import point
+from backends._shared import point, sites
 from backends.torch import models
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place, Unsupported, option
@@ -51,7 +51,7 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """Kept draws (kept, chain, dim) in the space of the walk, and what it took."""
+    """Kept draws (kept, chain, dim) in the space of the walk, and statistics of the sampler."""
 
     data: Dataset
     options: Options
@@ -192,11 +192,6 @@ def draw(state: State) -> Fit:
     if state.options.space == "unconstrained":
         draws = fam.constrain(state.data, at)
     else:
-        pieces = np.split(at, np.cumsum([p.size for p in state.data.sites])[:-1], axis=-1)
-        sites = {
-            p.name: np.ascontiguousarray(piece.reshape(at.shape[:2] + p.shape))
-            for p, piece in zip(state.data.sites, pieces, strict=True)
-        }
-        draws = fam.from_sites(state.data, sites)
+        draws = fam.from_sites(state.data, sites.split(state.data, at))
     notes = ("no gradient is taken: a log density evaluation is counted as one",)
     return Fit("mcmc", dict(draws), stats=state.stats, notes=notes)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,11 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from backends._shared import point
+from backends._shared.point import build, draw
 from backends.torch import models
-from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
+from bench.types import Clock, Dataset, Estimate, option
+
+__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -51,29 +53,7 @@ class Rows(TorchDataset[tuple[Tensor, Tensor]]):
         return self.x[index], self.y[index]
 
 
-class Program(NamedTuple):
-    """What `fit` needs beside the data."""
-
-    options: Options
-    steps: int
-    place: Place
-
-
-class State(NamedTuple):
-    """The last iterate."""
-
-    estimate: Estimate
-    steps: int
-    rows: int
-    n: int
-
-
-def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Nothing to compile."""
-    return Program(options, budget.steps, place)
-
-
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point.State:
     """Step through shuffled batches from the scenario's start; Diverged when the loss leaves the finite numbers."""
     options, steps, place = program
     start = point.start(data, seed)
@@ -91,7 +71,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             optimiser.step()
             rows += len(y)
             clock.checkpoint(step, partial(_look, data, step, layer), gradients=rows / n)
-    return State(_look(data, steps, layer), steps, rows, n)
+    return point.State(_look(data, steps, layer), steps, rows / n, {"epochs": rows / n})
 
 
 def _layer(theta: dict[str, Tensor]) -> nn.Linear:
@@ -125,11 +105,3 @@ def _look(data: Dataset, step: int, layer: nn.Linear) -> Estimate:
     weights = layer.weight.detach().double().cpu().numpy().ravel().copy()
     bias = 0.0 if layer.bias is None else layer.bias.item()
     return point.look(data, step, weights, bias)
-
-
-def draw(state: State) -> Fit:
-    """The last iterate; gradients in units of the full data."""
-    gradients = state.rows / state.n
-    return point.least_squares_fit(
-        state.estimate.mean, steps=state.steps, gradients=gradients, stats={"epochs": gradients}
-    )

@@ -8,23 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backends._shared.pytorch import split, to_tensors
 from backends.torch.priors import log_prob
-from bench.types import Array, Arrays, Dataset, Place
+from bench.types import Array, Dataset, Place
 
 Tensors = Mapping[str, Tensor]
-
-
-def to_tensors(arrays: Arrays, place: Place) -> dict[str, Tensor]:
-    """The arrays on the device of `place`, in its dtype."""
-    dtype = torch.float64 if place.dtype == "float64" else torch.float32
-    return {name: torch.tensor(value, dtype=dtype, device=place.device) for name, value in arrays.items()}
-
-
-def split(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
-    """Views of a (…, dim) tensor, one per site."""
-    sizes = [p.size for p in data.sites]
-    pieces = flat.split(sizes, dim=-1)
-    return {p.name: x.reshape(flat.shape[:-1] + p.shape) for p, x in zip(data.sites, pieces, strict=True)}
 
 
 def constrain(data: Dataset, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:

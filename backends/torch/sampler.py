@@ -16,7 +16,7 @@ from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place
 
 Move = Callable[[Target, Point, Tuning, torch.Generator], Transition]
-"""A transition of all chains from where they are."""
+"""One transition of all chains from their current points."""
 
 
 class Program(NamedTuple):
@@ -30,7 +30,7 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """Draws (draw, chain, dim), unconstrained, and what it took."""
+    """Draws (draw, chain, dim) on the unconstrained scale, and statistics of the sampler."""
 
     data: Dataset
     z: Array
@@ -49,29 +49,32 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     with clock("warmup"):
         point, needed = starts(target, budget.chains, data.dim, like, seed)
         point, tuning, steps = warm_up(program, target, point, generator)
-    found = list[Transition]()
+    transitions = list[Transition]()
     with clock("sample"):
         for _ in range(budget.draws):
-            found.append(program.move(target, point, tuning, generator))
-            point = found[-1].point
-        z = torch.stack([one.point.z for one in found])
-    stats = _stats(program, found) | {"step_size": float(tuning.step.mean()), "gradients_executed": target.executed}
+            transitions.append(program.move(target, point, tuning, generator))
+            point = transitions[-1].point
+        z = torch.stack([one.point.z for one in transitions])
+    stats = _stats(program, transitions) | {
+        "step_size": float(tuning.step.mean()),
+        "gradients_executed": target.executed,
+    }
     stats["gradients_warmup"] = needed + steps
     stats["gradients"] = stats["gradients_warmup"] + int(stats["num_steps"].sum())
     return State(data, z.double().cpu().numpy(), stats)
 
 
 def warm_up(program: Program, target: Target, point: Point, generator: torch.Generator) -> tuple[Point, Tuning, int]:
-    """Adapt step size and metric of each chain; last are the gradients that chains needed for it."""
+    """Adapt step size and metric of each chain; the last value returned is the number of gradients spent on it."""
     one = torch.ones_like(point.value)
     step, needed = adaptation.reasonable(target, point, one, torch.ones_like(point.z), generator)
     tuning, averaging = Tuning(step, torch.ones_like(point.z), False), DualAveraging(program.target_accept, step)
     edges, window = adaptation.windows(program.budget.warmup), list[Tensor]()
     steps = torch.zeros_like(step, dtype=torch.int64)
     for done in range(1, program.budget.warmup + 1):
-        found = program.move(target, point, tuning, generator)
-        point, steps = found.point, steps + found.steps
-        tuning = tuning._replace(step=averaging.update(found.accept))
+        transition = program.move(target, point, tuning, generator)
+        point, steps = transition.point, steps + transition.steps
+        tuning = tuning._replace(step=averaging.update(transition.accept))
         if edges and edges[0] < done <= edges[-1]:
             window.append(point.z)
         if done in edges[1:]:
@@ -82,16 +85,16 @@ def warm_up(program: Program, target: Target, point: Point, generator: torch.Gen
     return point, tuning._replace(step=averaging.settled()), needed + int(steps.sum())
 
 
-def _stats(program: Program, found: list[Transition]) -> dict[str, Any]:
+def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
     """Statistics per draw, (chain, draw)."""
-    steps = _per_draw([one.steps for one in found])
+    steps = _per_draw([one.steps for one in transitions])
     stats: dict[str, Any] = {
         "num_steps": steps,
-        "diverging": _per_draw([one.diverging for one in found]),
-        "energy": _per_draw([one.energy for one in found]).astype(np.float64),
-        "accept_prob": _per_draw([one.accept for one in found]).astype(np.float64),
+        "diverging": _per_draw([one.diverging for one in transitions]),
+        "energy": _per_draw([one.energy for one in transitions]).astype(np.float64),
+        "accept_prob": _per_draw([one.accept for one in transitions]).astype(np.float64),
     }
-    depths = [one.depth for one in found if one.depth is not None]
+    depths = [one.depth for one in transitions if one.depth is not None]
     if depths:
         stats |= {"tree_depth": _per_draw(depths), "treedepth_hits": int((steps >= program.longest).sum())}
     return stats

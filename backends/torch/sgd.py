@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from backends._shared import point
+from backends._shared.point import build, draw
 from backends.torch import models
-from bench.types import Budget, Clock, Dataset, Estimate, Fit, Place, option
+from bench.types import Clock, Dataset, Estimate, option
+
+__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
 KIND = "point"
 FAMILIES = ("linear",)
@@ -43,28 +46,7 @@ class Line(nn.Module):
         return mean if self.bias is None else mean + self.bias
 
 
-class Program(NamedTuple):
-    """What `fit` needs beside the data."""
-
-    options: Options
-    steps: int
-    place: Place
-
-
-class State(NamedTuple):
-    """The last iterate."""
-
-    estimate: Estimate
-    steps: int
-    limit: float
-
-
-def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Nothing to compile."""
-    return Program(options, budget.steps, place)
-
-
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point.State:
     """Iterate from the scenario's start; Diverged when the loss leaves the finite numbers."""
     options, steps, place = program
     limit = point.step_limit(data, options.lr, options.loss)
@@ -82,7 +64,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             reduce((y - predict(X)).square()).backward()
             optimiser.step()
             clock.checkpoint(step, partial(_look, data, step, parameters, limit))
-    return State(_look(data, steps, parameters, limit), steps, limit)
+    return point.State(_look(data, steps, parameters, limit), steps, steps, {"lr_limit": limit})
 
 
 def _model(form: str, weights: Tensor, bias: Tensor | None) -> tuple[nn.Module | partial[Tensor], list[Tensor]]:
@@ -110,10 +92,3 @@ def _line(leaves: list[Tensor], X: Tensor) -> Tensor:
 def _look(data: Dataset, step: int, parameters: list[Tensor], limit: float) -> Estimate:
     weights, *bias = (p.detach().double().cpu().numpy().copy() for p in parameters)
     return point.look(data, step, weights.ravel(), bias[0].reshape(()) if bias else 0.0, limit=limit)
-
-
-def draw(state: State) -> Fit:
-    """The last iterate, with the step-size limit of these data."""
-    return point.least_squares_fit(
-        state.estimate.mean, steps=state.steps, gradients=state.steps, stats={"lr_limit": state.limit}
-    )

@@ -23,7 +23,7 @@ class Subtree(NamedTuple):
     p: list[Tensor]  # momenta
     totals: list[Tensor]  # sums of the momenta up to each leaf
     gains: list[Tensor]  # log joint of each leaf less that of the trajectory's start
-    alive: list[Tensor]  # whose trajectory still goes on, before each leaf and after the last
+    alive: list[Tensor]  # chains whose trajectory goes on, before each leaf and after the last
 
 
 def turning(pairs: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
@@ -36,7 +36,8 @@ def turning(pairs: list[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
 def joined(first: Tensor, last: Tensor, total: Tensor, *others: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Stretches to check where a stretch is joined to the next, given as first, last, total in the order of time.
 
-    The whole; the one with the first leaf of the other; and the other with the last leaf of the one.
+    Three stretches: both together, the first with the first leaf of the next, and the next with the last leaf of the
+    first.
     """
     next_first, next_last, next_total = others
     return [
@@ -145,7 +146,7 @@ def transition(
 
 
 def _summary(gains: list[Tensor], reached: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean acceptance probability, number of leaves and divergence over what each chain reached, (chain,)."""
+    """Mean acceptance probability, number of leaves and divergence over the leaves each chain reached, (chain,)."""
     gain, counted = torch.stack(gains), torch.stack(reached)
     steps = counted.sum(0)
     accept = torch.where(counted, gain.clamp(max=0.0).exp(), 0.0).nan_to_num(0.0).sum(0) / steps
