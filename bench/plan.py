@@ -16,7 +16,7 @@ from bench.cell import BUDGETS, Cell
 from bench.data import family
 from bench.errors import UsageError, unknown
 from bench.selection import expand, parse, sweeps
-from bench.types import Device, DType, Scenario, Track, bracketed, derive_seed
+from bench.types import Device, DType, Scenario, Track, derive_seed, written
 
 DEFAULT_SUITE = "quick"
 MOST_FITS = 1_000_000
@@ -64,7 +64,7 @@ class Planned:
         return cell | {
             "id": self.cell.id,
             "scenario_label": self.cell.scenario_label,
-            "options_text": bracketed("", dict(self.cell.options))[1:-1],
+            "options_text": written(dict(self.cell.options)),
             "family": self.scenario.family,
             "kind": self.kind,
             "chains": self.cell.resolved_budget().chains if self.kind in {"mcmc", "exact"} else 1,

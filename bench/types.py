@@ -279,11 +279,15 @@ def option(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
-def bracketed(name: str, values: Mapping[str, Any]) -> str:
-    """`name[k=v,…]`, or the bare name."""
-    if not values:
-        return name
-    return f"{name}[{','.join(f'{k}={json.dumps(v) if not isinstance(v, str) else v}' for k, v in values.items())}]"
+def written(values: Mapping[str, Any]) -> str:
+    """`k=v,…`: texts as they are, other values as JSON."""
+    return ",".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in values.items())
+
+
+def bracketed(name: str, values: Mapping[str, Any] | str) -> str:
+    """`name[k=v,…]`, or the bare name where there are no values; `values` may be written already."""
+    inside = values if isinstance(values, str) else written(values)
+    return f"{name}[{inside}]" if inside else name
 
 
 def digest_of(value: Any) -> str:

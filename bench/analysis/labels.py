@@ -10,14 +10,15 @@ import pandas as pd
 
 from bench.errors import UsageError
 from bench.selection import parse
+from bench.types import bracketed
 
 
 def label(row: Mapping[Any, Any] | pd.Series[Any]) -> str:
     """`framework.method[k=v,…]` of a row of fits; `options` may be JSON or already written out."""
     backend, options = str(row["backend"]), row["options"]
     if not isinstance(options, str) or options.startswith(("{", "[")):
-        options = ",".join(f"{k}={worded(v)}" for k, v in options_of(options).items())
-    return f"{backend}[{options}]" if options and "[" not in backend else backend
+        options = options_of(options)
+    return backend if "[" in backend else bracketed(backend, options)
 
 
 def options_of(options: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.analysis.sections import Row
 from bench.store.manifest import Run
+from bench.types import bracketed
 
 _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -27,11 +28,11 @@ def reproduce(row: Row, run: Run) -> str:
     if planned := run.planned(row.cell):
         run, entry = planned
         facts = {name: getattr(entry, name) for name in (*AXES, "reps", "rounds")} | {"seed": run.seed}
-        scenario = bracketed(entry.scenario, dict(entry.overrides))
-        backend = bracketed(entry.backend, dict(entry.options))
+        scenario = selector(entry.scenario, dict(entry.overrides))
+        backend = selector(entry.backend, dict(entry.options))
     else:
         facts = _facts(row)
-        scenario, backend = row.tables.first("scenario"), bracketed(row.backend, row.options)
+        scenario, backend = row.tables.first("scenario"), selector(row.backend, row.options)
     options = run.options or {}
     words = ["python", "-m", "bench", "run", "-s", scenario, "-b", backend]
     for name in (*AXES, "seed", "reps", "rounds"):
@@ -43,14 +44,12 @@ def reproduce(row: Row, run: Run) -> str:
     return shlex.join(words)
 
 
-def bracketed(name: str, values: Mapping[str, Any]) -> str:
+def selector(name: str, values: Mapping[str, Any]) -> str:
     """`name[k=v,…]` as `-s` and `-b` read it back: a list is nested once more, since one alone would sweep."""
-    if not values:
-        return name
-    return f"{name}[{','.join(f'{k}={_written([v] if isinstance(v, list) else v)}' for k, v in values.items())}]"
+    return bracketed(name, {k: _toml_or_word([v] if isinstance(v, list) else v) for k, v in values.items()})
 
 
-def _written(value: Any) -> str:
+def _toml_or_word(value: Any) -> str:
     """A value of JSON in TOML, or a bare word where that reads back as the same text."""
     if isinstance(value, str):
         bare = _BARE.fullmatch(value) and value not in {"true", "false"}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from msgspec import Meta, Struct, convert, field, to_builtins
 
 from bench.errors import UsageError
+from bench.types import bracketed
 from bench.words.reading import as_type, json_value
 
 SCHEMA = 1
@@ -75,7 +76,7 @@ class CellEntry(Part, kw_only=True):
     @property
     def backend_label(self) -> str:
         """Backend with its options, as the user writes it."""
-        return f"{self.backend}[{self.options_text}]" if self.options_text else self.backend
+        return bracketed(self.backend, self.options_text)
 
     @property
     def name(self) -> str:

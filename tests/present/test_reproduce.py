@@ -14,7 +14,7 @@ from bench.analysis.sections import Row, sections
 from bench.analysis.tables import RunTables
 from bench.catalog import toml
 from bench.cli import app
-from bench.present.reproduce import bracketed, reproduce
+from bench.present.reproduce import reproduce, selector
 from bench.selection import parse
 from bench.store.manifest import run_of
 from tests.compare.runs import ENTRY, with_facts
@@ -60,7 +60,7 @@ def test_the_command_of_every_row_plans_that_cell_and_nothing_else(selection: li
      {"normal": [0, 10]}, {"odd key": "x"}],
 )  # fmt: skip
 def test_what_stands_in_brackets_reads_back_as_it_was(value: Any):
-    text = bracketed("name", {"k": value})
+    text = selector("name", {"k": value})
     if isinstance(value, str) and ('"' in value or not value):
         inner = text.removeprefix("name[k=").removesuffix("]")
         assert toml.parse(f"k = {inner}", "k") == {"k": value}

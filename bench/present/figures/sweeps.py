@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.analysis.labels import scenario_of
 from bench.analysis.sections import Row, Section
+from bench.types import bracketed
 
 
 class Sweep(NamedTuple):
@@ -28,15 +29,10 @@ def sweeps(sections: Sequence[Section]) -> list[Sweep]:
                 rest = json.dumps({k: v for k, v in overrides.items() if k != key}, sort_keys=True)
                 groups.setdefault((name, section.track, key, rest), {})[float(value)] = section
     return [
-        Sweep(_named(name, rest), key, dict(sorted(sized.items())))
+        Sweep(bracketed(name, json.loads(rest)), key, dict(sorted(sized.items())))
         for (name, _, key, rest), sized in groups.items()
         if len(sized) > 1
     ]
-
-
-def _named(name: str, rest: str) -> str:
-    others = json.loads(rest)
-    return f"{name}[{','.join(f'{k}={v}' for k, v in others.items())}]" if others else name
 
 
 def seconds(sweep: Sweep) -> dict[str, list[tuple[float, float]]]:
