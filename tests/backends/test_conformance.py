@@ -29,8 +29,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.hmc": {"draws": 100},
     "pyro.nuts": {"draws": 200},
 }
-SLOW = {("torch.nuts", "groups"), ("torch.hmc", "groups"), *(("pyro.nuts", key) for key in DATASETS)}
-"""A millisecond per gradient and more: their other tests, and the other cases, stand for them in the normal suite."""
+SLOW = {
+    ("torch.nuts", "groups"),
+    ("torch.hmc", "groups"),
+    ("numpyro.nuts", "known"),
+    *(("pyro.nuts", key) for key in DATASETS),
+}
+"""A millisecond per gradient and more, or seconds of compilation: their other tests, and the other cases, stand for
+them in the normal suite."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 

@@ -78,9 +78,8 @@ def test_vi_with_full_covariance_comes_near_the_reference(
     case: str, particles: int, dataset: Callable[[str], Dataset], contender: Callable[..., Any]
 ) -> None:
     data = dataset(case)
-    made = contender(
-        "pyro.svi", data, guide="multivariate_normal", steps=1500, lr=0.05, lr_decay=0.01, particles=particles
-    )
+    settings = {"steps": 1500, "lr": 0.05, "lr_decay": 0.01, "particles": particles, "jit": True}
+    made = contender("pyro.svi", data, guide="multivariate_normal", **settings)
     fitted, _ = made.fit(data)
     exact = family(data.family).reference(data)
     for parameter in ("weights", *(["sigma"] if "sigma" in data.names else [])):

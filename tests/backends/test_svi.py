@@ -89,7 +89,7 @@ def test_moments_are_those_of_q_and_not_of_its_draws(
 def test_sigma_has_its_jacobian(sigma: Prior, linear: Callable[..., Dataset], contender: Callable[..., Any]) -> None:
     """Without it the guide's sigma would drift by the missing log |dσ/dz|: half a posterior sd at 12 observations."""
     data = linear(n=12, sigma=sigma)
-    fit, _ = contender("pyro.svi", data, steps=1500, particles=4, lr_decay=0.1).fit(data)
+    fit, _ = contender("pyro.svi", data, steps=1500, particles=4, lr_decay=0.1, jit=True).fit(data)
     exact = family("linear").reference(data)
     # Mean-field keeps the mean of sigma within 0.3 sd here; a missing Jacobian on E log σ moves it by more than 0.45.
     assert abs(fit.moments["sigma"][0] - exact.mean["sigma"]) < 0.3 * exact.sd["sigma"]
@@ -138,7 +138,7 @@ def test_every_guide_states_the_density_of_its_draws(
 ) -> None:
     """E_q[p/q] is the evidence for any q, on any scale: a wrong or missing Jacobian, or site order, would show."""
     data = linear(sigma=sigma)
-    fit, _ = contender("pyro.svi", data, guide=guide, steps=800, lr=0.1, lr_decay=0.05, particles=4).fit(data)
+    fit, _ = contender("pyro.svi", data, guide=guide, steps=800, lr=0.1, lr_decay=0.05, particles=4, jit=True).fit(data)
     fam = family("linear")
     log_q = fit.stats["log_q"]
     assert log_q.shape == (1, 4000)

@@ -66,7 +66,7 @@ def command(*args: str) -> int:
         },
     ),
     quick=60,
-    slow=400,
+    slow=200,
 )  # fmt: skip
 def test_a_dry_run_shows_a_plan_or_refuses(given):
     command("run", "--dry-run", "--json", *(x for pair in given.items() for x in pair))
@@ -81,7 +81,7 @@ def test_a_dry_run_shows_a_plan_or_refuses(given):
         [(), ("--results", "../none"), ("--results", "/etc"), ("--results", "x" * 300), ("--results", "\0")]
     ),
     quick=60,
-    slow=400,
+    slow=200,
 )
 def test_names_that_are_none_are_refused(verb, names, more):
     names = [name for name in names if not (verb == "verify" and set(name) & set("*?["))]

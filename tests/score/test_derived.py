@@ -112,12 +112,12 @@ def test_coverage_of_the_holdout_counts_rows_inside_the_mixture_interval() -> No
     rows = table(list(predictive_rows(scored(problem, "exact", draws))))
     rng, held = np.random.default_rng(5), problem.data.holdout
     group = held["group"].astype(int)
-    copies = 40  # a new observation for each draw, 40 times: 24 000 per row
+    copies = 16  # a new observation for each draw, 16 times: 9 600 per row
     mu, sigma = (draws[name].reshape(-1, 2)[:, group] for name in ("mu", "sigma"))
     y = mu + sigma * rng.standard_normal((copies, *mu.shape))
     low, high = np.quantile(y.reshape(-1, len(group)), [0.025, 0.975], axis=0)
     inside = np.mean((held["y"] >= low) & (held["y"] <= high))
-    # simulated ends are off by 0.02 sd, density 0.06 per sd on each side of 1000 rows: two or three rows
+    # simulated ends are off by 0.03 sd, density 0.06 per sd on each side of 1000 rows: three or four rows
     assert rows["predictive_coverage_95"][""] == pytest.approx(inside, abs=0.005)
     assert 0.9 < inside < 1.0
     assert rows["predictive_mse"][""] == pytest.approx(rows["predictive_rmse"][""] ** 2)

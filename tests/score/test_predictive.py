@@ -81,7 +81,8 @@ def test_crps_of_a_normal(scale: float) -> None:
 def test_crps_of_a_heavy_tail() -> None:
     law, y = stats.t(3), np.array([0.0, 2.0, -5.0])
     fine = np.linspace(-2000.0, 2000.0, 4_000_001)
-    brute = [np.trapezoid((law.cdf(fine) - (fine >= t)) ** 2, fine) for t in y]
+    below = law.cdf(fine)
+    brute = [np.trapezoid((below - (fine >= t)) ** 2, fine) for t in y]
     # 32 nodes over the 22 scales that hold all but 1e-4; the brute sum is off by half a step, 5e-4
     np.testing.assert_allclose(continuous_crps(law.cdf, y), brute, rtol=2e-3)
 
