@@ -14,7 +14,7 @@ from bench.stats.intervals import LEAST_LEVEL, unpaired
 
 @pytest.mark.parametrize(("measured", "compared"), [(3, 5), (5, 5), (5, 10), (10, 10), (12, 10)])
 def test_identical_code_stays_below_the_floor_and_compare_finds_twice_as_much(measured, compared):
-    rng, between, within, trials = np.random.default_rng(0), 0.1, 0.05, 2000
+    rng, between, within, trials = np.random.default_rng(0), 0.1, 0.05, 600
 
     def rounds(n):
         return np.exp(rng.normal(0.0, between, (n, 1)) + rng.normal(0.0, within, (n, 3)))
@@ -25,7 +25,7 @@ def test_identical_code_stays_below_the_floor_and_compare_finds_twice_as_much(me
         a, b = (np.log(np.median(rounds(compared), axis=1)) for _ in range(2))
         above += np.expm1(abs(unpaired(a, b, trim=True).effect)) > floor
         found += unpaired(a, b + np.log1p(2 * floor), trim=True).interval(LEAST_LEVEL)[0] > 0.0
-    # shares of 2000 have an error of 0.4 and 0.5 %
+    # shares of 600 have an error of 0.8 and 0.9 %
     assert above / trials < 1.0 - LEAST_LEVEL
     assert found / trials > 0.95
 
@@ -34,10 +34,10 @@ def test_identical_code_stays_below_the_floor_and_compare_finds_twice_as_much(me
 def test_the_floor_of_many_rounds_is_half_the_interval_that_compare_prints(n, freedom):
     rng, between = np.random.default_rng(0), 0.1
     made = floor_of(np.exp(rng.normal(0.0, between, (20_000, 1))), [n])
-    apart = np.array([unpaired(*rng.normal(0.0, between, (2, n)), trim=True).error for _ in range(4000)])
+    apart = np.array([unpaired(*rng.normal(0.0, between, (2, n)), trim=True).error for _ in range(2000)])
     half = np.expm1(-stdtrit(freedom, (1.0 - LEAST_LEVEL) / 2.0) * np.sqrt(np.mean(apart**2)))
-    # 4000 pairs tell it to 1 %; the winsorised variance of ten is 9 % below that of many, their root 5 %
-    assert made.smallest[n] == pytest.approx(half, rel=0.02 if n == 5 else 0.07)
+    # 2000 pairs tell it to 1.4 %; the winsorised variance of ten is 9 % below that of many, their root 5 %
+    assert made.smallest[n] == pytest.approx(half, rel=0.03 if n == 5 else 0.07)
     assert made.smallest[n] > 0.99 * half
 
 
@@ -99,14 +99,16 @@ def test_a_gpu_is_described_and_a_busy_one_flagged(tmp_path, monkeypatch):
     assert checks.gpu().state == "warning"
 
 
-def test_the_doctor_speaks_json_and_measures_a_floor(bench):
-    done = bench("doctor", "--rounds", "3", "-b", "fake.instrument[cpu=0.02]", "-s", "correlated-rho95", "--json")
+def test_the_doctor_speaks_json_and_measures_a_floor(bench_process):
+    done = bench_process(
+        "doctor", "--rounds", "3", "-b", "fake.instrument[cpu=0.02]", "-s", "correlated-rho95", "--json"
+    )
     assert done.code == 0, done.err
     topics = {f["topic"]: f for f in done.json["findings"]}
     assert {"machine", "threads", "other load", "frequency", "memory", "disk", "GPU", "fake", "torch"} <= set(topics)
     assert done.json["floor"]["rounds"] == 3
     assert done.json["floor"]["smallest"]["20"] > 0
-    text = bench("doctor", "--rounds", "0")
+    text = bench_process("doctor", "--rounds", "0")
     assert text.code == 0 and "topic" in text.out and "noise floor" not in text.out
 
 

@@ -30,8 +30,8 @@ def test_a_slower_option_set_is_a_regression(bench, tmp_path):
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
-def test_a_revision_runs_its_own_code(bench, tmp_path):
-    done = bench(
+def test_a_revision_runs_its_own_code(bench_process, tmp_path):
+    done = bench_process(
         "ab", "HEAD", ".", *SCENARIO, "-b", "fake.instrument[cpu=0.02]", "--rounds", "3", "--max-rounds", "3",
         "--reps", "2", "--name", "r", "--format", "json",
     )  # fmt: skip
