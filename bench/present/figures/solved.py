@@ -12,6 +12,7 @@ from bench.present.figures import spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.steps import Steps, ecdf, steps_chart
 from bench.present.figures.style import Styles
+from bench.present.figures.ways import ways
 from bench.stats.settling import settled
 from bench.words import format as fmt
 
@@ -87,14 +88,12 @@ def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
 
 def _row(row: Row, reps: set[int], column: str) -> tuple[list[float], list[float]]:
     """Seconds of what its reps solved, and of their ends."""
-    curves = row.tables.curves
-    curves = curves[(curves["metric"] == "b2_avg") & curves["rep"].isin(reps)].sort_values(["rep", "step"])
     times, ends = [], []
-    for _, way in curves.groupby("rep"):
-        seconds, error = way[column].to_numpy(float), way["value"].to_numpy(float)
+    for way in (way for rep, way in ways(row).items() if rep in reps):
+        seconds = way[column]
         ends.append(float(seconds[-1]))
         if row.state not in UNTRUSTED:
-            firsts = (settled(error, target) for target in TARGETS)
+            firsts = (settled(way["value"], target) for target in TARGETS)
             times += [float(seconds[first]) for first in firsts if first is not None]
     return times, ends
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
@@ -13,7 +14,13 @@ from bench.present.plots.subject import Subject
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = {"trace": trace, "posterior": posterior, "forest": forest, "predictive": predictive, "loss": loss}
+KINDS: Mapping[str, ModuleType] = {
+    "trace": trace,
+    "posterior": posterior,
+    "forest": forest,
+    "predictive": predictive,
+    "loss": loss,
+}
 """Each module says `why_not(subject)`, empty where the kind applies, and draws."""
 
 
@@ -35,5 +42,4 @@ def draw(kind: str, subjects: Sequence[Subject]) -> Figure:
         return styled(lambda: forest.draw(subjects))
     if len(subjects) != 1:
         raise UsageError(f"{kind} draws one fit, not {len(subjects)}")
-    single = {"trace": trace.draw, "posterior": posterior.draw, "predictive": predictive.draw, "loss": loss.draw}
-    return styled(lambda: single[kind](subjects[0]))
+    return styled(lambda: KINDS[kind].draw(subjects[0]))
