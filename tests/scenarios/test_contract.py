@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from bench.catalog.places import root, scenario_files
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, ScenarioError
+from bench.types import Parameter, Prior
 
 SCENARIOS = {scenario(name).family: name for name in sorted(scenario_files(), reverse=True)}
 LAWS = [name for name in families() if family_file(name).parent.name == "regression"]
@@ -116,3 +118,14 @@ def test_importing_every_family_loads_no_part_of_scipy_and_starts_no_thread():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root(), capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["1"]
+
+
+@pytest.mark.parametrize("name", ["linear", "robust"])
+def test_the_objective_is_finite_on_an_upper_bound_and_infinite_at_a_scale_of_zero(name, data):
+    """A logit that rounds to the bound itself is an answer; no noise at all is none."""
+    sigma = Prior("uniform", (0.0, 2.0))
+    parameters = tuple(p for p in data.parameters if p.name != "sigma") + (Parameter("sigma", (), 0.0, 2.0),)
+    bounded = replace(data, parameters=parameters, priors={**data.priors, "sigma": sigma})
+    params = {p.name: np.full(p.shape, 2.0) for p in parameters}
+    assert np.isfinite(family(name).objective(bounded, "map", params))
+    assert family(name).objective(bounded, "map", {**params, "sigma": np.array(0.0)}) == np.inf
