@@ -19,8 +19,8 @@ from bench.measure.environment import default_threads
 from bench.measure.executor import Executor
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
-from bench.store.durable import described, unwritable
-from bench.store.folder import RunFolder, write_bytes
+from bench.store.durable import described, unwritable, write_bytes
+from bench.store.folder import RunFolder
 from bench.store.manifest import Run, Verified, run_of
 from bench.verify import gate
 

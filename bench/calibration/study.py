@@ -11,7 +11,8 @@ from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
 from bench.measure.executor import Executor, Request, needs_of
 from bench.plan import Plan, Planned
-from bench.store.folder import CalibrationFolder, tail
+from bench.store.folder import CalibrationFolder
+from bench.store.logs import tail
 from bench.types import derive_seed
 
 MAX_DEATHS = 3

@@ -21,7 +21,8 @@ from bench.measure import guardian
 from bench.measure.executor import Executor, Request, needs_of
 from bench.reference.cache import reference
 from bench.store import arrays
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 from bench.types import KINDS, Checkpoint, Dataset, Fit, Scenario
 
 LINES = 60

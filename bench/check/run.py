@@ -13,8 +13,9 @@ from bench.data import dataset
 from bench.errors import UsageError
 from bench.measure.validity import complaint
 from bench.score.stored import DamagedDraws, Stored, load_fit
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Run, plain
+from bench.store.records import Record
 from bench.types import Dataset, Kind
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bench.check.findings import Finding, problem
 from bench.store import tables as stored
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 
 
 def tables(folder: RunFolder, records: Mapping[tuple[str, int], Record]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.output import ERR, OUT, print_json
+from bench.cli.output import ERR, OUT, Bar, print_json
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -21,34 +21,15 @@ PANELS = 12
 """Seconds between plain lines where stderr is no terminal."""
 
 
-class Progress:
+class Progress(Bar):
     """The cell at work, data sets done, and an ETA; plain lines where stderr is no terminal."""
 
     def __init__(self, plan: Plan, datasets: int, *, quiet: bool) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as Bar
+        from rich.progress import TimeRemainingColumn
 
-        self.quiet, self.datasets = quiet, datasets
-        self.plain = quiet or not ERR.is_terminal
-        columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
-        self.bar = Bar(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=ERR, disable=self.plain)
-        self.task = self.bar.add_task("starting", total=len(plan.cells) * datasets)
-        self.last, self.bad = time.monotonic(), 0
+        super().__init__(len(plan.cells) * datasets, quiet=quiet, eta=TimeRemainingColumn())
+        self.datasets, self.last, self.bad = datasets, time.monotonic(), 0
         self.done: dict[str, int] = {}
-
-    def __enter__(self) -> Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
 
     def starts(self, planned: Planned, missing: int) -> None:
         """Name the cell; what an earlier start has done counts as done."""
@@ -96,7 +77,7 @@ def write(
     from bench.present.calibration import Calibration
     from bench.present.html import calibration as calibration_html
     from bench.store import tables as store
-    from bench.store.folder import write_bytes
+    from bench.store.durable import write_bytes
 
     store.write(folder, "datasets", tables.datasets(folder.name, judged))
     store.write(folder, "calibration", tables.calibration(folder.name, judged))
@@ -111,7 +92,7 @@ def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> dict[str, s
     """SVG of each cell that has ranks; written beside the report, and as PNG."""
     from bench.cli.plot import stem
     from bench.present import figures
-    from bench.store.folder import write_bytes
+    from bench.store.durable import write_bytes
 
     pictures: dict[str, str] = {}
     names = [stem(v.scenario, v.backend) for v in verdicts]

@@ -8,14 +8,17 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from bench.analysis.sections import Report
     from bench.plan import Job, Plan
-    from bench.store.folder import Record, RunFolder
+    from bench.store.folder import RunFolder
+    from bench.store.records import Record
 
 OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
 ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
@@ -48,12 +51,11 @@ def show_jobs(folder: RunFolder, jobs: Sequence[Job], *, as_json: bool) -> None:
     """What a resumed run would make."""
     fits = sum(len(job.reps) for job in jobs)
     if as_json:
-        made = [{"cell": j.planned.cell.id, "round": j.round, "reps": list(j.reps)} for j in jobs]
-        print_json({"run": folder.name, "fits": fits, "jobs": made})
+        rows = [{"cell": j.planned.cell.id, "round": j.round, "reps": list(j.reps)} for j in jobs]
+        print_json({"run": folder.name, "fits": fits, "jobs": rows})
         return
     for j in jobs:
-        cell, reps = j.planned.cell, ", ".join(map(str, j.reps))
-        OUT.print(f"{cell.scenario_label} × {cell.backend_label}: round {j.round}, reps {reps}", markup=False)
+        OUT.print(f"{_name(j)}: round {j.round}, reps {', '.join(map(str, j.reps))}", markup=False)
     OUT.print(f"{len(jobs)} children, {fits} fits are missing of {folder.path}; nothing was run", markup=False)
 
 
@@ -75,26 +77,37 @@ NAMED = 10
 """How many damaged files are named before the rest are counted."""
 
 
-class Progress:
-    """The cell at work, what is done, and an ETA; plain lines where stderr is no terminal."""
+def _name(job: Job) -> str:
+    return f"{job.planned.cell.scenario_label} × {job.planned.cell.backend_label}"
 
-    def __init__(self, jobs: int, *, quiet: bool) -> None:
+
+class Bar:
+    """How much of `total` is done, with an ETA (the task's field `eta`); nothing where stderr is no terminal."""
+
+    def __init__(self, total: int, *, quiet: bool, eta: ProgressColumn | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bar
+        from rich.progress import Progress as Rich
 
-        self.total, self.done, self.began = jobs, 0, 0.0
-        self.plain = quiet or not ERR.is_terminal
-        self.quiet, self.verified = quiet, ""
+        self.quiet, self.plain = quiet, quiet or not ERR.is_terminal
         columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
-        self.bar = Bar(*columns, TimeElapsedColumn(), TextColumn("{task.fields[eta]}"), console=ERR, disable=self.plain)
-        self.task = self.bar.add_task("starting", total=self.total, eta="")
+        columns += [TimeElapsedColumn(), eta or TextColumn("{task.fields[eta]}")]
+        self.bar = Rich(*columns, console=ERR, disable=self.plain)
+        self.total, self.task = total, self.bar.add_task("starting", total=total, eta="")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+
+
+class Progress(Bar):
+    """The cell at work, what is done, and an ETA; plain lines where stderr is no terminal."""
+
+    def __init__(self, jobs: int, *, quiet: bool) -> None:
+        super().__init__(jobs, quiet=quiet)
+        self.done, self.began, self.verified = 0, 0.0, ""
 
     def verifies(self, what: str) -> None:
         """Name the densities that are being verified; a line each where stderr is no terminal."""
@@ -109,8 +122,8 @@ class Progress:
 
     def starts(self, job: Job) -> None:
         """Name the cell at work."""
-        cell, self.began = job.planned.cell, self.began or time.monotonic()
-        self.bar.update(self.task, description=f"{cell.scenario_label} × {cell.backend_label}", eta=self._eta())
+        self.began = self.began or time.monotonic()
+        self.bar.update(self.task, description=_name(job), eta=self._eta())
 
     def waits(self) -> None:
         """Nothing: rich redraws by itself."""
@@ -119,8 +132,7 @@ class Progress:
         """Advance; a fit that is not ok is said at once."""
         self.done += 1
         self.bar.update(self.task, advance=1, eta=self._eta())
-        cell = job.planned.cell
-        name = f"{cell.scenario_label} × {cell.backend_label}"
+        name = _name(job)
         bad = [r for r in records if r.status != "ok"]
         if self.quiet:
             return
@@ -138,11 +150,11 @@ class Progress:
 
 
 class Status(AbstractContextManager["Status"]):
-    """One line that says what is being done after the fits."""
+    """One line that says what is being done; where stderr is no terminal nothing, or a line each with `lines`."""
 
-    def __init__(self, text: str, *, quiet: bool) -> None:
-        self.quiet = quiet
-        self._status = None if quiet or not ERR.is_terminal else ERR.status(text)
+    def __init__(self, text: str, *, quiet: bool, lines: bool = False) -> None:
+        self._status = ERR.status(text) if ERR.is_terminal and not quiet else None
+        self._lines, self._text = lines and not quiet and not ERR.is_terminal, ""
 
     def __enter__(self) -> Status:
         if self._status:
@@ -153,32 +165,13 @@ class Status(AbstractContextManager["Status"]):
         """Change what it says."""
         if self._status:
             self._status.update(text)
+        if self._lines and text != self._text:
+            ERR.print(text, markup=False)
+        self._text = text
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._status:
             self._status.stop()
-
-
-class Steps(AbstractContextManager["Steps"]):
-    """What is being done, as one line that changes; a line each where stderr is no terminal."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet, self.said = quiet, ""
-        self.status = Status("starting", quiet=quiet)
-
-    def __enter__(self) -> Steps:
-        self.status.__enter__()
-        return self
-
-    def says(self, text: str) -> None:
-        """Name the step; saying the same again says nothing."""
-        if text != self.said and not self.quiet and not ERR.is_terminal:
-            ERR.print(text, markup=False)
-        self.said = text
-        self.status.update(text)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.status.__exit__(kind, error, tb)
 
 
 def exit_code(folder: RunFolder, *, interrupted: bool) -> int:
@@ -203,8 +196,8 @@ def show_outcome(folder: RunFolder, code: int, *, as_json: bool, shown: Report |
     report = folder.path / "report.html" if shown else None
     resume = folder.resume_command() if "interrupted" in counts else None
     if as_json:
-        said = {"run": folder.name, "path": folder.path, "fits": counts, "report": report, "resume": resume}
-        print_json(said | {"exit": code})
+        paths = {"run": folder.name, "path": folder.path, "fits": counts, "report": report, "resume": resume}
+        print_json(paths | {"exit": code})
         return
     if shown:
         from bench.present import terminal

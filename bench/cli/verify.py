@@ -54,9 +54,9 @@ def verify(
     word("device", device, ("cpu", "cuda"))
     frameworks = chosen(backend or [])
     pairs = list(_pairs(frameworks, list(_scenarios(scenario or ["*"])), dtypes, device))
-    with signals.patience(), output.Steps(quiet=json_) as steps:
+    with signals.patience(), output.Status("starting", quiet=json_, lines=True) as status:
         try:
-            outcomes = gate.verify(pairs, steps.says, again=True)
+            outcomes = gate.verify(pairs, status.update, again=True)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
     without = [f.name for f in frameworks if not f.has_density]

@@ -30,7 +30,7 @@ from bench.analysis.tables import RunTables, split
 from bench.compare.measures import MEASURES
 from bench.compare.samples import scored
 from bench.store import manifest
-from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
+from bench.store.tables import FITS_COLUMNS, table
 
 KEY, SCHEMA = "posterior_bench", 1
 RUN = (
@@ -79,9 +79,9 @@ def tables(document: Any) -> RunTables:
         by_cell = {(row["cell"], row["rep"]): row for row in fits}
         metrics = [row for cell, e in held["cells"].items() for row in _scores(by_cell, cell, e)]
         frames = (
-            typed(pd.DataFrame(fits, columns=FITS_COLUMNS)),
-            typed(pd.DataFrame(metrics, columns=METRICS_COLUMNS)),
-            typed(pd.DataFrame(columns=CURVES_COLUMNS)),
+            table("fits", fits),
+            table("metrics", metrics),
+            table("curves"),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(f"its {KEY} is damaged: {type(error).__name__}: {error}") from None

@@ -12,7 +12,9 @@ from bench.errors import StorageError
 from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan
 from bench.store.durable import STORAGE, described
-from bench.store.folder import Record, RunFolder, tail
+from bench.store.folder import RunFolder
+from bench.store.logs import tail
+from bench.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from bench.measure import interrupts
 from bench.measure.executor import Executor, Needs, needs_of
 from bench.measure.job import Limits, new_child, one, record_missing
 from bench.plan import Job, Plan, Planned
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 
 Gate = Callable[[], Mapping[str, str]]
 

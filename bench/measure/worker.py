@@ -25,7 +25,9 @@ from bench.measure.contender import Attempt, Contender, print_error
 from bench.store import logs
 from bench.store.arrays import save
 from bench.store.durable import STORAGE, has_room, unwritable
-from bench.store.folder import Record, RunFolder, tail
+from bench.store.folder import RunFolder
+from bench.store.logs import tail
+from bench.store.records import Record
 from bench.types import Dataset, derive_seed
 
 

@@ -13,8 +13,9 @@ from bench.compare.baseline import Source
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.score.run import score_run
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
 from bench.store.manifest import Run
+from bench.store.records import Record
 
 Say = Callable[[str], None]
 

@@ -102,8 +102,8 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
         cell.add(record.rep, rows, way, cold=record.cold)
     metric_rows += [(*key, *row) for cell, key in keys.items() if cell in cells for row in cells[cell].rows()]
     tables.write(folder, "fits", tables.fits_table(folder))
-    tables.write(folder, "metrics", tables.metrics_table(metric_rows))
-    tables.write(folder, "curves", tables.curves_table(curve_rows))
+    tables.write(folder, "metrics", tables.table("metrics", metric_rows))
+    tables.write(folder, "curves", tables.table("curves", curve_rows))
     return len(scored)
 
 

@@ -14,7 +14,8 @@ from bench.reference.cache import reference
 from bench.score.problem import Problem, Scored
 from bench.selection import is_named
 from bench.store import arrays, netcdf
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 from bench.types import Checkpoint, Fit, Kind, Scenario
 
 if TYPE_CHECKING:

@@ -58,14 +58,14 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def put_folder(made: Path, final: Path) -> None:
+def put_folder(ready: Path, final: Path) -> None:
     """Rename a folder into place, at once also where another is there: that one is then removed."""
-    sync(made)
+    sync(ready)
     if final.exists():
-        _exchange(made, final)
-        shutil.rmtree(made, ignore_errors=True)
+        _exchange(ready, final)
+        shutil.rmtree(ready, ignore_errors=True)
     else:
-        os.rename(made, final)
+        os.rename(ready, final)
     sync(final.parent)
 
 
@@ -88,10 +88,10 @@ def unwritable(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in UNWRITABLE
     try:
-        said = str(error)
+        text = str(error)
     except Exception:  # noqa: BLE001 -- a contender's own error may be unable to say anything
         return False
-    return any(words in said for words in _WORDS)  # HDF5 tells in words
+    return any(words in text for words in _WORDS)  # HDF5 has no numbers for it
 
 
 def has_room(folder: Path) -> bool:
@@ -105,11 +105,10 @@ def has_room(folder: Path) -> bool:
 
 
 def described(folder: Path) -> str:
-    """The file system a folder lies on, with what is free of it, in words."""
+    """The file system that a folder lies on or will lie on, with what is free of it, in words."""
     mounts, folder = Path("/proc/self/mounts"), folder.resolve()
-    there = (
-        [line.split()[1].replace("\\040", " ") for line in mounts.read_text().splitlines()] if mounts.exists() else []
-    )
-    holding = [m for m in there if folder.is_relative_to(m)] or ["/"]
-    free = shutil.disk_usage(folder).free
+    lines = mounts.read_text().splitlines() if mounts.exists() else []
+    points = (line.split()[1].replace("\\040", " ") for line in lines)
+    holding = [point for point in points if folder.is_relative_to(point)] or ["/"]
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free
     return f"the file system at {max(holding, key=len)} ({free / 2**20:.1f} MiB free)"

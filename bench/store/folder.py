@@ -25,16 +25,11 @@ from bench.store.records import Record
 if TYPE_CHECKING:
     from bench.store.manifest import CalibrationRun, CellEntry, Run
 
-__all__ = [
-    "LOG_LIMIT", "CalibrationFolder", "Record", "RunFolder", "every", "folder_of", "tail", "write_bytes",
-    "write_json",
-]  # fmt: skip
-
 
 class RunFolder:
     """`<results>/<run>/`: run.json, fits/<cell>-<rep>/{record.json, draws.nc, log.txt}, tables and reports."""
 
-    KIND, INNER = "run", "fits"
+    KIND, INNER, REPORT, RESUME = "run", "fits", "report.html", "run --resume"
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,7 +57,7 @@ class RunFolder:
                 continue
             except OSError as error:
                 if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                    raise StorageError(f"{error.strerror}: {described(existing(results))}; nothing was run") from None
+                    raise StorageError(f"{error.strerror}: {described(results)}; nothing was run") from None
                 raise UsageError(f"cannot write to {results}: {error.strerror}") from None
             (path / cls.INNER).mkdir()
             return cls(path)
@@ -101,13 +96,12 @@ class RunFolder:
     @classmethod
     def all(cls, results: Path) -> list[Self]:
         """Every run of a results folder, by name; a calibration is no run."""
-        found = every(results)
-        return [cls(folder.path) for folder in found if cls.KIND == folder.KIND]
+        return [cls(folder.path) for folder in every(results) if cls.KIND == folder.KIND]
 
     @property
     def report(self) -> Path:
         """What a reader opens."""
-        return self.path / "report.html"
+        return self.path / self.REPORT
 
     def advice(self) -> str:
         """Where to look and what to type, for one who took it for something else."""
@@ -150,7 +144,7 @@ class RunFolder:
 
     def resume_command(self) -> str:
         """What makes the fits that are missing."""
-        return f"python -m bench run --resume {shlex.quote(str(self.path))}"
+        return f"python -m bench {self.RESUME} {shlex.quote(str(self.path))}"
 
     @property
     def children(self) -> Ledger:
@@ -168,8 +162,8 @@ class RunFolder:
 
     def leftovers(self) -> list[Path]:
         """Files and folders under temporary names: a run that is being made has them too."""
-        there = [*self.path.glob(".*"), *(self.path / self.INNER).glob(".*"), *self.path.glob(f"{self.INNER}/*/.*")]
-        return sorted(left for left in there if left.name != ".compiled")
+        hidden = [file for where in (".*", f"{self.INNER}/.*", f"{self.INNER}/*/.*") for file in self.path.glob(where)]
+        return sorted(file for file in hidden if file.name != ".compiled")
 
     def fit(self, cell: str, rep: int) -> Path:
         """The folder of one fit."""
@@ -212,10 +206,10 @@ class RunFolder:
         self.damage[f"{self.INNER}/{cell}-{rep}/{file}"] = why
 
     def spoilt(self, cell: str, rep: int) -> str:
-        """What has been found damaged of a fit so far, as a sentence; empty when nothing has."""
+        """The damage of a fit that is known so far, as a sentence; empty where there is none."""
         start = f"{self.INNER}/{cell}-{rep}/"
-        found = [f"{k.removeprefix(start)} is damaged ({why})" for k, why in self.damage.items() if k.startswith(start)]
-        return "; ".join(found)
+        damage = ((k.removeprefix(start), why) for k, why in self.damage.items() if k.startswith(start))
+        return "; ".join(f"{file} is damaged ({why})" for file, why in damage)
 
     def planned(self) -> Iterator[tuple[CellEntry, int]]:
         """Every planned (cell entry of the manifest, rep)."""
@@ -227,7 +221,7 @@ class RunFolder:
 class CalibrationFolder(RunFolder):
     """`<results>/<name>/`: run.json, cells/<cell>.jsonl with a line per data set, tables, plots and reports."""
 
-    KIND, INNER = "calibration", "cells"
+    KIND, INNER, REPORT, RESUME = "calibration", "cells", "calibration.html", "calibrate --resume"
 
     def manifest(self) -> CalibrationRun:
         """Read run.json; UsageError if it is damaged or of another schema."""
@@ -239,18 +233,9 @@ class CalibrationFolder(RunFolder):
         """The finished data sets of one cell."""
         return Ledger(self.path / "cells" / f"{cell}.jsonl")
 
-    @property
-    def report(self) -> Path:
-        """What a reader opens."""
-        return self.path / "calibration.html"
-
     def advice(self) -> str:
         """Where to look and what to type, for one who took it for something else."""
         return f"its report is {self.report}, and what is missing is made by: {self.resume_command()}"
-
-    def resume_command(self) -> str:
-        """What continues it."""
-        return f"python -m bench calibrate --resume {shlex.quote(str(self.path))}"
 
 
 def folder_of(path: Path) -> RunFolder:
@@ -271,15 +256,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    return folder
-
-
-def tail(log: bytes) -> str:
-    """The last 4 KiB of a log, as text."""
-    return log[-4096:].decode(errors="replace")

@@ -24,6 +24,11 @@ def end(log: Path) -> bytes:
         return b""
 
 
+def tail(log: bytes) -> str:
+    """The last 4 KiB of a log, as text."""
+    return log[-4096:].decode(errors="replace")
+
+
 def trim(log: Path) -> None:
     """Give back the disk space of a log that takes more than ROOM, but for its end; whoever writes it notices nothing.
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
-from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, TABLES, read, typed
+from bench.store.tables import TABLES, read, table, typed
 
 
 def ask(results: Path, sql: str, *, runs: Sequence[RunFolder] | None = None) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def ask(results: Path, sql: str, *, runs: Sequence[RunFolder] | None = None) -> 
     with duckdb.connect(":memory:") as connection:
         for name in TABLES:
             frames = [frame for frame in (_read(run, name) for run in runs) if len(frame)]
-            stacked = typed(pd.concat(frames, ignore_index=True)) if frames else _empty(name)
+            stacked = typed(pd.concat(frames, ignore_index=True)) if frames else table(name)
             connection.register("incoming", stacked)
             connection.execute(f"create table {name} as select * from incoming")  # noqa: S608 -- names are ours
             connection.unregister("incoming")
@@ -73,12 +73,7 @@ def _read(run: RunFolder, name: str) -> pd.DataFrame:
         return read(run, name)
     except UsageError as error:
         run.damage["run.json"] = str(error)
-        return _empty(name)
-
-
-def _empty(name: str) -> pd.DataFrame:
-    columns = {"fits": FITS_COLUMNS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}[name]
-    return typed(pd.DataFrame(columns=columns))
+        return table(name)
 
 
 def _only_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

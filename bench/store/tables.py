@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bench.store.durable import write_whole
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 from bench.types import PHASES
 
 if TYPE_CHECKING:
@@ -30,11 +31,22 @@ METRICS_COLUMNS = ["run", "cell", "scenario", "backend", "rep", "metric", "part"
 CURVES_COLUMNS = [
     "run", "cell", "scenario", "backend", "rep", "step", "seconds", "seconds_cold", "gradients", "metric", "value",
 ]  # fmt: skip
-INTEGERS = {
-    "chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes", "threads",
-    "exit_code", "step", "os_threads", "attempt",
+CELL = ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
+"""What fits say of their cell by the names of the manifest."""
+COLUMNS = {"fits": FITS_COLUMNS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}
+KEYS = COLUMNS | {"fits": FITS_KEYS}
+TABLES = tuple(COLUMNS)
+TYPES = {
+    **dict.fromkeys(
+        ("chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes",
+         "threads", "exit_code", "step", "os_threads", "attempt"), "Int64"
+    ),
+    **dict.fromkeys(("cold", "explicit"), "boolean"),
+    **dict.fromkeys(
+        ("gradients", "gradients_warmup", "value", "load_average", "disturbance", "reference_seconds"), "float64"
+    ),
 }  # fmt: skip
-TABLES = ("fits", "metrics", "curves")
+"""Types of columns; those of seconds are float64 too, all others text."""
 
 
 def fits_table(folder: RunFolder) -> pd.DataFrame:
@@ -46,7 +58,7 @@ def fits_table(folder: RunFolder) -> pd.DataFrame:
         spoilt = folder.spoilt(entry.id, rep)
         row = _fit_row(folder.name, entry, rep, None if spoilt else record, spoilt)
         rows.append(row | children.get((entry.id, row["round"]), {}))
-    return typed(pd.DataFrame(rows, columns=FITS_COLUMNS))
+    return table("fits", rows)
 
 
 def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
@@ -78,10 +90,7 @@ def _fit_row(run: str, entry: CellEntry, rep: int, record: Record | None, spoilt
         "cold": rep % entry.reps == 0,
         "status": "interrupted",
         "reason": spoilt or "not made: the run ended before this rep did",
-        **{
-            k: getattr(entry, k)
-            for k in ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
-        },
+        **{column: getattr(entry, column) for column in CELL},
     }
     if record is None:
         return row
@@ -100,36 +109,14 @@ def _fit_row(run: str, entry: CellEntry, rep: int, record: Record | None, spoilt
     return row
 
 
-def metrics_table(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Rows in the order of METRICS_COLUMNS."""
-    return typed(pd.DataFrame(list(rows), columns=METRICS_COLUMNS))
-
-
-def curves_table(rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Rows in the order of CURVES_COLUMNS."""
-    return typed(pd.DataFrame(list(rows), columns=CURVES_COLUMNS))
+def table(name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]] = ()) -> pd.DataFrame:
+    """A table of these rows: mappings, or values in the order of its columns."""
+    return typed(pd.DataFrame(list(rows), columns=COLUMNS[name]))
 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The same column types whatever the run holds, so that tables of several runs stack."""
-    kinds: dict[str, str] = {}
-    for column in frame.columns:
-        if column in INTEGERS:
-            kinds[column] = "Int64"
-        elif column in {"cold", "explicit"}:
-            kinds[column] = "boolean"
-        elif column.startswith("seconds") or column in {
-            "gradients",
-            "gradients_warmup",
-            "value",
-            "load_average",
-            "disturbance",
-            "reference_seconds",
-        }:
-            kinds[column] = "float64"
-        else:
-            kinds[column] = "string"
-    return frame.astype(kinds)
+    return frame.astype({c: TYPES.get(c, "float64" if c.startswith("seconds") else "string") for c in frame.columns})
 
 
 def write(folder: RunFolder, name: str, frame: pd.DataFrame) -> None:
@@ -146,13 +133,12 @@ def read(folder: RunFolder, name: str) -> pd.DataFrame:
             return load(file, name)
         except (OSError, ValueError) as error:
             folder.damage[file.name] = f"not a table of this version: {' '.join(str(error).split())[:200]}"
-    return fits_table(folder) if name == "fits" else metrics_table([]) if name == "metrics" else curves_table([])
+    return fits_table(folder) if name == "fits" else table(name)
 
 
 def load(file: Path, name: str) -> pd.DataFrame:
     """A Parquet file that holds this table; OSError or ValueError where it does not."""
     frame = pd.read_parquet(file)
-    wanted = {"fits": FITS_KEYS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}[name]
-    if absent := [c for c in wanted if c not in frame]:
+    if absent := [c for c in KEYS[name] if c not in frame]:
         raise ValueError(f"it has no column {', '.join(absent)}")
     return frame

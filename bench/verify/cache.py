@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
 from bench.measure import host
-from bench.store.folder import write_json
+from bench.store.durable import write_json
 from bench.types import digest_of
 from bench.verify.outcome import Outcome, Pair
 

@@ -21,8 +21,9 @@ from bench.present.html import report as html
 from bench.score.problem import Problem, Scored
 from bench.score.scores import score
 from bench.store import arrays, tables
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
 from bench.store.manifest import run_of
+from bench.store.records import Record
 from bench.types import Dataset, Fit
 from tests.conftest import ROOT
 from tests.present.conftest import canned

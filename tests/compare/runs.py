@@ -6,11 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis.tables import RunTables
 from bench.store.manifest import plain, run_of
-from bench.store.tables import CURVES_COLUMNS, FITS_COLUMNS, METRICS_COLUMNS, typed
+from bench.store.tables import table
 
 HOST = {
     "machine": "0" * 12, "cpu": "A CPU", "cores": 2, "logical_cpus": 4, "usable_cpus": 4, "memory_bytes": 16 << 30,
@@ -80,9 +79,9 @@ def run(
     }  # fmt: skip
     return RunTables(
         run=run_of({**about, **manifest}),
-        fits=typed(pd.DataFrame(fits, columns=FITS_COLUMNS)),
-        metrics=typed(pd.DataFrame(metrics, columns=METRICS_COLUMNS)),
-        curves=typed(pd.DataFrame(columns=CURVES_COLUMNS)),
+        fits=table("fits", fits),
+        metrics=table("metrics", metrics),
+        curves=table("curves"),
     )
 
 

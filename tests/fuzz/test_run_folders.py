@@ -19,7 +19,8 @@ from bench.cli import catalog
 from bench.errors import UsageError
 from bench.plan import Choice, make
 from bench.present import markdown, provenance
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 from bench.store.tables import fits_table
 from tests.fuzz.inputs import JSON_VALUES, broken_text, mutated
 from tests.fuzz.properties import fuzzed, outcome

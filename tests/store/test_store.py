@@ -8,7 +8,10 @@ import pytest
 
 from bench.errors import UsageError
 from bench.store import arrays, netcdf
-from bench.store.folder import LOG_LIMIT, Record, RunFolder, write_json
+from bench.store.durable import write_json
+from bench.store.folder import RunFolder
+from bench.store.logs import LOG_LIMIT
+from bench.store.records import Record
 from bench.types import Checkpoint, Estimate, Fit
 
 

@@ -26,8 +26,5 @@ def store(made: RunTables, results: Path) -> RunFolder:
     facts = {"state": "finished", **plain(made.run), "cells": cells, "finished": "2026-01-02"}
     folder.write_manifest(run_of(facts))
     for name in tables.TABLES:
-        tables.write(folder, name, tables.typed(getattr(made, name).reindex(columns=COLUMNS[name])))
+        tables.write(folder, name, tables.typed(getattr(made, name).reindex(columns=tables.COLUMNS[name])))
     return folder
-
-
-COLUMNS = {"fits": tables.FITS_COLUMNS, "metrics": tables.METRICS_COLUMNS, "curves": tables.CURVES_COLUMNS}

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from bench.store import durable
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
 from bench.store.ledger import Ledger
+from bench.store.records import Record
 from tests.measure.resume.conftest import Place, same, tables
 
 
@@ -164,10 +165,10 @@ def test_tables_are_whole_or_as_before(tmp_path, monkeypatch):
     from bench.store import tables as stored
 
     folder = RunFolder.create(tmp_path, "r")
-    stored.write(folder, "metrics", stored.metrics_table([("r", "c", "s", "b", 0, "mean", "x", 1.0)]))
+    stored.write(folder, "metrics", stored.table("metrics", [("r", "c", "s", "b", 0, "mean", "x", 1.0)]))
     before = {f.name: f.read_bytes() for f in folder.path.glob("metrics.*")}
     monkeypatch.setattr(durable.os, "fsync", Full(0))
     with pytest.raises(OSError, match="No space left"):
-        stored.write(folder, "metrics", stored.metrics_table([]))
+        stored.write(folder, "metrics", stored.table("metrics"))
     assert {f.name: f.read_bytes() for f in folder.path.iterdir() if f.is_file()} == before
     assert len(pd.read_parquet(folder.path / "metrics.parquet")) == 1

@@ -10,7 +10,8 @@ import pytest
 
 from bench.measure.resume import missing
 from bench.plan import Choice, make
-from bench.store.folder import Record, RunFolder
+from bench.store.folder import RunFolder
+from bench.store.records import Record
 from bench.types import STATUSES
 from tests.measure.resume.conftest import tables
 
