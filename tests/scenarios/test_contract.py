@@ -124,7 +124,7 @@ def test_importing_every_family_loads_no_part_of_scipy_and_starts_no_thread():
 def test_the_objective_is_finite_on_an_upper_bound_and_infinite_at_a_scale_of_zero(name, data):
     """A logit that rounds to the bound itself is an answer; no noise at all is none."""
     sigma = Prior("uniform", (0.0, 2.0))
-    parameters = tuple(p for p in data.parameters if p.name != "sigma") + (Parameter("sigma", (), 0.0, 2.0),)
+    parameters = (*(p for p in data.parameters if p.name != "sigma"), Parameter("sigma", (), 0.0, 2.0))
     bounded = replace(data, parameters=parameters, priors={**data.priors, "sigma": sigma})
     params = {p.name: np.full(p.shape, 2.0) for p in parameters}
     assert np.isfinite(family(name).objective(bounded, "map", params))
