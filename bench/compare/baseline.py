@@ -71,7 +71,7 @@ def baseline(place: str, where: Path = Path()) -> Source:
 
 
 def usable(source: Source) -> Source:
-    """The same; NoBaseline where nothing in it finished."""
+    """The source itself; NoBaseline where no fit of its run finished."""
     if unfinished := statuses(source.tables):
         raise NoBaseline(f"{source.place}: no fit of it finished ({unfinished})")
     return source

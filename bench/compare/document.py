@@ -67,7 +67,7 @@ def render(tables: RunTables, names: Mapping[str, str], deselected: Iterable[str
 
 
 def tables(document: Any) -> RunTables:
-    """The run of a file that `render` had a part in; ValueError says why there is none."""
+    """The run in a file that has what `render` gives; ValueError says why there is none."""
     held = document.get(KEY) if isinstance(document, dict) else None
     if not isinstance(held, dict):
         raise ValueError(f"it has no {KEY}: not written by `pytest --bench-suite … --benchmark-json`")

@@ -86,7 +86,7 @@ def _outcome(comparison: Comparison, request: Request, *, strict: bool) -> tuple
 
 
 def _unjudged(comparison: Comparison, request: Request) -> str:
-    """Why nothing can be said, or nothing of speed, where no gate says what is wanted; empty where it can."""
+    """Why nothing was compared or, where no gate names a metric, nothing of speed; empty where something was."""
     rows = [r for r in comparison.rows if r.metric not in ("", STATUS)]
     timed = [r for r in rows if r.metric == "seconds_total"]
     if not any(r.estimate is not None for r in rows):
@@ -109,7 +109,10 @@ def _why(comparison: Comparison, metric: str = "") -> str:
 
 
 def unfinished(candidate: Source) -> list[tuple[str, str]]:
-    """What did not finish; what cannot run here only where it was named without a glob or suite."""
+    """(name, how it ended) of each benchmark with a fit that did not finish.
+
+    One that cannot run here counts only where it was named without a glob or suite.
+    """
     fits = candidate.tables.fits
     named = fits["explicit"].fillna(False).astype(bool) & fits["status"].isin(["unsupported", "unavailable"])
     bad = fits[fits["status"].isin(list(BAD_STATUSES)) | named].drop_duplicates("cell")
@@ -118,5 +121,5 @@ def unfinished(candidate: Source) -> list[tuple[str, str]]:
 
 
 def counted(failed: tuple[tuple[str, str], ...]) -> str:
-    """How many there are, as a sentence."""
+    """`2 benchmarks with a fit that did not finish`."""
     return f"{len(failed)} {'benchmark' if len(failed) == 1 else 'benchmarks'} with a fit that did not finish"

@@ -67,6 +67,20 @@ class Measure:
         """`5 %`, `2×`, `1 nats`."""
         return worded(self.limit, self.scale, self.unit)
 
+    def compared(self, value: float) -> float:
+        """The value on the scale compared: its logarithm where ratios are."""
+        return math.log(value) if self.scale == "ratio" else value
+
+    def shown(self, compared: float) -> float:
+        """A number on the scale compared as the user reads it; infinite where it is too large a ratio."""
+        if self.scale == "difference":
+            return compared
+        return math.exp(compared) if compared < 700 else math.inf
+
+    def worsening(self, change: float) -> float:
+        """A change on the scale compared, positive where it is for the worse."""
+        return change if self.lower_is_better else -change
+
 
 def worded(limit: float, scale: Scale, unit: str) -> str:
     """A limit as the user reads it."""

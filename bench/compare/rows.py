@@ -27,7 +27,7 @@ COMPARED: frozenset[str] = frozenset({"worse", "better", "same", "inconclusive"}
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user wants compared and what shall count.
+    """What the user wants compared, and which changes count.
 
     `packages` {backend: packages it needs}; a backend that is not in it may feel any version change. `looks` is
     how often the same comparison is made at most while measuring goes on.
@@ -160,5 +160,5 @@ class Comparison:
         return CODES[self.outcome]
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each verdict, in the order of VERDICTS; verdicts nobody has are left out."""
+        """Rows per verdict, in the order of VERDICTS, without zeros."""
         return {v: n for v in VERDICTS if (n := sum(row.verdict == v for row in self.rows))}

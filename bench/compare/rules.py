@@ -1,4 +1,4 @@
-"""What a gate holds a run to: from `[tool.bench.gate]` of a pyproject.toml, and from the command line, which wins."""
+"""The policy of a gate: from `[tool.bench.gate]` of a pyproject.toml, and from the command line, which wins."""
 
 from __future__ import annotations
 

@@ -148,4 +148,4 @@ def units(measure: Measure, numbers: Values, run: Finished) -> dict[int, float]:
     for rep, value in numbers.items():
         groups.setdefault(run.fits[rep].round if measure.per == "round" else rep, []).append(value)
     reduced = {unit: max(group) if measure.largest else median(group) for unit, group in groups.items()}
-    return {unit: math.log(v) for unit, v in reduced.items()} if measure.scale == "ratio" else reduced
+    return {unit: measure.compared(value) for unit, value in reduced.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,9 +149,8 @@ def _point(source: Source, cell: CellTables, measure: Measure) -> tuple[Point, f
     if not numbers or (why := unusable(measure, numbers.values())):
         return Point(*known, None, None, None, 0, why if numbers else _status(cell)), None
     level = paired(np.array(list(units(measure, numbers, fits).values())), trim=measure.trimmed)
-    shown = math.exp if measure.scale == "ratio" else float
-    low, high = map(shown, level.interval(INTERVAL)) if level.n_a > 1 else (None, None)
-    return Point(*known, shown(level.effect), low, high, level.n_a, "ok"), level.effect
+    low, high = map(measure.shown, level.interval(INTERVAL)) if level.n_a > 1 else (None, None)
+    return Point(*known, measure.shown(level.effect), low, high, level.n_a, "ok"), level.effect
 
 
 def _status(cell: CellTables) -> str:
@@ -162,7 +160,6 @@ def _status(cell: CellTables) -> str:
 
 
 def _series(cell: str, track: _Track, measure: Measure, variant: str, level: float) -> Series:
-    shown = math.exp if measure.scale == "ratio" else float
     places = [i for i, logged in enumerate(track.levels) if logged is not None]
     steps = []
     for step in detect(np.array([x for x in track.levels if x is not None]), level=level):
@@ -172,8 +169,8 @@ def _series(cell: str, track: _Track, measure: Measure, variant: str, level: flo
         causes = [c for c in changes.harness(before, after) if not c.startswith("uncommitted")]
         steps.append(
             Change(
-                index=places[step.index], before=shown(step.before), after=shown(step.after),
-                worse=(effect > 0) == measure.lower_is_better, material=abs(effect) > measure.limit,
+                index=places[step.index], before=measure.shown(step.before), after=measure.shown(step.after),
+                worse=measure.worsening(effect) > 0, material=abs(effect) > measure.limit,
                 causes=(*causes, *versions),
             )
         )  # fmt: skip

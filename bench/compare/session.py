@@ -23,7 +23,7 @@ GROWTH = 1.6
 
 
 class Watcher(Protocol):
-    """Who wants to see it go by."""
+    """Is told what is being measured."""
 
     def imports(self, framework: str) -> None:
         """A framework is being imported."""
@@ -72,7 +72,7 @@ class Session:
                     return
 
     def _start(self, executors: list[Local]) -> None:
-        """Import on both sides; what only one can fork is started fresh on both."""
+        """Import the frameworks of both sides; what only one side can fork is started fresh on both."""
         if self.limits.fresh:
             return
         for side, executor in zip(self.sides, executors, strict=True):

@@ -25,7 +25,7 @@ from bench.compare.expressions import check_cells, last
 from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
 from bench.compare.rows import Comparison, Request, Row, Verdict, variants
 from bench.compare.samples import Finished, finished, sample
-from bench.compare.state import status_row
+from bench.compare.status import status_row
 from bench.compare.warnings import warnings
 from bench.stats.intervals import Estimate, common_level
 
@@ -56,7 +56,7 @@ class Draft:
         estimate, a, b = self.row.estimate, self.row.a, self.row.b
         if estimate is None or a is None or b is None or abs(estimate.effect) <= self.limit:
             return False
-        medians = math.log(b / a) if self.measure.scale == "ratio" else b - a
+        medians = self.measure.compared(b) - self.measure.compared(a)
         return math.copysign(1.0, estimate.effect) * medians > self.limit
 
 
@@ -189,10 +189,10 @@ def _judged(draft: Draft, level: float) -> Row:
     if verdict in ("worse", "better") and not draft.matters:
         verdict, reason = "inconclusive", "the change of the medians over all fits is within the threshold"
     worst = high if measure.lower_is_better else low
-    shown = _shown if measure.scale == "ratio" else float
     return replace(
-        row, verdict=verdict, reason=reason, change=shown(row.estimate.effect), interval=(shown(low), shown(high)),
-        hides=shown(worst) if verdict == "inconclusive" else None,
+        row, verdict=verdict, reason=reason, change=measure.shown(row.estimate.effect),
+        interval=(measure.shown(low), measure.shown(high)),
+        hides=measure.shown(worst) if verdict == "inconclusive" else None,
     )  # fmt: skip
 
 
@@ -204,9 +204,8 @@ def verdict_on(
     A difference is called only where the interval excludes none and the estimate passes the limit; `same` only where
     the whole interval lies within the limit, so never for want of rounds.
     """
-    sign = 1.0 if measure.lower_is_better else -1.0
-    low, high = sorted(sign * end for end in interval)
-    worse = sign * estimate.effect
+    low, high = sorted(map(measure.worsening, interval))
+    worse = measure.worsening(estimate.effect)
     shown = low > 0 or high < 0
     if shown and abs(worse) > limit:
         return ("worse" if worse > 0 else "better"), ""
@@ -232,7 +231,3 @@ def _unchecked(rows: list[Row], request: Request) -> Iterator[str]:
         answers = [r for r in rows if r.metric == gate.metric and gate.covers(r.cell, r.scenario, r.backend)]
         if not any(r.estimate is not None for r in answers):
             yield gate.text
-
-
-def _shown(log_ratio: float) -> float:
-    return math.exp(log_ratio) if log_ratio < 700 else math.inf

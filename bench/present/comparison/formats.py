@@ -18,7 +18,7 @@ SCHEMA = 1
 PLAIN = ("cell", "scenario", "backend", "metric", "verdict", "regression", "advisory", "scale", "unit", "threshold")
 """Fields of a row that JSON takes as they are."""
 UNITS = ("paired", "n_a", "n_b", "p_value")
-"""Of its estimate."""
+"""Fields of a row's estimate."""
 
 
 def render(comparison: Comparison, form: str, *, everything: bool, code: int, sides: Sequence[str] = ()) -> str:

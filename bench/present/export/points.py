@@ -149,8 +149,7 @@ def _interval(repeated: Sequence[float], measure: Measure, middle: float) -> tup
     On that scale the middle of their distribution is taken to be its mean. `middle` is the median over fits: where that
     lies outside, as with one round in ten far off, the interval is widened to hold it.
     """
-    ends = paired(np.array(repeated), trim=measure.trimmed).interval(LEVEL)
-    low, high = map(math.exp, ends) if measure.scale == "ratio" else ends
+    low, high = map(measure.shown, paired(np.array(repeated), trim=measure.trimmed).interval(LEVEL))
     return min(low, middle), max(high, middle)
 
 

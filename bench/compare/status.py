@@ -13,10 +13,10 @@ WRONG = ("failed", "crashed", "timeout", "memory", "invalid", "unsupported")
 
 
 def status_row(row: Row, a: CellTables, b: CellTables) -> Row:
-    """The row on status: a share of fits finished, and a verdict without statistics.
+    """The row on status: the shares of fits that finished, and a verdict without statistics.
 
-    A cell goes from all finished to part to none, or back; a first failure where there was none is a change, not
-    noise. Between two shares in the middle nothing is said.
+    It compares ranks: all fits finished, some did, none did. So a first failure is a change, not noise; two unequal
+    shares of which neither is all or none are inconclusive.
     """
     ranks = [_rank(cell) for cell in (a, b)]
     verdict: Verdict = "worse" if ranks[1] > ranks[0] else "better" if ranks[1] < ranks[0] else "same"
