@@ -86,8 +86,9 @@ def listed(names: Sequence[str], last: str = "and") -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 rep`, `2 reps`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """`1 rep`, `2 reps`, `2 quantities`."""
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("ty") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def exact(value: float | None) -> str:

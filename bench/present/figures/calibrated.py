@@ -18,15 +18,21 @@ if TYPE_CHECKING:
 COLUMNS = 3
 WIDE, HIGH = 170, 120
 INSIDE, OUTSIDE = COLOURS[:2]
+Edges = tuple[Array, Array]
 
 
 def calibration_figure(ranked: Ranked, title: str, *, most: int) -> Figure:
     """The `most` least probable quantities of a calibrated cell; `title` names the cell."""
     shown = sorted(ranked.quantities, key=lambda q: (q.p_value, q.name))[:most]
-    n = len(shown[0].ranks)
-    edge = 1.05 * max(float(np.abs(v).max()) for q in shown for v in (difference(q, ranked.draws), *_bands(ranked, n)))
+    n, draws = len(shown[0].ranks), ranked.draws
+    inner, outer = (_edges(band, draws, n) for band in (ranked.inner, ranked.outer))
+    curves = [difference(quantity, draws) for quantity in shown]
+    reach = 1.05 * float(np.abs([*inner, *outer, *curves]).max())
+    panels = [
+        _panel(quantity, curve, inner, outer, reach, first=i % COLUMNS == 0)
+        for i, (quantity, curve) in enumerate(zip(shown, curves, strict=True))
+    ]
     left = spec.left_out(len(ranked.quantities) - len(shown), "quantity", "with larger p-values are not drawn")
-    left = left.replace("quantitys", "quantities")
     return Figure(
         kind="calibration",
         title=f"Ranks of the truth among the draws of {title}",
@@ -36,9 +42,7 @@ def calibration_figure(ranked: Ranked, title: str, *, most: int) -> Figure:
             "left and a valley at the right: too narrow; the reverse: too wide; one hill: biased high; one valley: "
             f"biased low.{left}"
         ),
-        spec=spec.panels(
-            [_panel(q, ranked, edge, first=i % COLUMNS == 0) for i, q in enumerate(shown)], columns=COLUMNS
-        ),
+        spec=spec.panels(panels, columns=COLUMNS),
         table="the calibration's table of quantities",
         of=title,
     )
@@ -50,24 +54,18 @@ def difference(quantity: Quantity, draws: int) -> Array:
     return np.asarray(below - np.arange(draws + 2) / (draws + 1))
 
 
-def _bands(ranked: Ranked, n: int) -> list[Array]:
-    return [edge for band in (ranked.inner, ranked.outer) for edge in _around(band, ranked.draws, n)]
-
-
-def _around(band: Band, draws: int, n: int) -> tuple[Array, Array]:
+def _edges(band: Band, draws: int, n: int) -> Edges:
     """Lower and upper edge as differences of shares, 0 at both ends."""
     at = np.arange(1, draws + 1) / (draws + 1)
     low, high = (np.concatenate([[0.0], np.asarray(edge) / n - at, [0.0]]) for edge in (band.lower, band.upper))
     return low, high
 
 
-def _panel(quantity: Quantity, ranked: Ranked, edge: float, *, first: bool) -> spec.Json:
-    draws, n = ranked.draws, len(quantity.ranks)
-    at = np.arange(draws + 2) / (draws + 1)
-    kept = np.unique(np.linspace(0, draws + 1, min(draws + 2, spec.POINTS // 2)).astype(int))
-    inner, outer = (_around(band, draws, n) for band in (ranked.inner, ranked.outer))
+def _panel(quantity: Quantity, curve: Array, inner: Edges, outer: Edges, reach: float, *, first: bool) -> spec.Json:
+    at = np.arange(len(curve)) / (len(curve) - 1)
+    kept = np.unique(np.linspace(0, len(at) - 1, min(len(at), spec.POINTS // 2)).astype(int))
     x = spec.linear_axis("x", "rank of the truth / L", (0.0, 1.0))
-    y = spec.linear_axis("y", "ECDF − expected" if first else "", (-edge, edge))
+    y = spec.linear_axis("y", "ECDF − expected" if first else "", (-reach, reach))
     for axis in (x, y):
         axis["axis"] |= {"tickCount": 3, "grid": False}
     colour, width = (OUTSIDE, 2.2) if quantity.outside else (INSIDE, 1.6)
@@ -81,7 +79,7 @@ def _panel(quantity: Quantity, ranked: Ranked, edge: float, *, first: bool) -> s
         spec.layer(band, {"type": "area", "color": GRID, "opacity": 0.8}, x=x, y=y, y2={"field": "y2"}),
         spec.layer([{"y": 0.0}], {"type": "rule", "color": MUTED, "strokeWidth": 0.8}, y=y),
         *(line(v, color=INK, strokeWidth=0.8, strokeDash=[4, 2]) for v in outer),
-        line(difference(quantity, draws), color=colour, strokeWidth=width),
+        line(curve, color=colour, strokeWidth=width),
     ]
     words = quantity.words or f"inside, p = {quantity.p_value:.2g}"
     title = {
