@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli import judging, options, output
+from bench.cli import INTERRUPTED, judging, options, output
 from bench.cli.results import Results
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def ab(
         first, second = _tables(pair)
     if statuses(first):
         sys.stderr.write(f"no baseline: no fit of {base} finished; see python -m bench report {pair[0].folder.path}\n")
-        raise typer.Exit(130 if interrupted else NO_BASELINE)
+        raise typer.Exit(INTERRUPTED if interrupted else NO_BASELINE)
     comparison = judged(first, second, request)
-    code = 130 if interrupted else comparison.code
+    code = INTERRUPTED if interrupted else comparison.code
     sides = [side.source.label for side in pair]
     sys.stdout.write(render(comparison, form, everything=all_, code=code, sides=sides))
     raise typer.Exit(code)

@@ -44,11 +44,11 @@ def compare(
     metrics compared by difference, as elpd<4). CELLS: before it, or @CELLS after the metric, limits it to cells by
     id, scenario, backend or scenario/backend, with * and ?; a later one overrides an earlier one. `missing` fails on
     cells that B lacks. Without --fail-on every metric compared may fail. A cell that finished in A and fails in B
-    always fails.
+    always fails. An EXPR that no cell can answer, for want of rounds too, does not pass: exit code 6.
 
     \b
-    Verdicts: worse, better (interval excludes 1, ratio passes the threshold), same (whole interval within the
-    threshold), inconclusive, new, missing, code-changed (other data), other-machine (times not compared).
+    Verdicts: worse, better (interval excludes 1, ratio and medians pass the threshold), same (whole interval within
+    the threshold), inconclusive, new, missing, code-changed (other data), other-machine (times not compared).
 
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 5 no baseline · 6 not comparable.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli import NOTHING, OK, REGRESSION
 from bench.cli.results import Results
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bench.analysis.combined import Source
     from bench.store.folder import RunFolder
 
-REGRESSION, NOTHING = 1, 4
 FORMATS = ("text", "markdown", "json", "html")
 
 
@@ -79,7 +79,7 @@ def history(
         status.update("looking for steps")
         wanted = _wanted(sources, scenario or [], backend or [])
         tracks = series(sources, MEASURES[metric], wanted=wanted, level=level)
-    code = 0 if any(one.measured for one in tracks) else NOTHING
+    code = OK if any(one.measured for one in tracks) else NOTHING
     if fail_on_step and any(one.ends_worse for one in tracks):
         code = REGRESSION
     text = render(tracks, MEASURES[metric], format_, level=level, everything=all_, code=code)

@@ -290,6 +290,9 @@ def test_a_gate_that_no_cell_can_answer_does_not_pass():
     assert "could be checked in no cell: other-machine" in made.warnings[0]
     point = compare(*pair(CELL), Request(fail_on=(parse("optimality_gap>1"),)))
     assert point.outcome == "not comparable"
+    few = compare(*pair(CELL, rounds=2, seconds=3.0), Request(fail_on=(parse("seconds_total>10%"),)))
+    assert (few.unchecked, few.outcome) == (("seconds_total>10%",), "not comparable")
+    assert "inconclusive: 2 rounds, 3 needed" in few.warnings[0]
 
 
 def test_fail_on_decides_alone_and_sets_the_threshold():
