@@ -47,7 +47,7 @@ def command_line() -> str:
     return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
 
 
-def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> Run:
+def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any]) -> Run:
     """Write run.json before the first fit, so that a run killed at any moment says what it meant to do."""
     commit, dirty = host.commit(root())
     facts = {
@@ -62,9 +62,9 @@ def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> Run
         "host": host.facts(),
         "versions": host.versions(),
         "threads": chosen.get("threads") or default_threads(),
-        "seed": made.seed,
+        "seed": plan.seed,
         "options": {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
-        **made.description(),
+        **plan.description(),
     }
     manifest = run_of(facts)
     folder.write_manifest(manifest)
@@ -73,7 +73,7 @@ def start_manifest(folder: RunFolder, made: Plan, chosen: dict[str, Any]) -> Run
 
 def fit(
     folder: RunFolder,
-    made: Plan,
+    plan: Plan,
     jobs: list[Job],
     limits: Limits,
     manifest: Run,
@@ -86,8 +86,8 @@ def fit(
     `score`: what scoring imports is imported beside the frameworks, before the first fit.
     """
     cells = {job.planned.cell.id for job in jobs}
-    scoring = _scoring(made.fits) if score else None
-    part = Plan(tuple(p for p in made.cells if p.cell.id in cells), made.seed)
+    scoring = _scoring(plan.fits) if score else None
+    part = Plan(tuple(p for p in plan.cells if p.cell.id in cells), plan.seed)
 
     def refused() -> Mapping[str, str]:
         manifest.imports = executor.imports()

@@ -79,10 +79,10 @@ def trials(folder: CalibrationFolder, cell: str, datasets: int) -> list[Trial]:
     """The stored data sets of a cell by number; UsageError for a damaged ledger."""
     ledger = folder.ledger(cell)
     try:
-        found = {t.number: t for t in map(Trial.of, reversed(ledger.entries()))}
+        stored = {t.number: t for t in map(Trial.of, reversed(ledger.entries()))}
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"{ledger.path} is damaged: {error}") from None
-    return [found[number] for number in sorted(found) if number < datasets]
+    return [stored[number] for number in sorted(stored) if number < datasets]
 
 
 def check_same_data(planned: Planned, stored: list[Trial], seed: int) -> None:

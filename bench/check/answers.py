@@ -87,8 +87,8 @@ def moments(fit: Fit, data: Dataset, reference: Reference) -> str:
     total = draws.shape[0] * draws.shape[1]
     effective = np.full(len(mean), float(total))
     if fit.kind == "mcmc" and draws.shape[1] >= chains.MIN_DRAWS:
-        found = chains.Diagnostics(draws).ess_mean
-        effective = np.clip(np.nan_to_num(found, nan=1.0), 1.0, total)
+        ess = chains.Diagnostics(draws).ess_mean
+        effective = np.clip(np.nan_to_num(ess, nan=1.0), 1.0, total)
     # the reference may itself be an estimate, worth n_effective draws
     error = sd * np.sqrt(1 / effective + 1 / reference.n_effective)
     parts = [part for p in data.parameters for part in p.parts()]
@@ -116,9 +116,9 @@ def gap(fit: Fit, data: Dataset, family: Family) -> str:
 
 def far(fit: Fit, data: Dataset, reference: Reference) -> str:
     """Complaint on a variational mean more than one posterior sd from the reference's."""
-    given = {name: m for name, (m, _) in fit.moments.items()} or {n: d.mean((0, 1)) for n, d in fit.draws.items()}
+    means = {name: m for name, (m, _) in fit.moments.items()} or {n: d.mean((0, 1)) for n, d in fit.draws.items()}
     mean = flatten(data.parameters, reference.mean)
-    off = np.abs(flatten(data.parameters, given) - mean) / flatten(data.parameters, reference.sd)
+    off = np.abs(flatten(data.parameters, means) - mean) / flatten(data.parameters, reference.sd)
     parts = [part for p in data.parameters for part in p.parts()]
     worst = int(off.argmax())
     return f"the mean of {parts[worst]} is {off[worst]:.1f} posterior sds off the reference" if off[worst] > 1 else ""

@@ -103,11 +103,11 @@ def _tried(
                 alone = _child(info, options, chosen, ALONE, folder / "second", progress, where, executor)
         yield from _judged(info, where, chosen, {**first, **alone})
         return
-    said = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
+    why = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
     if info.families:
-        yield problem(name, f"named in FAMILIES, but no scenario of it is supported{said}", "name only what it serves")
+        yield problem(name, f"named in FAMILIES, but no scenario of it is supported{why}", "name only what it serves")
     else:
-        yield note(name, f"no scenario of it is supported{said}")
+        yield note(name, f"no scenario of it is supported{why}")
 
 
 def _child(
@@ -140,39 +140,39 @@ def _child(
     )
     end = executor.submit(request, folder.path, lambda: progress(f"{info.name} on {where}"))
     status, reason = end.status(request.timeout)
-    found: dict[int, Answer] = {}
+    fits: dict[int, Answer] = {}
     for rep in tries:
         record = folder.record(cell.id, rep) or Record(cell.id, rep, 0, 0, False, status, reason)
         if record.status == "ok":
             kind: Any = info.kind_of(dict(cell.options))
             fit, points = arrays.load(folder.fit(cell.id, rep) / "draws.npz", kind, record.stats, record.notes)
-            found[rep] = record, fit, points
+            fits[rep] = record, fit, points
         else:
-            found[rep] = record, None, []
-    return found
+            fits[rep] = record, None, []
+    return fits
 
 
-def _judged(info: BackendInfo, where: str, chosen: Scenario, found: Mapping[int, Answer]) -> Iterator[Finding]:
-    bad = {(r.status, r.reason): rep for rep, (r, _, _) in reversed(list(found.items())) if r.status != "ok"}
+def _judged(info: BackendInfo, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:
+    bad = {(r.status, r.reason): rep for rep, (r, _, _) in reversed(list(tried.items())) if r.status != "ok"}
     mend = f"python -m bench run -s {shlex.quote(chosen.label)} -b {info.name}"
     for (status, reason), rep in bad.items():
         honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
         yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}", mend)
     if bad:
         return
-    fits = {rep: fit for rep, (_, fit, _) in found.items() if fit is not None}
-    record, first, points = found[0][0], fits[0], found[0][2]
+    fits = {rep: fit for rep, (_, fit, _) in tried.items() if fit is not None}
+    record, first, points = tried[0][0], fits[0], tried[0][2]
     data = data_of(chosen, 0)
     wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2]), answers.checkpoints(points, data)]
     if 4 in fits:
         wrong.append(answers.unbiased_by_another(fits[3], fits[4], first))
     else:
         yield note(where, "its data are fixed and a prior is improper: no second data set to try")
-    said = [text for text in wrong if text]
-    yield from (problem(where, text) for text in said)
+    complaints = [text for text in wrong if text]
+    yield from (problem(where, text) for text in complaints)
     for text in answers.worked(first, record.seconds):
         yield note(where, text)
-    if not said:
+    if not complaints:
         yield ok(where, "draws named, shaped and in their support; seeds decide them; a program serves any data")
     for number in sorted({TRIES[rep][0] for rep in fits if rep in TRIES}):
         rep = next(rep for rep, t in TRIES.items() if t[0] == number)

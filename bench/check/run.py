@@ -37,10 +37,10 @@ def findings(folder: RunFolder, progress: Callable[[str], None]) -> Iterator[Fin
     yield from _of("files", _files(folder, manifest), "nothing left over")
 
 
-def _of(where: str, found: Iterator[Finding], fine: str) -> Iterator[Finding]:
+def _of(where: str, parts: Iterator[Finding], fine: str) -> Iterator[Finding]:
     """The findings of one part, or that it is fine."""
     wrong = False
-    for finding in found:
+    for finding in parts:
         wrong = wrong or finding.state == "problem"
         yield finding
     if not wrong:
@@ -65,19 +65,19 @@ def _manifest(folder: RunFolder, manifest: Run) -> Iterator[Finding]:
 
 def _records(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Finding]:
     for entry in manifest.cells:
-        name, made = entry.name, entry.fits
-        damaged = [rep for rep in range(made) if folder.spoilt(entry.id, rep)]
-        left = [rep for rep in range(made) if _is_missing(records.get((entry.id, rep))) and rep not in damaged]
+        name, fits = entry.name, entry.fits
+        damaged = [rep for rep in range(fits) if folder.spoilt(entry.id, rep)]
+        left = [rep for rep in range(fits) if _is_missing(records.get((entry.id, rep))) and rep not in damaged]
         for rep in damaged:
             yield problem(f"{name}, rep {rep}", folder.spoilt(entry.id, rep), folder.resume_command())
         if left:
             yield problem(name, f"reps {_listed(left)} were not made", folder.resume_command())
         for round_ in range(entry.rounds):
             reps = range(round_ * entry.reps, (round_ + 1) * entry.reps)
-            there = [r for rep in reps if (r := records.get((entry.id, rep)))]
-            if len({r.child for r in there}) > 1:
+            stored = [r for rep in reps if (r := records.get((entry.id, rep)))]
+            if len({r.child for r in stored}) > 1:
                 yield problem(name, f"round {round_} was made by several children", folder.resume_command())
-            wrong = [r.rep for r in there if (r.round, r.cold) != (round_, r.rep == reps.start)]
+            wrong = [r.rep for r in stored if (r.round, r.cold) != (round_, r.rep == reps.start)]
             if wrong:
                 yield problem(
                     name, f"reps {_listed(wrong)} say another round, or cold where warm", "make the run again"
@@ -92,14 +92,14 @@ def _digests(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Fin
     again = "make the run again: its fits are not alike"
     data: dict[tuple[str, int], dict[tuple[str, int | None], str]] = defaultdict(dict)
     for entry in manifest.cells:
-        mine = [r for (cell, _), r in records.items() if cell == entry.id]
+        own = [r for (cell, _), r in records.items() if cell == entry.id]
         for what in ("scenario_digest", "backend_digest"):
-            found = {getattr(r, what) for r in mine} - {""}
+            digests = {getattr(r, what) for r in own} - {""}
             meant = {getattr(entry, what)} - {""}
-            if len(found | meant) > 1:
-                which = ", ".join(sorted(found | meant))
+            if len(digests | meant) > 1:
+                which = ", ".join(sorted(digests | meant))
                 yield problem(entry.name, f"{what.replace('_', ' ')}s differ: {which}", again)
-        for r in mine:
+        for r in own:
             if r.data_digest:
                 data[entry.scenario_label, r.rep].setdefault((r.data_digest, r.data_seed), entry.backend)
     for (label, rep), seen in data.items():
@@ -133,12 +133,12 @@ def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callabl
 def _shape(entry: CellEntry, record: Record, seed: int) -> Dataset | str:
     """A data set of the scenario, for its parameters; or why there is none to be had."""
     try:
-        found = scenario(entry.scenario, dict(entry.overrides))
+        today = scenario(entry.scenario, dict(entry.overrides))
     except UsageError as error:
         return str(error)
-    if found.digest != record.scenario_digest:
+    if today.digest != record.scenario_digest:
         return "its file or family has changed since"
-    return dataset(found, seed=seed, rep=record.rep)
+    return dataset(today, seed=seed, rep=record.rep)
 
 
 def _files(folder: RunFolder, manifest: Run) -> Iterator[Finding]:

@@ -42,16 +42,16 @@ def tables(folder: RunFolder, records: Mapping[tuple[str, int], Record]) -> Iter
             yield problem("curves.parquet", f"{bad} values are not finite", again)
 
 
-def _fits(found: pd.DataFrame, meant: pd.DataFrame, again: str) -> Iterator[Finding]:
-    if list(found.columns) != list(meant.columns):
-        odd = sorted(set(found.columns) ^ set(meant.columns))
+def _fits(table: pd.DataFrame, meant: pd.DataFrame, again: str) -> Iterator[Finding]:
+    if list(table.columns) != list(meant.columns):
+        odd = sorted(set(table.columns) ^ set(meant.columns))
         yield problem("fits.parquet", f"columns of another version: {', '.join(odd) or 'their order'}", again)
         return
     keys = ["cell", "rep"]
-    if len(found) != len(meant) or not found[keys].reset_index(drop=True).equals(meant[keys]):
-        yield problem("fits.parquet", f"{len(found)} rows of {len(meant)} planned fits, or others", again)
+    if len(table) != len(meant) or not table[keys].reset_index(drop=True).equals(meant[keys]):
+        yield problem("fits.parquet", f"{len(table)} rows of {len(meant)} planned fits, or others", again)
         return
-    same = (found == meant) | (found.isna() & meant.isna())
+    same = (table == meant) | (table.isna() & meant.isna())
     columns = [c for c in meant.columns if c != "run" and not same[c].fillna(False).all()]
     if columns:
         rows = int((~same[columns].fillna(False).all(axis=1)).sum())
@@ -59,12 +59,12 @@ def _fits(found: pd.DataFrame, meant: pd.DataFrame, again: str) -> Iterator[Find
 
 
 def _metrics(
-    found: pd.DataFrame, folder: RunFolder, records: Mapping[tuple[str, int], Record], again: str
+    table: pd.DataFrame, folder: RunFolder, records: Mapping[tuple[str, int], Record], again: str
 ) -> Iterator[Finding]:
-    bad = int((~np.isfinite(found["value"].astype(float))).sum())
+    bad = int((~np.isfinite(table["value"].astype(float))).sum())
     if bad:
         yield problem("metrics.parquet", f"{bad} values are not finite", again)
-    per_rep = found[found["rep"].notna()]
+    per_rep = table[table["rep"].notna()]
     scored = set(zip(per_rep["cell"], per_rep["rep"].astype(int), strict=True))
     usable = {key for key, r in records.items() if r.status == "ok" and not folder.spoilt(*key)}
     if unscored := usable - scored:

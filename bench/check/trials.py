@@ -34,7 +34,7 @@ def has_second(chosen: Scenario) -> bool:
 
 def smallest(family: str) -> Iterator[Scenario]:
     """The scenarios of a family: those with a second data set first, then by the numbers in a data set."""
-    found = []
+    candidates = []
     for name in scenario_files():
         try:
             one = scenario(name)
@@ -42,5 +42,5 @@ def smallest(family: str) -> Iterator[Scenario]:
             continue  # a broken file is reported by whoever runs it
         if one.family == family:
             size = sum(array.size for array in dataset(one, seed=SEED, rep=0).arrays.values())
-            found.append((not has_second(one), size, name, one))
-    yield from (one for *_, one in sorted(found, key=lambda item: item[:3]))
+            candidates.append((not has_second(one), size, name, one))
+    yield from (one for *_, one in sorted(candidates, key=lambda item: item[:3]))

@@ -155,20 +155,20 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
     if all(len(t) == datasets for t in stored.values()):
         return []
     before, now = manifest.digests, _digests(plan)
-    found = [] if set(before) == set(now) else ["its selection means other cells now"]
+    changes = [] if set(before) == set(now) else ["its selection means other cells now"]
     for p in plan.cells:
         old, new = before.get(p.cell.id, now[p.cell.id]), now[p.cell.id]
-        found += [f"the file of scenario {p.cell.scenario} has changed"] if old[0] != new[0] else []
-        found += [f"the source of backend {p.cell.backend} has changed"] if old[1] != new[1] else []
+        changes += [f"the file of scenario {p.cell.scenario} has changed"] if old[0] != new[0] else []
+        changes += [f"the source of backend {p.cell.backend} has changed"] if old[1] != new[1] else []
         try:
             study.check_same_data(p, stored[p.cell.id], plan.seed)
         except UsageError as error:
-            found.append(str(error))
+            changes.append(str(error))
     versions = host.versions()
     for package in sorted({*versions, *manifest.versions}):
         was, is_ = manifest.versions.get(package, "absent"), versions.get(package, "absent")
-        found += [f"{package} was {was} and is {is_}"] if was != is_ else []
-    return list(dict.fromkeys(found))
+        changes += [f"{package} was {was} and is {is_}"] if was != is_ else []
+    return list(dict.fromkeys(changes))
 
 
 def conclude(

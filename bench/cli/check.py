@@ -44,7 +44,7 @@ def check(
     """
     from bench.cli import output, signals
 
-    found: list[Finding] = []
+    findings: list[Finding] = []
     with signals.patience(), output.Status("looking", quiet=json_) as status:
 
         def progress(text: str) -> None:
@@ -55,15 +55,15 @@ def check(
 
         try:
             for finding in _findings(name, results, progress):
-                found.append(finding)
+                findings.append(finding)
         except KeyboardInterrupt:
             raise typer.Exit(signals.INTERRUPTED) from None
-    problems = sum(f.state == "problem" for f in found)
+    problems = sum(f.state == "problem" for f in findings)
     code = 3 if problems else 0
     if json_:
-        output.print_json({"name": name, "findings": [f._asdict() for f in found], "exit": code})
+        output.print_json({"name": name, "findings": [f._asdict() for f in findings], "exit": code})
     else:
-        for f in found:
+        for f in findings:
             output.OUT.print(f"{f.state:8}{f.where}: {f.what}", markup=False)
             if f.mend:
                 output.OUT.print(f"        → {f.mend}", markup=False)

@@ -42,42 +42,40 @@ def doctor(
 
     whole("rounds", rounds, 0)
     whole("threads", threads, 1)
-    found = list(checks.findings(results))
+    findings = list(checks.findings(results))
     floor = _measure(scenario, backend, rounds, threads, quiet=json_) if rounds else None
     if json_:
-        print_json({"findings": [f._asdict() for f in found], "floor": _floor_table(floor)})
+        print_json({"findings": [f._asdict() for f in findings], "floor": _floor_table(floor)})
         return
-    _show(found)
+    _show(findings)
     if floor is not None:
         _show_floor(floor, scenario, backend)
 
 
 def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, quiet: bool) -> Floor:
     """Run the work in a temporary folder, and read its floor; UsageError where the fits do not end well."""
-    from bench import plan
     from bench.cli import signals
     from bench.cli.output import Progress
     from bench.doctor.floor import floor_of
     from bench.errors import UsageError
     from bench.measure import guardian, local, run
     from bench.measure.job import Limits
+    from bench.plan import Choice, make
     from bench.store.folder import RunFolder
     from bench.types import PHASES
 
-    made = plan.make(
-        plan.Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads)
-    )
-    if len(made.cells) != 1:
+    plan = make(Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads))
+    if len(plan.cells) != 1:
         raise UsageError(
-            f"the floor is that of one contender on one scenario; {scenario} × {backend} are {len(made.cells)}"
+            f"the floor is that of one contender on one scenario; {scenario} × {backend} are {len(plan.cells)}"
         )
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
-        with Progress(len(list(made.jobs())), quiet=quiet) as progress, local.Local() as executor:
-            if not run.execute(made, folder, Limits(), progress, executor):
+        with Progress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
+            if not run.execute(plan, folder, Limits(), progress, executor):
                 raise typer.Exit(130)
-        cell = made.cells[0].cell.id
-        records = [folder.record(cell, rep) for rep in range(made.fits)]
+        cell = plan.cells[0].cell.id
+        records = [folder.record(cell, rep) for rep in range(plan.fits)]
     bad = next((r for r in records if r is None or r.status != "ok"), None)
     if bad is not None:
         raise UsageError(f"{scenario} × {backend} ended {bad.status}: {bad.reason}")
@@ -88,13 +86,13 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
     return floor_of(list(per_round.values()))
 
 
-def _show(found: list[Any]) -> None:
+def _show(findings: list[Any]) -> None:
     from rich.table import Table
 
     from bench.cli.output import OUT
 
     table = Table("", "topic", "found", "what to do", box=None)
-    for f in found:
+    for f in findings:
         table.add_row(MARKS[f.state], f.topic, f.read.replace("[", r"\["), f.advice.replace("[", r"\["))
     OUT.print(table)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def make(
     folder: RunFolder,
-    made: Plan,
+    plan: Plan,
     jobs: list[Job],
     limits: Limits,
     manifest: Run,
@@ -28,7 +28,7 @@ def make(
     from bench.cli import output
 
     with output.Progress(len(jobs), quiet=as_json) as progress:
-        finished = pipeline.fit(folder, made, jobs, limits, manifest, progress, score=not no_score)
+        finished = pipeline.fit(folder, plan, jobs, limits, manifest, progress, score=not no_score)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
 
 

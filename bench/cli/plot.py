@@ -57,8 +57,8 @@ def plot(
     if out is not None and out.suffix.lower() not in canvas.SUFFIXES:
         raise UsageError(f"--out {out} is not allowed; a name that ends in {' or '.join(canvas.SUFFIXES)}")
     folder = RunFolder.open(results, run)
-    found, failed = _subjects(folder, scenario, backend or ["*"], rep)
-    subjects, skipped = _applicable(found, kind)
+    chosen, failed = _subjects(folder, scenario, backend or ["*"], rep)
+    subjects, skipped = _applicable(chosen, kind)
     if skipped and (not subjects or not _is_glob(scenario, *(backend or ["*"]))):
         raise UsageError("; ".join(skipped))
     pictures = _grouped(subjects, kind)

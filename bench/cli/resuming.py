@@ -44,13 +44,13 @@ def resume(
             f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
         )
     limits = options.limits({**(manifest.options or {}), **given})
-    made = left.plan_of(manifest, folder.path)
-    jobs = left.missing(folder, made, retry)
+    plan = left.plan_of(manifest, folder.path)
+    jobs = left.missing(folder, plan, retry)
     output.warn(folder)
-    found = left.changes(manifest, jobs)
-    if found and not allow_changes:
+    changes = left.changes(manifest, jobs)
+    if changes and not allow_changes:
         raise UsageError(
-            f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(found)}; "
+            f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}; "
             "--allow-changes makes them nevertheless, a new run makes all of them alike"
         )
     if dry_run:
@@ -59,7 +59,7 @@ def resume(
     with pipeline.storage_errors(folder), signals.patience(), folder.held():
         folder.tidy()
         folder.damage.clear()
-        left.note(manifest, jobs, found, pipeline.command_line())
+        left.note(manifest, jobs, changes, pipeline.command_line())
         folder.write_manifest(manifest)
-        code = making.make(folder, made, jobs, limits, manifest, no_score=no_score, as_json=as_json)
+        code = making.make(folder, plan, jobs, limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)

@@ -112,17 +112,18 @@ def run(
 
 def _begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
     """A new run."""
-    from bench import pipeline, plan
+    from bench import pipeline
     from bench.cli import output
+    from bench.plan import make
     from bench.store.folder import RunFolder
 
     limits = options.limits(chosen)
-    made = plan.make(options.choice(chosen))
+    plan = make(options.choice(chosen))
     if dry_run:
-        output.show_plan(made, as_json=as_json)
+        output.show_plan(plan, as_json=as_json)
         return
     folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
     with pipeline.storage_errors(folder), signals.patience(), folder.held():
-        manifest = pipeline.start_manifest(folder, made, chosen)
-        code = making.make(folder, made, list(made.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
+        manifest = pipeline.start_manifest(folder, plan, chosen)
+        code = making.make(folder, plan, list(plan.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)

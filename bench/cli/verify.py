@@ -117,8 +117,8 @@ def _show(outcomes: Sequence[Outcome], without: Sequence[str]) -> None:
         OUT.print(table)
     for o in outcomes:
         if o.reason:
-            said = o.reason if o.verdict == "wrong" else f"{o.verdict}: {o.reason}"
-            OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {said}", markup=False)
+            reason = o.reason if o.verdict == "wrong" else f"{o.verdict}: {o.reason}"
+            OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {reason}", markup=False)
     elsewhere = {f"{o.scenario}: {group}" for o in outcomes for group in o.points if "no reference" in group}
     for text in sorted(elsewhere):
         OUT.print(text, markup=False)

@@ -51,18 +51,18 @@ def machine() -> Finding:
 
 def threads() -> Finding:
     """CPUs a child is bound to."""
-    usable, there = default_threads(), os.cpu_count() or 1
-    read = f"children get {usable} of {there} CPUs, by affinity and thread variables alike"
+    usable, total = default_threads(), os.cpu_count() or 1
+    read = f"children get {usable} of {total} CPUs, by affinity and thread variables alike"
     advice = "use --threads N with fewer than all: the system needs one now and then" if usable > 2 else ""
     return Finding("threads", "ok", read, advice)
 
 
 def variables(environment: Iterable[str]) -> Iterator[Finding]:
     """Thread variables of the user's that children do not inherit."""
-    found = sorted(set(environment) & set(THREAD_VARIABLES))
-    if found:
-        read = f"{', '.join(found)} set in this shell: children get --threads instead"
-        yield Finding("environment", "note", read, f"unset {' '.join(found)}, or pass --threads")
+    names = sorted(set(environment) & set(THREAD_VARIABLES))
+    if names:
+        read = f"{', '.join(names)} set in this shell: children get --threads instead"
+        yield Finding("environment", "note", read, f"unset {' '.join(names)}, or pass --threads")
 
 
 def sharing(seconds: float = LOOK_SECONDS) -> Finding:
@@ -70,17 +70,19 @@ def sharing(seconds: float = LOOK_SECONDS) -> Finding:
     cpus = sorted(os.sched_getaffinity(0))
     before = noise.look(cpus)
     time.sleep(seconds)
-    found = noise.between(before, noise.look(cpus), len(cpus))
+    shares = noise.between(before, noise.look(cpus), len(cpus))
     load = f"load average {os.getloadavg()[0]:.2f}"
-    if found is None:
+    if shares is None:
         return Finding(
             "other load", "note", f"{load}; this system tells no CPU times", "watch the load average yourself"
         )
-    read = f"others use {found.foreign:.0%} of the CPUs, the host withholds {found.stolen:.0%}; {load}"
-    if found.worst <= BUSY:
+    read = f"others use {shares.foreign:.0%} of the CPUs, the host withholds {shares.stolen:.0%}; {load}"
+    if shares.worst <= BUSY:
         return Finding("other load", "ok", read)
-    mine = "end other programs" if found.foreign >= found.stolen else "the virtual machine shares its host: try later"
-    return Finding("other load", "warning", read, f"{mine}, or run with --max-disturbance {BUSY}")
+    remedy = (
+        "end other programs" if shares.foreign >= shares.stolen else "the virtual machine shares its host: try later"
+    )
+    return Finding("other load", "warning", read, f"{remedy}, or run with --max-disturbance {BUSY}")
 
 
 def frequency(folder: Path) -> Finding:

@@ -126,14 +126,14 @@ def _mark(pid: int) -> str:
 
 def _kill_marked(mark: str) -> bool:
     """Kill every process with that variable; whether there was one."""
-    found = False
+    killed = False
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if mark.encode() in Path(entry.path, "environ").read_bytes().split(b"\0"):
                     os.kill(int(entry.name), signal.SIGKILL)
-                    found = True
-    return found
+                    killed = True
+    return killed
 
 
 def guard() -> None:

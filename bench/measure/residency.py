@@ -41,17 +41,17 @@ def peak_bytes() -> int:
 
 def mapped_files() -> list[Mapped]:
     """This process's file mappings; none where the system does not tell (Linux's /proc/self/pagemap does)."""
-    found = []
+    mappings = []
     try:
         with FileIO(SELF / "pagemap") as pagemap:
             for line in (SELF / "maps").read_text().splitlines():
                 addresses, _, _, _, inode, *_ = line.split()
                 start, end = (int(address, 16) for address in addresses.split("-"))
                 if inode != "0":
-                    found.append(Mapped(start, _present(pagemap, start, end)))
+                    mappings.append(Mapped(start, _present(pagemap, start, end)))
     except (OSError, ValueError):
         return []
-    return found
+    return mappings
 
 
 def untouched(server: Sequence[Mapped]) -> int:
@@ -60,8 +60,8 @@ def untouched(server: Sequence[Mapped]) -> int:
     try:
         with FileIO(SELF / "pagemap") as pagemap:
             for start, present in server:
-                mine = _present(pagemap, start, start + len(present) * PAGE)
-                missing += int(np.count_nonzero(present & ~mine))
+                own = _present(pagemap, start, start + len(present) * PAGE)
+                missing += int(np.count_nonzero(present & ~own))
     except (OSError, ValueError):
         return 0
     return missing * PAGE

@@ -113,8 +113,8 @@ def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
         return []
     entries = {entry.id: entry for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
-    found = [line for planned in cells.values() for line in _digests(planned, entries[planned.cell.id])]
-    return list(dict.fromkeys([*found, *_versions(run, cells.values()), *_machine(run, cells.values())]))
+    sources = [line for planned in cells.values() for line in _digests(planned, entries[planned.cell.id])]
+    return list(dict.fromkeys([*sources, *_versions(run, cells.values()), *_machine(run, cells.values())]))
 
 
 def _digests(planned: Planned, entry: CellEntry) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _words(machine: Host) -> str:
     return f"{machine.cpu or None}, {machine.cores} cores, {(machine.memory_bytes or 0) / 2**30:.1f} GiB"
 
 
-def note(run: Run, jobs: Sequence[Job], found: Sequence[str], command: str) -> None:
+def note(run: Run, jobs: Sequence[Job], reasons: Sequence[str], command: str) -> None:
     """Book in the manifest that the run goes on, with what had changed."""
     from datetime import UTC, datetime
 
@@ -162,6 +162,6 @@ def note(run: Run, jobs: Sequence[Job], found: Sequence[str], command: str) -> N
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             command=command,
             fits=sum(len(job.reps) for job in jobs),
-            changes=list(found),
+            changes=list(reasons),
         )
     )

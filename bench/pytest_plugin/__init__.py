@@ -56,18 +56,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register what does the work, if fits are asked for."""
-    asked = [f"--bench-{name}" for name in ("suite", "scenario", "backend") if config.getoption(_key(name))]
-    if asked:
+    fits = [f"--bench-{name}" for name in ("suite", "scenario", "backend") if config.getoption(_key(name))]
+    if fits:
         from bench.pytest_plugin.session import register
 
         register(config)
         return
-    gated = [
+    gates = [
         f"--bench-{name}" for name in ("baseline", "gate", "gate-strict", "gate-json") if config.getoption(_key(name))
     ]
-    if gated:
+    if gates:
         raise pytest.UsageError(
-            f"{gated[0]} needs benchmarks to judge: --bench-suite NAME, such as --bench-suite quick"
+            f"{gates[0]} needs benchmarks to judge: --bench-suite NAME, such as --bench-suite quick"
         )
 
 

@@ -32,17 +32,17 @@ class Result:
 
 def results(cells: Iterable[Planned], source: Source) -> dict[str, Result]:
     """{cell: what it came to}."""
-    found = {}
+    by_cell = {}
     tables = split(source.tables)
     for planned in cells:
-        mine = tables[planned.cell.id]
-        info = facts(planned, mine, source.tables.run)
-        ok, warm = mine.ok, mine.warm
+        cell = tables[planned.cell.id]
+        info = facts(planned, cell, source.tables.run)
+        ok, warm = cell.ok, cell.warm
         cold = ok[ok["cold"].astype(bool)]["seconds_total"].dropna()
-        bad = mine.fits[mine.fits["status"] != "ok"]
+        bad = cell.fits[cell.fits["status"] != "ok"]
         log = str(bad["log_tail"].fillna("").iloc[0]) if len(bad) else ""
-        found[planned.cell.id] = Result(
+        by_cell[planned.cell.id] = Result(
             info["status"], planned.explicit, info, float(cold.iloc[0]) if len(cold) else 0.0,
             tuple(float(s) for s in warm["seconds_total"]), log,
         )  # fmt: skip
-    return found
+    return by_cell

@@ -84,15 +84,15 @@ class BenchSession:
         return choice({k: v for k, v in chosen.items() if v not in (None, [])})
 
     def _rules(self) -> Rules:
-        given = {"fail_on": self.option("gate"), "baseline": self.option("baseline")}
-        given["strict"] = self.option("gate_strict")
-        return rules(self.config.rootpath / "pyproject.toml", given)
+        options = {"fail_on": self.option("gate"), "baseline": self.option("baseline")}
+        options["strict"] = self.option("gate_strict")
+        return rules(self.config.rootpath / "pyproject.toml", options)
 
     @property
     def gated(self) -> bool:
         """Whether the run is to be judged."""
-        asked = [self.option(name) for name in ("gate", "gate_strict", "gate_json")]
-        return any(asked) or bool(self.rules.baseline)
+        gates = [self.option(name) for name in ("gate", "gate_strict", "gate_json")]
+        return any(gates) or bool(self.rules.baseline)
 
     def pytest_report_header(self) -> str:
         """What will be measured."""

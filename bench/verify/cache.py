@@ -42,10 +42,10 @@ class Verdicts:
         """The verdict on exactly this content; None where there is none, or its file is damaged."""
         try:
             stored = json.loads(self.file(pair, framework).read_text())
-            found = replace(Outcome(**stored), points=tuple(stored["points"]), cached=True)
+            outcome = replace(Outcome(**stored), points=tuple(stored["points"]), cached=True)
         except (OSError, ValueError, TypeError, KeyError):
             return None
-        return found if found.key == pair.key and found.verdict in KEPT else None
+        return outcome if outcome.key == pair.key and outcome.verdict in KEPT else None
 
     def store(self, pair: Pair, framework: Framework, outcome: Outcome) -> None:
         """Keep a verdict that follows from content; where nothing can be written, the next run verifies again."""

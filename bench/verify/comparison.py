@@ -50,7 +50,7 @@ class Errors:
     @property
     def reason(self) -> str:
         """What is off, by how much and where; empty when nothing is."""
-        found = [
+        faults = [
             f"{what} {'off by ' + format(error, '.1e') if math.isfinite(error) else 'not finite'} at {where}"
             for what, error, where in (
                 ("centred log density", self.value, self.value_at),
@@ -58,10 +58,10 @@ class Errors:
             )
             if not error <= self.gate
         ]
-        if not found:
+        if not faults:
             return ""
         hint = "; if float64 passes, float32 is too coarse for it" if self.gate == GATES["float32"] else ""
-        return f"wrong target: {', '.join(found)} (gate {printed(self.gate)}){hint}"
+        return f"wrong target: {', '.join(faults)} (gate {printed(self.gate)}){hint}"
 
 
 def printed(gate: float) -> str:

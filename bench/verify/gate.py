@@ -35,22 +35,22 @@ def verify(
 
     Children are those of `executor`, this machine's where none is named.
     """
-    found: dict[Key, Outcome] = {}
-    known = frameworks()
+    outcomes: dict[Key, Outcome] = {}
+    catalog = frameworks()
     wanted = list({pair.key: pair for pair in pairs}.values())
-    verdicts = Verdicts(known[name] for name in {pair.framework for pair in wanted})
+    verdicts = Verdicts(catalog[name] for name in {pair.framework for pair in wanted})
     for pair in wanted:
-        framework = known[pair.framework]
+        framework = catalog[pair.framework]
         if why := framework.unavailable:
-            found[pair.key] = unjudged(pair, "unavailable", why)
+            outcomes[pair.key] = unjudged(pair, "unavailable", why)
         elif not again and (kept := verdicts.load(pair, framework)):
-            found[pair.key] = kept
-    left = sorted((p for p in wanted if p.key not in found), key=_child)
+            outcomes[pair.key] = kept
+    left = sorted((p for p in wanted if p.key not in outcomes), key=_child)
     groups = [list(together) for _, together in groupby(left, key=_child)]
     for pair, outcome in _side_by_side(groups, tick, executor or local.Local()):
-        verdicts.store(pair, known[pair.framework], outcome)
-        found[pair.key] = outcome
-    return [found[pair.key] for pair in wanted]
+        verdicts.store(pair, catalog[pair.framework], outcome)
+        outcomes[pair.key] = outcome
+    return [outcomes[pair.key] for pair in wanted]
 
 
 def pairs_of(plan: Plan) -> list[Pair]:
@@ -66,11 +66,11 @@ def pairs_of(plan: Plan) -> list[Pair]:
 def refused(plan: Plan, outcomes: Iterable[Outcome]) -> dict[str, str]:
     """{cell id: reason} of the cells that must not be timed."""
     bad = {outcome.key: outcome for outcome in outcomes if outcome.verdict in REFUSED}
-    found = {}
+    reasons = {}
     for p in plan.cells:
         if outcome := bad.get(Pair(p.backend.framework, p.scenario, p.cell.dtype, p.cell.device).key):
-            found[p.cell.id] = sentence(outcome)
-    return found
+            reasons[p.cell.id] = sentence(outcome)
+    return reasons
 
 
 def sentence(outcome: Outcome) -> str:
