@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.catalog.backends import BackendInfo
@@ -41,8 +40,9 @@ def findings(
     if info.missing:
         yield problem(info.name, f"{', '.join(info.missing)} is not installed, so it cannot be tried", info.install)
         return
+    tried = Tried(info, tuple(info.validate(options).items()), progress, executor)
     for name in info.families or families():
-        yield from _tried(info, options, name, progress, executor)
+        yield from tried.on_family(name)
 
 
 def _declared(info: BackendInfo) -> Iterator[Finding]:
@@ -84,72 +84,68 @@ def _code_lines(source: str) -> int:
     return sum(1 for number, line in lines if line.strip() and not line.strip().startswith("#") and number not in held)
 
 
-def _tried(
-    info: BackendInfo, options: Mapping[str, Any], name: str, progress: Callable[[str], None], executor: Executor
-) -> Iterator[Finding]:
-    """Fits of the smallest scenario of a family that the backend supports."""
-    refusals: list[str] = []
-    for chosen in smallest(name):
-        where = f"{name} ({chosen.label})"
-        progress(f"{info.name} on {where}")
-        tries = TRIES if has_second(chosen) else {rep: t for rep, t in TRIES.items() if t[0] == 0}
-        with guardian.scratch("check") as folder:
-            first = _child(info, options, chosen, tries, folder / "first", progress, where, executor)
-            if first[0][0].status == "unsupported":
-                refusals.append(f"{chosen.label}: {first[0][0].reason}")
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A backend with its options, and what its children are started with."""
+
+    info: BackendInfo
+    options: tuple[tuple[str, Any], ...]
+    progress: Callable[[str], None]
+    executor: Executor
+
+    def on_family(self, name: str) -> Iterator[Finding]:
+        """Fits of the smallest scenario of a family that the backend supports, judged."""
+        refusals: list[str] = []
+        for chosen in smallest(name):
+            where = f"{name} ({chosen.label})"
+            tries = TRIES if has_second(chosen) else {rep: t for rep, t in TRIES.items() if t[0] == 0}
+            fits = self._child(chosen, tries, where)
+            status, reason = fits[0][0].status, fits[0][0].reason
+            if status == "unsupported":
+                refusals.append(f"{chosen.label}: {reason}")
                 continue
-            alone = {}
-            if len(tries) == len(TRIES) and first[0][0].status == "ok":
-                alone = _child(info, options, chosen, ALONE, folder / "second", progress, where, executor)
-        yield from _judged(info, where, chosen, {**first, **alone})
-        return
-    why = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
-    if info.families:
-        yield problem(name, f"named in FAMILIES, but no scenario of it is supported{why}", "name only what it serves")
-    else:
-        yield note(name, f"no scenario of it is supported{why}")
-
-
-def _child(
-    info: BackendInfo,
-    options: Mapping[str, Any],
-    chosen: Scenario,
-    tries: Mapping[int, tuple[int, int]],
-    place: Path,
-    progress: Callable[[str], None],
-    where: str,
-    executor: Executor,
-) -> dict[int, Answer]:
-    """One child's answers; a try that it left without one has a record that says how the child ended."""
-    cell = Cell(
-        chosen.name, (), info.name, tuple(info.validate(options).items()), "quick", "matched", "cpu", "float64", 1
-    )
-    folder = RunFolder.create(place, "try")
-    request = Request(
-        work="check",
-        needs=needs_of(cell)._replace(threads=1),  # so that sums have one order, and the same seed the same bits
-        task={
-            "cell": asdict(cell),
-            "round": 0,
-            "position": 0,
-            "reps": list(tries),
-            "tries": {str(rep): attempt for rep, attempt in tries.items()},
-            "seed": SEED,
-        },
-        timeout=cell.resolved_budget().timeout,
-    )
-    end = executor.submit(request, folder.path, lambda: progress(f"{info.name} on {where}"))
-    status, reason = end.status(request.timeout)
-    fits: dict[int, Answer] = {}
-    for rep in tries:
-        record = folder.record(cell.id, rep) or Record(cell.id, rep, 0, 0, False, status, reason)
-        if record.status == "ok":
-            kind: Any = info.kind_of(dict(cell.options))
-            fit, points = arrays.load(folder.fit(cell.id, rep) / "draws.npz", kind, record.stats, record.notes)
-            fits[rep] = record, fit, points
+            if len(tries) == len(TRIES) and status == "ok":
+                fits |= self._child(chosen, ALONE, where)
+            yield from _judged(self.info, where, chosen, fits)
+            return
+        why = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
+        if self.info.families:
+            what = f"named in FAMILIES, but no scenario of it is supported{why}"
+            yield problem(name, what, "name only what it serves")
         else:
-            fits[rep] = record, None, []
-    return fits
+            yield note(name, f"no scenario of it is supported{why}")
+
+    def _child(self, chosen: Scenario, tries: Mapping[int, tuple[int, int]], where: str) -> dict[int, Answer]:
+        """One child's answers; a try that it left without one has a record that says how the child ended."""
+        # one thread, so that sums have one order, and the same seed the same bits
+        cell = Cell(chosen.name, (), self.info.name, self.options, "quick", "matched", "cpu", "float64", threads=1)
+        request = Request(
+            work="check",
+            needs=needs_of(cell),
+            task={
+                "cell": asdict(cell),
+                "round": 0,
+                "position": 0,
+                "reps": list(tries),
+                "tries": {str(rep): attempt for rep, attempt in tries.items()},
+                "seed": SEED,
+            },
+            timeout=cell.resolved_budget().timeout,
+        )
+        with guardian.scratch("check") as place:
+            folder = RunFolder.create(place, "try")
+            end = self.executor.submit(request, folder.path, lambda: self.progress(f"{self.info.name} on {where}"))
+            ended = end.status(request.timeout)
+            records = {rep: folder.record(cell.id, rep) or Record(cell.id, rep, 0, 0, False, *ended) for rep in tries}
+            return {rep: self._answer(folder, record) for rep, record in records.items()}
+
+    def _answer(self, folder: RunFolder, record: Record) -> Answer:
+        """A record with its fit and checkpoints, where it has ended ok."""
+        if record.status != "ok":
+            return record, None, []
+        kind: Any = self.info.kind_of(dict(self.options))
+        file = folder.fit(record.cell, record.rep) / "draws.npz"
+        return record, *arrays.load(file, kind, record.stats, record.notes)
 
 
 def _judged(info: BackendInfo, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:
