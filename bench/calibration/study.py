@@ -9,6 +9,7 @@ from typing import Protocol
 from bench.calibration.trial import Trial
 from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
+from bench.measure import job
 from bench.measure.executor import Executor, Request, needs_of
 from bench.plan import Plan, Planned
 from bench.store.folder import CalibrationFolder
@@ -63,10 +64,8 @@ def refusal(planned: Planned, seed: int) -> tuple[str, str]:
     """Status and reason of a cell that cannot be calibrated; empty when it may."""
     if planned.kind == "point":
         return "unsupported", "a point has no spread: neither ranks nor intervals of it can be calibrated"
-    if why := planned.unsupported():
-        return "unsupported", why
-    if missing := planned.backend.missing:
-        return "unavailable", f"{', '.join(missing)} is not installed; {planned.backend.install}"
+    if any(refused := job.refusal(planned)):
+        return refused
     try:
         template = dataset(planned.scenario, seed=seed, rep=0)
         calibration_data(planned.scenario, template, seed=seed, number=0)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from bench.errors import StorageError
 from bench.measure.executor import End, Executor, Request, needs_of
-from bench.plan import Job, Plan
+from bench.plan import Job, Plan, Planned
 from bench.store.durable import STORAGE, described
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
@@ -43,18 +43,23 @@ def one(
 
     StorageError where results can no longer be written.
     """
-    planned = job.planned
-    if why := planned.unsupported():
-        return record_missing(job, folder, "unsupported", why, child=new_child())
-    if missing := planned.backend.missing:
-        why = f"{', '.join(missing)} is not installed; {planned.backend.install}"
-        return record_missing(job, folder, "unavailable", why, child=new_child())
+    status, reason = refusal(job.planned)
+    if status:
+        return record_missing(job, folder, status, reason, child=new_child())
     for attempt in range(1, ATTEMPTS + 1):
         records = _attempt(job, plan, folder, limits, executor, tick, attempt=attempt)
         worst = max((r.disturbance or 0.0 for r in records), default=0.0)
         if limits.disturbance is None or worst <= limits.disturbance:
             break
     return records
+
+
+def refusal(planned: Planned) -> tuple[str, str]:
+    """Status and reason of a cell that cannot be fitted here, known without a child; empty when it may."""
+    if reason := planned.unsupported():
+        return "unsupported", reason
+    reason = planned.backend.home.unavailable
+    return ("unavailable", reason) if reason else ("", "")
 
 
 def _attempt(

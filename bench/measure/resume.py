@@ -25,6 +25,10 @@ RETRY: Mapping[str, frozenset[str]] = {
 """What `--retry` makes again, besides what is missing."""
 
 
+SIGNATURES = {"draws.npz": b"PK", "draws.nc": b"\x89HDF"}
+"""Files of draws, as the worker and the scorer write them, and the bytes that each begins with."""
+
+
 def plan_of(run: Run, where: Path) -> Plan:
     """The plan of a run as it was made, whatever its globs would mean now; UsageError where it cannot be any more."""
     return Plan(tuple(_planned(entry, where) for entry in run.cells), run.seed)
@@ -74,19 +78,15 @@ def _whole(folder: RunFolder, job: Job, again: frozenset[str]) -> bool:
 
 def _readable(folder: RunFolder, cell: str, rep: int) -> bool:
     """Whether the draws of a fit are there and open; what is in them `bench check` looks at."""
-    where = folder.fit(cell, rep)
-    for name, signature in (("draws.npz", b"PK"), ("draws.nc", b"\x89HDF")):
-        file = where / name
-        if file.is_file():
-            try:
-                if why := _complaint(file, signature):
-                    folder.spoil(cell, rep, name, why)
-                return not why
-            except OSError as error:
-                folder.spoil(cell, rep, name, str(error))
-                return False
-    folder.spoil(cell, rep, "draws.nc", "not there")
-    return False
+    files = [folder.fit(cell, rep) / name for name in SIGNATURES]
+    file = next((file for file in files if file.is_file()), files[-1])
+    try:
+        why = _complaint(file, SIGNATURES[file.name]) if file.is_file() else "not there"
+    except OSError as error:
+        why = str(error)
+    if why:
+        folder.spoil(cell, rep, file.name, why)
+    return not why
 
 
 def _complaint(file: Path, signature: bytes) -> str:

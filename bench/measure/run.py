@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bench.measure import interrupts
 from bench.measure.executor import Executor, Needs, needs_of
-from bench.measure.job import Limits, new_child, one, record_missing
+from bench.measure.job import Limits, new_child, one, record_missing, refusal
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
 from bench.store.records import Record
@@ -73,6 +73,6 @@ def imports_of(cells: Iterable[Planned]) -> dict[Needs, set[str]]:
     """{what an import depends on: methods that the children of these cells import}, where they can run at all."""
     wanted: dict[Needs, set[str]] = {}
     for planned in cells:
-        if not planned.unsupported() and not planned.backend.missing:
+        if not any(refusal(planned)):
             wanted.setdefault(needs_of(planned.cell), set()).add(planned.cell.backend)
     return wanted

@@ -13,7 +13,7 @@ from bench.measure import guardian, interrupts, local
 from bench.measure.child import WATCH_SECONDS
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
-from bench.plan import Plan
+from bench.plan import Plan, Planned
 from bench.store.ledger import Ledger
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
@@ -56,28 +56,18 @@ def verify(
 def pairs_of(plan: Plan) -> list[Pair]:
     """The densities that the cells of a plan fit, where their framework has one."""
     known = frameworks()
-    return [
-        Pair(p.backend.framework, p.scenario, p.cell.dtype, p.cell.device)
-        for p in plan.cells
-        if not p.unsupported() and known[p.backend.framework].has_density
-    ]
+    return [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
 
 
 def refused(plan: Plan, outcomes: Iterable[Outcome]) -> dict[str, str]:
     """{cell id: reason} of the cells that must not be timed."""
     bad = {outcome.key: outcome for outcome in outcomes if outcome.verdict in REFUSED}
-    reasons = {}
-    for p in plan.cells:
-        if outcome := bad.get(Pair(p.backend.framework, p.scenario, p.cell.dtype, p.cell.device).key):
-            reasons[p.cell.id] = sentence(outcome)
-    return reasons
+    return {p.cell.id: bad[key].refusal for p in plan.cells if (key := pair_of(p).key) in bad}
 
 
-def sentence(outcome: Outcome) -> str:
-    """Why a cell is not timed."""
-    if outcome.verdict == "wrong":
-        return outcome.reason
-    return f"not verified to have the right target: {outcome.verdict}: {outcome.reason}"
+def pair_of(planned: Planned) -> Pair:
+    """The density that a cell fits."""
+    return Pair(planned.backend.framework, planned.scenario, planned.cell.dtype, planned.cell.device)
 
 
 def _child(pair: Pair) -> tuple[str, str, str]:

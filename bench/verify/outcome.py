@@ -67,6 +67,13 @@ class Outcome:
         """The pair it is about."""
         return Key(self.framework, self.scenario, self.dtype, self.device)
 
+    @property
+    def refusal(self) -> str:
+        """Why a cell with this density is not timed."""
+        if self.verdict == "wrong":
+            return self.reason
+        return f"not verified to have the right target: {self.verdict}: {self.reason}"
+
     def description(self) -> dict[str, Any]:
         """As JSON takes it."""
         return asdict(self)
