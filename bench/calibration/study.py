@@ -11,6 +11,7 @@ from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
 from bench.measure import job
 from bench.measure.executor import Executor, Request, needs_of
+from bench.measure.job import Limits
 from bench.plan import Plan, Planned
 from bench.store.folder import CalibrationFolder
 from bench.store.logs import tail
@@ -37,27 +38,86 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds for one data set, or for import, compilation and the first (None: the budget's); bytes of memory."""
+class Study:
+    """Every cell of a plan fitted to so many data sets.
 
-    timeout: float | None = None
-    memory: int | None = None
+    The time limit is for one data set; import and compilation count to the first.
+    """
 
+    plan: Plan
+    datasets: int
+    folder: CalibrationFolder
+    limits: Limits
+    watcher: Watcher
+    executor: Executor
 
-def execute(
-    plan: Plan, datasets: int, folder: CalibrationFolder, limits: Limits, watcher: Watcher, executor: Executor
-) -> bool:
-    """Fit every missing data set of every cell; False when interrupted (Ctrl-C)."""
-    try:
-        for planned in plan.cells:
-            reason = refusal(planned, plan.seed)[1]
-            if reason:
-                watcher.refused(planned, reason)
-            else:
-                _cell(planned, plan, datasets, folder, limits, watcher, executor)
-    except KeyboardInterrupt:
-        return False
-    return True
+    def run(self) -> bool:
+        """Fit every missing data set of every cell; False when interrupted (Ctrl-C)."""
+        try:
+            for planned in self.plan.cells:
+                reason = refusal(planned, self.plan.seed)[1]
+                if reason:
+                    self.watcher.refused(planned, reason)
+                else:
+                    self._cell(planned)
+        except KeyboardInterrupt:
+            return False
+        return True
+
+    def _cell(self, planned: Planned) -> None:
+        """Children, one after the other, until every data set has its line."""
+        ledger = self.folder.ledger(planned.cell.id)
+        ledger.mend()
+        missing, deaths = self._missing(planned), 0
+        self.watcher.starts(planned, len(missing))
+        while missing:
+            status, reason, log = self._child(planned, missing)
+            ledger.mend()
+            missing = self._missing(planned)
+            if not missing:
+                return
+            deaths += 1
+            seed = derive_seed(self.plan.seed, "calibration", planned.scenario.label, missing[0])
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            lost = [Trial(missing[0], status, reason, data_seed=seed, measured_at=now, log_tail=tail(log))]
+            if deaths == MAX_DEATHS:
+                after = f"not tried: {deaths} children of this cell had died, the last {reason}"
+                lost += [replace(lost[0], number=n, reason=after, log_tail="") for n in missing[1:]]
+            for trial in lost:
+                ledger.append(trial.entry())
+            self.watcher.ends(planned, lost)
+            missing = missing[len(lost) :]
+
+    def _missing(self, planned: Planned) -> list[int]:
+        done = {t.number for t in trials(self.folder, planned.cell.id, self.datasets)}
+        return [number for number in range(self.datasets) if number not in done]
+
+    def _child(self, planned: Planned, numbers: list[int]) -> tuple[str, str, bytes]:
+        """Let one child work; how it ended, for the data set it may have left undone, and what it printed."""
+        cell, ledger, inner = planned.cell, self.folder.ledger(planned.cell.id), self.folder.INNER
+        request = Request(
+            work="calibrate",
+            needs=needs_of(cell),
+            task={"cell": asdict(cell), "datasets": numbers, "seed": self.plan.seed},
+            timeout=self.limits.timeout or cell.resolved_budget().timeout,
+            memory=self.limits.memory,
+            name=f"{inner}/.{cell.id}",
+            progress=f"{inner}/{cell.id}.jsonl",
+            log=f"{inner}/{cell.id}.log",
+        )
+        at = ledger.size()
+
+        def follow() -> None:
+            """Show what has been finished since the last look."""
+            nonlocal at
+            entries, at = ledger.after(at)
+            if entries:
+                self.watcher.ends(planned, [Trial.of(e) for e in entries])
+
+        end = self.executor.submit(request, self.folder.path, follow)
+        follow()
+        status, reason = end.status(request.timeout)
+        return status, f"{reason} for one data set" if status == "timeout" else reason, end.log
 
 
 def refusal(planned: Planned, seed: int) -> tuple[str, str]:
@@ -94,78 +154,3 @@ def check_same_data(planned: Planned, stored: list[Trial], seed: int) -> None:
                 f"scenario {planned.cell.scenario_label} gives other data now than when data set {trial.number} was "
                 "fitted: its family has changed; start a new calibration"
             )
-
-
-def _cell(
-    planned: Planned,
-    plan: Plan,
-    datasets: int,
-    folder: CalibrationFolder,
-    limits: Limits,
-    watcher: Watcher,
-    executor: Executor,
-) -> None:
-    """Children, one after the other, until every data set has its line."""
-    ledger, cell = folder.ledger(planned.cell.id), planned.cell.id
-    ledger.mend()
-    missing = _missing(folder, cell, datasets)
-    watcher.starts(planned, len(missing))
-    deaths = 0
-    while missing:
-        status, reason, log = _child(planned, plan, missing, folder, limits, watcher, executor)
-        ledger.mend()
-        missing = _missing(folder, cell, datasets)
-        if not missing:
-            return
-        deaths += 1
-        seed = derive_seed(plan.seed, "calibration", planned.scenario.label, missing[0])
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        lost = [Trial(missing[0], status, reason, data_seed=seed, measured_at=now, log_tail=tail(log))]
-        if deaths == MAX_DEATHS:
-            after = f"not tried: {deaths} children of this cell had died, the last {reason}"
-            lost += [replace(lost[0], number=n, reason=after, log_tail="") for n in missing[1:]]
-        for trial in lost:
-            ledger.append(trial.entry())
-        watcher.ends(planned, lost)
-        missing = missing[len(lost) :]
-
-
-def _missing(folder: CalibrationFolder, cell: str, datasets: int) -> list[int]:
-    done = {t.number for t in trials(folder, cell, datasets)}
-    return [number for number in range(datasets) if number not in done]
-
-
-def _child(
-    planned: Planned,
-    plan: Plan,
-    numbers: list[int],
-    folder: CalibrationFolder,
-    limits: Limits,
-    watcher: Watcher,
-    executor: Executor,
-) -> tuple[str, str, bytes]:
-    """Let one child work; how it ended, for the data set it may have left undone, and what it printed."""
-    cell, ledger = planned.cell, folder.ledger(planned.cell.id)
-    request = Request(
-        work="calibrate",
-        needs=needs_of(cell),
-        task={"cell": asdict(cell), "datasets": numbers, "seed": plan.seed},
-        timeout=limits.timeout or cell.resolved_budget().timeout,
-        memory=limits.memory,
-        name=f"{folder.INNER}/.{cell.id}",
-        progress=f"{folder.INNER}/{cell.id}.jsonl",
-        log=f"{folder.INNER}/{cell.id}.log",
-    )
-    at = ledger.size()
-
-    def follow() -> None:
-        """Show what has been finished since the last look."""
-        nonlocal at
-        entries, at = ledger.after(at)
-        if entries:
-            watcher.ends(planned, [Trial.of(e) for e in entries])
-
-    end = executor.submit(request, folder.path, follow)
-    follow()
-    status, reason = end.status(request.timeout)
-    return status, f"{reason} for one data set" if status == "timeout" else reason, end.log

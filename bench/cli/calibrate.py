@@ -85,11 +85,11 @@ def _execute(
     from bench.cli.calibration_output import Progress
     from bench.measure import local
 
-    limits = study.Limits(options.positive("timeout", timeout), options.size(memory) if memory else None)
+    limits = options.limits({"timeout": timeout} | ({"memory": memory} if memory else {}))
     folder, plan, manifest = _resumed(results, resume, given) if resume else _started(results, given)
     datasets = manifest.datasets
     with signals.patience(), Progress(plan, datasets, quiet=as_json) as progress, local.Local() as executor:
-        finished = study.execute(plan, datasets, folder, limits, progress, executor)
+        finished = study.Study(plan, datasets, folder, limits, progress, executor).run()
     pipeline.finish(folder, manifest, finished)
     raise typer.Exit(conclude(folder, plan, manifest, as_json=as_json, interrupted=not finished))
 

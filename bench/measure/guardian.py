@@ -30,7 +30,7 @@ REMOVE_SECONDS = 5.0
 
 
 def watch_group(pid: int) -> None:
-    """When this process ends, kill this process group, and what carries the mark of its leader (see runner.child)."""
+    """When this process ends, kill this process group, and what carries its leader's mark (see bench.measure.child)."""
     key = f"g{pid} {_mark(pid)}"
     _watched[key] = None
     _tell(f"+{key}")

@@ -10,7 +10,6 @@ from typing import Any
 
 from bench.catalog.frameworks import frameworks
 from bench.measure import guardian, interrupts, local
-from bench.measure.child import WATCH_SECONDS
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
@@ -23,6 +22,8 @@ from bench.verify.wire import ANSWERS, packed, unpacked
 
 START_SECONDS, TASK_SECONDS = 120.0, 60.0
 """Limit of a child: for its import, and for each density on top."""
+LOOK_SECONDS = 0.2
+"""How often what is at work is said."""
 
 Tick = Callable[[str], None]
 """Told a few times a second what is being verified."""
@@ -103,7 +104,7 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Execut
             while left:
                 interrupts.check()
                 tick("; ".join(list(left.values())[: default_threads()]))
-                done, _ = wait(left, WATCH_SECONDS, FIRST_COMPLETED)
+                done, _ = wait(left, LOOK_SECONDS, FIRST_COMPLETED)
                 for future in done:
                     left.pop(future)
                     yield from future.result()

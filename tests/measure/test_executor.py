@@ -80,7 +80,7 @@ def test_a_calibration_goes_through_it(executor, tmp_path):
     plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact"], reps=12, rounds=1))
     folder = CalibrationFolder.create(tmp_path, "c")
     watcher = Quiet()
-    assert study.execute(plan, 12, folder, study.Limits(), watcher, executor)
+    assert study.Study(plan, 12, folder, Limits(), watcher, executor).run()
     trials = study.trials(folder, plan.cells[0].cell.id, 12)
     assert len(trials) == 12 and {t.status for t in trials} == {"ok"} and all(t.placed for t in trials)
     assert [name for name, *_ in watcher.said] == ["starts", "ends"]
