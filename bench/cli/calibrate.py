@@ -148,7 +148,7 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
     """What has changed since its beginning that could change a fit; nothing where no fit is missing."""
     from bench.calibration import study
     from bench.errors import UsageError
-    from bench.measure import host
+    from bench.measure.resume import versions
 
     datasets = manifest.datasets
     stored = {p.cell.id: study.trials(folder, p.cell.id, datasets) for p in plan.cells}
@@ -164,11 +164,7 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
             study.check_same_data(p, stored[p.cell.id], plan.seed)
         except UsageError as error:
             changes.append(str(error))
-    versions = host.versions()
-    for package in sorted({*versions, *manifest.versions}):
-        was, is_ = manifest.versions.get(package, "absent"), versions.get(package, "absent")
-        changes += [f"{package} was {was} and is {is_}"] if was != is_ else []
-    return list(dict.fromkeys(changes))
+    return list(dict.fromkeys([*changes, *versions(manifest).values()]))
 
 
 def conclude(

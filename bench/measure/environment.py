@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.catalog.places import root
 
@@ -37,6 +40,19 @@ def bound(threads: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def start(
+    module: str, *args: str, threads: int, mark: dict[str, str], code: Path | None, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """Run a module in an interpreter and a session of its own; `mark` are variables that it has besides."""
+    with bound(threads):
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *args],  # -P: nothing is imported from the working folder
+            env={**environment(threads, code), **mark},
+            start_new_session=True,
+            **streams,
+        )
 
 
 def environment(threads: int, code: Path | None = None) -> dict[str, str]:

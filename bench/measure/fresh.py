@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.measure.child import marked, new_mark
-from bench.measure.environment import bound, environment
+from bench.measure.environment import start
 
 
 class FreshChild:
@@ -24,14 +23,10 @@ class FreshChild:
     ) -> None:
         self.log, self._mark, self._peak = log, new_mark(), 0
         log.unlink(missing_ok=True)
-        with log.open("ab") as stream, bound(threads):  # appending: the log may be cut while it is written
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(request)],  # -P: nothing is imported from the working folder
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                env={**environment(threads, code), **self._mark},
-                start_new_session=True,
+        output = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        with log.open("ab") as stream:  # appending: the log may be cut while it is written
+            self._process = start(
+                module, str(request), threads=threads, mark=self._mark, code=code, stdout=stream, **output
             )
         self.pid = self._process.pid
         self._descriptor = os.pidfd_open(self.pid)

@@ -129,15 +129,19 @@ def _digests(planned: Planned, entry: CellEntry) -> Iterator[str]:
 def _versions(run: Run, cells: Any) -> Iterator[str]:
     """NumPy, SciPy, the interpreter, and what the backends of these cells import."""
     needed = {package for planned in cells for package in planned.backend.packages}
-    was, now = run.versions, host.versions()
-    for package in sorted({*was, *now}):
-        relevant = package in {"numpy", "scipy"} or package in needed
-        before, after = was.get(package, "absent"), now.get(package, "absent")
-        if relevant and before != after:
-            yield f"{package} was {before} and is {after}"
+    for package, sentence in versions(run).items():
+        if package in {"numpy", "scipy"} or package in needed:
+            yield sentence
     python = host.facts()["python"]
     if run.host.python != python:
         yield f"Python was {run.host.python or 'another'} and is {python}"
+
+
+def versions(run: Run) -> dict[str, str]:
+    """{package: in which version the run had it, and in which it is here}, where these differ."""
+    was, now = run.versions, host.versions()
+    pairs = {package: (was.get(package, "absent"), now.get(package, "absent")) for package in sorted({*was, *now})}
+    return {package: f"{package} was {a} and is {b}" for package, (a, b) in pairs.items() if a != b}
 
 
 def _machine(run: Run, cells: Any) -> Iterator[str]:

@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from bench.measure import guardian, interrupts
 from bench.measure.child import marked, new_mark
-from bench.measure.environment import bound, default_threads, environment
+from bench.measure.environment import default_threads, start
 from bench.measure.executor import Needs
 
 START_SECONDS = 300.0
@@ -30,15 +29,9 @@ class Server:
 
     def __init__(self, needs: Needs, modules: Iterable[str], code: Path | None) -> None:
         self._mark, threads = new_mark(), needs.threads or default_threads()
-        with bound(threads):
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.measure.forkserver", *map(str, needs), *modules],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**environment(threads, code), **self._mark, "BENCH_RUNNER": str(os.getpid())},
-                start_new_session=True,
-            )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        variables, what = {**self._mark, "BENCH_RUNNER": str(os.getpid())}, [*map(str, needs), *modules]
+        self._process = start("bench.measure.forkserver", *what, threads=threads, mark=variables, code=code, **pipes)
         guardian.watch_group(self._process.pid)
         self._buffer = b""
 

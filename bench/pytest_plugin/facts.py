@@ -18,18 +18,19 @@ Numbers are medians over the fits that finished, and None where some did not: th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from bench.analysis.tables import CellTables, middle
+from bench.analysis.tables import CellTables, middle, split
+from bench.compare.baseline import Source
 from bench.compare.document import plain
+from bench.errors import escaped
+from bench.plan import Planned
 from bench.score.catalog import METRICS
+from bench.store.manifest import Run
 from bench.types import BAD_STATUSES
 from bench.words.clean import clean
-
-if TYPE_CHECKING:
-    from bench.plan import Planned
-    from bench.store.manifest import Run
 
 ABOUT = ("scenario", "backend", "kind", "family", "budget", "track", "device", "dtype", "chains")
 COLUMNS: Mapping[str, tuple[str, str]] = {
@@ -44,6 +45,41 @@ SCORES = (
     "ess_bulk_min", "ess_tail_min", "r_hat_max", "ess_per_second", "ess_per_gradient", "b2_avg", "b2_max",
     "recovery_rmse", "elpd", "k_hat", "optimality_gap",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """One benchmark: its `extra_info`, the seconds of its fits, and the end of the log of the first that failed."""
+
+    status: str
+    explicit: bool
+    info: dict[str, Any]
+    cold: float
+    warm: tuple[float, ...]
+    log: str
+
+    @property
+    def story(self) -> str:
+        """Why it failed, with what it last wrote."""
+        return "\n".join([self.info["reason"], *map(escaped, self.log.rstrip().splitlines())])
+
+
+def results(cells: Iterable[Planned], source: Source) -> dict[str, Result]:
+    """{cell: what it came to}."""
+    by_cell = {}
+    tables = split(source.tables)
+    for planned in cells:
+        cell = tables[planned.cell.id]
+        info = facts(planned, cell, source.tables.run)
+        ok, warm = cell.ok, cell.warm
+        cold = ok[ok["cold"].astype(bool)]["seconds_total"].dropna()
+        bad = cell.fits[cell.fits["status"] != "ok"]
+        log = str(bad["log_tail"].fillna("").iloc[0]) if len(bad) else ""
+        by_cell[planned.cell.id] = Result(
+            info["status"], planned.explicit, info, float(cold.iloc[0]) if len(cold) else 0.0,
+            tuple(float(s) for s in warm["seconds_total"]), log,
+        )  # fmt: skip
+    return by_cell
 
 
 def status(cell: CellTables) -> tuple[str, str]:

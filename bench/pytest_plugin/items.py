@@ -11,7 +11,7 @@ import pytest
 
 from bench.plan import Planned
 from bench.pytest_plugin.adapter import ChildClock, Fits
-from bench.pytest_plugin.results import Result
+from bench.pytest_plugin.facts import Result
 
 
 class FitFailed(Exception):

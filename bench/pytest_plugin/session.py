@@ -31,9 +31,9 @@ from bench.options import choice, positive
 from bench.plan import Choice, Plan, Planned, make
 from bench.present.gate import as_json, headline, render
 from bench.pytest_plugin import adapter
+from bench.pytest_plugin.facts import Result, results
 from bench.pytest_plugin.items import Benchmark, Benchmarks
 from bench.pytest_plugin.measuring import measure
-from bench.pytest_plugin.results import Result, results
 
 NAME = "bench-session"
 CHOICE = ("scenario", "backend", "suite", "budget", "track", "device", "dtype", "reps", "rounds", "seed", "threads")
