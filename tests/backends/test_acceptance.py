@@ -61,7 +61,7 @@ def svi(data: Dataset, contender: Callable[..., Any]) -> list[Scored]:
 
 @pytest.fixture(scope="module")
 def nuts(data: Dataset, contender: Callable[..., Any]) -> list[Scored]:
-    made = contender("numpyro.nuts", data, draws=1000)
+    made = contender("numpyro.nuts", data, draws=600)
     return [as_scored(data, *made.fit(data, seed)) for seed in range(1, REPS + 1)]
 
 

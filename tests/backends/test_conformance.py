@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.metropolis": {"draws": 4000, "thin": 8},
     "torch.nuts": {"draws": 100},
     "torch.hmc": {"draws": 100},
-    "pyro.nuts": {"draws": 200},
+    "pyro.nuts": {"draws": 100},
 }
 SLOW = {
     ("torch.nuts", "groups"),

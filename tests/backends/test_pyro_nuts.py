@@ -68,8 +68,7 @@ def test_options_without_a_meaning_are_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "traced"])
-@pytest.mark.parametrize("of", ["s4-linear", "eight-schools"])
+@pytest.mark.parametrize(("of", "jit"), [("s4-linear", False), ("eight-schools", True)])
 def test_the_posterior_is_the_exact_one(of: str, jit: bool, contender: Callable[..., Any]) -> None:
     data = dataset(scenario(of), seed=0, rep=0)
     fit, clock = contender("pyro.nuts", data, draws=500, jit_compile=jit).fit(data)

@@ -25,8 +25,9 @@ def table(bench, tmp_path):
 def test_known_cpu_work_is_what_the_phase_says(table):
     rows = table("cpu=0.4", "--reps", "3")
     assert (rows.seconds_sample >= 0.4).all()
-    # on shared CPUs wall exceeds CPU seconds; the best of three does by no more than a neighbour's half
-    assert rows.seconds_sample.min() < 2 * 0.4 + LATE
+    # on shared CPUs wall exceeds CPU seconds by what others had meanwhile, which the kernel tells in ticks
+    own = rows.seconds_sample * (1 - rows.disturbance.fillna(0.0))
+    assert own.min() < 1.5 * 0.4 + LATE
 
 
 def test_a_device_that_returns_early_is_waited_for(table):
