@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -133,18 +133,18 @@ class Plan:
 
 def make(choice: Choice) -> Plan:
     """The plan of a choice; UsageError names what cannot be."""
-    found: dict[str, Planned] = {}
+    cells: dict[str, Planned] = {}
     fits = 0
     for scenario_text, backend_text, budget, named in _pairs(choice):
         for planned in _cells(choice, scenario_text, backend_text, budget, named):
-            if planned.cell.id not in found:
-                found[planned.cell.id] = planned
+            if planned.cell.id not in cells:
+                cells[planned.cell.id] = planned
                 fits += planned.reps * planned.rounds
             if fits > MOST_FITS:
                 raise UsageError(f"more than {MOST_FITS} fits are not allowed; sweep less, or fewer reps and rounds")
-    if not found:
+    if not cells:
         raise UsageError(f"suite {choice.suite!r} pairs none of the scenarios and backends named")
-    return Plan(tuple(found.values()), choice.seed)
+    return Plan(tuple(cells.values()), choice.seed)
 
 
 def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
@@ -156,21 +156,20 @@ def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
         return
     for entry in suite(choice.suite or DEFAULT_SUITE).entries:
         budget = choice.budget or entry.budget or "quick"
-        narrow = _filtered if choice.suite else _replaced
-        for s in narrow(choice.scenarios, entry.scenarios, scenario_files(), "scenario"):
-            for b in narrow(choice.backends, entry.backends, backend_files(), "backend"):
+        narrow = bool(choice.suite)
+        for s in _chosen(choice.scenarios, entry.scenarios, scenario_files(), "scenario", narrow=narrow):
+            for b in _chosen(choice.backends, entry.backends, backend_files(), "backend", narrow=narrow):
                 yield s, b, budget, False
 
 
-def _replaced(asked: Sequence[str], entry: Sequence[str], known: Mapping[str, object], what: str) -> Sequence[str]:
-    """What the user named instead of what the default suite names."""
-    return asked or entry
-
-
-def _filtered(asked: Sequence[str], entry: Sequence[str], known: Mapping[str, object], what: str) -> Sequence[str]:
-    """Those of a named suite's selectors that the user named too."""
-    keep = {name for text in asked for name in expand(parse(text), known, what)}
-    return [text for text in entry if not asked or keep & set(expand(parse(text), known, what))]
+def _chosen(
+    named: Sequence[str], listed: Sequence[str], known: Iterable[str], what: str, *, narrow: bool
+) -> Sequence[str]:
+    """What the user named instead of what a suite lists; with `narrow`, those of its selectors that were named too."""
+    if not named or not narrow:
+        return named or listed
+    names = {name for text in named for name in expand(parse(text), known, what)}
+    return [text for text in listed if names & set(expand(parse(text), known, what))]
 
 
 def _cells(choice: Choice, scenario_text: str, backend_text: str, budget: str, named: bool) -> Iterator[Planned]:

@@ -188,9 +188,16 @@ class Family(Protocol):
 class Backend(Protocol):
     """The contract of `backends/<framework>/<method>.py`, a module of three functions and a few constants.
 
-    `KIND` (required), `KIND_OF` (exceptions, {"option=value": kind}), `Options` (a frozen dataclass), `FAMILIES` (tuple
-    of family names), `DEVICES` and `DEFAULTS` (options of the track `defaults`) are literals:
-    the catalog reads them from the source without importing the framework.
+    `KIND` (required), `KIND_OF` (exceptions, {"option=value": kind}), `FAMILIES` (names; by default the keys of
+    `MODELS` in the framework's `models.py`, or else all families), `DEVICES` (by default the CPU), `DEFAULTS` (options
+    of the track `defaults`) and the fields of `Options` (a frozen dataclass, see `bench.types.option`) are literals:
+    the catalog reads them from the source without importing the framework. A module may also define
+    `compile(program, data)`, which is called once after `build`, with a skeleton too.
+
+    Nothing else is required of a framework's folder. Its `__init__.py` may declare `PACKAGES` (a tuple of packages, or
+    a table {package: name under which it is installed}), `EXTRA`, `DTYPE` and `environment(place, track)`, the
+    variables to be set before the import; its `runtime.py` any function of `bench.measure.runtime.Runtime`; its
+    `models.py` `log_density(data, z, place)`, which `bench verify` holds against the family's.
     """
 
     KIND: Kind

@@ -55,10 +55,10 @@ def parse(text: str) -> Selector:
 def expand(selector: Selector, known: Iterable[str], what: str) -> list[str]:
     """Names that a selector matches; UsageError with the nearest names where there is none."""
     names = sorted(known)
-    found = fnmatch.filter(names, selector.name) if selector.is_glob else [n for n in names if n == selector.name]
-    if not found:
+    matches = fnmatch.filter(names, selector.name) if selector.is_glob else [n for n in names if n == selector.name]
+    if not matches:
         raise unknown(what, selector.name, names)
-    return found
+    return matches
 
 
 def sweeps(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -33,14 +34,13 @@ def list_(
 
     if what is not None and what not in KINDS_OF_THINGS:
         raise unknown("thing to list", what, KINDS_OF_THINGS)
-    things = [what] if what else list(KINDS_OF_THINGS)
-    found = {thing: _LISTERS[thing](results) for thing in things}
+    tables = {thing: _LISTERS[thing](results) for thing in ([what] if what else KINDS_OF_THINGS)}
     if json_:
         import json
 
-        sys.stdout.write(json.dumps(found if what is None else found[what], indent=1) + "\n")
+        sys.stdout.write(json.dumps(tables if what is None else tables[what], indent=1) + "\n")
         return
-    for thing, rows in found.items():
+    for thing, rows in tables.items():
         _print(thing, rows, heading=what is None)
 
 
@@ -148,6 +148,9 @@ def _metrics(_: Path) -> list[dict[str, Any]]:
 
 
 def _runs(results: Path) -> list[dict[str, Any]]:
+    with contextlib.suppress(OSError, ValueError):  # which `every` reports
+        if next(results.glob("*/run.json"), None) is None:
+            return []
     from bench.store.folder import every
 
     rows = []
