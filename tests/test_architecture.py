@@ -34,6 +34,12 @@ def test_light_verbs_import_no_framework_no_pandas_no_numpy(args):
     assert not modules_after(code) & (FRAMEWORKS | {"pandas", "numpy", "scipy", "arviz", "xarray"})
 
 
+def test_a_list_converts_and_hashes_nothing():
+    """pydantic, with which typer converts values, takes longer to import than the list takes to make."""
+    code = "sys.argv = ['bench', 'list', '--results', 'nowhere']\nfrom bench.cli import main\ntry:\n    main()\n"
+    assert not modules_after(f"{code}except SystemExit:\n    pass") & {"pydantic", "hashlib", "msgspec", "rich"}
+
+
 def test_the_worker_imports_no_tables_and_no_framework():
     assert not modules_after("import bench.measure.worker") & (
         FRAMEWORKS | {"pandas", "xarray", "arviz", "pyarrow", "rich"}

@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -46,6 +45,8 @@ def release_group(pid: int) -> None:
 @contextlib.contextmanager
 def scratch(what: str) -> Iterator[Path]:
     """A temporary folder `bench-<what>-…`, removed at the end of the block or of this process."""
+    import tempfile  # here: most commands make no such folder
+
     folder = tempfile.mkdtemp(prefix=f"bench-{what}-")
     _watched[f"f{folder}"] = None
     try:
