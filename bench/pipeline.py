@@ -167,7 +167,6 @@ def run_tables(folder: RunFolder) -> RunTables:
         fits=tables.read(folder, "fits"),
         metrics=tables.read(folder, "metrics"),
         curves=tables.read(folder, "curves"),
-        scenarios=manifest.scenarios,
         calibrations=ranks_of(folder, manifest),
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis import changes
 from bench.analysis.tables import RunTables
-from bench.store.manifest import SCHEMA, Combined, Run
+from bench.store.manifest import SCHEMA, About, Combined, Run
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ def combine(sources: Sequence[Source]) -> RunTables:
     fits = frames["fits"]
     keys = zip(fits["origin"], fits["scenario"].astype(str), strict=True)
     return RunTables(
-        run=_manifest(sources, [*_differs(sources, machines), *_unlike(problems)]),
+        run=_manifest(sources, apart, [*_differs(sources, machines), *_unlike(problems)]),
         fits=fits.assign(apart=[apart[key] for key in keys]),
         metrics=frames["metrics"],
         curves=frames["curves"],
-        scenarios=_scenarios(sources, apart),
     )
 
 
@@ -141,16 +140,16 @@ def _stacked(sources: Sequence[Source], kind: str) -> pd.DataFrame:
     return pd.concat([f.dropna(axis="columns", how="all") for f in frames], ignore_index=True).reindex(columns=columns)
 
 
-def _scenarios(sources: Sequence[Source], apart: Mapping[tuple[str, str], str]) -> dict[str, Mapping[str, Any]]:
-    scenarios: dict[str, Mapping[str, Any]] = {}
+def _scenarios(sources: Sequence[Source], apart: Mapping[tuple[str, str], str]) -> dict[str, About]:
+    scenarios: dict[str, About] = {}
     for s in sources:
-        for scenario, about in s.tables.scenarios.items():
+        for scenario, about in s.tables.run.scenarios.items():
             scenarios.setdefault(f"{scenario} {apart.get((s.name, scenario), '')}".strip(), about)
             scenarios.setdefault(scenario, about)
     return scenarios
 
 
-def _manifest(sources: Sequence[Source], differs: list[str]) -> Combined:
+def _manifest(sources: Sequence[Source], apart: Mapping[tuple[str, str], str], differs: list[str]) -> Combined:
     runs = {s.name: s.tables.run for s in sources}
     verified = {repr(entry): entry for run in runs.values() for entry in run.verified or ()}
     return Combined(
@@ -159,7 +158,7 @@ def _manifest(sources: Sequence[Source], differs: list[str]) -> Combined:
         started=min((run.started or "" for run in runs.values()), default=""),
         seed=0,
         cells=[],
-        scenarios={},
+        scenarios=_scenarios(sources, apart),
         verified=list(verified.values()),
         runs=runs,
         differs=differs,

@@ -17,6 +17,7 @@ from bench.analysis.states import state_of
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.analysis.verdict import verdict
 from bench.stats.ratios import Ratio
+from bench.store.manifest import About
 
 GROUPS = ("posterior", "point", "reference")
 QUIET = ("met", "reference", "point")
@@ -93,7 +94,7 @@ class Section:
     scenario: str
     track: str
     title: str
-    about: Mapping[str, Any]
+    about: About
     rows: tuple[Row, ...]
     verdict: Verdict
     finish: bool
@@ -121,25 +122,14 @@ class Section:
         return row.warm if self.finish else row.time_to_target
 
     @property
-    def priors(self) -> str:
-        """`weights ~ normal(0, 10), …`, or as given."""
-        priors = self.about.get("priors") or ""
-        return ", ".join(f"{k} ~ {v}" for k, v in priors.items()) if isinstance(priors, Mapping) else str(priors)
-
-    @property
     def family(self) -> str:
         """The family of its model, or its own name where that is not recorded."""
-        return str(self.about.get("family") or scenario_of(self.scenario)[0])
+        return self.about.family or scenario_of(self.scenario)[0]
 
     @property
     def notes(self) -> list[tuple[str, str]]:
         """(backend, note) of every row that has something to say."""
         return [(row.label, note) for row in self.rows for note in row.tables.notes]
-
-    @property
-    def fixed_data(self) -> bool:
-        """Whether every rep saw the same data."""
-        return bool(self.about.get("fixed_data", False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +177,7 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
         scenario=scenario,
         track=str(fits["track"].iloc[0]),
         title=title,
-        about=_about(tables.scenarios, scenario, apart),
+        about=_about(tables.run.scenarios, scenario, apart),
         rows=tuple(rows),
         verdict=verdict(
             title,
@@ -201,9 +191,9 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
     )
 
 
-def _about(scenarios: Mapping[str, Mapping[str, Any]], scenario: str, apart: str) -> Mapping[str, Any]:
+def _about(scenarios: Mapping[str, About], scenario: str, apart: str) -> About:
     names = (f"{scenario} {apart}", scenario, scenario_of(scenario)[0])
-    return next((scenarios[name] for name in names if name in scenarios), {})
+    return next((scenarios[name] for name in names if name in scenarios), About())
 
 
 def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, several: bool) -> Row:

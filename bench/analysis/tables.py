@@ -25,17 +25,15 @@ BETWEEN_NOTES = " · "
 
 @dataclass(frozen=True, eq=False)
 class RunTables:
-    """A run as tables: `run` is run.json, the frames have its tidy columns, `scenarios` describes them by name.
+    """A run as tables: its manifest, frames with the tidy columns, and the `calibrations` of its cells.
 
-    A description may hold `description`, `source`, `family`, `priors`, `fixed_data` and `notes` (list of sentences).
-    `calibrations` are the ranks of cells that a calibration has fitted too, by what its figure is to be called.
+    These are the ranks of cells that a calibration has fitted too, by what its figure is to be called.
     """
 
     run: Run
     fits: pd.DataFrame
     metrics: pd.DataFrame
     curves: pd.DataFrame
-    scenarios: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     calibrations: Mapping[str, Ranked] = field(default_factory=dict)
 
 

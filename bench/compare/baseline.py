@@ -47,7 +47,7 @@ def _folder(folder: RunFolder) -> RunTables:
     if folder.damage:
         where, why = next(iter(folder.damage.items()))
         raise UsageError(f"{where} is damaged: {why}")
-    return RunTables(manifest, fits, metrics, curves, manifest.scenarios)
+    return RunTables(manifest, fits, metrics, curves)
 
 
 def _file(path: Path, place: str) -> Source:

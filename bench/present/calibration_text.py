@@ -59,8 +59,7 @@ def markdown(report: Calibration) -> str:
 
 def _about(report: Calibration, scenario: str) -> list[str]:
     about = report.run.scenarios[scenario]
-    priors = ", ".join(f"{name} ~ {prior}" for name, prior in about["priors"].items())
-    return [escape(f"{about['description']}. Priors: {priors}."), ""]
+    return [escape(f"{about.description}. Priors: {about.priors_text}."), ""]
 
 
 def _quantities(verdict: Verdict) -> list[str]:

@@ -171,7 +171,7 @@ GROUP_TITLES = {
 
 def coverage_note(section: Section) -> str:
     """What the column of intervals that hold the truth may and may not be taken for."""
-    if section.fixed_data:
+    if section.about.fixed_data:
         return "Every rep sees the same data, so the share of intervals that hold the truth is no coverage estimate."
     reps = max((row.reps for row in section.rows), default=0)
     # Below 200 replicates a Wilson interval for 90 % is wider than ±4 points: too wide to call a method calibrated.

@@ -137,10 +137,10 @@ def _escaped(text: str) -> str:
 
 def _section(section: Section) -> list[str]:
     lines = [f"#### {escape(section.title)}", ""]
-    lines += [escape(str(section.about["description"])), ""] if section.about.get("description") else []
-    lines += [f"Priors: {escape(section.priors)}.", ""] if section.priors else []
-    lines += [f"> Note: {escape(str(note))}" for note in section.about.get("notes", ())]
-    lines += [""] if section.about.get("notes") else []
+    lines += [escape(section.about.description), ""] if section.about.description else []
+    lines += [f"Priors: {escape(section.about.priors_text)}.", ""] if section.about.priors_text else []
+    lines += [f"> Note: {escape(note)}" for note in section.about.notes]
+    lines += [""] if section.about.notes else []
     extra = [_sentence(s) for s in (*section.verdict.why_not, section.verdict.how_sure) if s]
     lines += [" ".join(extra), ""] if extra else []
     lines += _table(section)

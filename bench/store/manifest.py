@@ -110,6 +110,22 @@ class Verified(Part, kw_only=True):
         return self.framework, self.scenario, self.dtype, self.device
 
 
+class About(Part, kw_only=True):
+    """What a report says of a scenario: where it comes from, its model, and {parameter: prior} in words."""
+
+    description: str = ""
+    source: str = ""
+    family: str = ""
+    priors: dict[str, str] = {}
+    fixed_data: bool = False
+    notes: list[str] = []
+
+    @property
+    def priors_text(self) -> str:
+        """`weights ~ normal(0, 10), …`."""
+        return ", ".join(f"{name} ~ {prior}" for name, prior in self.priors.items())
+
+
 class Settings(Part, kw_only=True):
     """A backend's options where nobody names them, those of the track `defaults`, and what it says of them."""
 
@@ -149,7 +165,7 @@ class Run(Part, kw_only=True, omit_defaults=True):
     seed: Int64
     options: dict[str, Any] | None = None
     cells: list[CellEntry]
-    scenarios: dict[str, dict[str, Any]]
+    scenarios: dict[str, About]
     backends: dict[str, Settings] = {}
     budgets: dict[str, dict[str, Any]] = {}
     pytest: Any = None

@@ -90,7 +90,7 @@ def canned(
         "threads": 1,
     }
     return RunTables(
-        run=run_of(run),
+        run=run_of(run | {"scenarios": about or {}}),
         fits=pd.DataFrame(fits),
         metrics=pd.DataFrame(metrics),
         curves=pd.DataFrame(
@@ -100,7 +100,6 @@ def canned(
                 "value",
             ],
         ),
-        scenarios=about or {},
     )  # fmt: skip
 
 
