@@ -49,7 +49,7 @@ def test_samplers_are_calibrated(bench, monkeypatch, tmp_path, scenario, backend
 @pytest.mark.needs("pyro")
 @pytest.mark.slow
 def test_mean_field_vi_is_too_narrow_on_correlated_features(bench):
-    args = ["-s", "correlated-rho95", "-b", "pyro.svi[lr=0.1]", "--datasets", "60", "--name", "c", "--json"]
+    args = ["-s", "correlated-rho95", "-b", "pyro.svi[lr=0.1,jit=true]", "--datasets", "40", "--name", "c", "--json"]
     done = bench("calibrate", *args)
     assert done.code == 3
     words = {q["quantity"]: q["words"] for q in done.json["cells"][0]["quantities"]}
