@@ -32,12 +32,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
 SLOW = {
     ("torch.nuts", "groups"),
     ("torch.hmc", "groups"),
+    ("torch.map", "groups"),
+    ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
     *(("pyro.nuts", key) for key in DATASETS),
 }
-"""A millisecond per gradient and more, or seconds of compilation: their other tests, and the other cases, stand for
-them in the normal suite."""
+"""A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
+cases, stand for them in the normal suite."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
+POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 
 
@@ -128,7 +131,7 @@ def test_work_is_counted_and_timed(fits: Callable[[str, str], Fits], name: str, 
         )
 
 
-@pytest.mark.parametrize(("name", "key"), ITERATED, scope="module")
+@pytest.mark.parametrize(("name", "key"), marked(ITERATED), scope="module")
 def test_checkpoints_are_finite_and_named_like_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     found = fits(name, key)
     points = found.clock.checkpoints
@@ -157,7 +160,7 @@ def test_draws_agree_with_the_exact_posterior(fits: Callable[[str, str], Fits], 
         np.testing.assert_allclose(draws.std((0, 1)), exact.sd[parameter], rtol=0.18)
 
 
-@pytest.mark.parametrize(("name", "key"), [(n, k) for n, k in CASES if backend(n).kind == "point"], scope="module")
+@pytest.mark.parametrize(("name", "key"), marked(POINTS), scope="module")
 def test_a_point_is_the_optimum_of_its_own_objective(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
     found = fits(name, key)
     fam, objective = family(found.data.family), found.fit.stats["objective"]
