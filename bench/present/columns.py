@@ -1,13 +1,18 @@
-"""The columns of a results table: what each cell says, the same words in every format."""
+"""The columns of a results table: what each cell says, the same words in every format.
+
+Every format has `COLUMNS`; the page has `PAGE`, of which it hides those with a group at first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.analysis.sections import STATES, Row, Section
+from bench.analysis.tables import CellTables
+from bench.score.catalog import METRICS
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -20,6 +25,21 @@ WORDS = {state: state for state in STATES} | {
     "unsupported": "n/a",
     "unavailable": "not available",
 }
+ICONS = {
+    "met": "check", "reference": "ring", "point": "ring", "unsupported": "dash", "unavailable": "dash",
+    "interrupted": "dot", "unchecked": "dot", "timeout": "late", "memory": "cross", "failed": "cross",
+    "crashed": "cross", "invalid": "cross",
+}  # fmt: skip
+"""The drawn sign of a state, which stands beside its word: colour is never the only one. Others have a triangle."""
+GROUPS = {
+    "efficiency": "Efficiency",
+    "diagnostics": "Diagnostics",
+    "resources": "Resources",
+    "phases": "Phases",
+    "recovery": "Recovery and prediction",
+    "configuration": "Configuration",
+}
+"""Of columns that the page hides at first."""
 INDEPENDENT = "draws are independent by construction"
 NO_ESS = {"vi": INDEPENDENT, "exact": INDEPENDENT, "point": "a point has no draws"}
 NO_WARM = "no warm rep finished"
@@ -28,24 +48,32 @@ NO_REFERENCE = "no reference to be held against"
 NO_TRUTH = "the scenario has no truth"
 
 
+def icon(state: str) -> str:
+    """The sign of a state, by the name of the page's symbol."""
+    return ICONS.get(state, "warn")
+
+
 @dataclass(frozen=True)
 class Cell:
     """Text, a smaller second line, and the number behind it in full precision (None: sorts last).
 
-    `why` is the reason of a blank, for formats that have room to say it in.
+    `why` is the reason of a blank, for formats that have room to say it in. The page numbers it (`note`) and draws a
+    `bar` of 0–100 % of the column's log range.
     """
 
     text: str
     small: str = ""
     value: float | None = None
     why: str = ""
+    note: int = 0
+    bar: int = 0
 
 
 @dataclass(frozen=True)
 class Column:
     """A titled column; `cell` gives what a row shows there, `wanted` whether a section has anything to show.
 
-    The page hides those of a `group` at first, and puts a bar on a log scale under the value where `bar` says so.
+    `group` is a key of `GROUPS`; where `bar` says so the page has a bar on a log scale under the value.
     """
 
     key: str
@@ -157,9 +185,99 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def columns(section: Section) -> list[Column]:
-    """The columns with something to show."""
-    return [column for column in COLUMNS if column.wanted(section)]
+Number = Callable[[CellTables], float | None]
+WORST: dict[str, Number] = {
+    "ess_bulk": lambda cell: cell.least_mean("ess_bulk"),
+    "ess_tail": lambda cell: cell.least_mean("ess_tail"),
+    "r_hat": lambda cell: max(cell.scores("r_hat").value.tolist(), default=None),
+    "e_bfmi": lambda cell: min(cell.scores("e_bfmi").value.tolist(), default=None),
+}
+"""Of the metrics that have a value per parameter; of the others the median is shown."""
+
+
+def _extra(
+    key: str, title: str, help_: str, group: str, number: Number, show: Callable[[float], str], metric: str = ""
+) -> Column:
+    """A column of one number of a cell, where some cell has it; `metric` tells for which kinds it means something."""
+
+    def cell(row: Row, section: Section) -> Cell:
+        if (value := number(row.tables)) is not None:
+            return Cell(show(value), "", value)
+        why = METRICS[metric].not_applicable(row.kind) if metric else ""
+        return Cell("n/a", why=why.removeprefix("n/a: ")) if why and row.reps else blank(row, why or "not recorded")
+
+    return Column(key, title, help_, cell, lambda s: any(number(r.tables) is not None for r in s.rows), group)
+
+
+def _of(metric: str, title: str, group: str, show: Callable[[float], str] = fmt.significant) -> Column:
+    number = WORST.get(metric, lambda cell: cell.typical(metric))
+    return _extra(metric, title, METRICS[metric].definition, group, number, show, metric)
+
+
+def _used(column: str, title: str, help_: str) -> Column:
+    def show(value: float) -> str:
+        return f"{fmt.significant(value / 2**20)} MiB" if column.endswith("_bytes") else f"{value:,.0f}"
+
+    return _extra(column, title, help_, "resources", lambda cell: cell.most(column), show)
+
+
+def _phase(name: str, help_: str, *, cold: bool) -> Column:
+    column = f"seconds_{name}"
+    key = f"{column}_{'cold' if cold else 'warm'}"
+    return _extra(key, name, help_, "phases", lambda cell: cell.phase(column, cold=cold), fmt.seconds)
+
+
+def _setting(name: str, title: str = "") -> Column:
+    def cell(row: Row, section: Section) -> Cell:
+        text = row.tables.texts(name)
+        return Cell(clean(text)) if text else blank(row)
+
+    return Column(name, title or name, "as recorded with the fits", cell, group="configuration")
+
+
+PAGE = (
+    *COLUMNS,
+    Column("reps", "reps", "reps that finished, of those planned",
+           lambda row, _: Cell(f"{row.reps}/{row.planned}", "", row.reps)),
+    _of("ess_bulk", "bulk ESS", "efficiency"),
+    _of("ess_tail", "tail ESS", "efficiency"),
+    _of("ess_per_second_sampling", "ESS/s, sampling", "efficiency"),
+    _of("ess_per_second_cold", "ESS/s, cold", "efficiency"),
+    _of("ess_per_core_second", "ESS/core-s", "efficiency"),
+    _of("ess_per_gradient", "ESS/gradient", "efficiency"),
+    _of("seconds_per_gradient", "s/gradient", "efficiency", fmt.seconds),
+    _of("steps_per_second", "steps/s", "efficiency"),
+    _of("time_to_accuracy_cold", "to target, cold", "efficiency", fmt.seconds),
+    _of("gradients_to_accuracy", "gradients to target", "efficiency"),
+    _of("r_hat", "R-hat", "diagnostics", lambda value: f"{value:.3f}"),
+    _of("divergences", "divergences/1000", "diagnostics"),
+    _of("treedepth_hits", "depth hits/1000", "diagnostics"),
+    _of("e_bfmi", "E-BFMI", "diagnostics"),
+    _of("rms_z", "rms z", "diagnostics"),
+    _of("k_hat", "k-hat", "diagnostics", lambda value: f"{value:.2f}"),
+    _of("elbo_gap", "log p(y) − ELBO", "diagnostics"),
+    _used("peak_rss_bytes", "peak memory", "largest resident memory of the child, framework included"),
+    _used("peak_device_bytes", "device memory", "largest memory of the device, if there is one"),
+    _used("os_threads", "threads seen", "threads of the process, as the system counts them"),
+    _used("gradients", "gradients", "gradient evaluations of the full data, warmup included"),
+    _phase("import", "seconds, cold; in no total", cold=True),
+    _phase("build", "seconds, cold", cold=True),
+    _phase("warmup", "seconds, warm", cold=False),
+    _phase("sample", "seconds, warm; all iterations of an optimiser or of VI", cold=False),
+    _phase("transfer", "seconds, warm", cold=False),
+    _of("recovery_rmse_excess", "RMSE above exact", "recovery"),
+    _of("elpd", "elpd", "recovery"),
+    _of("predictive_mae", "predictive MAE", "recovery"),
+    _of("predictive_crps", "predictive CRPS", "recovery"),
+    *map(_setting, ("track", "device", "dtype", "chains", "threads", "budget", "started")),
+    _setting("backend_digest", "code digest"),
+)  # fmt: skip
+
+
+def page_columns(sections: Sequence[Section]) -> list[Column]:
+    """Those of the page with something to show in one of the sections; hidden ones last, by group."""
+    wanted = [column for column in PAGE if any(map(column.wanted, sections))]
+    return sorted(wanted, key=lambda column: ["", *GROUPS].index(column.group))
 
 
 GROUP_TITLES = {
@@ -176,8 +294,6 @@ def coverage_note(section: Section) -> str:
     reps = max((row.reps for row in section.rows), default=0)
     # Below 200 replicates a Wilson interval for 90 % is wider than ±4 points: too wide to call a method calibrated.
     if reps < 200:
-        return (
-            f"Truth in 90 %: reps × parameters, {fmt.count(reps, 'rep')} at most; "
-            "a coverage claim needs 200 replicates."
-        )
+        most = fmt.count(reps, "rep")
+        return f"Truth in 90 %: reps × parameters, {most} at most; a coverage claim needs 200 replicates."
     return ""

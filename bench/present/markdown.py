@@ -8,7 +8,7 @@ from bench.analysis.contender import MARGIN
 from bench.analysis.sections import GROUPS, QUIET, Report, Row, Section
 from bench.analysis.tables import RunTables
 from bench.present import gfm
-from bench.present.columns import GROUP_TITLES, WORDS, columns, coverage_note
+from bench.present.columns import COLUMNS, GROUP_TITLES, WORDS, Column, coverage_note
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
 from bench.present.matrix import overall, whole
 from bench.present.provenance import command, context, environment, fact, warnings
@@ -151,19 +151,19 @@ def _section(section: Section) -> list[str]:
 
 
 def _table(section: Section) -> list[str]:
-    shown = columns(section)
+    shown = [column for column in COLUMNS if column.wanted(section)]
     lines: list[str | list[str]] = []
     for group in GROUPS:
         rows = section.group(group)
         if rows and group != "posterior":
             lines.append(f"*{GROUP_TITLES[group]}*")
-        lines += [[code(row.label), *_cells(section, row)] for row in rows]
+        lines += [[code(row.label), *_cells(section, row, shown)] for row in rows]
     return gfm.table(["backend", *(escape(c.title) for c in shown)], lines, "ll" + "r" * (len(shown) - 1))
 
 
-def _cells(section: Section, row: Row) -> list[str]:
+def _cells(section: Section, row: Row, shown: Sequence[Column]) -> list[str]:
     cells = []
-    for column in columns(section):
+    for column in shown:
         cell = column.cell(row, section)
         joiner = ": " if column.key == "status" or cell.text == "n/a" else " "
         small = cell.small if joiner == ": " or not cell.small else f"({cell.small})"

@@ -19,12 +19,12 @@ import pytest
 
 from bench.analysis.sections import Section, report, sections
 from bench.analysis.tables import RunTables
+from bench.present.columns import page_columns
 from bench.present.html import fits, pictures, results
 from bench.present.html import report as html
-from bench.present.html.extras import EXTRAS
 from bench.present.html.fairness import settings, terms, work
 from bench.present.html.flags import GATES, NOTES, STATES, flags
-from bench.present.html.uncompared import total, uncompared
+from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.words.sentence import plain
 from tests.compare.runs import with_facts
@@ -121,9 +121,14 @@ def test_bars_grow_with_their_values_from_the_least_to_the_most():
 
 def test_facts_are_what_a_loop_over_the_rows_gives():
     tables = several()
+    whole = report(tables)
     found = {
-        row.cell: {e.key: number for e in EXTRAS if (number := e.number(row.tables)) is not None}
-        for _, row in report(tables).rows
+        row.cell: {
+            column.key: number
+            for column in page_columns(whole.sections)
+            if (number := column.cell(row, section).value) is not None
+        }
+        for section, row in whole.rows
     }
     for cell, mine in list(tables.metrics.groupby("cell"))[:12]:
         r_hat = mine[mine["metric"] == "r_hat"]["value"]
@@ -172,7 +177,7 @@ def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
 def test_what_could_not_be_compared_and_what_could_make_the_whole():
     found = sections(several())
     apart = uncompared(found)
-    ranked, cells = total(found)
+    ranked, cells = map(int, re.findall(r"\d+", summary(found)))
     assert sum(entry.cells for entry in apart) + ranked == cells == 9 * len(SCENARIOS)
     assert any("timed out" in e.reason and "stan.nuts on 3 scenarios" in e.names for e in apart)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bench.analysis.sections import STATES, Row, Section
-from bench.present.columns import WORDS
-from bench.present.html.icons import icon
+from bench.present.columns import WORDS, icon
 from bench.present.html.results import Results
 from bench.words import format as fmt
 from bench.words.clean import clean

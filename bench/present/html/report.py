@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from markupsafe import Markup, escape
 
 from bench.analysis.sections import GROUPS, Report
-from bench.present import provenance
-from bench.present.columns import GROUP_TITLES, WORDS, coverage_note
-from bench.present.html import extras, fairness
+from bench.present import columns, provenance
+from bench.present.html import fairness, results
 from bench.present.html import fits as details
-from bench.present.html import results as page_results
 from bench.present.html.flags import MOST_FAILED, failed, flags
 from bench.present.html.fronts import front
-from bench.present.html.icons import icon
 from bench.present.html.pictures import pictures
-from bench.present.html.results import FILTERS, as_json, digits, embedded, results
 from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.present.templates import environment
@@ -61,37 +57,29 @@ def render(report: Report) -> str:
 
 def _shared(report: Report) -> dict[str, Any]:
     tables, sections = report.tables, report.sections
-    table = results(report)
+    table = results.results(report)
     return {
         "title": f"posterior-bench {clean(tables.run.id)}".strip(),
-        "run": tables.run,
+        "report": report,
+        "tables": tables,
         "alone": not isinstance(tables.run, Combined),
-        "context": provenance.context(tables),
-        "warnings": provenance.warnings(tables),
-        "command": provenance.command(tables),
-        "environment": provenance.environment(tables),
-        "targets": provenance.targets(tables),
+        "provenance": provenance,
         "sections": sections,
         "fronts": [front(section, table) for section in sections],
         "overall": overall(sections),
         "matrix": view(sections),
         "table": table,
+        "page_size": results.PAGE,
+        "filters": results.FILTERS,
+        "columns": columns,
+        "groups": GROUPS,
         "pictures": pictures(sections, tables),
         "flags": flags(sections),
         "failed": failed(table.entries),
         "most_failed": MOST_FAILED,
         "uncompared": uncompared(sections),
         "compared": summary(sections),
-        "terms": fairness.terms(report),
-        "tracks": fairness.tracks(sections),
-        "groups": GROUPS,
-        "group_titles": GROUP_TITLES,
-        "page_size": page_results.PAGE,
-        "column_groups": extras.GROUPS,
-        "filters": FILTERS,
-        "words": WORDS,
-        "icon": icon,
-        "coverage_note": coverage_note,
+        "fairness": fairness,
     }
 
 
@@ -100,8 +88,8 @@ def _detailed(report: Report, shared: dict[str, Any], level: Thinned) -> dict[st
     return {
         "details": details.details(report.tables.run, entries, full=level.full, brief=level.brief),
         "thinned": list(_thinned(entries, level, whole=shared["table"].whole)),
-        "rest": embedded(shared["table"], hidden=level.hidden),
-        "series": as_json(shared["pictures"].series),
+        "rest": results.embedded(shared["table"], hidden=level.hidden),
+        "series": results.as_json(shared["pictures"].series),
     }
 
 
@@ -115,7 +103,7 @@ def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterat
 @functools.cache
 def _environment() -> Environment:
     return environment(
-        sentence=_sentence, exact=fmt.exact, clean=clean, backend=_backend, digits=digits, anchor=_anchor
+        sentence=_sentence, exact=fmt.exact, clean=clean, backend=_backend, digits=results.digits, anchor=_anchor
     )
 
 

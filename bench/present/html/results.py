@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
 from bench.analysis.sections import STATES, Report, Row, Section
-from bench.present.columns import COLUMNS, WORDS, Cell, Column
-from bench.present.html import extras
-from bench.present.html.icons import icon
+from bench.present.columns import WORDS, Cell, Column, icon, page_columns
 from bench.words.clean import clean
 
 WHOLE = 500
 """Up to so many rows stand in the page's HTML; of more, the first `PAGE`, the others as data for the script."""
 PAGE = 200
 UNSAFE = "<>&\u2028\u2029"
-
-REPS = Column(
-    "reps", "reps", "reps that finished, of those planned", lambda r, s: Cell(f"{r.reps}/{r.planned}", "", r.reps)
-)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A cell of the page: `note` numbers the reason of its blank, `bar` is 0–100 % of the column's log range."""
-
-    text: str
-    small: str
-    value: float | None
-    note: int = 0
-    bar: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +27,7 @@ class Entry:
     section: Section
     row: Row
     number: int
-    cells: tuple[Shown, ...]
+    cells: tuple[Cell, ...]
     facts: Mapping[str, str]
 
     @property
@@ -86,7 +69,7 @@ FILTERS = ("kind", "device", "dtype", "track", "status")
 def results(report: Report) -> Results:
     """The table of all sections; the best first where it is too long to show whole."""
     pairs = report.rows
-    columns = _columns(report.sections, extras.columns([row for _, row in pairs]))
+    columns = page_columns(report.sections)
     if len(pairs) > WHOLE:
         pairs.sort(key=lambda pair: _rank(*pair))
     texts = [[column.cell(row, section) for column in columns] for section, row in pairs]
@@ -97,17 +80,13 @@ def results(report: Report) -> Results:
     visible = len({why for why, group in whys if not group})
     entries = []
     for number, ((section, row), cells) in enumerate(zip(pairs, texts, strict=True)):
-        shown = tuple(_shown(c, r, reasons) for c, r in zip(cells, ranges, strict=True))
+        shown = tuple(
+            replace(cell, note=reasons.get(cell.why, 0), bar=_bar(cell.value, span))
+            for cell, span in zip(cells, ranges, strict=True)
+        )
         facts = {name: clean(row.tables.texts(name)) for name in ("device", "dtype", "track")}
         entries.append(Entry(section, row, number, shown, {"kind": row.kind, **facts, "status": WORDS[row.state]}))
     return Results(tuple(columns), tuple(entries), tuple(reasons), visible)
-
-
-def _columns(sections: Sequence[Section], extra: Sequence[Column]) -> list[Column]:
-    wanted = [c for c in COLUMNS if any(c.wanted(section) for section in sections)]
-    hidden = [*(c for c in wanted if c.group), *extra]
-    ordered = [c for group in extras.GROUPS for c in hidden if c.group == group]
-    return [*(c for c in wanted if not c.group), REPS, *ordered]
 
 
 def _rank(section: Section, row: Row) -> tuple[int, float, float, str]:
@@ -120,11 +99,6 @@ def _rank(section: Section, row: Row) -> tuple[int, float, float, str]:
 def _range(cells: Iterable[Cell]) -> tuple[float, float] | None:
     values = [c.value for c in cells if c.value is not None and 0 < c.value < math.inf]
     return (min(values), max(values)) if values else None
-
-
-def _shown(cell: Cell, span: tuple[float, float] | None, reasons: Mapping[str, int]) -> Shown:
-    note = reasons[cell.why] if cell.why else 0
-    return Shown(clean(cell.text), clean(cell.small), cell.value, note, _bar(cell.value, span))
 
 
 def _bar(value: float | None, span: tuple[float, float] | None) -> int:

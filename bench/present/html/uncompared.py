@@ -59,13 +59,8 @@ def _named(cells: Mapping[str, list[str]]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {fmt.count(rest, 'more backend')}" if rest > 0 else "")
 
 
-def total(sections: Sequence[Section]) -> tuple[int, int]:
-    """(cells that have a ratio or lead, all cells)."""
-    ranked = sum(len({*s.verdict.ratios, s.verdict.leader}) for s in sections if s.verdict.ratios)
-    return ranked, sum(len(section.rows) for section in sections)
-
-
 def summary(sections: Sequence[Section]) -> str:
-    """One sentence with the denominator."""
-    ranked, cells = total(sections)
-    return f"{ranked} of {fmt.count(cells, 'cell')} took part in a comparison of seconds."
+    """How many cells have a ratio or lead, of all, in one sentence."""
+    ranked = sum(len({*s.verdict.ratios, s.verdict.leader}) for s in sections if s.verdict.ratios)
+    cells = fmt.count(sum(len(section.rows) for section in sections), "cell")
+    return f"{ranked} of {cells} took part in a comparison of seconds."
