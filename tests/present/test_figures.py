@@ -16,12 +16,16 @@ from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables
 from bench.calibration import bands
 from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity, Ranked
+from bench.compare.measures import MEASURES
+from bench.compare.series import Change, Point, Series
 from bench.present import figures
 from bench.present.figures import Figure
 from bench.present.figures.calibrated import difference
 from bench.present.palette import COLOURS, DARK, GRID, INK, MUTED
 from bench.words import format as fmt
 from tests.present.conftest import FAKES, Fake
+
+SECONDS = MEASURES["seconds_total"]
 
 Make = Callable[..., RunTables]
 HOSTILE = "x.nuts[a=<script>alert(1)</script>&\"']"
@@ -64,14 +68,17 @@ def ranked() -> Ranked:
     return Ranked(quantities, draws, True, 0, bands.band(n, draws, BAND_ALPHA), outer, ())
 
 
+def series(levels: list[float], *steps: tuple[int, float, float]) -> Series:
+    points = tuple(
+        Point(f"r{i}", f"2026-01-{1 + i:02d}T00:00:00Z", f"{i:07x}", False, v, v - 0.1, v + 0.1, 5, "ok")
+        for i, v in enumerate(levels)
+    )
+    changes = tuple(Change(*step, worse=True, material=True, causes=()) for step in steps)
+    return Series("c", "s4", "a.nuts", "ci", "", points, changes)
+
+
 def history() -> Figure:
-    points = [
-        {"run": f"r{i}", "when": f"2026-01-{1 + i:02d}T00:00:00Z", "commit": f"{i:07x}", "machine": "ci",
-         "value": 1.0 + (i >= 12), "low": 0.9 + (i >= 12), "high": 1.1 + (i >= 12)}
-        for i in range(20)
-    ]  # fmt: skip
-    steps = [{"index": 12, "before": 1.0, "after": 2.0}]
-    made = figures.history_figure(points, steps, title="s4 × a.nuts", metric="warm seconds")
+    made = figures.history_figure(series([1.0 + (i >= 12) for i in range(20)], (12, 1.0, 2.0)), SECONDS)
     assert made is not None
     return made
 
@@ -280,15 +287,14 @@ def test_ecdf_difference_of_known_ranks():
     assert difference(sigma, 63) == pytest.approx(np.where(at > 0, 1.0, 0.0) - at, abs=1e-12)
 
 
-def test_history_shows_steps_and_keeps_machines_apart():
-    points = [{"run": str(i), "value": 1.0 + i, "machine": "ab"[i % 2]} for i in range(6)]
-    made = figures.history_figure(points, [{"index": 3, "before": 1.0, "after": 1.5}], title="t", metric="m")
+def test_history_shows_steps_along_one_line():
+    made = figures.history_figure(series([1.0 + i for i in range(6)], (3, 1.0, 1.5)), SECONDS)
     assert made is not None
     rows = [layer["data"]["values"] for layer in made.spec["layer"] if layer["mark"]["type"] == "line"]
-    assert [[v["x"] for v in r] for r in rows] == [[0, 2, 4], [1, 3, 5]]
+    assert [[v["x"] for v in r] for r in rows] == [[0, 1, 2, 3, 4, 5]]
     texts_ = [v["text"] for layer in made.spec["layer"] for v in layer["data"]["values"] if "text" in v]
     assert "1.50×" in texts_
-    assert figures.history_figure([], [], title="t", metric="m") is None
+    assert figures.history_figure(series([]), SECONDS) is None
 
 
 def test_png_is_the_same_figure_on_white(made: list[Figure]):

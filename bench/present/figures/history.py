@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from collections.abc import Sequence
 
+from bench.compare.measures import Measure
+from bench.compare.series import Change, Point, Series
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.style import DASHES, SHAPES
@@ -16,91 +17,77 @@ MOST = 60
 """Runs drawn, the latest: each has a mark and an interval."""
 NAMES = 8
 """Runs whose date is written below the axis."""
+Shown = Sequence[tuple[int, Point]]
+"""The runs drawn, each with its place in the series."""
 
 
-def history_figure(
-    points: Sequence[Mapping[str, Any]],
-    steps: Sequence[Mapping[str, Any]],
-    *,
-    title: str,
-    metric: str,
-    better: str = "lower",
-    log: bool = True,
-) -> Figure | None:
-    """None without a finite value.
-
-    `points` {run, when (ISO), commit, machine, value, low, high}, oldest first; low and high may be None. `steps`
-    {index, before, after}: from the point of that index on (of its own machine) the level is `after`, until then
-    `before`. `better` is lower, higher or none.
-    """  # fmt: skip
-    known = [(i, p) for i, p in enumerate(points) if _finite(p.get("value")) and (not log or p["value"] > 0)]
+def history_figure(series: Series, measure: Measure) -> Figure | None:
+    """The values of a series over its runs, with its steps; None without a finite value, above 0 on a log axis."""
+    log = measure.scale == "ratio"
+    known = [(i, p) for i, p in enumerate(series.points) if _finite(p.value) and (not log or (p.value or 0.0) > 0)]
     if not known:
         return None
     shown = known[-MOST:]
-    first = shown[0][0]
-    seen = [step for step in steps if step["index"] > first]
-    machines = list(dict.fromkeys(str(p.get("machine") or "") for _, p in shown))
+    title, metric = f"{series.name} on {series.machine}", ", ".join(filter(None, [measure.name, measure.unit]))
     left = spec.left_out(len(known) - len(shown), "older run", "are not drawn")
-    what = f" {better.capitalize()} is better." if better in ("lower", "higher") else ""
+    better = "lower" if measure.lower_is_better else "higher"
     return Figure(
         kind="history",
         title=f"{metric} over {fmt.count(len(shown), 'run')}: {title}",
         caption=(
-            f"Runs in the order they were made, evenly spaced, with intervals where rounds allow.{what} Lines join "
-            "runs of one machine only: machines are not compared. Vertical rules mark detected steps, with the ratio "
-            f"of the levels after and before.{left}"
+            "Runs in the order they were made, evenly spaced, with intervals where rounds allow. "
+            f"{better.capitalize()} is better. Lines join runs of one machine only: machines are not compared. "
+            f"Vertical rules mark detected steps, with the ratio of the levels after and before.{left}"
         ),
-        spec=_chart(shown, seen, machines, metric, log=log, better=better),
+        spec=_chart(shown, series, metric, log=log, note=f"{better} is better"),
         table="the table of the history",
         of=f"{title} {metric}",
     )
 
 
-def _finite(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
-def _chart(
-    shown: Sequence[tuple[int, Mapping[str, Any]]], steps: Sequence[Mapping[str, Any]], machines: Sequence[str],
-    metric: str, *, log: bool, better: str,
-) -> spec.Json:  # fmt: skip
-    low, high = shown[0][0] - 0.6, shown[-1][0] + 0.6
-    levels = [float(v) for p in (p for _, p in shown) for v in (p["value"], p.get("low"), p.get("high")) if _finite(v)]
-    levels += [float(v) for s in steps for v in (s["before"], s["after"]) if _finite(v)]
-    x = {**spec.linear_axis("x", "", (low, high)), "axis": _dates(shown), "title": None}
+def _chart(shown: Shown, series: Series, metric: str, *, log: bool, note: str) -> spec.Json:
+    steps = [step for step in series.steps if step.index > shown[0][0]]
+    levels = [v for _, p in shown for v in (p.value, p.low, p.high)] + [v for s in steps for v in (s.before, s.after)]
+    finite = [v for v in levels if v is not None and math.isfinite(v)]
+    ends = (shown[0][0] - 0.6, shown[-1][0] + 0.6)
+    x = {**spec.linear_axis("x", "", ends), "axis": _dates(shown), "title": None}
     if log:
-        y = spec.log_axis("y", metric, spec.padded(v for v in levels if v > 0))
+        y = spec.log_axis("y", metric, spec.padded(finite))
     else:
-        more = 0.06 * (max(levels) - min(levels) or 1.0)
-        y = spec.linear_axis("y", metric, (min(levels) - more, max(levels) + more))
-    layers, ends, looks = [], {}, {}
-    for k, machine in enumerate(machines):
-        name, own = machine or "this machine", [(i, p) for i, p in shown if str(p.get("machine") or "") == machine]
-        colour, shape, dash = looks[name] = (
-            COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)], DASHES[k % len(DASHES)],
-        )  # fmt: skip
-        rows = [{"x": i, "y": p["value"]} for i, p in own]
-        around = [
-            {"x": i, "y": max(p["low"], y["scale"]["domain"][0]), "y2": p["high"]}
-            for i, p in own
-            if _finite(p.get("low")) and _finite(p.get("high"))
-        ]
-        if around:
-            bar = {"type": "rule", "color": colour, "strokeWidth": 1}
-            layers.append(spec.layer(around, bar, x=x, y=y, y2={"field": "y2"}))
-        layers.append(spec.layer(rows, {"type": "line", "color": colour, "strokeDash": dash, "opacity": 0.7}, x=x, y=y))
-        mark = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": colour, "shape": shape}
-        layers.append(spec.layer(rows, mark, x=x, y=y))
-        ends[name] = (float(rows[-1]["x"]), float(rows[-1]["y"]))
-    layers += _steps(steps, shown, x, y)
-    note = f"{better} is better" if better in ("lower", "higher") else ""
-    return labels.chart(layers, ends, looks, x, y, width=420, note=note)
+        more = 0.06 * (max(finite) - min(finite) or 1.0)
+        y = spec.linear_axis("y", metric, (min(finite) - more, max(finite) + more))
+    least = y["scale"]["domain"][0]
+    rows = [{"x": i, "y": p.value} for i, p in shown]
+    around = [
+        {"x": i, "y": max(p.low, least), "y2": p.high}
+        for i, p in shown
+        if p.low is not None and p.high is not None and math.isfinite(p.high)
+    ]
+    name, look = series.machine or "this machine", (COLOURS[0], SHAPES[0], DASHES[0])
+    mark = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": look[0], "shape": look[1]}
+    layers = (
+        [spec.layer(around, {"type": "rule", "color": look[0], "strokeWidth": 1}, x=x, y=y, y2={"field": "y2"})]
+        if around
+        else []
+    )
+    layers += [
+        spec.layer(rows, {"type": "line", "color": look[0], "strokeDash": look[2], "opacity": 0.7}, x=x, y=y),
+        spec.layer(rows, mark, x=x, y=y),
+        *_steps(steps, shown, x, y),
+    ]
+    _, last = shown[-1]
+    end = (float(shown[-1][0]), last.value or 0.0)
+    return labels.chart(layers, {name: end}, {name: look}, x, y, width=420, note=note)
 
 
-def _dates(shown: Sequence[tuple[int, Mapping[str, Any]]]) -> spec.Json:
+def _dates(shown: Shown) -> spec.Json:
     """Day and commit below every so many runs."""
     kept = shown[:: math.ceil(len(shown) / NAMES)]
-    words = {i: f"{str(p.get('when') or '')[:10]} {str(p.get('commit') or '')[:7]}".strip() for i, p in kept}
+    words = {i: f"{p.when[:10]} {p.commit[:7]}".strip() for i, p in kept}
     # Vega's expressions read a JSON object as one of their own.
     texts = "{" + ",".join(f"'{i}':'{_quoted(text)}'" for i, text in words.items()) + "}"
     return {
@@ -113,9 +100,7 @@ def _quoted(text: str) -> str:
     return "".join(c for c in text if c.isalnum() or c in " -:._")
 
 
-def _steps(
-    steps: Sequence[Mapping[str, Any]], shown: Sequence[tuple[int, Mapping[str, Any]]], x: spec.Json, y: spec.Json
-) -> list[spec.Json]:
+def _steps(steps: Sequence[Change], shown: Shown, x: spec.Json, y: spec.Json) -> list[spec.Json]:
     """A rule before the first run of the new level, labelled with the ratio; labels in turn at three heights."""
     if not steps:
         return []
@@ -124,12 +109,12 @@ def _steps(
     middle = (shown[0][0] + shown[-1][0]) / 2
     left: list[spec.Json] = []
     right: list[spec.Json] = []
-    for k, step in enumerate(sorted(steps, key=lambda s: s["index"])):
+    for k, step in enumerate(steps):
         share = 0.97 - 0.07 * (k % 3)
         at = low * (high / low) ** share if log else low + share * (high - low)
-        ratio = step["after"] / step["before"] if step["before"] else math.nan
-        text = fmt.times(ratio) if log and math.isfinite(ratio) and ratio > 0 else fmt.significant(step["after"], 2)
-        (right if step["index"] > middle else left).append({"x": step["index"] - 0.5, "y": at, "text": text})
+        ratio = step.after / step.before if step.before else math.nan
+        text = fmt.times(ratio) if log and math.isfinite(ratio) and ratio > 0 else fmt.significant(step.after, 2)
+        (right if step.index > middle else left).append({"x": step.index - 0.5, "y": at, "text": text})
     layers = [spec.layer([*left, *right], {"type": "rule", **spec.DASHED}, x=x)]
     for rows, align, dx in ((left, "left", 4), (right, "right", -4)):
         if rows:
