@@ -21,7 +21,7 @@ from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.store.durable import described, unwritable, write_bytes
 from bench.store.folder import RunFolder
-from bench.store.manifest import Run, Verified, run_of
+from bench.store.manifest import Run, run_of
 from bench.verify import gate
 
 if TYPE_CHECKING:  # a machine that only fits need not have what scoring and reports need
@@ -107,8 +107,8 @@ def verify(
 ) -> Mapping[str, str]:
     """Verify the densities that a plan fits, and book that in the manifest: {cell id: why it must not be timed}."""
     outcomes = gate.verify(gate.pairs_of(plan), tick, executor=executor)
-    known = [*(manifest.verified or ()), *(Verified(**outcome.description()) for outcome in outcomes)]
-    manifest.verified = list({entry.density: entry for entry in known}.values())
+    known = [*(manifest.verified or ()), *outcomes]
+    manifest.verified = list({entry.key: entry for entry in known}.values())
     folder.write_manifest(manifest)
     return gate.refused(plan, outcomes)
 

@@ -9,8 +9,9 @@ import typer
 
 if TYPE_CHECKING:
     from bench.catalog.frameworks import Framework
+    from bench.store.manifest import Verified
     from bench.types import Scenario
-    from bench.verify.outcome import Outcome, Pair
+    from bench.verify.outcome import Pair
 
 WORDS = {"same": "same target", "wrong": "wrong target"}
 
@@ -47,6 +48,7 @@ def verify(
     """
     from bench.cli import output, signals
     from bench.cli.options import word
+    from bench.store.manifest import plain
     from bench.verify import gate
     from bench.verify.frameworks import chosen
 
@@ -62,7 +64,7 @@ def verify(
     without = [f.name for f in frameworks if not f.has_density]
     code = _exit_code(outcomes)
     if json_:
-        output.print_json({"outcomes": [o.description() for o in outcomes], "without_density": without, "exit": code})
+        output.print_json({"outcomes": [plain(o) for o in outcomes], "without_density": without, "exit": code})
     else:
         _show(outcomes, without)
     raise typer.Exit(code)
@@ -92,14 +94,14 @@ def _pairs(
                     yield Pair(framework.name, scenario, cast(Any, dtype), cast(Any, device))
 
 
-def _exit_code(outcomes: Sequence[Outcome]) -> int:
+def _exit_code(outcomes: Sequence[Verified]) -> int:
     from bench.verify.outcome import REFUSED
 
     verdicts = {outcome.verdict for outcome in outcomes}
     return 3 if verdicts & REFUSED else 0 if "same" in verdicts else 4
 
 
-def _show(outcomes: Sequence[Outcome], without: Sequence[str]) -> None:
+def _show(outcomes: Sequence[Verified], without: Sequence[str]) -> None:
     """A row per density, then what has none, then the reason of everything that is not the same."""
     from collections import Counter
 

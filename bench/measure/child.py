@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import psutil
 
@@ -19,34 +19,32 @@ from bench.store import logs
 
 WATCH_SECONDS = 0.2
 """How often memory and output are looked at; the child's end is noticed at once."""
-MARK = "BENCH_MARK"
-"""A variable in the environment of whatever is started, inherited through every fork, exec, new session and orphanage:
-processes that carry the mark of a child are the child's, wherever they hang in the process table."""
 SWEEPS = 100
 """How often what carries a mark is killed before whoever forks faster than that is left alone."""
 
 
-class Child(Protocol):
-    """A started worker, leader of a process group of its own; its output goes to `log`, open for appending."""
+class Child(abc.ABC):
+    """A started worker, leader of a process group of its own; its output goes to `log`, open for appending.
 
-    pid: int
-    log: Path
+    What it starts carries its `mark`; so do the `others`, which are left alone. `peak_rss_bytes`, known once it has
+    ended, is its largest resident memory by the system's account, its descendants excepted; 0 if that is not known.
+    """
 
+    def __init__(self, pid: int, log: Path, mark: str, *others: int) -> None:
+        self.pid, self.log, self.peak_rss_bytes = pid, log, 0
+        self._mark, self._known = mark, {pid, *others}
+
+    @abc.abstractmethod
     def wait(self, seconds: float) -> bool:
         """Whether it has ended, waiting for that at most so long."""
-        ...
 
+    @abc.abstractmethod
     def code(self) -> int:
         """Its exit code, or minus the signal that ended it, once it has ended."""
-        ...
-
-    def peak_rss_bytes(self) -> int:
-        """Its largest resident memory by the system's account, its descendants excepted; 0 if that is not known."""
-        ...
 
     def strays(self) -> Iterator[int]:
         """Processes that it started and that are still there, itself excepted."""
-        ...
+        return (pid for pid in guardian.marked(self._mark) if pid not in self._known)
 
 
 def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None], progress: Path | None = None) -> End:
@@ -80,7 +78,7 @@ def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]
         code = child.code()
         guardian.release_group(child.pid)
         logs.trim(child.log)
-    return End(code, limit, seconds, max(peak, child.peak_rss_bytes()))
+    return End(code, limit, seconds, max(peak, child.peak_rss_bytes))
 
 
 def _size(file: Path | None) -> int:
@@ -103,24 +101,5 @@ def end_all(child: Child) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     for _ in range(SWEEPS):
-        left = list(child.strays())
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if not left:
+        if not guardian.kill(child.strays()):
             return
-
-
-def new_mark() -> dict[str, str]:
-    """The variable that marks one child and all that comes of it."""
-    return {MARK: uuid.uuid4().hex}
-
-
-def marked(mark: dict[str, str]) -> Iterator[int]:
-    """Living processes, ours to look at, whose environment carries the mark; zombies carry none."""
-    line = f"{MARK}={mark[MARK]}".encode()
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if line in Path(entry.path, "environ").read_bytes():
-                    yield int(entry.name)

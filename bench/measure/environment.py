@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.catalog.places import root
+from bench.measure.guardian import MARK
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -31,6 +33,11 @@ def affinity(threads: int) -> set[int]:
     return set(sorted(os.sched_getaffinity(0))[:threads])
 
 
+def new_mark() -> str:
+    """What marks one child and all that comes of it."""
+    return uuid.uuid4().hex
+
+
 @contextmanager
 def bound(threads: int) -> Iterator[None]:
     """Bind this thread while it starts a child, which inherits that; a hook between fork and exec would be no safer."""
@@ -43,13 +50,13 @@ def bound(threads: int) -> Iterator[None]:
 
 
 def start(
-    module: str, *args: str, threads: int, mark: dict[str, str], code: Path | None, **streams: Any
+    module: str, *args: str, threads: int, mark: str, code: Path | None, **streams: Any
 ) -> subprocess.Popen[bytes]:
-    """Run a module in an interpreter and a session of its own; `mark` are variables that it has besides."""
+    """Run a module in an interpreter and a session of its own, all that comes of it marked; see `guardian.MARK`."""
     with bound(threads):
         return subprocess.Popen(
             [sys.executable, "-P", "-m", module, *args],  # -P: nothing is imported from the working folder
-            env={**environment(threads, code), **mark},
+            env={**environment(threads, code), MARK: mark, "BENCH_RUNNER": str(os.getpid())},
             start_new_session=True,
             **streams,
         )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measure.child import marked, new_mark
-from bench.measure.environment import start
+from bench.measure.child import Child
+from bench.measure.environment import new_mark, start
 
 
-class FreshChild:
-    """`python -m bench.measure.worker` (or another module) on a request file, its output to a log; a `Child`.
+class FreshChild(Child):
+    """`python -m bench.measure.worker` (or another module) on a request file, its output to a log.
 
     `code` is the checkout it runs, instead of this process's own.
     """
@@ -21,14 +20,12 @@ class FreshChild:
     def __init__(
         self, request: Path, log: Path, *, threads: int, module: str = "bench.measure.worker", code: Path | None = None
     ) -> None:
-        self.log, self._mark, self._peak = log, new_mark(), 0
+        mark = new_mark()
         log.unlink(missing_ok=True)
         output = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with log.open("ab") as stream:  # appending: the log may be cut while it is written
-            self._process = start(
-                module, str(request), threads=threads, mark=self._mark, code=code, stdout=stream, **output
-            )
-        self.pid = self._process.pid
+            self._process = start(module, str(request), threads=threads, mark=mark, code=code, stdout=stream, **output)
+        super().__init__(self._process.pid, log, mark)
         self._descriptor = os.pidfd_open(self.pid)
 
     def wait(self, seconds: float) -> bool:
@@ -41,13 +38,5 @@ class FreshChild:
             os.close(self._descriptor)
             _, status, usage = os.wait4(self.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
-            self._peak = usage.ru_maxrss * 1024
+            self.peak_rss_bytes = usage.ru_maxrss * 1024
         return self._process.returncode
-
-    def peak_rss_bytes(self) -> int:
-        """Its largest resident memory by the system's account, its descendants excepted."""
-        return self._peak
-
-    def strays(self) -> Iterator[int]:
-        """Processes that it started and that are still there, itself excepted."""
-        return (pid for pid in marked(self._mark) if pid != self.pid)

@@ -23,13 +23,15 @@ from pathlib import Path
 _started: list[subprocess.Popen[bytes]] = []
 _watched: dict[str, None] = {}
 _telling = threading.Lock()
-MARK = b"BENCH_MARK="
+MARK = "BENCH_MARK"
+"""A variable in the environment of whatever is started, inherited through every fork, exec, new session and orphanage:
+processes that carry the mark of a child are the child's, wherever they hang in the process table."""
 REMOVE_SECONDS = 5.0
 """For how long a dying process may still put files where they are being removed."""
 
 
 def watch_group(pid: int) -> None:
-    """When this process ends, kill this process group, and what carries its leader's mark (see bench.measure.child)."""
+    """When this process ends, kill this process group, and what carries its leader's mark."""
     key = f"g{pid} {_mark(pid)}"
     _watched[key] = None
     _tell(f"+{key}")
@@ -118,23 +120,30 @@ def _say(guardian: subprocess.Popen[bytes], lines: Iterable[str]) -> bool:
 
 
 def _mark(pid: int) -> str:
-    """The variable that tells a child's descendants from others wherever they have gone; empty where it has none."""
+    """The mark of a process, which tells its descendants from others; empty where it has none."""
     with contextlib.suppress(OSError):
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        return next((v.decode() for v in variables if v.startswith(MARK)), "")
+        variables = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace").split("\0")
+        return next((v.removeprefix(f"{MARK}=") for v in variables if v.startswith(f"{MARK}=")), "")
     return ""
 
 
-def _kill_marked(mark: str) -> bool:
-    """Kill every process with that variable; whether there was one."""
-    killed = False
+def marked(mark: str) -> Iterator[int]:
+    """Living processes, ours to look at, whose environment carries the mark; zombies carry none."""
+    line = f"{MARK}={mark}".encode()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if mark.encode() in Path(entry.path, "environ").read_bytes().split(b"\0"):
-                    os.kill(int(entry.name), signal.SIGKILL)
-                    killed = True
-    return killed
+                if line in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name)
+
+
+def kill(pids: Iterable[int]) -> bool:
+    """Kill these processes; whether there were any."""
+    pids = list(pids)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(pids)
 
 
 def guard() -> None:
@@ -153,7 +162,7 @@ def guard() -> None:
             group, _, mark = key[1:].partition(" ")
             with contextlib.suppress(OSError):
                 os.killpg(int(group), signal.SIGKILL)
-            while mark and _kill_marked(mark):
+            while mark and kill(marked(mark)):
                 pass
     until = time.monotonic() + REMOVE_SECONDS
     for folder in (key[1:] for key in left if key.startswith("f")):

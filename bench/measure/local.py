@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.measure import noise
-from bench.measure.child import watch
+from bench.measure import interrupts, noise
+from bench.measure.child import Child, watch
 from bench.measure.environment import default_threads
 from bench.measure.executor import WORKERS, End, Needs, Request
 from bench.measure.fresh import FreshChild
-from bench.measure.servers import ForkedChild, Servers
+from bench.measure.servers import Server
 from bench.store import logs
 from bench.store.durable import write_bytes, write_json
+
+START_SECONDS = 300.0
+"""How long an import may take before children of that framework start as fresh interpreters."""
 
 
 class Local:
@@ -26,27 +30,64 @@ class Local:
 
     def __init__(self, code: Path | None = None) -> None:
         self._code = code
-        self._servers = Servers(code)
+        self._servers: dict[Needs, Server] = {}
+        self._seconds: dict[Needs, float] = {}
+        self._waited = 0.0
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
-        """Start a fork server for each; one that cannot be imported has none, and its children say what is wrong."""
-        together: dict[Needs, set[str]] = {}
-        for needs, modules in wanted.items():
-            together.setdefault(_here(needs), set()).update(modules)
-        self._servers.start(together, tick)
+        """Start a fork server for each, as many at a time as there are CPUs.
+
+        What cannot be imported has none, and its children say what is wrong.
+        """
+        modules: dict[Needs, set[str]] = {}
+        for needs, names in wanted.items():
+            modules.setdefault(_here(needs), set()).update(names)
+        waiting, starting = sorted(modules), dict[Needs, tuple[Server, float]]()
+        began = time.perf_counter()
+        try:
+            while waiting or starting:
+                interrupts.check()
+                while waiting and len(starting) < default_threads():
+                    needs = waiting.pop(0)
+                    server = Server(needs, sorted(modules[needs]), self._code)
+                    starting[needs] = server, time.monotonic() + START_SECONDS
+                for needs, (server, deadline) in list(starting.items()):
+                    tick(needs.framework)
+                    if self._has_started(needs, server, deadline):
+                        del starting[needs]
+        finally:
+            self._waited += time.perf_counter() - began
+            for server, _ in starting.values():
+                server.close()
+
+    def _has_started(self, needs: Needs, server: Server, deadline: float) -> bool:
+        """Whether it has imported, or will not and has been ended."""
+        try:
+            answer = server.hear(0.02)
+        except EOFError:
+            answer, deadline = None, 0.0
+        if answer is not None:
+            self._servers[needs], self._seconds[needs] = server, float(answer["import"])
+            return True
+        if time.monotonic() > deadline:
+            server.close()
+            return True
+        return False
 
     def imports(self) -> dict[str, Any]:
-        """What was imported for which cells, and how long that took."""
-        return self._servers.imports()
+        """What was imported for which cells, `each` in how many seconds; and how long all took, some side by side."""
+        each = [{**needs._asdict(), "seconds": seconds} for needs, seconds in sorted(self._seconds.items())]
+        return {"seconds": self._waited, "each": each}
 
     @property
     def prepared(self) -> set[Needs]:
         """What children can be forked for."""
-        return self._servers.keys
+        return set(self._servers)
 
-    def keep(self, needs: set[Needs]) -> None:
+    def keep(self, kept: set[Needs]) -> None:
         """End the other fork servers."""
-        self._servers.keep(needs)
+        for needs in self.prepared - kept:
+            self._servers.pop(needs).close()
 
     def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
         """Start a child, watch its limits, and remove what it was started with."""
@@ -81,17 +122,21 @@ class Local:
             for used in (file, log):
                 used.unlink(missing_ok=True)
 
-    def _child(
-        self, request: Request, needs: Needs, content: dict[str, Any], file: Path, log: Path
-    ) -> ForkedChild | FreshChild:
+    def _child(self, request: Request, needs: Needs, content: dict[str, Any], file: Path, log: Path) -> Child:
+        """A fork of the server that fits, or a fresh interpreter where there is none or it has just gone."""
         module = WORKERS[request.work]
-        forked = self._servers.fork(needs, content if request.work == "fit" else content | {"module": module}, log)
+        if (server := self._servers.get(needs)) is not None:
+            log.write_bytes(b"")
+            forked = server.fork(content if request.work == "fit" else content | {"module": module})
+            if forked is not None:
+                return forked
+            self._servers.pop(needs).close()
         assert needs.threads is not None
-        return forked or FreshChild(file, log, threads=needs.threads, module=module, code=self._code)
+        return FreshChild(file, log, threads=needs.threads, module=module, code=self._code)
 
     def close(self) -> None:
         """End every fork server."""
-        self._servers.close()
+        self.keep(set())
 
     def __enter__(self) -> Local:
         return self

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["point", "vi", "mcmc", "exact"]  # as bench.types.Kind, which would import numpy
+from bench.types import KINDS, Kind
+
 Direction = Literal["lower", "higher", "none"]
 Scope = Literal["parameter", "derived", "fit", "reps", "curve"]
 
@@ -31,18 +32,11 @@ class Metric:
         """Why a fit of this kind has no such row; empty when it may have one."""
         if kind in self.kinds:
             return ""
-        if self.kinds == MCMC:
-            return NO_CHAINS[kind]
-        if self.kinds == VI:
-            return NO_Q[kind]
-        if self.kinds == POINT:
-            return "n/a: only a point method minimises an objective of its own"
-        if self.kinds == OPTIMISED:
-            return "n/a: it optimises nothing"
-        return "n/a: a point estimate states no uncertainty" if kind == "point" else "n/a: it takes no gradients"
+        reasons = REASONS[self.kinds]
+        return reasons if isinstance(reasons, str) else reasons[kind]
 
 
-ALL: frozenset[Kind] = frozenset({"point", "vi", "mcmc", "exact"})
+ALL: frozenset[Kind] = frozenset(KINDS)
 SPREAD: frozenset[Kind] = frozenset({"vi", "mcmc", "exact"})
 MCMC: frozenset[Kind] = frozenset({"mcmc"})
 VI: frozenset[Kind] = frozenset({"vi"})
@@ -50,17 +44,27 @@ POINT: frozenset[Kind] = frozenset({"point"})
 OPTIMISED: frozenset[Kind] = frozenset({"point", "vi"})
 ITERATIVE: frozenset[Kind] = frozenset({"point", "vi", "mcmc"})
 
-NO_CHAINS: Mapping[str, str] = {
-    "point": "n/a: a point estimate has no chains",
-    "vi": "n/a: draws are independent by construction, so their number says nothing about their quality",
-    "exact": "n/a: draws are independent by construction",
+REASONS: Mapping[frozenset[Kind], str | Mapping[str, str]] = {
+    MCMC: {
+        "point": "n/a: a point estimate has no chains",
+        "vi": "n/a: draws are independent by construction, so their number says nothing about their quality",
+        "exact": "n/a: draws are independent by construction",
+    },
+    VI: {
+        "point": "n/a: a point estimate has no density",
+        "mcmc": "n/a: draws of a chain have no density that can be evaluated",
+        "exact": "n/a: it is the posterior itself",
+    },
+    POINT: "n/a: only a point method minimises an objective of its own",
+    OPTIMISED: "n/a: it optimises nothing",
+    SPREAD: "n/a: a point estimate states no uncertainty",
+    ITERATIVE: "n/a: it takes no gradients",
 }
+"""{kinds that a metric applies to: why the others have no such row}, where they differ by kind."""
 
-NO_Q: Mapping[str, str] = {
-    "point": "n/a: a point estimate has no density",
-    "mcmc": "n/a: draws of a chain have no density that can be evaluated",
-    "exact": "n/a: it is the posterior itself",
-}
+MASSES, EDGES = (50, 90, 95), (5, 25, 75, 95)
+"""Central intervals and quantiles that are compared with the reference's, in per cent."""
+ERRORS = {"mae": "Mean absolute", "mse": "Mean squared", "rmse": "Root mean squared"}
 
 OWN = "definition of this project"
 VEHTARI = "Vehtari et al. 2021, arXiv:1903.08008"
@@ -127,7 +131,7 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Smallest ess_bulk over gradient evaluations after warmup."),
     ("seconds_per_gradient", "s", "lower", ITERATIVE, "fit", OWN,
      "Seconds of warmup and sampling over gradient evaluations of the full data; warm reps."),
-    ("steps_per_second", "1/s", "higher", frozenset({"point", "vi"}), "fit", OWN,
+    ("steps_per_second", "1/s", "higher", OPTIMISED, "fit", OWN,
      "Optimiser or VI steps over the seconds of the fit; warm reps of more than one step."),
     ("b2", "", "lower", ALL, "parameter", MCLMC,
      "Squared error of an expectation in units of the posterior variance, (Ê f − E f)² / Var f, for f = θ (part "
@@ -146,34 +150,14 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "(mean − reference mean) / reference sd, signed."),
     ("sd_ratio_log", "", "none", SPREAD, "parameter", OWN,
      "log(sd / reference sd); −0.7 is half as wide."),
-    ("mass_50", "", "none", SPREAD, "parameter", OWN,
-     "Posterior probability inside the method's central 50 % interval."),
-    ("mass_90", "", "none", SPREAD, "parameter", OWN,
-     "Posterior probability inside the method's central 90 % interval."),
-    ("mass_95", "", "none", SPREAD, "parameter", OWN,
-     "Posterior probability inside the method's central 95 % interval."),
-    ("mass_50_error", "", "none", SPREAD, "parameter", OWN,
-     "mass_50 minus 0.5: below 0 the interval is too narrow or misplaced."),
-    ("mass_90_error", "", "none", SPREAD, "parameter", OWN,
-     "mass_90 minus 0.9: below 0 the interval is too narrow or misplaced."),
-    ("mass_95_error", "", "none", SPREAD, "parameter", OWN,
-     "mass_95 minus 0.95: below 0 the interval is too narrow or misplaced."),
-    ("q05_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "5 % quantile of the draws, in reference sds from the reference mean."),
-    ("q25_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "25 % quantile of the draws, in reference sds from the reference mean."),
-    ("q75_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "75 % quantile of the draws, in reference sds from the reference mean."),
-    ("q95_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "95 % quantile of the draws, in reference sds from the reference mean."),
-    ("reference_q05_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "5 % quantile of the reference, in reference sds from its mean."),
-    ("reference_q25_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "25 % quantile of the reference, in reference sds from its mean."),
-    ("reference_q75_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "75 % quantile of the reference, in reference sds from its mean."),
-    ("reference_q95_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
-     "95 % quantile of the reference, in reference sds from its mean."),
+    *((f"mass_{mass}", "", "none", SPREAD, "parameter", OWN,
+       f"Posterior probability inside the method's central {mass} % interval.") for mass in MASSES),
+    *((f"mass_{mass}_error", "", "none", SPREAD, "parameter", OWN,
+       f"mass_{mass} minus {mass / 100:g}: below 0 the interval is too narrow or misplaced.") for mass in MASSES),
+    *((f"q{edge:02d}_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
+       f"{edge} % quantile of the draws, in reference sds from the reference mean.") for edge in EDGES),
+    *((f"reference_q{edge:02d}_sd", "posterior sd", "none", SPREAD, "parameter", OWN,
+       f"{edge} % quantile of the reference, in reference sds from its mean.") for edge in EDGES),
     ("wasserstein_1", "posterior sd", "lower", ALL, "parameter", OWN,
      "Wasserstein-1 distance of the marginal to the reference's, over 199 quantile levels."),
     ("wasserstein_1_iid", "posterior sd", "none", SPREAD, "parameter", OWN,
@@ -245,40 +229,29 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Expected log predictive density, Σ log mean_s p(y_i | θ_s) over the hold-out rows, pointwise."),
     ("elpd_se", "nats", "none", SPREAD, "fit", ELPD,
      "Standard error of elpd over the hold-out rows."),
-    ("predictive_mae", "", "lower", ALL, "fit", OWN,
-     "Mean absolute error of the predictive mean on the hold-out rows."),
-    ("predictive_mse", "", "lower", ALL, "fit", OWN,
-     "Mean squared error of the predictive mean on the hold-out rows."),
-    ("predictive_rmse", "", "lower", ALL, "fit", OWN,
-     "Root mean squared error of the predictive mean on the hold-out rows."),
+    *((f"predictive_{short}", "", "lower", ALL, "fit", OWN,
+       f"{error} error of the predictive mean on the hold-out rows.") for short, error in ERRORS.items()),
     ("predictive_r2", "", "higher", ALL, "fit", OWN,
      "1 − predictive_mse / variance of the hold-out observations; no row where they do not vary."),
     ("predictive_crps", "", "lower", SPREAD, "fit", GNEITING,
      "Mean continuous ranked probability score of the hold-out observations, the mixture over 50 draws; of binary "
      "ones the Brier score."),
-    ("predictive_coverage_50", "", "none", SPREAD, "fit", CZADO,
-     "predictive_coverage_95 of the central 50 % interval."),
-    ("predictive_coverage_90", "", "none", SPREAD, "fit", CZADO,
-     "predictive_coverage_95 of the central 90 % interval."),
+    *((f"predictive_coverage_{mass}", "", "none", SPREAD, "fit", CZADO,
+       f"predictive_coverage_95 of the central {mass} % interval.") for mass in MASSES[:-1]),
     ("predictive_coverage_95", "", "none", SPREAD, "fit", CZADO,
      "Share of the hold-out observations inside their central 95 % predictive interval, the mixture over draws, by "
      "the probability integral transform; of discrete ones the expected share of the randomised transform."),
-    ("predictive_mae_outside", "", "lower", ALL, "fit", OWN,
-     "Mean absolute error of the predictive mean outside the training range, against the noiseless truth."),
-    ("predictive_mse_outside", "", "lower", ALL, "fit", OWN,
-     "Mean squared error of the predictive mean outside the training range, against the noiseless truth."),
-    ("predictive_rmse_outside", "", "lower", ALL, "fit", OWN,
-     "Root mean squared error of the predictive mean outside the training range, against the noiseless truth."),
+    *((f"predictive_{short}_outside", "", "lower", ALL, "fit", OWN,
+       f"{error} error of the predictive mean outside the training range, against the noiseless truth.")
+      for short, error in ERRORS.items()),
     ("predictive_r2_outside", "", "higher", ALL, "fit", OWN,
      "predictive_r2 outside the training range, against the noiseless truth."),
     ("predictive_q025", "", "none", SPREAD, "derived", OWN,
      "2.5 % quantile of a new observation at each new input of the scenario, the mixture over draws."),
     ("predictive_q975", "", "none", SPREAD, "derived", OWN,
      "97.5 % quantile of a new observation at each new input."),
-    ("predictive_q025_exact", "", "none", SPREAD, "derived", OWN,
-     "predictive_q025 of the exact posterior."),
-    ("predictive_q975_exact", "", "none", SPREAD, "derived", OWN,
-     "predictive_q975 of the exact posterior."),
+    *((f"predictive_{quantile}_exact", "", "none", SPREAD, "derived", OWN,
+       f"predictive_{quantile} of the exact posterior.") for quantile in ("q025", "q975")),
     ("derived_mean", "", "none", ALL, "derived", OWN,
      "Mean of a quantity the family derives from its parameters (a difference, an effect size, the expected "
      "observation at a new input); of an event its probability; of a point its value there."),
@@ -290,14 +263,8 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "97.5 % quantile of a derived quantity."),
     ("derived_ess_bulk", "draws", "higher", MCMC, "derived", VEHTARI,
      "Effective draws for the bulk of a derived quantity."),
-    ("derived_mean_exact", "", "none", ALL, "derived", OWN,
-     "derived_mean of the exact posterior."),
-    ("derived_sd_exact", "", "none", SPREAD, "derived", OWN,
-     "derived_sd of the exact posterior."),
-    ("derived_q025_exact", "", "none", SPREAD, "derived", OWN,
-     "derived_q025 of the exact posterior."),
-    ("derived_q975_exact", "", "none", SPREAD, "derived", OWN,
-     "derived_q975 of the exact posterior."),
+    *((f"derived_{summary}_exact", "", "none", ALL if summary == "mean" else SPREAD, "derived", OWN,
+       f"derived_{summary} of the exact posterior.") for summary in ("mean", "sd", "q025", "q975")),
     ("time_to_accuracy", "s", "lower", ALL, "reps", OWN,
      "First warm second after which the mean over reps of b2 stays below 0.01 for every f; no row: never. Beside "
      "it a row per rep: that rep's seconds at the same step."),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from msgspec import Meta, Struct, convert, field, to_builtins
 
@@ -89,8 +89,22 @@ class CellEntry(Part, kw_only=True):
         return self.reps * self.rounds
 
 
+class Density(NamedTuple):
+    """The density of a framework for a scenario, in a precision on a device: their names."""
+
+    framework: str
+    scenario: str
+    dtype: str
+    device: str
+
+
 class Verified(Part, kw_only=True):
-    """How a framework's density of a scenario compared with the family's; see `bench.verify.outcome.Outcome`."""
+    """How a framework's density of a scenario compared with the family's.
+
+    `value_error` and `gradient_error` are the largest relative errors (see `bench.verify.comparison.compare`), None
+    where there is none or it is not finite; `gate` the largest allowed; `points` the groups of points; `cached`:
+    judged earlier. `verdict` is a `bench.verify.outcome.Verdict`.
+    """
 
     framework: str
     scenario: str
@@ -105,9 +119,16 @@ class Verified(Part, kw_only=True):
     cached: bool = False
 
     @property
-    def density(self) -> tuple[str, str, str, str]:
+    def key(self) -> Density:
         """What it is about."""
-        return self.framework, self.scenario, self.dtype, self.device
+        return Density(self.framework, self.scenario, self.dtype, self.device)
+
+    @property
+    def refusal(self) -> str:
+        """Why a cell with this density is not timed."""
+        if self.verdict == "wrong":
+            return self.reason
+        return f"not verified to have the right target: {self.verdict}: {self.reason}"
 
 
 class About(Part, kw_only=True):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
 from bench.measure import host
 from bench.store.durable import write_json
+from bench.store.manifest import Verified, plain
 from bench.types import digest_of
-from bench.verify.outcome import Outcome, Pair
+from bench.verify.outcome import Pair
+from bench.words.reading import as_type
 
 KEPT = ("same", "wrong", "unsupported")
 """Verdicts that follow from the content alone; what ended otherwise may have had another cause."""
@@ -38,22 +39,22 @@ class Verdicts:
         content = [pair.key, sources, versions()]
         return self._folder / f"{digest_of(content)[:32]}.json"
 
-    def load(self, pair: Pair, framework: Framework) -> Outcome | None:
+    def load(self, pair: Pair, framework: Framework) -> Verified | None:
         """The verdict on exactly this content; None where there is none, or its file is damaged."""
         try:
             stored = json.loads(self.file(pair, framework).read_text())
-            outcome = replace(Outcome(**stored), points=tuple(stored["points"]), cached=True)
-        except (OSError, ValueError, TypeError, KeyError):
+            outcome = as_type({**stored, "cached": True}, Verified)
+        except (OSError, ValueError, TypeError):
             return None
         return outcome if outcome.key == pair.key and outcome.verdict in KEPT else None
 
-    def store(self, pair: Pair, framework: Framework, outcome: Outcome) -> None:
+    def store(self, pair: Pair, framework: Framework, outcome: Verified) -> None:
         """Keep a verdict that follows from content; where nothing can be written, the next run verifies again."""
         file = self.file(pair, framework)
         if outcome.verdict in KEPT:
             with contextlib.suppress(OSError):
                 file.parent.mkdir(parents=True, exist_ok=True)
-                write_json(file, outcome.description())
+                write_json(file, plain(outcome))
 
 
 def harness_digest() -> str:

@@ -14,9 +14,10 @@ from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
 from bench.store.ledger import Ledger
+from bench.store.manifest import Density, Verified
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
-from bench.verify.outcome import REFUSED, Key, Outcome, Pair, judged, unjudged
+from bench.verify.outcome import REFUSED, Pair, judged, unjudged
 from bench.verify.problems import SEED, Problem, Problems
 from bench.verify.wire import ANSWERS, packed, unpacked
 
@@ -31,12 +32,12 @@ Tick = Callable[[str], None]
 
 def verify(
     pairs: Iterable[Pair], tick: Tick, *, again: bool = False, executor: Executor | None = None
-) -> list[Outcome]:
+) -> list[Verified]:
     """An outcome per pair, in order; with `again` what the cache knows is verified anew.
 
     Children are those of `executor`, this machine's where none is named.
     """
-    outcomes: dict[Key, Outcome] = {}
+    outcomes: dict[Density, Verified] = {}
     catalog = frameworks()
     wanted = list({pair.key: pair for pair in pairs}.values())
     verdicts = Verdicts(catalog[name] for name in {pair.framework for pair in wanted})
@@ -60,7 +61,7 @@ def pairs_of(plan: Plan) -> list[Pair]:
     return [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
 
 
-def refused(plan: Plan, outcomes: Iterable[Outcome]) -> dict[str, str]:
+def refused(plan: Plan, outcomes: Iterable[Verified]) -> dict[str, str]:
     """{cell id: reason} of the cells that must not be timed."""
     bad = {outcome.key: outcome for outcome in outcomes if outcome.verdict in REFUSED}
     return {p.cell.id: bad[key].refusal for p in plan.cells if (key := pair_of(p).key) in bad}
@@ -83,10 +84,10 @@ def _work(pairs: Sequence[Pair]) -> str:
 
 
 Task = tuple[Pair, Problem]
-Verified = tuple[Pair, Outcome]
+Judged = tuple[Pair, Verified]
 
 
-def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Executor) -> Iterator[Verified]:
+def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Executor) -> Iterator[Judged]:
     """Outcomes of groups that have a child each, as many children at a time as there are CPUs: nothing is timed."""
     problems, stop = Problems(), threading.Event()
 
@@ -95,7 +96,7 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Execut
             raise KeyboardInterrupt
 
     with ThreadPoolExecutor(default_threads()) as threads:
-        left: dict[Future[list[Verified]], str] = {}
+        left: dict[Future[list[Judged]], str] = {}
         try:
             for pairs in groups:
                 tasks, unknown = _tasks(pairs, problems, tick)
@@ -115,7 +116,7 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Execut
             raise
 
 
-def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Verified]]:
+def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Judged]]:
     """What the child of a group is asked, and what cannot be asked."""
     tasks, unknown = [], []
     for pair in pairs:
@@ -129,15 +130,15 @@ def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[
     return tasks, unknown
 
 
-def _verified(tasks: Sequence[Task], executor: Executor, look: Callable[[], None]) -> list[Verified]:
+def _verified(tasks: Sequence[Task], executor: Executor, look: Callable[[], None]) -> list[Judged]:
     """Outcomes of what shares a child; after one that ends it, the rest get another."""
-    outcomes: list[Verified] = []
+    outcomes: list[Judged] = []
     while left := tasks[len(outcomes) :]:
-        outcomes += zip((pair for pair, _ in left), _asked(left, executor, look), strict=False)
+        outcomes += zip((pair for pair, _ in left), _answers(left, executor, look), strict=False)
     return outcomes
 
 
-def _asked(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Outcome]:
+def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Verified]:
     """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
     framework, dtype, device = _child(tasks[0][0])
     request = Request(
@@ -174,7 +175,7 @@ def _task(pair: Pair, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _outcome(pair: Pair, problem: Problem, answer: Mapping[str, Any]) -> Outcome:
+def _outcome(pair: Pair, problem: Problem, answer: Mapping[str, Any]) -> Verified:
     if answer["verdict"]:
         return unjudged(pair, answer["verdict"], answer["reason"])
     value, gradient = unpacked(answer["value"]), unpacked(answer["gradient"])

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from bench.errors import NoReference
-from bench.measure import child
+from bench.measure import guardian
 from bench.measure.contender import verdict
+from bench.measure.environment import new_mark
 from bench.store import logs
 from bench.types import Diverged, Unavailable, Unsupported
 from tests.conftest import FAKES
@@ -190,19 +191,19 @@ def test_what_carries_a_mark_is_found_wherever_it_hangs(tmp_path):
     import subprocess
     import sys
 
-    mark, other = child.new_mark(), child.new_mark()
+    mark, other = new_mark(), new_mark()
     script = (  # it waits for the one in between, so that only the grandchild is left to be found
         "import os, time\nif os.fork():\n    os.wait()\n    raise SystemExit(0)\n"
         "os.setsid()\nif not os.fork(): time.sleep(60)\nos._exit(0)"
     )
-    subprocess.run([sys.executable, "-c", script], env={**os.environ, **mark}, check=True)
-    (stray,) = child.marked(mark)
-    assert stray not in set(child.marked(other))
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, guardian.MARK: mark}, check=True)
+    (stray,) = guardian.marked(mark)
+    assert stray not in set(guardian.marked(other))
     os.kill(stray, signal.SIGKILL)
     until = time.monotonic() + 10
-    while list(child.marked(mark)) and time.monotonic() < until:
+    while list(guardian.marked(mark)) and time.monotonic() < until:
         time.sleep(0.01)
-    assert not list(child.marked(mark))
+    assert not list(guardian.marked(mark))
 
 
 def test_a_killed_runner_leaves_no_orphan_of_a_contender(start, tmp_path):

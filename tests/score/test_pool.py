@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.child import MARK, marked
+from bench.measure.guardian import MARK, marked
 from bench.score import pool, run
 
 ROOT = Path(__file__).parents[2]
@@ -97,8 +97,8 @@ list(pool.each(time.sleep, [100.0, 101.0], said))
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_the_first_process_and_only_that_speaks_of_ctrl_c(tmp_path, how):
-    mark = {MARK: f"pool{os.getpid()}{how}"}
-    process = started(tmp_path, WORKS, **mark)
+    mark = f"pool{os.getpid()}{how}"
+    process = started(tmp_path, WORKS, **{MARK: mark})
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
     deadline = time.monotonic() + 30

@@ -11,11 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from bench.catalog import backends
 from bench.catalog import frameworks as catalog
@@ -23,6 +23,7 @@ from bench.catalog.scenarios import scenario
 from bench.errors import UsageError
 from bench.measure import local
 from bench.measure.executor import Needs
+from bench.store.manifest import plain
 from bench.types import Dataset, DType
 from bench.verify import cache, frameworks, gate
 from bench.verify.outcome import Pair
@@ -68,7 +69,7 @@ def test_verification_forks_where_a_run_has_imported_the_framework_already(fakes
     assert not children
     started = gate.verify(pairs(NAME, "s0-uniform"), quiet, again=True)
     assert children == ["crooked"]
-    assert [o.description() for o in forked] == [o.description() for o in started]
+    assert [plain(o) for o in forked] == [plain(o) for o in started]
 
 
 def test_a_warm_cache_starts_no_child(fakes, fresh_cache, children) -> None:
@@ -123,13 +124,13 @@ def test_whatever_could_change_a_density_is_verified_again(
 
 @pytest.mark.skipif(gate.default_threads() < 2, reason="one CPU: one child at a time")
 def test_children_of_two_precisions_are_at_work_at_once(fakes, fresh_cache, monkeypatch) -> None:
-    together, asked, ticks = threading.Barrier(2, timeout=30), gate._asked, []
+    together, asked, ticks = threading.Barrier(2, timeout=30), gate._answers, []
 
     def meet(*given: Any) -> Any:
         together.wait()  # BrokenBarrierError where the other does not come
         return asked(*given)
 
-    monkeypatch.setattr(gate, "_asked", meet)
+    monkeypatch.setattr(gate, "_answers", meet)
     both = gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], ticks.append)
     assert [outcome.dtype for outcome in both] == ["float64", "float32"]
     assert any(" float32: " in said and " float64: " in said for said in ticks)
@@ -150,7 +151,7 @@ def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) ->
         if at_work.is_set():
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(gate, "_asked", never)
+    monkeypatch.setattr(gate, "_answers", never)
     with pytest.raises(KeyboardInterrupt):
         gate.verify([*pairs(NAME), *pairs(NAME, dtype="float32")], impatient)
 
@@ -184,7 +185,7 @@ def test_every_fault_has_its_verdict_and_only_what_is_certain_is_kept(fakes, fre
     assert outcome.verdict == verdict and words in outcome.reason
     kept = list(fresh_cache.iterdir()) if fresh_cache.exists() else []
     assert len(kept) == (verdict in {"wrong", "unsupported"})
-    json.dumps(outcome.description(), allow_nan=False)
+    json.dumps(plain(outcome), allow_nan=False)
 
 
 def test_where_the_family_has_no_density_nothing_is_known_and_nothing_kept(fakes, fresh_cache, monkeypatch) -> None:
