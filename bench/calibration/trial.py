@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.calibration.ranks import Placed
+from bench.words.reading import as_type
 
 
 @dataclass(slots=True)
@@ -45,7 +46,5 @@ class Trial:
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Trial:
-        """The inverse of `entry`; keys that this version does not know are left out."""
-        known = {f.name: entry[f.name] for f in fields(cls) if f.name in entry}
-        placed = {name: Placed(**values) for name, values in known.get("placed", {}).items()}
-        return cls(**{**known, "placed": placed})
+        """The inverse of `entry`; keys that this version does not know are left out. UsageError where it is damaged."""
+        return as_type(dict(entry), cls)

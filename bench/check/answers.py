@@ -73,7 +73,7 @@ def checkpoints(points: Sequence[Checkpoint], data: Dataset) -> str:
 
 def unconverged(fit: Fit, data: Dataset) -> str:
     """Complaint where chains have not mixed: what they say of the posterior cannot be judged then."""
-    draws = flatten(data.parameters, fit.draws, 2)
+    draws = flatten(data.parameters, fit.draws)
     if fit.kind != "mcmc" or draws.shape[1] < chains.MIN_DRAWS:
         return ""
     worst = float(np.nan_to_num(chains.Diagnostics(draws).r_hat, nan=np.inf).max())
@@ -82,7 +82,7 @@ def unconverged(fit: Fit, data: Dataset) -> str:
 
 def moments(fit: Fit, data: Dataset, reference: Reference) -> str:
     """Complaint on means and sds of Markov chains or exact draws against the reference, beyond Monte-Carlo error."""
-    draws = flatten(data.parameters, fit.draws, 2)
+    draws = flatten(data.parameters, fit.draws)
     mean, sd = flatten(data.parameters, reference.mean), flatten(data.parameters, reference.sd)
     total = draws.shape[0] * draws.shape[1]
     effective = np.full(len(mean), float(total))

@@ -145,7 +145,7 @@ class Tried:
             return record, None, []
         kind: Any = self.info.kind_of(dict(self.options))
         file = folder.fit(record.cell, record.rep) / "draws.npz"
-        return record, *arrays.load(file, kind, record.stats, record.notes)
+        return record, *arrays.unpack(arrays.read(file), kind, record.stats, record.notes)
 
 
 def _judged(info: BackendInfo, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,6 +18,8 @@ from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.errors import NoReference
 from bench.protocols import Reference
+from bench.store import arrays
+from bench.store.durable import write_whole
 from bench.types import Dataset
 
 PACKAGE = "scenarios.families."
@@ -64,9 +64,7 @@ def key(data: Dataset) -> str:
 def _load(file: Path) -> dict[str, Any] | None:
     """The arrays of a file; None where there is none or it is damaged."""
     try:
-        # opened here, for a damaged archive would leave numpy's own handle to the collector
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            kept = dict(stored)
+        kept = arrays.read(file)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
     known = "refused" in kept or str(kept.get("class", "")).startswith(PACKAGE)
@@ -81,15 +79,13 @@ def _restored(data: Dataset, kept: Mapping[str, Any]) -> Reference:
     return cast(Reference, kind(data, {k: v for k, v in kept.items() if k != "class"}))
 
 
-def _save(file: Path, arrays: Mapping[str, Any]) -> None:
-    """Write beside, then rename, so that a reader sees all or nothing; nothing is kept where nothing can be written."""
+def _save(file: Path, state: Mapping[str, Any]) -> None:
+    """Write the file whole; nothing is kept where nothing can be written."""
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            np.savez(stream, **state)
+
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, **arrays)
-            os.replace(temporary, file)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_whole(file, fill)

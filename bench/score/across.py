@@ -29,23 +29,25 @@ class RepRow(NamedTuple):
     value: float
 
 
+class _Rep(NamedTuple):
+    number: int
+    cold: bool
+    values: dict[tuple[str, str], float]
+    curve: Curve
+
+
 @dataclass
 class CellScores:
     """What is kept of each rep of a cell while its run is scored: scalars and one curve."""
 
     kind: str
     fresh_data: bool
-    reps: list[int] = field(default_factory=list)
-    cold: list[bool] = field(default_factory=list)
-    values: list[dict[tuple[str, str], float]] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
+    reps: list[_Rep] = field(default_factory=list)
 
-    def add(self, rep: int, rows: Sequence[Row], way: Curve, *, cold: bool) -> None:
+    def add(self, rep: int, rows: Sequence[Row], curve: Curve, *, cold: bool) -> None:
         """Take in one scored rep."""
-        self.reps.append(rep)
-        self.cold.append(cold)
-        self.values.append({(r.metric, r.part): r.value for r in rows if r.metric in KEPT})
-        self.curves.append(way)
+        values = {(r.metric, r.part): r.value for r in rows if r.metric in KEPT}
+        self.reps.append(_Rep(rep, cold, values, curve))
 
     def rows(self) -> Iterator[RepRow]:
         """Rows over reps, and each rep's time to the accuracy that the mean over reps reaches."""
@@ -73,9 +75,9 @@ class CellScores:
 
     def _mean(self, metric: str) -> dict[str, float]:
         """{part: mean over reps}; a part missing in any rep (a stuck chain, say) is left out."""
-        parts = [part for name, part in self.values[0] if name == metric]
-        shared = [p for p in parts if all((metric, p) in v for v in self.values)]
-        return {p: float(np.mean([v[metric, p] for v in self.values])) for p in shared}
+        parts = [part for name, part in self.reps[0].values if name == metric]
+        shared = [p for p in parts if all((metric, p) in rep.values for rep in self.reps)]
+        return {p: float(np.mean([rep.values[metric, p] for rep in self.reps])) for p in shared}
 
     def _error(self) -> Iterator[RepRow]:
         mean = self._mean("b2")
@@ -91,23 +93,23 @@ class CellScores:
         yield RepRow(None, "b2_avg", "", float(np.mean(list(mean.values()))))
 
     def _accuracy(self) -> Iterator[RepRow]:
-        if not all(c.b2.size for c in self.curves):
+        curves = [rep.curve for rep in self.reps]
+        if not all(c.b2.size for c in curves):
             return
-        _, at = aligned([c.step for c in self.curves])
-        error = np.mean([c.b2[i] for c, i in zip(self.curves, at, strict=True)], axis=0).max(axis=1)
+        _, at = aligned([c.step for c in curves])
+        error = np.mean([c.b2[i] for c, i in zip(curves, at, strict=True)], axis=0).max(axis=1)
         yield RepRow(None, "accuracy_floor", "", float(error[-1]))
         first = settled(error, TARGET)
         if first is None:
             return
-        reps = list(zip(self.reps, self.cold, self.curves, [int(i[first]) for i in at], strict=True))
-        for rep, cold, way, i in reps:
-            if not cold:
-                yield RepRow(rep, "time_to_accuracy", "", float(way.seconds[i]))
-        for name, seconds in (
-            ("time_to_accuracy", [float(way.seconds[i]) for _, cold, way, i in reps if not cold]),
-            ("time_to_accuracy_cold", [float(way.seconds_cold[i]) for _, cold, way, i in reps if cold]),
-        ):
-            if seconds:
-                yield RepRow(None, name, "", float(np.median(seconds)))
+        reached = [(rep, int(i[first])) for rep, i in zip(self.reps, at, strict=True)]
+        warm = {rep.number: float(rep.curve.seconds[i]) for rep, i in reached if not rep.cold}
+        cold = [float(rep.curve.seconds_cold[i]) for rep, i in reached if rep.cold]
+        for number, seconds in warm.items():
+            yield RepRow(number, "time_to_accuracy", "", seconds)
+        for name, values in (("time_to_accuracy", list(warm.values())), ("time_to_accuracy_cold", cold)):
+            if values:
+                yield RepRow(None, name, "", float(np.median(values)))
         if self.kind != "exact":
-            yield RepRow(None, "gradients_to_accuracy", "", float(np.mean([way.gradients[i] for *_, way, i in reps])))
+            mean = np.mean([rep.curve.gradients[i] for rep, i in reached])
+            yield RepRow(None, "gradients_to_accuracy", "", float(mean))

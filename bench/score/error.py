@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.score.agreement import agreement
 from bench.score.problem import EDGES, LEVELS, Row, Scored, rows
-from bench.types import Array
+from bench.types import Array, blocks
 
 MASSES = (0.5, 0.9, 0.95)
 
@@ -86,11 +86,9 @@ def _masses(scored: Scored, flat: Array) -> Iterator[Row]:
     reference = scored.problem.reference
     assert reference is not None
     for mass in MASSES:
-        at = 0
-        for p in scored.problem.data.parameters:
-            edges = np.quantile(flat[:, at : at + p.size], [(1 - mass) / 2, (1 + mass) / 2], axis=0)
+        for p, block in blocks(scored.problem.data.parameters):
+            edges = np.quantile(flat[:, block], [(1 - mass) / 2, (1 + mass) / 2], axis=0)
             inside = np.diff(reference.cdf(p.name, edges.reshape(2, *p.shape)), axis=0).reshape(p.size)
-            at += p.size
             for part, value in zip(p.parts(), inside, strict=True):
                 yield Row(f"mass_{mass * 100:.0f}", part, float(value))
                 yield Row(f"mass_{mass * 100:.0f}_error", part, float(value) - mass)

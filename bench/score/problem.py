@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.protocols import Family, Reference
 from bench.score import chains
-from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter
+from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter, blocks
 
 LEVELS = (np.arange(199) + 0.5) / 199
 EDGES = np.array([0.05, 0.25, 0.75, 0.95])
@@ -39,15 +39,17 @@ class Problem:
     family: Family
     reference: Reference | None
     no_reference: str = ""
+    _iid: dict[int, Array] = field(default_factory=dict, init=False, repr=False)
+    _optima: dict[str, tuple[dict[str, Array], float]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def parts(self) -> list[str]:
         """Names of all scalars, parameters in order."""
         return [part for p in self.data.parameters for part in p.parts()]
 
-    def flat(self, arrays: Mapping[str, Any], leading: int = 0) -> Array:
-        """{name: (*leading, *shape)} → (*leading, scalar)."""
-        return flatten(self.data.parameters, arrays, leading)
+    def flat(self, arrays: Arrays) -> Array:
+        """{name: (…, *shape)} → (…, scalar)."""
+        return flatten(self.data.parameters, arrays)
 
     @cached_property
     def moments(self) -> tuple[Array, Array, Array]:
@@ -68,31 +70,21 @@ class Problem:
 
     def _quantiles(self, p: Array) -> Array:
         assert self.reference is not None
-        quantiles = {name: self.reference.quantile(name, p) for name in self.data.names}
-        return self.flat(quantiles, 1)
+        return self.flat({name: self.reference.quantile(name, p) for name in self.data.names})
 
     def iid_quantiles(self, n: int) -> Array:
         """Quantiles at LEVELS of n independent reference draws of a fixed seed: (level, scalar)."""
         if n not in self._iid:
             assert self.reference is not None
-            drawn = self.flat(self.reference.draw(n, np.random.default_rng(0)), 1)
-            self._iid[n] = np.quantile(drawn, LEVELS, axis=0)
+            draws = self.flat(self.reference.draw(n, np.random.default_rng(0)))
+            self._iid[n] = np.quantile(draws, LEVELS, axis=0)
         return self._iid[n]
-
-    @cached_property
-    def _iid(self) -> dict[int, Array]:
-        return {}
-
-    @cached_property
-    def optima(self) -> dict[str, tuple[dict[str, Array], float]]:
-        """Optima of objectives already computed."""
-        return {}
 
     def optimum(self, objective: str) -> tuple[dict[str, Array], float]:
         """Minimiser and least value, in nats, of an objective of the family; NoReference where it has none."""
-        if objective not in self.optima:
-            self.optima[objective] = self.family.optimum(self.data, objective)
-        return self.optima[objective]
+        if objective not in self._optima:
+            self._optima[objective] = self.family.optimum(self.data, objective)
+        return self._optima[objective]
 
 
 @dataclass(frozen=True)
@@ -114,7 +106,7 @@ class Scored:
     @cached_property
     def draws(self) -> Array:
         """(chain, draw, scalar)."""
-        return self.problem.flat(self.fit.draws, 2)
+        return self.problem.flat(self.fit.draws)
 
     @cached_property
     def diagnostics(self) -> chains.Diagnostics | None:
@@ -139,19 +131,16 @@ class Scored:
     def sd(self) -> Array:
         """The sd to report, (scalar,): of q where VI states it, else of the draws with Bessel's correction."""
         n = self.draws.shape[0] * self.draws.shape[1]
-        sds, bessel = self.answer[1], np.sqrt(n / max(n - 1, 1))
-        factors = {
-            p.name: np.full(p.shape, 1.0 if p.name in self.fit.moments else bessel)
-            for p in self.problem.data.parameters
-        }
-        reported: Array = sds * self.problem.flat(factors)
-        return reported
+        sds = self.answer[1].copy()
+        for p, block in blocks(self.problem.data.parameters):
+            if p.name not in self.fit.moments:
+                sds[block] *= np.sqrt(n / max(n - 1, 1))
+        return sds
 
 
-def flatten(parameters: Sequence[Parameter], arrays: Arrays, leading: int = 0) -> Array:
-    """{name: (*leading, *shape)} → (*leading, scalar), parameters in order."""
-    blocks = []
-    for p in parameters:
-        array = np.asarray(arrays[p.name], dtype=float)
-        blocks.append(array.reshape(*array.shape[:leading], p.size))
-    return np.concatenate(blocks, axis=-1)
+def flatten(parameters: Sequence[Parameter], arrays: Arrays) -> Array:
+    """{name: (…, *shape)} → (…, scalar), parameters in order."""
+    values = [np.asarray(arrays[p.name], dtype=float) for p in parameters]
+    return np.concatenate(
+        [v.reshape(*v.shape[: v.ndim - len(p.shape)], p.size) for p, v in zip(parameters, values, strict=True)], axis=-1
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bench.score.problem import Row, Scored, rows
 from bench.stats.coverage import interval_score
-from bench.types import Array
+from bench.types import Array, blocks
 
 LOCATIONS = ("weights", "bias", "mu")
 """Parameters that recovery_rmse is taken over: a plug-in sigma would mix units."""
@@ -20,12 +20,10 @@ def recovery_rows(scored: Scored) -> Iterator[Row]:
     mean, _ = scored.answer
     flat = scored.draws.reshape(-1, len(mean))
     errors: dict[str, Array] = {}
-    at = 0
-    for p in data.parameters:
-        block, parts = slice(at, at + p.size), p.parts()
-        at += p.size
+    for p, block in blocks(data.parameters):
         if p.name not in data.truth:
             continue
+        parts = p.parts()
         truth = np.asarray(data.truth[p.name], dtype=float).reshape(p.size)
         errors[p.name] = error = mean[block] - truth
         yield from rows("recovery_error", parts, error)
@@ -37,16 +35,14 @@ def recovery_rows(scored: Scored) -> Iterator[Row]:
             yield from rows("interval_score_90", parts, interval_score(low, high, truth, 0.9))
             yield from rows("recovery_z", parts, _ratio(error, scored.sd[block]))
         yield from rows("crps", parts, crps(flat[:, block], truth))
-    located = [e for name, e in errors.items() if name in LOCATIONS]
+    located, reference = [name for name in errors if name in LOCATIONS], scored.problem.reference
     if located:
-        rmse = _rms(np.concatenate(located))
+        rmse = _rms([errors[name] for name in located])
         yield Row("recovery_rmse", "", rmse)
-        if scored.problem.reference is not None:
-            exact = [
-                np.ravel(scored.problem.reference.mean[name] - data.truth[name]) for name in errors if name in LOCATIONS
-            ]
-            yield Row("recovery_rmse_exact", "", _rms(np.concatenate(exact)))
-            yield Row("recovery_rmse_excess", "", rmse - _rms(np.concatenate(exact)))
+        if reference is not None:
+            exact = _rms([np.ravel(reference.mean[name] - data.truth[name]) for name in located])
+            yield Row("recovery_rmse_exact", "", exact)
+            yield Row("recovery_rmse_excess", "", rmse - exact)
     if scored.fit.kind != "point":
         yield from _contraction(scored)
 
@@ -76,5 +72,5 @@ def _ratio(error: Array, sd: Array) -> Array:
     return np.divide(error, sd, out=np.full_like(error, np.nan), where=sd > 0.0)
 
 
-def _rms(values: Array) -> float:
-    return float(np.sqrt(np.mean(values**2)))
+def _rms(errors: Sequence[Array]) -> float:
+    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))

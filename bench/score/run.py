@@ -44,7 +44,7 @@ class Scores(NamedTuple):
 
     place: int
     rows: list[Row]
-    way: Curve
+    curve: Curve
 
 
 Batch = list[tuple[int, Stored]]

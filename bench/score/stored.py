@@ -144,9 +144,7 @@ def load_fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
     npz, nc = where / "draws.npz", where / "draws.nc"
     file = npz if npz.is_file() else nc
     try:
-        if file is nc:
-            return netcdf.load(nc, kind, record.stats, record.notes)
-        loaded = arrays.load(npz, kind, record.stats, record.notes)
+        loaded = arrays.unpack((netcdf.load if file is nc else arrays.read)(file), kind, record.stats, record.notes)
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:200] if file.is_file() else "not there"
         folder.spoil(record.cell, record.rep, file.name, why)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,17 @@ def save(path: Path, fit: Fit, checkpoints: Sequence[Checkpoint]) -> None:
         os.fsync(stream.fileno())
 
 
-def load(path: Path, kind: Kind, stats: dict[str, Any], notes: Sequence[str]) -> tuple[Fit, list[Checkpoint]]:
-    """The inverse of `save`; `stats` are the scalars of the record."""
+def read(path: Path) -> dict[str, Any]:
+    """The arrays of a .npz by their keys."""
     # opened here, for a damaged archive would leave numpy's own handle to the collector
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-        arrays = {key: stored[key] for key in stored.files}
-    return unpack(arrays, kind, stats, notes)
+        return dict(stored)
 
 
 def unpack(
-    arrays: dict[str, Any], kind: Kind, stats: dict[str, Any], notes: Sequence[str]
+    arrays: Mapping[str, Any], kind: Kind, stats: Mapping[str, Any], notes: Sequence[str]
 ) -> tuple[Fit, list[Checkpoint]]:
-    """Flat arrays, keyed as in the file, → Fit and checkpoints."""
+    """The inverse of `save`, of arrays keyed as in its file; `stats` are the scalars of the record."""
     part = {
         group: {k.removeprefix(group): v for k, v in arrays.items() if k.startswith(group)}
         for group in ("draw/", "stat/", "moment/", "checkpoint/")
@@ -59,7 +58,7 @@ def unpack(
     return fit, _checkpoints(part["checkpoint/"])
 
 
-def _checkpoints(arrays: dict[str, Any]) -> list[Checkpoint]:
+def _checkpoints(arrays: Mapping[str, Any]) -> list[Checkpoint]:
     if not arrays:
         return []
     means = {k.removeprefix("mean/"): v for k, v in arrays.items() if k.startswith("mean/")}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.protocols import Family
-from bench.types import Array, Dataset, derive_seed
+from bench.types import Array, Dataset, blocks, derive_seed
 
 STEP = 1e-7
 """Relative size of the perturbations: far above float64 rounding, far below any curvature."""
@@ -66,9 +66,9 @@ def rounding(data: Dataset, z: Array) -> Array:
     The latter is lower + e^z or lower + width·expit(z); both its terms are rounded, and the logit of a value next to
     a bound away from 0 moves far.
     """
-    moved, at = np.abs(z), 0
-    for p in data.sites:
-        block = z[:, at : at + p.size]
+    moved = np.abs(z)
+    for p, columns in blocks(data.sites):
+        block = z[:, columns]
         if np.isfinite(p.lower) and np.isfinite(p.upper):
             share = 1.0 / (1.0 + np.exp(-block))
             span = p.upper - p.lower
@@ -78,8 +78,7 @@ def rounding(data: Dataset, z: Array) -> Array:
             natural = abs(p.lower if np.isfinite(p.lower) else p.upper) + slope
         else:
             natural, slope = np.zeros_like(block), np.ones_like(block)
-        moved[:, at : at + p.size] += natural / slope
-        at += p.size
+        moved[:, columns] += natural / slope
     return moved
 
 

@@ -24,7 +24,7 @@ NAMES = pytest.mark.parametrize("name", ["torch.nuts", "torch.hmc"])
 def assert_exact(fit: Fit, data: Dataset) -> None:
     """Means and sds within five Monte-Carlo standard errors of the exact posterior, by effective sample size."""
     exact = family(data.family).reference(data)
-    draws = flatten(data.parameters, fit.draws, 2)
+    draws = flatten(data.parameters, fit.draws)
     found = chains.Diagnostics(draws)
     mean, sd = flatten(data.parameters, exact.mean), flatten(data.parameters, exact.sd)
     assert found.r_hat.max() < 1.05 and found.ess_bulk.min() > 100

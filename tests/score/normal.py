@@ -49,7 +49,7 @@ class Line:
         self.reference_ = reference
 
     def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
-        return flatten(PARAMETERS, draws, 1)
+        return flatten(PARAMETERS, draws)
 
     def log_density(self, data: Dataset, z: Array) -> tuple[Array, Array]:
         mean, sd = (flatten(PARAMETERS, x) for x in (self.reference_.mean, self.reference_.sd))

@@ -47,9 +47,9 @@ def test_a_fit_survives_npz_and_netcdf_bit_for_bit(tmp_path, convert):
     if convert:
         netcdf.convert(npz, tmp_path / "draws.nc", {"backend": "x"})
         assert not npz.exists()
-        back, checkpoints = netcdf.load(tmp_path / "draws.nc", "vi", {"gradients": 7}, ["a note"])
+        back, checkpoints = arrays.unpack(netcdf.load(tmp_path / "draws.nc"), "vi", {"gradients": 7}, ["a note"])
     else:
-        back, checkpoints = arrays.load(npz, "vi", {"gradients": 7}, ["a note"])
+        back, checkpoints = arrays.unpack(arrays.read(npz), "vi", {"gradients": 7}, ["a note"])
     same(fit.draws, back.draws)
     same(fit.stats, back.stats)
     assert back.notes == fit.notes
