@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +21,7 @@ from bench.plan import Job, Plan
 from bench.store.durable import described, unwritable, write_bytes
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run, run_of
+from bench.store.records import now
 from bench.verify import gate
 
 if TYPE_CHECKING:  # a machine that only fits need not have what scoring and reports need
@@ -35,11 +35,6 @@ class Watcher(run.Watcher, Protocol):
     def verifies(self, what: str) -> None:
         """Densities that are being verified; called many times a second."""
         ...
-
-
-def now() -> str:
-    """UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def command_line() -> str:

@@ -42,15 +42,12 @@ class Reference(Protocol):
 
     def cdf(self, name: str, x: Array) -> Array:
         """Marginal distribution function; x (…, *shape) → same shape."""
-        ...
 
     def quantile(self, name: str, p: Array) -> Array:
         """Marginal quantiles; p (k,) → (k, *shape)."""
-        ...
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
         """Independent draws, {name: (n, *shape)}."""
-        ...
 
 
 @runtime_checkable
@@ -59,7 +56,6 @@ class DerivedReference(Protocol):
 
     def derived(self) -> dict[str, DerivedExact]:
         """Exact summaries; a quantity without one is absent."""
-        ...
 
 
 @runtime_checkable
@@ -68,7 +64,6 @@ class PredictiveReference(Protocol):
 
     def predictive(self, p: Array) -> dict[str, Array]:
         """Exact quantiles p (k,) of a new observation, {"prediction": (k, m)}; empty without new inputs."""
-        ...
 
 
 class Family(Protocol):
@@ -90,99 +85,78 @@ class Family(Protocol):
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
-        ...
 
     def check(self, scenario: Scenario) -> None:
         """Validate what needs several keys at once; ScenarioError."""
-        ...
 
     def notes(self, scenario: Scenario) -> tuple[str, ...]:
         """Sentences the reader of a result needs: a misspecified model, an improper prior, …; often none."""
-        ...
 
     def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
         """What is inferred, in order."""
-        ...
 
     def coordinates(self, scenario: Scenario) -> tuple[Parameter, ...]:
         """The model's sites in the order of z where they are not the parameters; empty where they are."""
-        ...
 
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
         """Draw (or, with a `[data]` table, load) one data set and its hold-out."""
-        ...
 
     def start(self, scenario: Scenario, rng: np.random.Generator) -> Arrays:
         """Start values the scenario prescribes, {site: shape}; empty when it leaves them to the backend."""
-        ...
 
     def prior_predictive(self, data: Dataset, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Array]]:
         """A truth drawn from the priors of `data`, {parameter: shape}, and arrays observed there at its design.
 
         NoReference with the reason where a prior is improper.
         """
-        ...
 
     def prior_variance(self, data: Dataset) -> dict[str, Array]:
         """Prior variance of each parameter, of its shape; inf where there is none."""
-        ...
 
     def log_density(self, data: Dataset, z: Array) -> tuple[Array, Array]:
         """Log joint density of data and z, with Jacobian, and its gradient in z: (...), (..., dim).
 
         Normalised: its exponential integrates to the evidence (a flat prior counts as density 1).
         """
-        ...
 
     def constrain(self, data: Dataset, z: Array) -> dict[str, Array]:
         """Unconstrained vectors (..., dim) → draws."""
-        ...
 
     def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
         """The inverse of `constrain`."""
-        ...
 
     def from_sites(self, data: Dataset, sites: Arrays) -> dict[str, Array]:
         """{site: (..., *shape)} on their natural scale → draws."""
-        ...
 
     def to_sites(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
         """The inverse of `from_sites`."""
-        ...
 
     def reference(self, data: Dataset) -> Reference:
         """The exact posterior; NoReference with the reason where there is none."""
-        ...
 
     def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         """Expected observation at new inputs, (..., n)."""
-        ...
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         """Pointwise log p(y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
-        ...
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         """Pointwise P(Y_i ≤ y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
-        ...
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """Derived quantities {name: (..., *shape)}, often none; a boolean one is an event whose mean is wanted.
 
         `prediction` (..., m) is the expected observation at the new inputs `data.predict`, where it has any.
         """
-        ...
 
     def objective(self, data: Dataset, name: str, params: Arrays) -> float:
         """The objective `least_squares`, `map` (natural scale of the sites) or `map_unconstrained`, in nats.
 
         To be minimised; ValueError for a name the family does not have.
         """
-        ...
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
         """Its minimiser and least value."""
-        ...
 
 
 class Backend(Protocol):
@@ -204,12 +178,9 @@ class Backend(Protocol):
 
     def build(self, data: Dataset, budget: Budget, options: Any, place: Place) -> Any:
         """Make the program, once per child. `data` is a skeleton: shapes and priors, every value zero."""
-        ...
 
     def fit(self, program: Any, data: Dataset, seed: int, clock: Clock) -> Any:
         """Run it on `data` with phases marked on `clock`; called once per rep."""
-        ...
 
     def draw(self, state: Any) -> Fit:
         """NumPy answers, outside every timed phase."""
-        ...

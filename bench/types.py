@@ -264,11 +264,9 @@ class Clock(Protocol):
 
     def __call__(self, phase: str) -> AbstractContextManager[None]:
         """Time a phase; `"warmup+sample"` is one program, split afterwards by gradients."""
-        ...
 
     def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> None:
         """Offer an intermediate answer; it is taken at log-spaced steps, with the clock standing still."""
-        ...
 
 
 def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]:

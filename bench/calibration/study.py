@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
 from bench.calibration.trial import Trial
@@ -15,6 +14,7 @@ from bench.measure.job import Limits
 from bench.plan import Plan, Planned
 from bench.store.folder import CalibrationFolder
 from bench.store.logs import tail
+from bench.store.records import now
 from bench.types import derive_seed
 
 MAX_DEATHS = 3
@@ -26,15 +26,12 @@ class Watcher(Protocol):
 
     def starts(self, planned: Planned, missing: int) -> None:
         """A cell is about to be worked on, with so many data sets missing."""
-        ...
 
     def refused(self, planned: Planned, reason: str) -> None:
         """A cell is left out."""
-        ...
 
     def ends(self, planned: Planned, trials: list[Trial]) -> None:
         """These data sets have ended."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +75,7 @@ class Study:
                 return
             deaths += 1
             seed = derive_seed(self.plan.seed, "calibration", planned.scenario.label, missing[0])
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            lost = [Trial(missing[0], status, reason, data_seed=seed, measured_at=now, log_tail=tail(log))]
+            lost = [Trial(missing[0], status, reason, data_seed=seed, measured_at=now(), log_tail=tail(log))]
             if deaths == MAX_DEATHS:
                 after = f"not tried: {deaths} children of this cell had died, the last {reason}"
                 lost += [replace(lost[0], number=n, reason=after, log_tail="") for n in missing[1:]]

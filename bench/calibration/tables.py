@@ -12,7 +12,7 @@ from bench.calibration.ranks import LADDER, LEVELS
 from bench.calibration.trial import Trial
 from bench.calibration.verdict import Verdict
 from bench.stats.coverage import interval_score
-from bench.types import PHASES, Array
+from bench.types import PHASES
 
 KEY = ("run", "cell", "scenario", "backend", "dataset")
 FITS: Mapping[str, str] = {
@@ -67,7 +67,8 @@ def calibration(run: str, cells: Sequence[tuple[Verdict, Sequence[Trial]]]) -> p
         for trial in trials:
             for name, placed in trial.placed.items():
                 low, high = np.asarray(placed.low), np.asarray(placed.high)
-                levels = [*placed.held(), *(high - low), *_scores(low, high, placed.truth)]
+                scores = interval_score(low, high, np.asarray(placed.truth), np.array(LEVELS))
+                levels = [*placed.held(), *(high - low), *scores]
                 rows.append(
                     _key(run, verdict, trial.number)
                     | {"quantity": name, "draws": draws}
@@ -97,9 +98,3 @@ def _fit(trial: Trial | None, verdict: Verdict) -> dict[str, Any]:
         "draws": trial.draws if ok else None,
         **{k: getattr(trial, k) for k in FITS if k in Trial.__dataclass_fields__ and k != "draws"},
     }
-
-
-def _scores(low: Array, high: Array, truth: float) -> list[float]:
-    """Interval score per level, (level,)."""
-    at = np.asarray(truth)
-    return [float(interval_score(low[i], high[i], at, level)) for i, level in enumerate(LEVELS)]

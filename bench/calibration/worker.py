@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from bench.data import calibration_data, dataset, family
 from bench.measure.contender import Attempt, Contender, print_error, verdict
 from bench.measure.worker import cell_of, main
 from bench.store.folder import CalibrationFolder
+from bench.store.records import now
 from bench.types import Dataset, Fit, derive_seed
 
 
@@ -51,7 +51,7 @@ class Calibrator:
             number,
             "failed",
             first=first,
-            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            measured_at=now(),
             data_seed=derive_seed(self.seed, "calibration", self.scenario.label, number),
             fit_seed=derive_seed(self.seed, "fit", self.cell.backend_label, number),
         )

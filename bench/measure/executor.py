@@ -98,11 +98,9 @@ class Executor(Protocol):
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
         """Import ahead what children will need, {needs: modules of the framework}; `tick` is told what is at work."""
-        ...
 
     def imports(self) -> dict[str, Any]:
         """What was imported ahead and how long that took, for run.json."""
-        ...
 
     def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
         """Have a child do the work; what it writes lies in the folder `into` when this returns.
@@ -110,4 +108,3 @@ class Executor(Protocol):
         `tick` is called a few times a second meanwhile; what it raises ends the child. KeyboardInterrupt where the
         user has asked to end.
         """
-        ...

@@ -6,7 +6,6 @@ import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 
 from bench.errors import StorageError
 from bench.measure.executor import End, Executor, Request, needs_of
@@ -14,7 +13,7 @@ from bench.plan import Job, Plan, Planned
 from bench.store.durable import STORAGE, described
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
-from bench.store.records import Record
+from bench.store.records import Record, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ def record_missing(
                 peak_rss_bytes=end.peak_rss_bytes if end else None,
                 exit_code=end.code if end else None,
                 seconds_until_end=end.seconds if end else None,
-                measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+                measured_at=now(),
                 scenario_digest=job.planned.scenario.digest,
                 backend_digest=job.planned.backend.digest,
                 log_tail=tail(log),

@@ -16,6 +16,7 @@ from bench.measure.environment import default_threads
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Host, Resumed, Run
+from bench.store.records import now
 
 RETRY: Mapping[str, frozenset[str]] = {
     "failed": frozenset({"failed", "crashed", "invalid", "memory"}),
@@ -158,12 +159,10 @@ def _words(machine: Host) -> str:
 
 def note(run: Run, jobs: Sequence[Job], reasons: Sequence[str], command: str) -> None:
     """Book in the manifest that the run goes on, with what had changed."""
-    from datetime import UTC, datetime
-
     run.state = "running"
     run.resumed.append(
         Resumed(
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=now(),
             command=command,
             fits=sum(len(job.reps) for job in jobs),
             changes=list(reasons),

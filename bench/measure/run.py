@@ -21,19 +21,15 @@ class Watcher(Protocol):
 
     def imports(self, framework: str) -> None:
         """A framework is being imported, before the first fit; called many times a second."""
-        ...
 
     def starts(self, job: Job) -> None:
         """A child is about to start."""
-        ...
 
     def waits(self) -> None:
         """Called a few times a second while it runs."""
-        ...
 
     def ends(self, job: Job, records: list[Record]) -> None:
         """It has ended; one record per rep."""
-        ...
 
 
 def execute(

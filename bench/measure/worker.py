@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from bench.store.arrays import save
 from bench.store.durable import STORAGE, has_room, unwritable
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
-from bench.store.records import Record
+from bench.store.records import Record, now
 from bench.types import Dataset, derive_seed
 
 
@@ -98,7 +97,7 @@ class Worker:
             child=request.get("child", ""),
             threads=len(self.cpus),
             load_average=os.getloadavg()[0],
-            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            measured_at=now(),
             data_seed=data_seed(self.scenario, seed=request["seed"], rep=rep),
             fit_seed=self._fit_seed(rep),
             scenario_digest=self.scenario.digest,

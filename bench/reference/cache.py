@@ -31,7 +31,6 @@ class Storable(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Arrays that say everything, none of objects."""
-        ...
 
 
 def reference(data: Dataset) -> Reference:

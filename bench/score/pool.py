@@ -18,7 +18,7 @@ from multiprocessing import forkserver, resource_tracker
 from types import ModuleType
 from typing import TypeVar
 
-from bench.catalog.places import root
+from bench.measure.environment import environment
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -112,19 +112,14 @@ def _environment() -> Iterator[None]:
 
     Its linear algebra has one thread: there is a process per CPU.
     """
-    paths = filter(None, (str(root()), os.environ.get("PYTHONPATH")))
-    ours = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
-    ours |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
+    before = dict(os.environ)
+    os.environ.update(environment(1), PYTHONSAFEPATH="1")
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in os.environ.keys() - before:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

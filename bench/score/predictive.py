@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
-from bench.protocols import Family
 from bench.score.problem import Problem, Row, Scored
 from bench.types import Array, Arrays
 
@@ -63,7 +62,7 @@ def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
 
 def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
     """Coverage by the probability integral transform, and the CRPS."""
-    discrete, y = is_discrete(scored.problem.family), np.asarray(rows["y"], dtype=float)
+    discrete, y = scored.problem.family.DISCRETE, np.asarray(rows["y"], dtype=float)
     cdf, mixed, fewer = (
         mixture_cdf(scored.problem, thinned(scored, most), rows) for most in (MOST, MOST_CRPS, MOST_REACH)
     )
@@ -74,11 +73,6 @@ def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
     score = discrete_crps(mixed, y, fewer) if discrete else continuous_crps(mixed, y, fewer)
     if score is not None:
         yield Row("predictive_crps", "", float(score.mean()))
-
-
-def is_discrete(family: Family) -> bool:
-    """Whether observations are integers; a family says so by `DISCRETE = True`."""
-    return bool(getattr(family, "DISCRETE", False))
 
 
 def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:

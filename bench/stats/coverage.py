@@ -45,7 +45,7 @@ def wilson(hits: float, total: int, z: float = Z95) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def interval_score(low: Array, high: Array, truth: Array, level: float) -> Array:
+def interval_score(low: Array, high: Array, truth: Array, level: float | Array) -> Array:
     """Width plus 2 / (1 − level) per unit by which the truth is outside (Gneiting & Raftery 2007); less is better."""
     miss = np.maximum(low - truth, 0.0) + np.maximum(truth - high, 0.0)
     return np.asarray(high - low + 2.0 / (1.0 - level) * miss)

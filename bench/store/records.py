@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ class Record:
     seconds_until_end: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     log_tail: str = ""
+
+
+def now() -> str:
+    """UTC to the second, as records and manifests write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def read(file: Path, cell: str, rep: int) -> Record:

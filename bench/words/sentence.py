@@ -5,6 +5,8 @@ from __future__ import annotations
 import string
 from typing import NamedTuple
 
+from bench.words.format import listed
+
 
 class Part(NamedTuple):
     """A stretch of text; `style` is "" (plain), "b" (strong) or "i" (emphasis)."""
@@ -29,12 +31,8 @@ def say(template: str, /, **values: str) -> Sentence:
 
 def joined(names: list[str], style: str = "b") -> Sentence:
     """`A`, `A and B`, `A, B and C`, each name styled."""
-    parts: list[Part] = []
-    for i, name in enumerate(names):
-        if i:
-            parts.append(Part(" and " if i == len(names) - 1 else ", "))
-        parts.append(Part(name, style))
-    return tuple(parts)
+    values = {f"n{i}": name for i, name in enumerate(names)}
+    return say(listed([f"{{{key}:{style}}}" for key in values]), **values)
 
 
 def plain(sentence: Sentence) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.errors import UsageError
 from bench.score.derived import INTERVAL, predictive_quantiles
-from bench.score.predictive import is_discrete, predictive_mean
+from bench.score.predictive import predictive_mean
 from bench.score.problem import Problem
 from bench.types import Array, Arrays
 
@@ -24,6 +24,6 @@ class Forecast(NamedTuple):
 
 def forecast(problem: Problem, draws: Arrays, held: Arrays) -> Forecast:
     """The mixture over draws {name: (…, *shape)} at the inputs of `held`; UsageError if y is not continuous."""
-    if is_discrete(problem.family):
+    if problem.family.DISCRETE:
         raise UsageError(f"predictive: the family {problem.data.family} gives y no density that integrates to 1 here")
     return Forecast(predictive_mean(problem, draws, held), *predictive_quantiles(problem, draws, held, INTERVAL))
