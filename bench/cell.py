@@ -53,3 +53,9 @@ class Cell:
         """The preset with what the options change of it."""
         chosen: dict[str, Any] = {k: v for k, v in self.options if k in BUDGET_OPTIONS}
         return replace(BUDGETS[self.budget], **chosen)
+
+
+def cell_of(values: Mapping[str, Any]) -> Cell:
+    """The cell of its fields as JSON gives them, with lists where it has tuples."""
+    pairs = {name: tuple((key, value) for key, value in values[name]) for name in ("overrides", "options")}
+    return Cell(**{**values, **pairs})

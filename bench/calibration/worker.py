@@ -16,9 +16,10 @@ import numpy as np
 from bench.calibration.ranks import place
 from bench.calibration.trial import Trial
 from bench.catalog.scenarios import scenario
+from bench.cell import cell_of
 from bench.data import calibration_data, dataset, family
 from bench.measure.contender import Attempt, Contender, print_error, verdict
-from bench.measure.worker import cell_of, main
+from bench.measure.worker import main
 from bench.store.folder import CalibrationFolder
 from bench.store.records import now
 from bench.types import Dataset, Fit, derive_seed
@@ -29,7 +30,7 @@ class Calibrator:
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.seed, self.numbers = request["seed"], request["datasets"]
-        self.cell = cell_of(request)
+        self.cell = cell_of(request["cell"])
         self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides))
         self.contender = Contender(self.cell, request["threads"])
         self.ledger = CalibrationFolder(Path(request["folder"])).ledger(self.cell.id)

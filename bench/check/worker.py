@@ -9,13 +9,14 @@ import sys
 from typing import Any
 
 from bench.catalog.scenarios import scenario
+from bench.cell import cell_of
 from bench.check.trials import data_of
-from bench.measure.worker import Worker, cell_of, main
+from bench.measure.worker import Worker, main
 
 
 def answer(request: dict[str, Any], *_: Any) -> None:
     """Make the reps of the request's `tries`, {rep: [number of the data set, seed]}."""
-    tried = scenario(cell_of(request).scenario)
+    tried = scenario(cell_of(request["cell"]).scenario)
     numbers = {int(rep): number for rep, (number, _) in request["tries"].items()}
     seeds = {int(rep): seed for rep, (_, seed) in request["tries"].items()}
     Worker(request, data=lambda rep: data_of(tried, numbers[rep]), fit_seed=seeds.__getitem__).run()

@@ -154,7 +154,7 @@ def load(framework: str, place: Place, track: str, methods: list[str]) -> float:
 
 def verdict(error: Exception) -> tuple[str, str]:
     """Status and sentence of what a contender raised."""
-    text = _said(error)
+    text = _message(error)
     if isinstance(error, Unavailable):
         return "unavailable", text
     if isinstance(error, Unsupported | NoReference):
@@ -164,7 +164,7 @@ def verdict(error: Exception) -> tuple[str, str]:
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None and cause not in causes:
         causes.append(cause)
-    if any(isinstance(e, MemoryError) or _OUT_OF_MEMORY.search(f"{type(e).__name__}: {_said(e)}") for e in causes):
+    if any(isinstance(e, MemoryError) or _OUT_OF_MEMORY.search(f"{type(e).__name__}: {_message(e)}") for e in causes):
         return "memory", f"{type(error).__name__}: {text}"
     return "failed", f"{type(error).__name__}: {text}"
 
@@ -177,7 +177,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     """What an error says, on one line that any file and terminal can take; a contender's may be unable to say it."""
     try:
         return printable(str(error), 500)

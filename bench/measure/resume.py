@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.catalog.backends import backend
 from bench.catalog.scenarios import scenario
-from bench.cell import Cell
+from bench.cell import Cell, cell_of
 from bench.errors import UsageError
 from bench.measure import host
 from bench.measure.environment import default_threads
@@ -37,8 +37,7 @@ def plan_of(run: Run, where: Path) -> Plan:
 
 def _planned(entry: CellEntry, where: Path) -> Planned:
     try:
-        named: dict[str, Any] = {f.name: getattr(entry, f.name) for f in fields(Cell)}
-        cell = Cell(**named | {name: tuple(named[name]) for name in ("overrides", "options")})
+        cell = cell_of({f.name: getattr(entry, f.name) for f in fields(Cell)})
         if cell.id != entry.id:
             raise ValueError(f"it describes cell {cell.id}")
     except (TypeError, ValueError) as error:
@@ -63,10 +62,10 @@ def missing(folder: RunFolder, plan: Plan, retry: str | None = None) -> list[Job
     that was broken off is no measurement of its missing reps: the whole round is made again.
     """
     again = RETRY[retry] if retry else frozenset()
-    return [job for job in plan.jobs() if not _whole(folder, job, again)]
+    return [job for job in plan.jobs() if not _complete(folder, job, again)]
 
 
-def _whole(folder: RunFolder, job: Job, again: frozenset[str]) -> bool:
+def _complete(folder: RunFolder, job: Job, again: frozenset[str]) -> bool:
     cell = job.planned.cell.id
     records = [folder.record(cell, rep) for rep in job.reps]
     for record in records:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.scenarios import scenario
-from bench.cell import Cell
+from bench.cell import cell_of
 from bench.data import data_seed, dataset
 from bench.measure import noise, residency
 from bench.measure.contender import Attempt, Contender, print_error
@@ -47,7 +47,7 @@ class Worker:
         fit_seed: Callable[[int], int] | None = None,
     ) -> None:
         self.request, self.mapped = request, mapped
-        self.cell = cell_of(request)
+        self.cell = cell_of(request["cell"])
         self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides))
         self.folder = RunFolder(Path(request["folder"]))
         compiled = self.folder.path / request["compiled"] if request.get("compiled") else None
@@ -135,12 +135,6 @@ class Worker:
         if record.status != "ok":
             record.log_tail = tail(log)
         self.folder.write_fit(record, arrays, log)
-
-
-def cell_of(request: dict[str, Any]) -> Cell:
-    """The cell of a request, whose JSON has lists where it has tuples."""
-    pairs = {name: tuple((k, v) for k, v in request["cell"][name]) for name in ("overrides", "options")}
-    return Cell(**{**request["cell"], **pairs})
 
 
 def _age() -> float:

@@ -59,8 +59,8 @@ def curve(scored: Scored) -> Curve:
 
 def _of_checkpoints(scored: Scored) -> Curve:
     """The checkpoints, and at the end the answer itself: the last steps may lie between two checkpoints."""
-    points, stats, flat = scored.checkpoints, scored.fit.stats, scored.problem.flat
-    reached = max([float(stats.get("steps") or 1.0), *(float(c.step) for c in points)])
+    points, flat = scored.checkpoints, scored.problem.flat
+    reached = max([scored.stat("steps") or 1.0, *(float(c.step) for c in points)])
     before = [c for c in points if c.step < reached]
     at_end = [c.estimate.objective for c in points if c.step == reached]
     mean, sd = scored.answer
@@ -74,7 +74,7 @@ def _of_checkpoints(scored: Scored) -> Curve:
         scored,
         [*(c.step for c in before), reached],
         [*(c.seconds for c in before), scored.fitting],
-        [*(c.gradients for c in before), float(stats.get("gradients") or 0.0)],
+        [*(c.gradients for c in before), scored.stat("gradients")],
         squared,
         [*(c.estimate.objective for c in before), at_end[-1] if at_end else None],
     )
@@ -82,12 +82,12 @@ def _of_checkpoints(scored: Scored) -> Curve:
 
 def _of_draws(scored: Scored) -> Curve:
     """Moments of the first m draws of every chain, at log-spaced m."""
-    draws, stats, problem = scored.draws, scored.fit.stats, scored.problem
+    draws, problem = scored.draws, scored.problem
     n = draws.shape[1]
     count = np.unique(np.geomspace(min(2, n), n, POINTS).round().astype(int))
-    work = np.asarray(stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
+    work = np.asarray(scored.fit.stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
     share = np.cumsum(work)[count - 1] / work.sum()
-    warmup, total = (float(stats.get(k) or 0.0) for k in ("gradients_warmup", "gradients"))
+    warmup, total = (scored.stat(k) for k in ("gradients_warmup", "gradients"))
     seconds = scored.seconds.get("warmup", 0.0) + scored.seconds.get("sample", 0.0) * share
     # moments about the reference mean: raw ones would cancel where a mean is large against its sd
     centre = problem.moments[0] if problem.reference is not None else draws[0, 0]

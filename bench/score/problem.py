@@ -98,6 +98,10 @@ class Scored:
     checkpoints: Sequence[Checkpoint] = ()
     threads: int | None = None
 
+    def stat(self, name: str) -> float:
+        """A scalar that the backend states of its fit, 0 where it does not."""
+        return float(self.fit.stats.get(name) or 0.0)
+
     @property
     def fitting(self) -> float:
         """Seconds of warmup and sampling."""

@@ -14,6 +14,7 @@ from bench.score.predictive import predictive_rows
 from bench.score.problem import Row, Scored, rows
 from bench.score.recovery import recovery_rows
 from bench.score.variational import variational_rows
+from bench.types import PHASES
 
 
 def score(scored: Scored) -> list[Row]:
@@ -28,10 +29,10 @@ def _answer(scored: Scored) -> Iterator[Row]:
     yield from rows("mean", scored.problem.parts, scored.answer[0])
     if scored.fit.kind != "point":
         yield from rows("sd", scored.problem.parts, scored.sd)
-    gradients = float(scored.fit.stats.get("gradients") or 0.0)
+    gradients = scored.stat("gradients")
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
-    steps = float(scored.fit.stats.get("steps") or 0.0)
+    steps = scored.stat("steps")
     if scored.fit.kind in {"point", "vi"} and steps > 1.0 and not scored.cold and scored.fitting > 0.0:
         yield Row("steps_per_second", "", steps / scored.fitting)
 
@@ -54,11 +55,9 @@ def _chains(scored: Scored) -> Iterator[Row]:
 
 def _efficiency(scored: Scored, ess: float) -> Iterator[Row]:
     """Effective draws of the worst scalar over what they cost."""
-    stats = scored.fit.stats
-    gradients, warmup = float(stats.get("gradients") or 0.0), float(stats.get("gradients_warmup") or 0.0)
+    gradients, warmup = scored.stat("gradients"), scored.stat("gradients_warmup")
     if scored.cold:
-        phases = ("build", "compile", "warmup", "sample", "transfer")
-        costs = {"ess_per_second_cold": sum(scored.seconds.get(p, 0.0) for p in phases)}
+        costs = {"ess_per_second_cold": sum(scored.seconds.get(p, 0.0) for p in PHASES)}
     else:
         costs = {"ess_per_second": scored.fitting, "ess_per_second_sampling": scored.seconds.get("sample", 0.0)}
         costs["ess_per_core_second"] = scored.fitting * (scored.threads or 0)
@@ -71,10 +70,9 @@ def _efficiency(scored: Scored, ess: float) -> Iterator[Row]:
 def _sampler(scored: Scored) -> Iterator[Row]:
     """What the sampler says of itself."""
     stats, total = scored.fit.stats, scored.draws.shape[0] * scored.draws.shape[1]
-    if "diverging" in stats:
-        yield Row("divergences", "", 1000.0 * float(np.sum(stats["diverging"])) / total)
-    if "treedepth_hits" in stats:
-        yield Row("treedepth_hits", "", 1000.0 * float(np.sum(stats["treedepth_hits"])) / total)
+    for metric, stat in (("divergences", "diverging"), ("treedepth_hits", "treedepth_hits")):
+        if stat in stats:
+            yield Row(metric, "", 1000.0 * float(np.sum(stats[stat])) / total)
     if "energy" in stats:
         energy = np.asarray(stats["energy"], dtype=float)
         spread = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)

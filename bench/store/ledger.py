@@ -28,13 +28,13 @@ class Ledger:
             return [], offset
         with self.path.open("rb") as stream:
             stream.seek(offset)
-            *whole, torn = stream.read().split(b"\n")
-            return [json.loads(line) for line in whole], stream.tell() - len(torn)
+            *lines, torn = stream.read().split(b"\n")
+            return [json.loads(line) for line in lines], stream.tell() - len(torn)
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
         """Every whole line: its number, from 1, and its entry, None where it holds no JSON object."""
-        whole = self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else []
-        for number, line in enumerate(whole, 1):
+        lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else []
+        for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):

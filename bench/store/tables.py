@@ -63,7 +63,7 @@ def fits_table(folder: RunFolder) -> pd.DataFrame:
 
 def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
     """What is known of the child of each (cell, round); of several attempts the last. Damaged lines are noted."""
-    found: dict[tuple[str, int], dict[str, Any]] = {}
+    attempts: dict[tuple[str, int], dict[str, Any]] = {}
     damaged = []
     for number, line in folder.children.lines():
         try:
@@ -71,12 +71,12 @@ def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
                 raise ValueError("not an entry")
             before, after = (float(line[f"reference_seconds_{when}"]) for when in ("before", "after"))
             known = {"started": str(line["started"]), "attempt": int(line["attempt"])}
-            found[str(line["cell"]), int(line["round"])] = known | {"reference_seconds": max(before, after)}
+            attempts[str(line["cell"]), int(line["round"])] = known | {"reference_seconds": max(before, after)}
         except (KeyError, TypeError, ValueError):
             damaged.append(number)
     if damaged:
         folder.damage["children.jsonl"] = f"{len(damaged)} damaged, the first is line {damaged[0]}"
-    return found
+    return attempts
 
 
 def _fit_row(run: str, entry: CellEntry, rep: int, record: Record | None, spoilt: str) -> dict[str, Any]:

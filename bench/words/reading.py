@@ -44,7 +44,7 @@ def _sentence(message: str, value: Any, type_: type) -> str:
     """A complaint of msgspec, as "Expected `int`, got `str` - at `$.cells[0].reps`", in words, with the value."""
     what, _, place = message.partition(" - at `")
     steps = re.findall(r"\w+|\[.*?\]", place.removeprefix("key in ").strip("`$"))
-    name, found, allowed, fields = _follow(value, type_, steps)
+    name, actual, allowed, fields = _follow(value, type_, steps)
     kind, _, field = what.rstrip("`").partition(" field `")
     if kind == "Object missing required":
         return f"{name or 'it'} has no {field}"
@@ -52,7 +52,7 @@ def _sentence(message: str, value: Any, type_: type) -> str:
         return f"{f'{name}: ' if name else ''}{unknown('key', field, fields)}"
     expected = what.removeprefix("Expected ").partition(", got")[0].replace(" | null", "")
     allowed = allowed or re.sub(r"`(.*?)`", lambda m: " or ".join(WORDS.get(t, t) for t in m[1].split(" | ")), expected)
-    return f"{name or 'it'}{'' if '[...]' in name else f' = {shown(found)}'} is not allowed; {allowed}"
+    return f"{name or 'it'}{'' if '[...]' in name else f' = {shown(actual)}'} is not allowed; {allowed}"
 
 
 def _follow(value: Any, type_: type, steps: list[str]) -> tuple[str, Any, str, list[str]]:
