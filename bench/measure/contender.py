@@ -32,7 +32,7 @@ from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported
 
 @dataclass(slots=True)
 class Attempt:
-    """What came of fitting one data set; `error` is what was raised, `stats` are those of the fit that JSON takes.
+    """How fitting one data set ended; `error` is what was raised, `stats` are the statistics that JSON can hold.
 
     `compiled`: the seconds that the framework compiled meanwhile, inside any phase or between them.
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C, noticed where work can end cleanly: the command line asks, long work looks; nothing is torn in between."""
+"""Ctrl-C: the command line notes it, and long work ends at the next place where that leaves nothing half done."""
 
 from __future__ import annotations
 

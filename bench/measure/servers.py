@@ -34,7 +34,7 @@ class Server:
         self._buffer = b""
 
     def hear(self, seconds: float) -> dict[str, Any] | None:
-        """The next thing it says; None when it says nothing for so long, EOFError when it is gone."""
+        """Its next answer; None where there is none within so many seconds, EOFError when it is gone."""
         assert self._process.stdout is not None
         deadline, descriptor = time.monotonic() + seconds, self._process.stdout.fileno()
         while b"\n" not in self._buffer:
@@ -48,7 +48,7 @@ class Server:
         return dict(json.loads(line))
 
     def fork(self, request: Mapping[str, Any]) -> ForkedChild | None:
-        """A child at work on the request; None if there is no having one."""
+        """A child at work on the request; None where the server cannot fork any more."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -85,7 +85,7 @@ class ForkedChild(Child):
             try:
                 answer = self._server.hear(seconds)
             except EOFError:
-                answer = {"code": -signal.SIGKILL}  # whatever ended the server, its child dies with it by this
+                answer = {"code": -signal.SIGKILL}  # whatever ended the server, its child is killed with it
             if answer is not None:
                 self._code, self.peak_rss_bytes = int(answer["code"]), int(answer.get("peak_rss_bytes", 0))
         return self._code is not None

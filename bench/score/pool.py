@@ -41,7 +41,7 @@ def start(*modules: str) -> bool:
     context.set_forkserver_preload(list(modules))
     try:
         resource_tracker.ensure_running()  # it would let Ctrl-C through again below
-        with _environment(), _deaf(), _no_main():
+        with _environment(), _signals_blocked(), _no_main():
             forkserver.ensure_running()
     except OSError:
         _refused.append(True)
@@ -94,7 +94,7 @@ def close() -> None:
 
 
 def _begin() -> None:
-    """None outlives the first process."""
+    """End this process with the first one, whatever ends that."""
     threading.Thread(target=_end_with_the_first, daemon=True).start()
 
 
@@ -108,9 +108,9 @@ def _end_with_the_first() -> None:
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """What is started meanwhile imports this checkout, whatever else has its name in the present folder.
+    """Processes started meanwhile import this checkout, whatever else has its name in the present folder.
 
-    Its linear algebra has one thread: there is a process per CPU.
+    Their linear algebra has one thread: there is a process per CPU.
     """
     before = dict(os.environ)
     os.environ.update(environment(1), PYTHONSAFEPATH="1")
@@ -123,8 +123,8 @@ def _environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """What is started meanwhile, and what comes of it, hears neither Ctrl-C nor a closed terminal: the first does."""
+def _signals_blocked() -> Iterator[None]:
+    """Processes started meanwhile, and theirs, ignore Ctrl-C and a closed terminal, which the first handles."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     try:
         yield
@@ -134,7 +134,7 @@ def _deaf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_main() -> Iterator[None]:
-    """What is started meanwhile does not run the user's script once more, as it would to have its functions."""
+    """Processes started meanwhile do not import the user's script, which would run it once more."""
     before = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,4 +1,4 @@
-"""Writes that are whole or not there, on disk when they are said to be done, and that leave nothing when they fail."""
+"""Durable writes: a file or folder appears whole, is on disk when the call returns, and a failure leaves nothing."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def sync(path: Path) -> None:
-    """What a file holds, or which names a folder holds, survives a power cut from here on."""
+    """Have a file's content, or a folder's list of names, on disk: it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -70,7 +70,7 @@ def put_folder(ready: Path, final: Path) -> None:
 
 
 def _exchange(a: Path, b: Path) -> None:
-    """Swap two names, so that neither is ever absent; where the file system cannot, for two renames it is."""
+    """Swap two names in one step; where the file system cannot, `b` is absent between two renames."""
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):
         if libc.renameat2(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _EXCHANGE) == 0:

@@ -234,7 +234,7 @@ R = TypeVar("R", bound=Run)
 
 
 def run_of(facts: Mapping[str, Any]) -> Run:
-    """The manifest with these facts, keyed as in run.json; what is not said is left open."""
+    """The manifest with these facts, keyed as in run.json; the others are left open."""
     return _with_others(convert({"schema": SCHEMA, "seed": 0, "cells": [], "scenarios": {}, **facts}, Run), facts)
 
 
@@ -261,28 +261,28 @@ def read(folder: Path, type_: type[R]) -> R:
 def plain(part: Part) -> dict[str, Any]:
     """The manifest, or a part of it, as JSON takes it."""
     facts: dict[str, Any] = to_builtins(part)
-    for inner, its_facts in list(_parts(part, facts)):
-        its_facts.update(vars(inner))
+    for inner, inner_facts in list(_parts(part, facts)):
+        inner_facts.update(vars(inner))
     return facts
 
 
 def _with_others(part: P, facts: Mapping[str, Any]) -> P:
-    """The part with those of the facts that it and the parts of it have no fields for."""
-    for inner, its_facts in _parts(part, facts):
-        vars(inner).update({k: v for k, v in its_facts.items() if k not in inner.__struct_fields__})
+    """The part, which keeps the facts that neither it nor its parts have fields for."""
+    for inner, inner_facts in _parts(part, facts):
+        vars(inner).update({k: v for k, v in inner_facts.items() if k not in inner.__struct_fields__})
     return part
 
 
 def _parts(part: Any, facts: Any) -> Iterator[tuple[Part, dict[str, Any]]]:
-    """A part and all parts of it, each beside the facts that it was made from or that it came to."""
+    """A part and all parts inside it, each with its facts as JSON holds them."""
     if isinstance(part, Part):
         yield part, facts
         for name in part.__struct_fields__:
             if name in facts:
                 yield from _parts(getattr(part, name), facts[name])
     elif isinstance(part, list):
-        for inner, its_facts in zip(part, facts, strict=True):
-            yield from _parts(inner, its_facts)
+        for inner, inner_facts in zip(part, facts, strict=True):
+            yield from _parts(inner, inner_facts)
     elif isinstance(part, dict):
         for key, inner in part.items():
             yield from _parts(inner, facts[key])

@@ -48,7 +48,7 @@ def verify(
         elif not again and (kept := verdicts.load(pair, framework)):
             outcomes[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in outcomes), key=_child)
-    groups = [list(together) for _, together in groupby(left, key=_child)]
+    groups = [list(group) for _, group in groupby(left, key=_child)]
     for pair, outcome in _side_by_side(groups, tick, executor or local.Local()):
         verdicts.store(pair, catalog[pair.framework], outcome)
         outcomes[pair.key] = outcome
@@ -72,15 +72,16 @@ def pair_of(planned: Planned) -> Pair:
     return Pair(planned.backend.framework, planned.scenario, planned.cell.dtype, planned.cell.device)
 
 
-def _child(pair: Pair) -> tuple[str, str, str]:
-    return pair.framework, pair.dtype, pair.device
+def _child(pair: Pair) -> Needs:
+    """Pairs of the same needs share a child."""
+    return Needs(pair.framework, pair.device, pair.dtype, None, "matched")
 
 
 def _work(pairs: Sequence[Pair]) -> str:
     """What a child does, in words."""
-    framework, dtype, device = _child(pairs[0])
-    what = pairs[0].scenario.label if len(pairs) == 1 else f"{len(pairs)} scenarios"
-    return f"{framework} {dtype}{'' if device == 'cpu' else f' on {device}'}: {what}"
+    first = pairs[0]
+    what = first.scenario.label if len(pairs) == 1 else f"{len(pairs)} scenarios"
+    return f"{first.framework} {first.dtype}{'' if first.device == 'cpu' else f' on {first.device}'}: {what}"
 
 
 Task = tuple[Pair, Problem]
@@ -140,14 +141,14 @@ def _verified(tasks: Sequence[Task], executor: Executor, look: Callable[[], None
 
 def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Verified]:
     """Outcomes of the first tasks: those a child answered, then the one that ended it, or all if it never started."""
-    framework, dtype, device = _child(tasks[0][0])
+    needs = _child(tasks[0][0])
     request = Request(
         work="verify",
-        needs=Needs(framework, device, dtype, None, "matched"),
+        needs=needs,
         task={
-            "framework": framework,
-            "dtype": dtype,
-            "device": device,
+            "framework": needs.framework,
+            "dtype": needs.dtype,
+            "device": needs.device,
             "tasks": [_task(pair, problem) for pair, problem in tasks],
         },
         timeout=START_SECONDS + TASK_SECONDS * len(tasks),
