@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property, wraps
-from typing import Any, NamedTuple, TypeVar, cast
+from functools import cache, cached_property
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,37 +20,19 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{c: frame[c].astype(object).where(frame[c].notna(), None) for c in texts})
 
 
-T = TypeVar("T")
-
-
-def _once(read: Callable[[Table, str], T]) -> Callable[[Table, str], T]:
-    """Each column of a table is read once."""
-
-    @wraps(read)
-    def reading(table: Table, column: str) -> T:
-        key = read.__name__, column
-        if key not in table.known:
-            table.known[key] = read(table, column)
-        return cast("T", table.known[key])
-
-    return reading
-
-
 class Table:
     """A frame with its columns as arrays, made when first asked for."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
-        self.known: dict[tuple[str, str], Any] = {}
+        self.floats, self.texts, self.factorised = cache(self._floats), cache(self._texts), cache(self._factorised)
 
-    @_once
-    def floats(self, column: str) -> Array:
+    def _floats(self, column: str) -> Array:
         """The column as numbers; NaN for what is none, and where there is no such column."""
         values = self.frame[column] if column in self.frame else pd.Series(np.nan, index=self.frame.index)
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
 
-    @_once
-    def texts(self, column: str) -> npt.NDArray[np.object_]:
+    def _texts(self, column: str) -> npt.NDArray[np.object_]:
         """The column as text; empty for what is missing, and where there is no such column."""
         if column not in self.frame:
             return np.full(len(self.frame), "", dtype=object)
@@ -60,13 +41,12 @@ class Table:
 
     def codes(self, column: str) -> Places:
         """A number per row, the same for the same text; numbers are in the order of the texts."""
-        return self._factorised(column)[0]
+        return self.factorised(column)[0]
 
     def names(self, column: str) -> list[str]:
         """The texts that those numbers stand for."""
-        return self._factorised(column)[1]
+        return self.factorised(column)[1]
 
-    @_once
     def _factorised(self, column: str) -> tuple[Places, list[str]]:
         codes, names = pd.factorize(self.texts(column), sort=True)
         return codes.astype(np.intp), [str(name) for name in names]

@@ -22,14 +22,14 @@ R_HAT, R_HAT_MANY, MANY, R_HAT_ANY = 1.01, 1.02, 20, 1.05
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What a gate found, as text, what it allows (`< 1.01`), and the sentence that objects where it does not hold.
+    """The value of a gate as text, what it allows (`< 1.01`), and the sentence that objects where it does not hold.
 
     Diagnostics of one gate have the same `key`.
     """
 
     key: str
     name: str
-    found: str
+    value: str
     limit: str
     holds: bool
     sentence: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,12 @@ def options_of(options: Any) -> dict[str, Any]:
         except UsageError:
             return {}  # a table that is not of this harness
     return dict(options) if isinstance(options, (Mapping, list, tuple)) else {}
+
+
+def distinct(names: Mapping[str, str]) -> dict[str, str]:
+    """{cell: its name}, followed by the cell's id where several have the same."""
+    several = {name for name, times in Counter(names.values()).items() if times > 1}
+    return {cell: f"{name} {cell}" if name in several else name for cell, name in names.items()}
 
 
 def worded(value: Any) -> str:

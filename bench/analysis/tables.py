@@ -267,11 +267,11 @@ def split(tables: RunTables) -> dict[str, CellTables]:
     by_cell: dict[str, dict[str, npt.NDArray[np.intp]]] = {}
     for (cell, metric), rows in scored.items():
         by_cell.setdefault(cell, {})[metric] = rows
-    whole = {cell: rows for (cell,), rows in runs_of(metrics, "cell").items()}
+    all_scores = {cell: rows for (cell,), rows in runs_of(metrics, "cell").items()}
     return {
         cell: CellTables(
             Rows(fits, places[cell,]),
-            Rows(metrics, whole.get(cell, NOWHERE)),
+            Rows(metrics, all_scores.get(cell, NOWHERE)),
             Rows(curves, drawn.get((cell,), NOWHERE)),
             by_cell.get(cell, {}),
         )

@@ -43,12 +43,12 @@ class Rules(_Table, frozen=True):
         return Request.read(self.fail_on, self.threshold, self.metric, allow_other_machine=not self.strict)
 
 
-def rules(pyproject: Path, given: dict[str, Any]) -> Rules:
-    """The rules of a project with what the user `given` on the command line; UsageError names file, key and value."""
+def rules(pyproject: Path, options: dict[str, Any]) -> Rules:
+    """The rules of a project with the `options` of the command line; UsageError names file, key and value."""
     table = _table(pyproject)
     as_type(table, _Table, f"{pyproject}: [tool.bench.gate]")
-    policy = as_type(table | {key: value for key, value in given.items() if value}, _Table)
-    policy = Rules(**asdict(policy), where=Path() if given.get("baseline") else pyproject.parent)
+    policy = as_type(table | {key: value for key, value in options.items() if value}, _Table)
+    policy = Rules(**asdict(policy), where=Path() if options.get("baseline") else pyproject.parent)
     policy.request()
     return policy
 

@@ -40,12 +40,12 @@ class Watcher(Protocol):
 
 @dataclass
 class Session:
-    """Rounds made so far of each pair of cells, by the position of the pair in the plans."""
+    """The `rounds` made so far of each pair of cells, by the position of the pair in the plans."""
 
     sides: tuple[Side, Side]
     limits: Limits
     watcher: Watcher
-    made: dict[int, int] = field(default_factory=dict)
+    rounds: dict[int, int] = field(default_factory=dict)
     position: int = 0
 
     def run(
@@ -65,7 +65,7 @@ class Session:
                 for round_ in range(rounds):
                     if look and time.monotonic() > until:
                         return
-                    self._round(executors, {p for p in pairs if self.made.get(p, 0) <= round_}, round_)
+                    self._round(executors, {p for p in pairs if self.rounds.get(p, 0) <= round_}, round_)
                 yield rounds
                 pairs = still_open()
                 if not pairs or time.monotonic() > until:
@@ -104,14 +104,14 @@ class Session:
                     record_missing(job, side.folder, "interrupted", "interrupted before this rep ended")
                     raise
                 self.position += 1
-            self.made[pair] = round_ + 1
+            self.rounds[pair] = round_ + 1
             for side in self.sides:
                 self._note_rounds(side, pair)
 
     def _note_rounds(self, side: Side, pair: int) -> None:
         """Say in run.json how many rounds the cell has now, so that its tables have no holes and no surplus."""
         manifest = side.folder.manifest()
-        manifest.cells[pair].rounds = self.made[pair]
+        manifest.cells[pair].rounds = self.rounds[pair]
         side.folder.write_manifest(manifest)
 
 

@@ -65,8 +65,8 @@ def checkout(revision: str, into: Path) -> Source:
     """A revision of this project's repository, written below `into`; UsageError where there is no such thing."""
     if revision == HERE:
         return Source("the working tree")
-    asked = revision if revision.endswith("^{commit}") else f"{revision}^{{commit}}"
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", asked).decode().strip()
+    name = revision if revision.endswith("^{commit}") else f"{revision}^{{commit}}"
+    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
     if not commit:
         raise UsageError(f"{revision!r} is neither a backend nor a revision of {root()}; `.` is the working tree")
     place = into / commit

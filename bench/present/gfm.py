@@ -50,6 +50,6 @@ def fold(title: str, lines: Iterable[str]) -> list[str]:
 
 def cut(rows: int, text: Callable[[int], str]) -> str:
     """The text of the first so many of the rows: of all, or of fewer until it has at most CHARACTERS."""
-    while len(whole := text(rows)) > CHARACTERS and rows:
+    while len(document := text(rows)) > CHARACTERS and rows:
         rows = int(rows * 0.8)
-    return whole
+    return document

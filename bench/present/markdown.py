@@ -10,7 +10,7 @@ from bench.analysis.tables import RunTables
 from bench.present import gfm
 from bench.present.columns import COLUMNS, GROUP_TITLES, WORDS, Column, coverage_note
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
-from bench.present.matrix import overall, whole
+from bench.present.matrix import full, overall
 from bench.present.provenance import command, context, environment, fact, warnings
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -98,7 +98,7 @@ def _choice(section: Section) -> list[str]:
 
 def _matrix(sections: Sequence[Section]) -> list[str]:
     """Scenarios × backends with states as words; bold is the best group."""
-    matrix = whole(sections)
+    matrix = full(sections)
     rows = []
     for title, _, shades in matrix.rows:
         cells = []

@@ -34,7 +34,7 @@ class Matrix:
     note: str = ""
 
 
-def whole(sections: Sequence[Section]) -> Matrix:
+def full(sections: Sequence[Section]) -> Matrix:
     """A row per section and a column per backend."""
     columns = by_column(sections)
     places = {(section.title, name): row for name, cells in columns.items() for section, row in cells}
@@ -46,11 +46,11 @@ def whole(sections: Sequence[Section]) -> Matrix:
 
 
 def view(sections: Sequence[Section]) -> Matrix:
-    """The matrix whole, or grouped by framework or family with counts where it would be too large."""
+    """The matrix in full, or grouped by framework or family with counts where it would be too large."""
     names = list(by_column(sections))
     wide, long = len(names) > MOST_BACKENDS, len(sections) > MOST_SCENARIOS
     if not wide and not long:
-        return whole(sections)
+        return full(sections)
     name: Callable[[Row], str] = (lambda row: row.framework) if wide else columns_of(sections)
     columns = sorted({row.framework for section in sections for row in section.rows}) if wide else names
     rows: list[tuple[str, Section | None, list[Shade]]] = []

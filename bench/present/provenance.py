@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from bench.analysis.contender import MIN_REPS, MIN_ROUNDS, TARGET
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables, parts
-from bench.store.manifest import Combined, Verified, plain
+from bench.store.manifest import Combined, plain
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -90,33 +90,6 @@ def _facts(tables: RunTables) -> dict[str, dict[str, str]]:
     }
     keys = dict.fromkeys(key for facts in by_run.values() for key in facts)
     return {key: {name: facts.get(key, fmt.NONE) for name, facts in by_run.items()} for key in keys}
-
-
-class Target(NamedTuple):
-    """What verification found of one framework's density: errors relative to the gate's own, or why there are none."""
-
-    framework: str
-    scenario: str
-    dtype: str
-    verdict: str
-    value_error: str
-    gradient_error: str
-    gate: str
-
-
-def targets(tables: RunTables) -> list[Target]:
-    """Every density that was held against the family's before the run; none in runs without verification."""
-    return [_target(entry) for entry in tables.run.verified or ()]
-
-
-def _target(entry: Verified) -> Target:
-    verdict = "same target" if entry.verdict == "same" else entry.reason or entry.verdict
-    texts = map(clean, (entry.framework, entry.scenario, entry.dtype, verdict))
-    return Target(*texts, *map(_power, (entry.value_error, entry.gradient_error, entry.gate)))
-
-
-def _power(value: float | None) -> str:
-    return fmt.NONE if value is None else f"{value:.0e}"
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -17,12 +17,12 @@ def environment(**filters: Callable[..., Any]) -> Environment:
     """The templates of bench/present/html/templates, with these filters besides Jinja's own."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("bench.present.html"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=_finalized,
     )  # fmt: skip
-    made.filters |= filters
-    return made
+    templates.filters |= filters
+    return templates
 
 
 def _finalized(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -26,27 +26,19 @@ class ChildClock:
         """Seconds."""
         return self.reading
 
+    def give(self, benchmark: Any, cold: float, warm: Sequence[float]) -> None:
+        """Have the fixture `benchmark` time these fits: the cold one as its warm-up, each warm one as a round."""
+        seconds = iter([cold, *warm])
 
-class Fits:
-    """The seconds of a benchmark's fits, one per call: first of a cold fit, then of the warm ones."""
+        def rewind() -> None:
+            self.reading = 0.0
 
-    def __init__(self, cold: float, warm: Sequence[float], clock: ChildClock) -> None:
-        self._left: Iterator[float] = iter([cold, *warm])
-        self._rounds, self._clock = len(warm), clock
+        def fit() -> float:
+            self.reading = next(seconds)
+            return self.reading
 
-    def give(self, benchmark: Any) -> None:
-        """Have the fixture `benchmark` time them: the cold one as its warm-up, each warm one as a round."""
-        rounds = {"rounds": self._rounds, "warmup_rounds": 1} if benchmark.enabled else {}
-        benchmark.pedantic(self.next, setup=self.rewind, **rounds)
-
-    def rewind(self) -> None:
-        """Before a round."""
-        self._clock.reading = 0.0
-
-    def next(self) -> float:
-        """One fit: the clock has moved by what the child's did."""
-        self._clock.reading = next(self._left)
-        return self._clock.reading
+        rounds = {"rounds": len(warm), "warmup_rounds": 1} if benchmark.enabled else {}
+        benchmark.pedantic(fit, setup=rewind, **rounds)
 
 
 def is_disabled(config: pytest.Config) -> bool:

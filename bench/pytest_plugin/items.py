@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.plan import Planned
-from bench.pytest_plugin.adapter import ChildClock, Fits
+from bench.pytest_plugin.adapter import ChildClock
 from bench.pytest_plugin.facts import Result
 
 
@@ -88,4 +88,4 @@ def run(benchmark: Any, clock: ChildClock, result: Result | str) -> None:
         pytest.skip(result.info["reason"])
     if result.status != "ok":
         benchmark.pedantic(fail, args=(result.story,))
-    Fits(result.cold, result.warm, clock).give(benchmark)
+    clock.give(benchmark, result.cold, result.warm)

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.labels import distinct
 from bench.compare import document
 from bench.compare.baseline import NoBaseline, Source, baseline, usable
 from bench.compare.gate import Verdict, counted, judge, unfinished
@@ -63,7 +64,8 @@ class BenchSession:
         self.config = config
         self.rules = self._rules()
         self.plan = make(self._choice())
-        self.names = _names(self.plan)
+        cells = [planned.cell for planned in self.plan.cells]
+        self.names = distinct({cell.id: f"{cell.scenario_label}/{cell.backend_label}" for cell in cells})
         self.selected: list[Benchmark] = []
         self.source: Source | None = None
         self.problem = ""
@@ -231,13 +233,6 @@ class BenchSession:
     def pytest_unconfigure(self) -> None:
         """Remove the run, unless it was to be kept."""
         self._stack.close()
-
-
-def _names(plan: Plan) -> dict[str, str]:
-    """{cell: `scenario/backend`}, with the cell's id where two have the same name."""
-    plain = {p.cell.id: f"{p.cell.scenario_label}/{p.cell.backend_label}" for p in plan.cells}
-    twice = {name for name in plain.values() if list(plain.values()).count(name) > 1}
-    return {cell: f"{name} {cell}" if name in twice else name for cell, name in plain.items()}
 
 
 def _once(planned: Planned) -> Planned:

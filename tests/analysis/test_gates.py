@@ -205,8 +205,8 @@ def test_r_hat_is_shown_as_what_its_limits_are_about(make: Callable[..., RunTabl
     tables = in_one_rep(make((NUTS, OTHER)), "r_hat", one)
     gates = gates_of(tables, "numpyro.nuts")
     median, largest = gates["R-hat, median over reps"], gates["R-hat, largest"]
-    assert (median.found, median.limit, median.holds) == ("1.001", "< 1.01", True)
-    assert (largest.found, largest.limit, largest.holds) == (f"{one:.3f}", "< 1.05", holds)
+    assert (median.value, median.limit, median.holds) == ("1.001", "< 1.01", True)
+    assert (largest.value, largest.limit, largest.holds) == (f"{one:.3f}", "< 1.05", holds)
     page = html.render(report(tables)).replace("&lt;", "<")
     assert "R-hat, median over reps: 1.001 (< 1.01 needed)" in page
     assert f"R-hat, largest: {one:.3f} (< 1.05 needed)" in page
@@ -216,7 +216,7 @@ def test_r_hat_is_shown_as_what_its_limits_are_about(make: Callable[..., RunTabl
 def test_divergences_of_one_rep_are_shown_with_its_number(make: Callable[..., RunTables]) -> None:
     gate = gates_of(in_one_rep(make((NUTS, OTHER)), "divergences", 4.0), "numpyro.nuts")
     worst = gate["divergences per 1000 draws, most in a rep"]
-    assert (worst.found, worst.limit, worst.holds) == ("4.00", "0", False)
+    assert (worst.value, worst.limit, worst.holds) == ("4.00", "0", False)
 
 
 def test_what_a_row_objects_to_is_what_its_reason_says(make: Callable[..., RunTables]) -> None:

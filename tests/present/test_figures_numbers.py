@@ -60,7 +60,7 @@ def test_solved_counts_failures_and_leaves_out_what_does_not_apply(make: Make):
     found = solved(sections(tables), warm=True)
     warm = 2 * 10 * len(TARGETS)  # two scenarios, five rounds of two warm reps
     assert set(found) == {"numpyro.nuts", "pyro.nuts", "pyro.svi[guide=normal]", "stan.nuts"}  # no point, no exact
-    assert {one.asked for one in found.values()} == {warm}
+    assert {one.total for one in found.values()} == {warm}
     assert len(found["numpyro.nuts"].times) == warm
     assert (found["stan.nuts"].share, found["stan.nuts"].ends) == (0.0, [])  # timed out: asked, never solved
     assert found["pyro.svi[guide=normal]"].share == 0.0  # its error of 0.2 is above every target
@@ -72,7 +72,7 @@ def test_solved_counts_failures_and_leaves_out_what_does_not_apply(make: Make):
 def test_unconverged_fits_solve_nothing(make: Make):
     tables = make((PAIR[0], Fake("b.nuts", "mcmc", 0.1, 0.002, r_hat=1.2, seed=2)))
     found = solved(sections(tables), warm=True)
-    assert found["b.nuts"].times == [] and found["b.nuts"].asked == found["a.nuts"].asked > 0
+    assert found["b.nuts"].times == [] and found["b.nuts"].total == found["a.nuts"].total > 0
     assert found["a.nuts"].share == 1.0
 
 

@@ -24,8 +24,8 @@ UNITS = ("paired", "n_a", "n_b", "p_value")
 def render(comparison: Comparison, form: str, *, everything: bool, code: int, sides: Sequence[str] = ()) -> str:
     """The comparison in a format; `everything` is every row (JSON has them all), `sides` what A and B are of `ab`."""
     if form == "json":
-        found = document(comparison, code=code) | ({"sides": list(sides)} if sides else {})
-        return json.dumps(found, indent=1, allow_nan=False) + "\n"
+        fields = document(comparison, code=code) | ({"sides": list(sides)} if sides else {})
+        return json.dumps(fields, indent=1, allow_nan=False) + "\n"
     lead = "A is {}, B is {}\n\n".format(*sides) if sides else ""
     return lead + (text if form == "text" else markdown)(comparison, everything=everything)
 
@@ -48,7 +48,7 @@ def text(comparison: Comparison, *, everything: bool) -> str:
 def _plain(rows: list[Row]) -> list[str]:
     cells = [(r.verdict + (" !" if r.regression else ""), r.metric, *words.numbers(r), r.name) for r in rows]
     head, *lines = plain.table([("verdict", "metric", *words.NUMBERS, "cell"), *cells])
-    remarks = [[f"    {fmt.shortened(said.splitlines()[0])}"] if (said := words.remarks(r)) else [] for r in rows]
+    remarks = [[f"    {fmt.shortened(remark.splitlines()[0])}"] if (remark := words.remarks(r)) else [] for r in rows]
     return [head, *(x for line, below in zip(lines, remarks, strict=True) for x in (line, *below)), ""]
 
 

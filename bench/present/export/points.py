@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench.analysis.labels import label
+from bench.analysis.labels import distinct, label
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.compare.measures import DEFAULT as COMPARED
 from bench.compare.measures import MEASURES, STATUS, Measure
@@ -89,10 +89,7 @@ def collect(tables: RunTables, metrics: Sequence[str] = DEFAULT) -> Points:
 
 def benchmark_names(fits: pd.DataFrame) -> dict[str, str]:
     """{cell: `scenario/backend[options]`, with what is unusual about it in parentheses}."""
-    first = {str(row["cell"]): row for _, row in fits.drop_duplicates("cell").iterrows()}
-    names = {cell: _name(row) for cell, row in first.items()}
-    twice = {name for name in names.values() if list(names.values()).count(name) > 1}
-    return {cell: f"{name} {cell}" if name in twice else name for cell, name in names.items()}
+    return distinct({str(row["cell"]): _name(row) for _, row in fits.drop_duplicates("cell").iterrows()})
 
 
 def _name(row: pd.Series[Any]) -> str:

@@ -76,7 +76,7 @@ def _panel(quantity: Quantity, curve: Array, inner: Edges, outer: Edges, reach: 
 
     band = [{"x": at[i], "y": inner[0][i], "y2": inner[1][i]} for i in kept]
     layers = [
-        spec.layer(band, {"type": "area", "color": GRID, "opacity": 0.8}, x=x, y=y, y2={"field": "y2"}),
+        spec.layer(band, {"type": "area", "color": GRID, "opacity": 0.8}, x=x, y=y),
         spec.layer([{"y": 0.0}], {"type": "rule", "color": MUTED, "strokeWidth": 0.8}, y=y),
         *(line(v, color=INK, strokeWidth=0.8, strokeDash=[4, 2]) for v in outer),
         line(curve, color=colour, strokeWidth=width),

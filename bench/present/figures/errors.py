@@ -68,7 +68,7 @@ def _chart(shown: Sequence[tuple[Row, Course]], style: Styles, title: str) -> tu
     ends, texts = {"target": (x_domain[1], TARGET)}, {"target": f"target {TARGET}"}
     if floor:  # below it the reference's own error is all that is seen
         mark = {"type": "rect", "color": GRID, "opacity": 0.6}
-        layers.append(spec.layer([{"y": y_domain[0], "top": floor}], mark, y=y, y2={"field": "top"}))
+        layers.append(spec.layer([{"y": y_domain[0], "y2": floor}], mark, y=y))
         ends["floor"] = (x_domain[1], max(floor, y_domain[0]))
         texts["floor"] = f"reference's own error {fmt.error(floor)}"
     layers.append(spec.level(TARGET, y))
@@ -100,8 +100,8 @@ def _line(row: Row, way: Course, style: Styles, x: spec.Json, y: spec.Json) -> I
     its = look(style, row.label)
     common = {"clip": True, "color": its.colour, "description": its.hook}
     if way.low is not None and way.high is not None:
-        rows = [{"x": a, "y": b, "top": c} for a, b, c in zip(way.x, way.low, way.high, strict=True)]
-        yield spec.layer(rows, {**common, "type": "area", "opacity": 0.15}, x=x, y=y, y2={"field": "top"})
+        rows = [{"x": a, "y": b, "y2": c} for a, b, c in zip(way.x, way.low, way.high, strict=True)]
+        yield spec.layer(rows, {**common, "type": "area", "opacity": 0.15}, x=x, y=y)
     if way.reps:  # as one line that breaks between them: one element, not one each
         corners = [c for xs, ys in way.reps for c in (*zip(xs, ys, strict=True), (xs[-1], None))]
         yield spec.path(corners[:-1], x, y, **common, strokeWidth=0.7, opacity=0.6)

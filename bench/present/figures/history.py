@@ -69,11 +69,7 @@ def _chart(shown: Shown, series: Series, metric: str, *, log: bool, note: str) -
     ]
     name, look = series.machine or "this machine", (COLOURS[0], SHAPES[0], DASHES[0])
     mark = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": look[0], "shape": look[1]}
-    layers = (
-        [spec.layer(around, {"type": "rule", "color": look[0], "strokeWidth": 1}, x=x, y=y, y2={"field": "y2"})]
-        if around
-        else []
-    )
+    layers = [spec.layer(around, {"type": "rule", "color": look[0], "strokeWidth": 1}, x=x, y=y)] if around else []
     layers += [
         spec.layer(rows, {"type": "line", "color": look[0], "strokeDash": look[2], "opacity": 0.7}, x=x, y=y),
         spec.layer(rows, mark, x=x, y=y),

@@ -57,7 +57,6 @@ def chart(
     leaders = spec.layer(
         rows, {"type": "rule", "color": MUTED, "strokeWidth": 0.6},
         x={**x, "field": "x"}, x2={"field": "edge"}, y={**y, "field": "y"}, y2={"field": "place"},
-        description=spec.HOOK,
     )  # fmt: skip
     backends = [row for name, row in zip(ends, rows, strict=True) if name not in bare]
     symbols = spec.symbols(backends, at["x"], at["y"], size=55, xOffset=9)

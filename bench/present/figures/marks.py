@@ -22,10 +22,8 @@ def bar_rows(look: Look, at: tuple[float, float], x: Interval | None, y: Interva
 
 def bars(rows: Sequence[spec.Json], x: spec.Json, y: spec.Json) -> spec.Json:
     """Straight lines from (x, y) to (x2, y2), each with its `colour` and `hook`."""
-    return spec.layer(
-        rows, {"type": "rule", "strokeWidth": 1.2, "clip": True}, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"},
-        color=spec.drawn("colour"), description=spec.HOOK,
-    )  # fmt: skip
+    mark = {"type": "rule", "strokeWidth": 1.2, "clip": True}
+    return spec.layer(rows, mark, x=x, y=y, color=spec.drawn("colour"))
 
 
 def marks(points: Sequence[tuple[Row, float, float]], style: Styles, x: spec.Json, y: spec.Json) -> list[spec.Json]:
@@ -36,10 +34,10 @@ def marks(points: Sequence[tuple[Row, float, float]], style: Styles, x: spec.Jso
         fill = its.colour if row.state == "met" else "transparent"
         rows.append({**its.row, "x": at_x, "y": at_y, "fill": fill})
     crossed = [r for r, (row, *_) in zip(rows, points, strict=True) if row.state not in ("met", "reference", "point")]
-    channels = {"x": x, "y": y, "description": spec.HOOK, "stroke": spec.drawn("colour")}
+    channels = {"x": x, "y": y, "stroke": spec.drawn("colour")}
     mark = {"type": "point", "size": 75, "opacity": 1, "strokeWidth": 1.6}
     layers = [spec.layer(rows, mark, **channels, fill=spec.drawn("fill"), shape=spec.drawn("shape"))]
     if crossed:
         cross = {"type": "point", "shape": spec.CROSS, "size": 150, "opacity": 1, "strokeWidth": 1.4, "color": MUTED}
-        layers.append(spec.layer(crossed, cross, x=x, y=y, description=spec.HOOK))
+        layers.append(spec.layer(crossed, cross, x=x, y=y))
     return layers

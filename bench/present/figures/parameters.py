@@ -91,13 +91,13 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
         spec.layer(rules, {"type": "rule", "color": GRID}, y=y),
         spec.layer(
             hollow, {"type": "rect", "filled": False, "stroke": INK, "strokeWidth": 1.1},
-            x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"},
+            x=x, y=y,
         ),
         spec.layer(
-            intervals, {"type": "rule"}, x=x, x2={"field": "x2"}, y=y, color=spec.drawn("colour"),
-            description=spec.HOOK, size={**spec.drawn("width"), "type": "quantitative"},
+            intervals, {"type": "rule"}, x=x, y=y, color=spec.drawn("colour"),
+            size={**spec.drawn("width"), "type": "quantitative"},
         ),
-        spec.layer(ticks, {"type": "rule", "color": MUTED, "strokeWidth": 1.3}, x=x, y=y, y2={"field": "y2"}),
+        spec.layer(ticks, {"type": "rule", "color": MUTED, "strokeWidth": 1.3}, x=x, y=y),
         spec.symbols(centres, x, y, size=34),
         spec.words(arrows, x, y, fontSize=spec.SMALL),
         spec.words(texts, x, y, align="right", dx=-8),

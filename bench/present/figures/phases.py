@@ -88,8 +88,7 @@ def _chart(shown: Sequence[tuple[Row, bool, dict[str, float]]], style: Styles) -
                    "symbolType": "square", "columnPadding": 12, "symbolStrokeColor": INK, "symbolStrokeWidth": 0},
     }  # fmt: skip
     layers = [
-        spec.layer(bars, {"type": "rect"}, x=x, x2={"field": "x2"}, y=y, y2={"field": "y2"}, fill=fill,
-                   description=spec.HOOK),
+        spec.layer(bars, {"type": "rect"}, x=x, y=y, fill=fill),
         spec.words(texts, x, y, align="left", dx=5, fontSize=spec.SMALL),
         spec.words(names, x, y, align="right", dx=-8),
     ]  # fmt: skip

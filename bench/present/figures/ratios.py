@@ -64,19 +64,18 @@ def _chart(section: Section, shown: list[str], style: Styles) -> spec.Json:
     above, span = {**y, "field": "top"}, {"x": {**x, "field": "low"}, "x2": {"field": "high"}}
     strips = [{"low": 1 / MARGIN, "high": MARGIN, "x": 1.0, "y": ROW * i + BAR - HALF, "y2": ROW * i + BAR + HALF}
               for i in range(len(rows))]  # fmt: skip
-    tall = {"y": y, "y2": {"field": "y2"}}
     whisker = {"type": "rule", "strokeWidth": 2.5}
     layers = [
-        spec.layer(strips, {"type": "rect", "color": GRID}, **span, **tall),
-        spec.layer(strips, {"type": "rule", "color": INK}, x=x, **tall),
-        spec.layer(rows[1:], whisker, **span, y=y, color=spec.drawn("colour"), description=spec.HOOK),
+        spec.layer(strips, {"type": "rect", "color": GRID}, **span, y=y),
+        spec.layer(strips, {"type": "rule", "color": INK}, x=x, y=y),
+        spec.layer(rows[1:], whisker, **span, y=y, color=spec.drawn("colour")),
         spec.symbols(rows, x, y, size=80),
         spec.words(rows, {**x, "field": "left"}, above, field="row", align="left", dx=4),
         spec.words(rows, {**x, "field": "right"}, above, align="right", dx=-4, fontWeight="bold"),
     ]
     if beyond:
         arrow = {"type": "point", "filled": True, "opacity": 1, "size": 50, "color": MUTED}
-        layers.append(spec.layer(beyond, arrow, x=x, y=y, shape=spec.drawn("shape"), description=spec.HOOK))
+        layers.append(spec.layer(beyond, arrow, x=x, y=y, shape=spec.drawn("shape")))
     return spec.chart(layers, width=WIDTH, height=ROW * len(rows))
 
 

@@ -102,7 +102,7 @@ def _chart(
     layers, dots, marks, ends = [], [], [], {}
     for low, high in (where.interval for *_, where in crossings if where.interval):
         edges = {"x": max(low, x_domain[0]), "x2": min(high, x_domain[1])}
-        layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x, x2={"field": "x2"}))
+        layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x))
     for name, points in times.items():
         its = look(style, name)
         medians = {s: statistics.median(t for size, t in points if size == s) for s in sorted({s for s, _ in points})}
@@ -115,7 +115,7 @@ def _chart(
         ends[name] = (last, medians[last])
     if len(dots) <= 100:
         mark = {"type": "point", "filled": True, "size": 9, "opacity": 0.8}
-        layers.append(spec.layer(dots, mark, x=x, y=y, color=spec.drawn("colour"), description=spec.HOOK))
+        layers.append(spec.layer(dots, mark, x=x, y=y, color=spec.drawn("colour")))
     layers.append(spec.symbols(marks, x, y, size=60))
     for one, _, where in crossings:
         at = [{"x": where.size, "y": lines[one].at(where.size)}]

@@ -25,12 +25,12 @@ UNTRUSTED = ("not converged", "invalid")
 
 @dataclass
 class Solved:
-    """One backend over all scenarios: seconds of each solved (scenario, rep, target), ascending, out of `asked`.
+    """One backend over all scenarios: seconds of each solved (scenario, rep, target), ascending, out of `total`.
 
     `ends` are the seconds at which each of its fits ended, `scenarios` how many were asked of it.
     """
 
-    asked: int = 0
+    total: int = 0
     scenarios: int = 0
     times: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Solved:
     @property
     def share(self) -> float:
         """Solved at last."""
-        return len(self.times) / self.asked if self.asked else 0.0
+        return len(self.times) / self.total if self.total else 0.0
 
 
 def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = "") -> Figure | None:
@@ -78,12 +78,12 @@ def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
             one = backends.setdefault(row.label, Solved())
             fits = row.tables.fits[row.tables.fits["cold"].astype(bool) != warm]
             fits = fits[~fits["status"].isin(NOT_ASKED)]
-            one.asked += len(TARGETS) * len(fits)
+            one.total += len(TARGETS) * len(fits)
             one.scenarios += 1
             times, ends = _row(row, {int(rep) for rep in fits["rep"]}, "seconds" if warm else "seconds_cold")
             one.times = sorted([*one.times, *times])
             one.ends += ends
-    return {name: one for name, one in backends.items() if one.asked}
+    return {name: one for name, one in backends.items() if one.total}
 
 
 def _row(row: Row, reps: set[int], column: str) -> tuple[list[float], list[float]]:
@@ -108,11 +108,11 @@ def _chart(shown: dict[str, Solved], style: Styles, scenarios: int, *, warm: boo
     domain = spec.padded(t for one in shown.values() for t in (*one.times, *one.ends) if t > 0)
     steps = {}
     for name, one in shown.items():
-        corners = [(domain[0], 0.0), *ecdf([max(t, domain[0]) for t in one.times], one.asked)]
+        corners = [(domain[0], 0.0), *ecdf([max(t, domain[0]) for t in one.times], one.total)]
         corners.append((max([corners[-1][0], *one.ends]), one.share))
         kept = spec.thinned(np.array([x for x, _ in corners]))
         part = "" if one.scenarios == scenarios else f", {one.scenarios} of {scenarios} apply"
-        text = f"{spec.short(name)}: {fmt.share(one.share)} of {one.asked}{part}"
+        text = f"{spec.short(name)}: {fmt.share(one.share)} of {one.total}{part}"
         steps[name] = Steps([corners[int(i)] for i in kept], corners[1:-1][:: max(1, len(corners) // 4)], text)
     x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds", domain)
     return steps_chart(steps, style, x, title="solved", stopped=True)

@@ -63,9 +63,11 @@ def _frame(note: str) -> Json:
 
 
 def layer(rows: Iterable[Mapping[str, Any]], mark: Json, **encoding: Any) -> Json:
-    """Marks of these rows."""
+    """Marks of these rows, which span to `x2` and `y2` and bear the class `hook` where rows have these."""
     values = [{str(k): _plain(v) for k, v in row.items()} for row in rows]
-    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+    fields = {"x2": {"field": "x2"}, "y2": {"field": "y2"}, "description": HOOK}
+    own = {k: channel for k, channel in fields.items() if values and channel["field"] in values[0]}
+    return {"data": {"values": values}, "mark": mark, "encoding": own | encoding}
 
 
 def _plain(value: Any) -> Any:
@@ -85,10 +87,8 @@ def level(value: float, y: Json) -> Json:
 
 def words(rows: Iterable[Mapping[str, Any]], x: Json, y: Json, *, field: str = "text", **look: Any) -> Json:
     """Texts at their places; `look` is the mark's alignment, distance and so on; rows may have a `hook`."""
-    rows = list(rows)
     mark = {"type": "text", "baseline": "middle", "fontSize": TEXT, "color": INK, **look}
-    hooked = {"description": HOOK} if rows and "hook" in rows[0] else {}
-    return layer(rows, mark, x=x, y=y, text={"field": field}, **hooked)
+    return layer(rows, mark, x=x, y=y, text={"field": field})
 
 
 def rows_axis(first: float, last: float) -> Json:
@@ -149,7 +149,7 @@ def short(label: str) -> str:
 def symbols(rows: Iterable[Mapping[str, Any]], x: Json, y: Json, **look: Any) -> Json:
     """Filled marks, each with its `colour`, `shape` and `hook`, by which lines are told apart without colour."""
     mark = {"type": "point", "filled": True, "size": 45, "opacity": 1, **look}
-    return layer(rows, mark, x=x, y=y, color=drawn("colour"), shape=drawn("shape"), description=HOOK)
+    return layer(rows, mark, x=x, y=y, color=drawn("colour"), shape=drawn("shape"))
 
 
 HOOK: Json = {"field": "hook", "type": "nominal"}

@@ -41,6 +41,6 @@ def steps_chart(
     if stopped:
         stops = [{**look(style, name).row, "x": a, "y": b} for name, (a, b) in ends.items()]
         cross = {"type": "point", "shape": spec.CROSS, "size": 90, "strokeWidth": 2, "opacity": 1}
-        layers.append(spec.layer(stops, cross, x=x, y=y, color=spec.drawn("colour"), description=spec.HOOK))
+        layers.append(spec.layer(stops, cross, x=x, y=y, color=spec.drawn("colour")))
     texts = {name: curve.text for name, curve in curves.items()}
     return labels.chart(layers, ends, style, x, y, texts=texts, note="upper left is better")

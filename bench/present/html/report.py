@@ -87,16 +87,16 @@ def _detailed(report: Report, shared: dict[str, Any], level: Thinned) -> dict[st
     entries = shared["table"].entries
     return {
         "details": details.details(report.tables.run, entries, full=level.full, brief=level.brief),
-        "thinned": list(_thinned(entries, level, whole=shared["table"].whole)),
+        "thinned": list(_thinned(entries, level, complete=shared["table"].complete)),
         "rest": results.embedded(shared["table"], hidden=level.hidden),
         "series": results.as_json(shared["pictures"].series),
     }
 
 
-def _thinned(entries: tuple[Any, ...], level: Thinned, *, whole: bool) -> Iterator[str]:
+def _thinned(entries: tuple[Any, ...], level: Thinned, *, complete: bool) -> Iterator[str]:
     if sentence := details.left_out(len(entries), full=level.full, brief=level.brief):
         yield sentence
-    if not whole and not level.hidden:
+    if not complete and not level.hidden:
         yield "Rows beyond the first page have no hidden columns; they are in the run's tables."
 
 

@@ -49,14 +49,14 @@ class Results:
     visible: int
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether every row stands in the HTML."""
         return len(self.entries) <= WHOLE
 
     @property
     def first(self) -> tuple[Entry, ...]:
         """The rows that stand in the HTML."""
-        return self.entries if self.whole else self.entries[:PAGE]
+        return self.entries if self.complete else self.entries[:PAGE]
 
     def of(self, section: Section) -> list[Entry]:
         """The entries of a section."""

@@ -65,7 +65,7 @@ def test_every_round_has_each_pair_on_both_sides_next_to_each_other(session):
 
 def test_more_rounds_are_made_only_of_what_is_open(session):
     assert list(session.run([3, 5], lambda: {1})) == [3, 5]
-    assert session.made == {0: 3, 1: 5}
+    assert session.rounds == {0: 3, 1: 5}
     for side in session.sides:
         table = fits_table(side.folder)
         assert table.groupby("scenario").rep.nunique().to_dict() == {"correlated-rho95": 6, "s4-linear": 10}
@@ -74,7 +74,7 @@ def test_more_rounds_are_made_only_of_what_is_open(session):
 
 def test_nothing_is_begun_after_the_time_is_up_but_the_first_look_is_reached(session):
     assert list(session.run([3, 100], lambda: {0, 1}, seconds=0.001)) == [3]
-    assert session.made == {0: 3, 1: 3}
+    assert session.rounds == {0: 3, 1: 3}
 
 
 def test_an_interruption_leaves_no_row_without_a_reason(session):
@@ -83,12 +83,12 @@ def test_an_interruption_leaves_no_row_without_a_reason(session):
             raise KeyboardInterrupt
 
     list(session.run([3], lambda: set()))
-    stopped = Session(session.sides, Limits(), Stop(), made=dict(session.made))
+    stopped = Session(session.sides, Limits(), Stop(), rounds=dict(session.rounds))
     slow = plans(
         ("fake.instrument[cpu=2.0]", "fake.instrument[cpu=2.5]"), Choice(scenarios=["s4-linear"], backends=[], reps=2)
     )
     sides = tuple(Side(s.source, plan, s.folder) for s, plan in zip(session.sides, slow, strict=True))
-    stopped.sides, stopped.made = sides, {0: 3}
+    stopped.sides, stopped.rounds = sides, {0: 3}
     with pytest.raises(KeyboardInterrupt):
         list(stopped.run([4], lambda: set()))
     left = [r for s in sides for rep in (6, 7) if (r := s.folder.record(s.plan.cells[0].cell.id, rep))]
