@@ -171,9 +171,8 @@ class Dataset:
         """What `build` may see: shapes, dtypes and priors, every value zero."""
         import numpy as np
 
-        zeros = {k: np.zeros_like(v) for k, v in self.arrays.items()}
-        start = {k: np.zeros_like(v) for k, v in self.start.items()}
-        return replace(self, arrays=zeros, start=start, truth={}, holdout={}, predict={})
+        arrays, start = ({k: np.zeros_like(v) for k, v in group.items()} for group in (self.arrays, self.start))
+        return replace(self.observed(), arrays=arrays, start=start)
 
 
 class DerivedExact(NamedTuple):

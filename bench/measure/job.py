@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from bench.errors import StorageError
 from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan, Planned
-from bench.store.durable import STORAGE, described
+from bench.store.durable import STORAGE, described, remove
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
 from bench.store.records import Record, now
@@ -118,10 +118,7 @@ def _attempt(
 def _tidy(folder: RunFolder, cell: str) -> None:
     """Remove whatever a child that died was about to rename into place."""
     for left in (folder.path / folder.INNER).glob(f".{cell}-*"):
-        if left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
+        remove(left)
 
 
 def record_missing(

@@ -120,5 +120,4 @@ def _potential_scale_reduction(chains: Array) -> Array:
     n = chains.shape[-1]
     between = n * chains.mean(axis=-1).var(axis=-1, ddof=1)
     within = chains.var(axis=-1, ddof=1).mean(axis=-1)
-    value: Array = np.sqrt((between / within + n - 1) / n)
-    return value
+    return np.asarray(np.sqrt((between / within + n - 1) / n))

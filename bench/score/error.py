@@ -69,8 +69,7 @@ def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
 
 def _distance(quantiles: Array, scored: Scored) -> Array:
     """W1 in reference sds: the mean distance of quantile functions."""
-    distance: Array = np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1]
-    return distance
+    return np.asarray(np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1])
 
 
 def _edges(scored: Scored, quantiles: Array) -> Iterator[Row]:

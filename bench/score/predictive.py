@@ -79,18 +79,19 @@ def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
     """P(Y_i ≤ y_i), the mixture over draws {name: (…, *shape)}, as a function of y (n,)."""
 
     def cdf(y: Array) -> Array:
-        values = problem.family.observation_cdf(problem.data, draws, {**rows, "y": y})
-        mean: Array = values.reshape(-1, values.shape[-1]).mean(axis=0)
-        return mean
+        return _mean_over_draws(problem.family.observation_cdf(problem.data, draws, {**rows, "y": y}))
 
     return cdf
 
 
 def predictive_mean(problem: Problem, draws: Arrays, rows: Arrays) -> Array:
     """Mean over draws {name: (…, *shape)} of the expected observation at the inputs of n rows: (n,)."""
-    means = problem.family.predict(problem.data, draws, rows)
-    mean: Array = means.reshape(-1, means.shape[-1]).mean(axis=0)
-    return mean
+    return _mean_over_draws(problem.family.predict(problem.data, draws, rows))
+
+
+def _mean_over_draws(values: Array) -> Array:
+    """(…, n) → (n,)."""
+    return np.asarray(values.reshape(-1, values.shape[-1]).mean(axis=0))
 
 
 def covered(below: Array, before: Array | None, share: float) -> Array:
@@ -104,8 +105,7 @@ def covered(below: Array, before: Array | None, share: float) -> Array:
         return ((below >= low) & (below <= high)).astype(float)
     width = below - before
     overlap = np.maximum(np.minimum(below, high) - np.maximum(before, low), 0.0)
-    inside: Array = np.divide(overlap, width, out=np.zeros_like(width), where=width > 0.0)
-    return inside
+    return np.asarray(np.divide(overlap, width, out=np.zeros_like(width), where=width > 0.0))
 
 
 def continuous_crps(cdf: Cdf, y: Array, like: Cdf | None = None) -> Array:
@@ -134,8 +134,7 @@ def discrete_crps(cdf: Cdf, y: Array, like: Cdf | None = None) -> Array | None:
     if last - first > WIDEST:
         return None
     steps = (cdf(np.full_like(y, k)) - (k >= y) for k in np.arange(first, last + 1.0))
-    total: Array = np.sum([step**2 for step in steps], axis=0)
-    return total
+    return np.asarray(np.sum([step**2 for step in steps], axis=0))
 
 
 def _reach(cdf: Cdf, y: Array, sign: float, least: float = 0.0) -> Array:

@@ -63,8 +63,7 @@ def crps(draws: Array, truth: Array) -> Array:
     """
     n = len(draws)
     weights = (2.0 * np.arange(1, n + 1) - n - 1.0) / n**2
-    score: Array = np.abs(draws - truth).mean(axis=0) - weights @ np.sort(draws, axis=0)
-    return score
+    return np.asarray(np.abs(draws - truth).mean(axis=0) - weights @ np.sort(draws, axis=0))
 
 
 def _ratio(error: Array, sd: Array) -> Array:

@@ -83,6 +83,14 @@ def _exchange(a: Path, b: Path) -> None:
     os.rename(aside, a)
 
 
+def remove(path: Path) -> None:
+    """Remove a file or link, or a folder with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def unwritable(error: BaseException) -> bool:
     """Whether an error says that a file system takes no more: full, over quota, read-only or broken."""
     if isinstance(error, OSError) and error.errno is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from bench.errors import StorageError, UsageError, shown, unknown
 from bench.store import records
-from bench.store.durable import described, put_folder, write_bytes, write_json
+from bench.store.durable import described, put_folder, remove, write_bytes, write_json
 from bench.store.ledger import Ledger
 from bench.store.logs import LOG_LIMIT
 from bench.store.records import Record
@@ -154,10 +154,7 @@ class RunFolder:
     def tidy(self) -> None:
         """Remove what a process that was killed had begun to write; nothing of it was a finished fit or table."""
         for left in self.leftovers():
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+            remove(left)
         self.children.mend()
 
     def leftovers(self) -> list[Path]:
