@@ -54,6 +54,11 @@ class Planned:
     explicit: bool
 
     @property
+    def name(self) -> str:
+        """Scenario × backend, each with what is in its brackets."""
+        return f"{self.cell.scenario_label} × {self.cell.backend_label}"
+
+    @property
     def kind(self) -> str:
         """point, vi, mcmc or exact."""
         return self.backend.kind_of(dict(self.cell.options))

@@ -1,84 +1,30 @@
-"""What `bench calibrate` shows and writes: progress, tables, pictures, reports."""
+"""What `bench calibrate` shows and writes: tables, pictures, reports."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.cli.output import ERR, OUT, Bar, print_json
+from bench.calibration import tables
+from bench.calibration.trial import Trial
+from bench.calibration.verdict import Verdict
+from bench.cli.output import OUT, print_json
+from bench.cli.plotting import stem
+from bench.present import calibration_text, figures
+from bench.present.calibration import Calibration
+from bench.present.html import calibration as calibration_html
+from bench.store import tables as store
+from bench.store.durable import write_bytes
+from bench.store.folder import CalibrationFolder
+from bench.store.manifest import CalibrationRun
 
-if TYPE_CHECKING:
-    from bench.calibration.trial import Trial
-    from bench.calibration.verdict import Verdict
-    from bench.plan import Plan, Planned
-    from bench.present.calibration import Calibration
-    from bench.store.folder import CalibrationFolder
-    from bench.store.manifest import CalibrationRun
-
-EVERY = 10.0
 PANELS = 12
 """Quantities that the picture of a cell shows, the least probable."""
-"""Seconds between plain lines where stderr is no terminal."""
-
-
-class Progress(Bar):
-    """The cell at work, data sets done, and an ETA; plain lines where stderr is no terminal."""
-
-    def __init__(self, plan: Plan, datasets: int, *, quiet: bool) -> None:
-        from rich.progress import TimeRemainingColumn
-
-        super().__init__(len(plan.cells) * datasets, quiet=quiet, eta=TimeRemainingColumn())
-        self.datasets, self.last, self.bad = datasets, time.monotonic(), 0
-        self.done: dict[str, int] = {}
-
-    def starts(self, planned: Planned, missing: int) -> None:
-        """Name the cell; what an earlier start has done counts as done."""
-        self.done[planned.cell.id], self.bad = self.datasets - missing, 0
-        self.bar.update(self.task, description=_name(planned), advance=self.datasets - missing)
-        self._say(planned)
-
-    def refused(self, planned: Planned, reason: str) -> None:
-        """Say why a cell is left out."""
-        self.bar.update(self.task, advance=self.datasets)
-        if not self.quiet:
-            ERR.print(f"{_name(planned)}: left out: {reason}", markup=False)
-
-    def ends(self, planned: Planned, trials: list[Trial]) -> None:
-        """Advance; the first failure of a cell is said at once, others are counted."""
-        self.done[planned.cell.id] += len(trials)
-        self.bar.update(self.task, advance=len(trials))
-        for trial in trials:
-            if trial.status != "ok":
-                self.bad += 1
-                if self.bad == 1 and not self.quiet:
-                    words = f"{_name(planned)}, data set {trial.number}: {trial.status}: {trial.reason}"
-                    ERR.print(words, markup=False)
-        ended = self.done[planned.cell.id] >= self.datasets
-        if ended or time.monotonic() - self.last > EVERY:
-            self._say(planned)
-
-    def _say(self, planned: Planned) -> None:
-        self.last = time.monotonic()
-        if self.plain and not self.quiet:
-            bad = f", {self.bad} of them not ok" if self.bad else ""
-            ERR.print(f"{_name(planned)}: {self.done[planned.cell.id]}/{self.datasets} data sets{bad}", markup=False)
-
-
-def _name(planned: Planned) -> str:
-    return f"{planned.cell.scenario_label} × {planned.cell.backend_label}"
 
 
 def write(
     folder: CalibrationFolder, manifest: CalibrationRun, judged: list[tuple[Verdict, list[Trial]]]
 ) -> Calibration:
     """Tables, pictures, calibration.md and calibration.html from the stored data sets; the report is given back."""
-    from bench.calibration import tables
-    from bench.present import calibration_text
-    from bench.present.calibration import Calibration
-    from bench.present.html import calibration as calibration_html
-    from bench.store import tables as store
-    from bench.store.durable import write_bytes
-
     store.write(folder, "datasets", tables.datasets(folder.name, judged))
     store.write(folder, "calibration", tables.calibration(folder.name, judged))
     verdicts = [verdict for verdict, _ in judged]
@@ -90,10 +36,6 @@ def write(
 
 def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> dict[str, str]:
     """SVG of each cell that has ranks; written beside the report, and as PNG."""
-    from bench.cli.plot import stem
-    from bench.present import figures
-    from bench.store.durable import write_bytes
-
     pictures: dict[str, str] = {}
     names = [stem(v.scenario, v.backend) for v in verdicts]
     for verdict, name in zip(verdicts, names, strict=True):
@@ -112,8 +54,6 @@ def _pictures(folder: CalibrationFolder, verdicts: list[Verdict]) -> dict[str, s
 
 def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: bool) -> None:
     """The table, where the report is, and, when interrupted, how to go on."""
-    from bench.present import calibration_text
-
     if as_json:
         outcome = {"calibration": folder.name, "path": folder.path, "report": folder.report, "exit": code}
         print_json(outcome | {"cells": [_plain(v) for v in report.verdicts]})

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from bench.check.findings import Finding
+from bench.catalog.backends import backend
+from bench.catalog.places import backend_files
+from bench.check.findings import Finding
+from bench.cli import options, output, signals
+from bench.cli.progress import Status
+from bench.errors import UsageError, unknown
+from bench.measure import interrupts, local
+from bench.selection import expand, parse
+from bench.store.folder import RunFolder
 
 
 def check(
@@ -18,8 +24,8 @@ def check(
         str,
         typer.Argument(metavar="RUN|BACKEND", help="Name or path of a run, `latest`, or a backend with its options."),
     ],
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: options.Results = Path("results"),
+    json_: options.Json = False,
 ) -> None:
     """Look whether a run's folder is whole and agrees with itself, or whether a backend keeps its contract.
 
@@ -42,20 +48,15 @@ def check(
     \b
     Exit codes: 0 nothing wrong (notes do not count) · 2 usage · 3 problems found · 130 interrupted.
     """
-    from bench.cli import output, signals
-
     findings: list[Finding] = []
-    with signals.patience(), output.Status("looking", quiet=json_) as status:
+    with signals.patience(), Status("looking", quiet=json_) as status:
 
         def progress(text: str) -> None:
-            from bench.measure import interrupts
-
             interrupts.check()
             status.update(text)
 
         try:
-            for finding in _findings(name, results, progress):
-                findings.append(finding)
+            findings.extend(_findings(name, results, progress))
         except KeyboardInterrupt:
             raise typer.Exit(signals.INTERRUPTED) from None
     problems = sum(f.state == "problem" for f in findings)
@@ -72,14 +73,8 @@ def check(
 
 
 def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
-    from bench.catalog.backends import backend
-    from bench.catalog.places import backend_files
-    from bench.check import backend as of_backend
+    from bench.check import backend as of_backend  # scipy, and the next pandas
     from bench.check import run as of_run
-    from bench.errors import UsageError, unknown
-    from bench.measure import local
-    from bench.selection import expand, parse
-    from bench.store.folder import RunFolder
 
     files, runs = backend_files(), {run.name for run in RunFolder.all(results)}
     if name in runs or name == "latest" or "/" in name or (Path(name) / "run.json").is_file():

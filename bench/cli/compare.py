@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import judging
-from bench.cli.results import Results
+from bench.cli import options
+from bench.store.folder import RunFolder
 
 CONFIG = {"fail_on": list, "metric": list, "threshold": list, "format": str, "allow_other_machine": bool, "all": bool}
 
@@ -17,17 +17,17 @@ CONFIG = {"fail_on": list, "metric": list, "threshold": list, "format": str, "al
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="The baseline: name or path of a run, or `latest`.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The run to judge.")],
-    fail_on: judging.FailOn = None,
-    metric: judging.Metric = None,
-    threshold: judging.Threshold = None,
+    fail_on: options.FailOn = None,
+    metric: options.Metric = None,
+    threshold: options.Threshold = None,
     format_: Annotated[str | None, typer.Option("--format", help="text, markdown or json. [default: text]")] = None,
     allow_other_machine: Annotated[
         bool,
         typer.Option("--allow-other-machine", help="Show times of different machines, as advice only."),
     ] = False,
-    all_: judging.All = False,
-    config: Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")] = None,
-    results: Results = Path("results"),
+    all_: options.All = False,
+    config: options.ConfigFile = None,
+    results: options.Results = Path("results"),
 ) -> None:
     """Compare run B with its baseline A, cell by cell and metric by metric: ratio, interval, verdict.
 
@@ -53,16 +53,15 @@ def compare(
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 5 no baseline · 6 not comparable.
     """
-    from bench.cli import options
+    from bench.cli import judging  # this and the next import pandas
     from bench.compare.rows import Request
     from bench.compare.verdicts import judged
     from bench.present.comparison.formats import render
-    from bench.store.folder import RunFolder
 
-    given = {"fail_on": fail_on, "metric": metric, "threshold": threshold, "format": format_,
+    typed = {"fail_on": fail_on, "metric": metric, "threshold": threshold, "format": format_,
              "allow_other_machine": allow_other_machine, "all": all_}  # fmt: skip
-    chosen = {**options.config(config, CONFIG), **{k: v for k, v in given.items() if v}}
-    form = options.word("format", chosen.pop("format", "text"), judging.FORMATS)
+    chosen = {**options.config(config, CONFIG), **{k: v for k, v in typed.items() if v}}
+    form = options.word("format", chosen.pop("format", "text"), options.FORMATS)
     everything = bool(chosen.pop("all", False))
     request = Request.read(**chosen)
     candidate = judging.tables(RunFolder.open(results, b))

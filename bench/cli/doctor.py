@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli import options, signals
+from bench.cli.output import OUT, print_json, show_table
+from bench.doctor import checks
+from bench.errors import UsageError
+from bench.measure import guardian
+from bench.store.folder import RunFolder
+from bench.types import PHASES
+
 if TYPE_CHECKING:
     from bench.doctor.floor import Floor
 
@@ -21,9 +29,9 @@ def doctor(
         str, typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="With which contender.")
     ] = "numpy.gd[steps=20000]",
     rounds: Annotated[int, typer.Option(help="Children to measure the floor with; 0: leave it out.")] = 12,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
-    threads: Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: options.Results = Path("results"),
+    threads: options.Threads = None,
+    json_: options.Json = False,
 ) -> None:
     """Say what can spoil a measurement here, what to do about it, and how small a difference can be seen.
 
@@ -36,33 +44,26 @@ def doctor(
       bench doctor -s s0-uniform -b numpyro.nuts          the floor of that contender
       bench doctor --threads 1
     """
-    from bench.cli.options import whole
-    from bench.cli.output import print_json
-    from bench.doctor import checks
-
-    whole("rounds", rounds, 0)
-    whole("threads", threads, 1)
+    options.whole("rounds", rounds, 0)
+    options.whole("threads", threads, 1)
     findings = list(checks.findings(results))
     floor = _measure(scenario, backend, rounds, threads, quiet=json_) if rounds else None
     if json_:
         print_json({"findings": [f._asdict() for f in findings], "floor": _floor_table(floor)})
         return
-    _show(findings)
+    rows = [(MARKS[f.state], f.topic, f.read, f.advice) for f in findings]
+    show_table(["", "topic", "found", "what to do"], rows)
     if floor is not None:
         _show_floor(floor, scenario, backend)
 
 
 def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, quiet: bool) -> Floor:
     """Run the work in a temporary folder, and read its floor; UsageError where the fits do not end well."""
-    from bench.cli import signals
-    from bench.cli.output import Progress
+    from bench.cli.progress import RunProgress  # here: these import numpy and scipy
     from bench.doctor.floor import floor_of
-    from bench.errors import UsageError
-    from bench.measure import guardian, local, run
+    from bench.measure import local, run
     from bench.measure.job import Limits
     from bench.plan import Choice, make
-    from bench.store.folder import RunFolder
-    from bench.types import PHASES
 
     plan = make(Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads))
     if len(plan.cells) != 1:
@@ -71,7 +72,7 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
         )
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
-        with Progress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
+        with RunProgress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
             if not run.execute(plan, folder, Limits(), progress, executor):
                 raise typer.Exit(130)
         cell = plan.cells[0].cell.id
@@ -86,20 +87,7 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
     return floor_of(list(per_round.values()))
 
 
-def _show(findings: list[Any]) -> None:
-    from rich.table import Table
-
-    from bench.cli.output import OUT
-
-    table = Table("", "topic", "found", "what to do", box=None)
-    for f in findings:
-        table.add_row(MARKS[f.state], f.topic, f.read.replace("[", r"\["), f.advice.replace("[", r"\["))
-    OUT.print(table)
-
-
 def _show_floor(floor: Floor, scenario: str, backend: str) -> None:
-    from bench.cli.output import OUT
-
     OUT.print(
         f"\nnoise floor, {scenario} × {backend}: log seconds differ by {floor.between:.3f} (sd) between "
         f"{floor.rounds} children, by {floor.within:.3f} within one",

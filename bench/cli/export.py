@@ -6,21 +6,21 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.results import Results, Run
-
-if TYPE_CHECKING:
-    from bench.store.folder import RunFolder
+from bench.cli import options, output
+from bench.errors import UsageError, unknown
+from bench.store.durable import write_bytes
+from bench.store.folder import RunFolder
 
 TABLES = ("csv", "parquet")
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def export(
-    run: Run,
+    run: options.Run,
     format_: Annotated[
         list[str] | None,
         typer.Option("--format", help="csv, parquet, github, bmf or summary; may be repeated. [default: csv]"),
@@ -32,7 +32,7 @@ def export(
     step_summary: Annotated[
         bool, typer.Option("--step-summary", help=f"Append the summary to the file that ${STEP_SUMMARY} names, too.")
     ] = False,
-    results: Results = Path("results"),
+    results: options.Results = Path("results"),
 ) -> None:
     """Copy a run's tables into a folder of their own, or write its numbers as other tools read them.
 
@@ -54,17 +54,12 @@ def export(
       bench export latest --format bmf -m seconds_total -m ess_per_gradient
       bench export latest --format summary --step-summary
     """
-    from bench.cli.options import word
-    from bench.cli.output import OUT, warn
-    from bench.errors import unknown
-    from bench.pipeline import run_tables
+    from bench.pipeline import run_tables  # this and the next import pandas
     from bench.present import export as bridges
-    from bench.store.durable import write_bytes
-    from bench.store.folder import RunFolder
 
     formats = list(dict.fromkeys(format_ or (["summary"] if step_summary else ["csv"])))
     for form in formats:
-        word("format", form, (*TABLES, *bridges.FORMATS))
+        options.word("format", form, (*TABLES, *bridges.FORMATS))
     for name in metric or ():
         if name not in bridges.MEASURES:
             raise unknown("metric", name, bridges.MEASURES)
@@ -73,23 +68,22 @@ def export(
     copied = list(dict.fromkeys(file for form in formats if form in TABLES for file in _tables(folder, form)))
     wanted = [form for form in formats if form in bridges.FORMATS]
     texts = bridges.files(run_tables(folder), wanted, metric or bridges.DEFAULT) if wanted else {}
-    warn(folder)
+    output.warn(folder)
     target.mkdir(parents=True, exist_ok=True)
     for file in copied:
         shutil.copy(file, target / file.name)
     for file_name, text in texts.items():
         write_bytes(target / file_name, text.encode())
     if copied:
-        OUT.print(f"{len(copied) - 1} tables and run.json in {target}", markup=False)
+        output.OUT.print(f"{len(copied) - 1} tables and run.json in {target}", markup=False)
     if texts:
-        OUT.print(f"{', '.join(texts)} in {target}", markup=False)
+        output.OUT.print(f"{', '.join(texts)} in {target}", markup=False)
     if step_summary:
         _append(texts.get(bridges.SUMMARY) or bridges.files(run_tables(folder), ["summary"])[bridges.SUMMARY])
 
 
 def _tables(folder: RunFolder, form: str) -> list[Path]:
     """The files of the tables, with run.json; UsageError where one is absent or damaged."""
-    from bench.errors import UsageError
     from bench.store import tables
 
     files = [folder.path / f"{name}.{form}" for name in tables.TABLES]

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import judging
+from bench.cli import options
+from bench.compare.rules import rules
 
 
 def gate(
@@ -16,12 +17,12 @@ def gate(
     baseline: Annotated[
         str | None, typer.Option(metavar="BASE", help="The same of the baseline. [default: of pyproject.toml]")
     ] = None,
-    fail_on: judging.FailOn = None,
-    threshold: judging.Threshold = None,
-    metric: judging.Metric = None,
+    fail_on: options.FailOn = None,
+    threshold: options.Threshold = None,
+    metric: options.Metric = None,
     strict: Annotated[bool, typer.Option("--strict", help="A baseline of another machine is exit code 6.")] = False,
-    format_: judging.Form = "text",
-    all_: judging.All = False,
+    format_: options.Form = "text",
+    all_: options.All = False,
     pyproject: Annotated[Path, typer.Option(help="File whose [tool.bench.gate] says the rest.")] = Path(
         "pyproject.toml"
     ),
@@ -47,15 +48,13 @@ def gate(
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 3 a fit of RUN failed · 5 no baseline · 6 not comparable.
     """
-    from bench.cli import options
-    from bench.compare import baseline as sources
+    from bench.compare import baseline as sources  # these import pandas
     from bench.compare.gate import judge
-    from bench.compare.rules import rules
     from bench.present.gate import render
 
-    form = options.word("format", format_, judging.FORMATS)
-    given = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}
-    policy = rules(pyproject, given)
+    form = options.word("format", format_, options.FORMATS)
+    chosen = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}
+    policy = rules(pyproject, chosen)
     candidate = sources.load(run)
     try:
         base: sources.Source | sources.NoBaseline = sources.baseline(policy.baseline, policy.where)

@@ -1,16 +1,34 @@
-"""What `bench run` shows while fits are made and when they are."""
+"""How `bench run` begins a run and ends it, and what it shows while fits are made."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+import typer
+
+from bench import pipeline, plan
+from bench.cli import options, output, signals
+from bench.cli.progress import RunProgress, Status
 from bench.measure import interrupts
+from bench.measure.job import Limits
+from bench.plan import Job, Plan
+from bench.store.folder import RunFolder
+from bench.store.manifest import Run
 
-if TYPE_CHECKING:
-    from bench.measure.job import Limits
-    from bench.plan import Job, Plan
-    from bench.store.folder import RunFolder
-    from bench.store.manifest import Run
+
+def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
+    """A new run."""
+    limits = options.limits(chosen)
+    planned = plan.make(options.choice(chosen))
+    if dry_run:
+        output.show_plan(planned, as_json=as_json)
+        return
+    folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
+    with pipeline.storage_errors(folder), signals.patience(), folder.held():
+        manifest = pipeline.start_manifest(folder, planned, chosen)
+        code = make(folder, planned, list(planned.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def make(
@@ -24,35 +42,32 @@ def make(
     as_json: bool,
 ) -> int:
     """Verify, fit, score, report, print; the exit code."""
-    from bench import pipeline
-    from bench.cli import output
-
-    with output.Progress(len(jobs), quiet=as_json) as progress:
+    with RunProgress(len(jobs), quiet=as_json) as progress:
         finished = pipeline.fit(folder, plan, jobs, limits, manifest, progress, score=not no_score)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
 
 
 def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool) -> int:
     """Score, report, print, and say with which code to exit."""
-    from bench import pipeline
-    from bench.cli import output
-    from bench.store import tables
+    from bench.store import tables  # pandas: not before the fits have been made
 
-    shown = None
+    report = None
     if score:
-        with output.Status("scoring", quiet=as_json) as status:
+        with Status("scoring", quiet=as_json) as status:
 
             def progress(text: str) -> None:
                 interrupts.check()
                 status.update(text)
 
             try:
-                shown = pipeline.score(folder, progress)
+                report = pipeline.score(folder, progress)
             except KeyboardInterrupt:
                 interrupted = True
-    else:
-        tables.write(folder, "fits", tables.fits_table(folder))
+    fits = tables.fits_table(folder)
+    if not score:
+        tables.write(folder, "fits", fits)
     output.warn(folder)
-    code = output.exit_code(folder, interrupted=interrupted)
-    output.show_outcome(folder, code, as_json=as_json, shown=shown)
+    code = output.exit_code(fits, interrupted=interrupted)
+    counts = {str(k): int(v) for k, v in fits["status"].value_counts().sort_index().items()}
+    output.show_outcome(folder, counts, code, as_json=as_json, report=report)
     return code

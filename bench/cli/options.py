@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,14 +14,22 @@ from bench.words.reading import as_type
 
 __all__ = ["choice", "config", "limits", "positive", "size", "whole", "word"]
 
+FORMATS = ("text", "markdown", "json")
+"""Forms in which a judgement is printed."""
+
+Texts = list[str] | None
+Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of a run; `latest` is the newest.")]
 Scenarios = Annotated[
-    list[str] | None,
-    typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob; a list value sweeps."),
+    Texts, typer.Option("--scenario", "-s", metavar="NAME[k=v,…]", help="Scenario name or glob; a list value sweeps.")
 ]
 Backends = Annotated[
-    list[str] | None,
-    typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backend name or glob, with its options."),
+    Texts, typer.Option("--backend", "-b", metavar="NAME[k=v,…]", help="Backend name or glob, with its options.")
 ]
+Contenders = Annotated[
+    Texts,
+    typer.Option("--backend", "-b", metavar="NAME", help="Backend name or glob, with or without its options."),
+]
+"""Backends of a run that exists."""
 Budget = Annotated[str | None, typer.Option(help="quick, standard or thorough. [default: quick]")]
 Track = Annotated[
     str | None,
@@ -34,6 +43,24 @@ Dtype = Annotated[
 Seed = Annotated[int | None, typer.Option(help="Root of every seed. [default: 0]")]
 Threads = Annotated[int | None, typer.Option(help="CPUs per child. [default: all usable]")]
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")]
+Results = Annotated[Path, typer.Option(help="Folder of the runs.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OutcomeJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")]
+Form = Annotated[str, typer.Option("--format", help="text, markdown or json.")]
+FailOn = Annotated[
+    Texts, typer.Option("--fail-on", metavar="EXPR", help="What alone fails (and its threshold); may be repeated.")
+]
+Threshold = Annotated[
+    Texts, typer.Option("--threshold", metavar="EXPR", help="How large a change counts, in the form of --fail-on.")
+]
+Metric = Annotated[Texts, typer.Option("--metric", "-m", help="Compare these metrics instead of the default ones.")]
+All = Annotated[bool, typer.Option("--all", help="Every row, not only what changed (json has all).")]
+
+
+def named(values: Mapping[str, Any], keys: Container[str]) -> dict[str, Any]:
+    """Those of the options `keys` that the user named."""
+    return {key: value for key, value in values.items() if key in keys and value not in (None, [])}
 
 
 def config(path: Path | None, allowed: dict[str, type]) -> dict[str, Any]:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.results import Results, Run
-
-if TYPE_CHECKING:
-    from bench.present.plots.subject import Subject
-    from bench.store.folder import RunFolder
+from bench.cli import options
 
 
 def plot(
-    run: Run,
+    run: options.Run,
     kind: Annotated[str, typer.Option(help="trace, posterior, forest, predictive or loss.")],
     scenario: Annotated[str, typer.Option("--scenario", "-s", metavar="NAME", help="Scenario name or glob.")] = "*",
-    backend: Annotated[
-        list[str] | None,
-        typer.Option("--backend", "-b", metavar="NAME", help="Backend name or glob, with or without its options."),
-    ] = None,
+    backend: options.Contenders = None,
     rep: Annotated[int | None, typer.Option(help="Which fit of a cell. [default: the first that ended ok]")] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="PNG or SVG. [default: RUN/plots/SCENARIO-BACKEND-KIND.png]"),
     ] = None,
-    results: Results = Path("results"),
+    results: options.Results = Path("results"),
 ) -> None:
     """Draw stored fits, with the truth and the exact posterior, and print where the pictures are.
 
@@ -46,88 +39,6 @@ def plot(
       bench plot latest -s s0-uniform -b 'torch.adam[lr=0.1]' --kind loss --out loss.svg
       bench plot latest -s s1-known-noise -b 'pyro.*' --kind predictive --rep 1
     """
-    from bench.cli.output import ERR, OUT
-    from bench.errors import UsageError, unknown
-    from bench.present import plots
-    from bench.present.plots import canvas
-    from bench.store.folder import RunFolder
+    from bench.cli import plotting  # scipy
 
-    if kind not in plots.KINDS:
-        raise unknown("kind of picture", kind, plots.KINDS)
-    if out is not None and out.suffix.lower() not in canvas.SUFFIXES:
-        raise UsageError(f"--out {out} is not allowed; a name that ends in {' or '.join(canvas.SUFFIXES)}")
-    folder = RunFolder.open(results, run)
-    chosen, failed = _subjects(folder, scenario, backend or ["*"], rep)
-    subjects, skipped = _applicable(chosen, kind)
-    if skipped and (not subjects or not _is_glob(scenario, *(backend or ["*"]))):
-        raise UsageError("; ".join(skipped))
-    pictures = _grouped(subjects, kind)
-    if out is not None and len(pictures) > 1:
-        raise UsageError(f"--out names one file, but {len(pictures)} pictures are asked for: {', '.join(pictures)}")
-    for line in [*failed, *skipped]:
-        ERR.print(f"left out: {line}", markup=False)
-    for name, shown in pictures.items():
-        file = out or folder.path / "plots" / f"{name}{'' if rep is None else f'-rep{rep}'}-{kind}.png"
-        canvas.save(plots.draw(kind, shown), file)
-        OUT.print(str(file), markup=False)
-
-
-def _subjects(
-    folder: RunFolder, scenario: str, backends: list[str], rep: int | None
-) -> tuple[list[tuple[str, Subject]], list[str]]:
-    """Every chosen fit once, with the id of its cell, by scenario; and why others have none."""
-    from bench.present.plots.subject import Subject
-    from bench.score.stored import DamagedDraws, Problems, choose, load_scored
-
-    choices = [choose(folder, scenario, name, rep) for name in backends]
-    chosen = {s.entry.id: s for found, _ in choices for s in found}
-    reasons = list(dict.fromkeys(reason for _, failed in choices for reason in failed))
-    problems = Problems(folder.manifest().seed)
-    # by data set, so that each exact posterior is computed once
-    ordered = sorted(chosen.values(), key=lambda s: (s.scenario, s.record.rep))
-    subjects = []
-    for s in ordered:
-        try:
-            scored = load_scored(folder, s, problems)
-        except DamagedDraws as error:
-            if len(ordered) == 1:
-                raise
-            reasons.append(str(error))
-            continue
-        subjects.append((s.entry.id, Subject(scored, s.scenario, s.backend, s.record.rep)))
-    return subjects, reasons
-
-
-def _applicable(subjects: list[tuple[str, Subject]], kind: str) -> tuple[list[tuple[str, Subject]], list[str]]:
-    """The fits that the kind applies to, and why the others are left out."""
-    from bench.present import plots
-
-    reasons = [plots.why_not(kind, subject) for _, subject in subjects]
-    return [s for s, reason in zip(subjects, reasons, strict=True) if not reason], [r for r in reasons if r]
-
-
-def _grouped(subjects: list[tuple[str, Subject]], kind: str) -> dict[str, list[Subject]]:
-    """{file stem: fits of one picture}; cells of one label, such as two budgets, are told apart by their id."""
-    pictures: dict[str, list[Subject]] = {}
-    labels = [(s.scenario, s.backend) for _, s in subjects]
-    if kind == "forest":
-        for scenario, rep in dict.fromkeys((s.scenario, s.rep) for _, s in subjects):
-            together = [s for _, s in subjects if (s.scenario, s.rep) == (scenario, rep)]
-            reps = {s.rep for _, s in subjects if s.scenario == scenario}
-            several = "all" if len(together) > 1 else together[0].backend
-            pictures[stem(scenario, several, f"rep{rep}" if len(reps) > 1 else "")] = together
-        return pictures
-    for (cell, subject), label in zip(subjects, labels, strict=True):
-        pictures[stem(*label, cell if labels.count(label) > 1 else "")] = [subject]
-    return pictures
-
-
-def stem(*names: str) -> str:
-    """Names joined by dashes, without what a shell or a file system minds."""
-    import re
-
-    return "-".join(re.sub(r"[^\w.=,]+", "-", name).strip("-") for name in names if name)
-
-
-def _is_glob(*names: str) -> bool:
-    return any(c in name for name in names for c in "*?")
+    plotting.draw(results, run, kind, scenario, backend or ["*"], rep, out)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.results import Results
+from bench.cli import options, output
+from bench.errors import UsageError
+from bench.store.folder import RunFolder
 
 if TYPE_CHECKING:
-    from bench.store.folder import RunFolder
+    from bench.analysis.tables import RunTables
 
 LONGEST = 100
 """Characters of a combined name at most."""
@@ -26,7 +28,7 @@ def report(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where to write. [default: the run's; of several, RESULTS/A+B]"),
     ] = None,
-    results: Results = Path("results"),
+    results: options.Results = Path("results"),
 ) -> None:
     """Write report.md and report.html from the tables of a run, or of several, and print where they are.
 
@@ -39,16 +41,12 @@ def report(
       bench report on-cpu on-gpu
       bench report results/published/standard-cpu latest --to both
     """
-    from bench import pipeline
-    from bench.cli import output
-    from bench.store.folder import RunFolder
+    from bench import pipeline  # numpy
 
     folders = [RunFolder.open(results, name) for name in runs or ["latest"]]
     target = to or (folders[0].path if len(folders) == 1 else results / combined_name(folders))
-    if len(folders) == 1:
-        pipeline.write_reports(folders[0], to)
-    else:
-        _side_by_side(folders, target)
+    tables = pipeline.run_tables(folders[0]) if len(folders) == 1 else _side_by_side(folders, target)
+    pipeline.write_tables(tables, target)
     output.warn(*folders)
     output.OUT.print(f"{target / 'report.html'}\n{target / 'report.md'}", markup=False)
 
@@ -59,10 +57,10 @@ def combined_name(folders: list[RunFolder]) -> str:
     return name if len(name) <= LONGEST else f"{folders[0].name[:LONGEST]}+{len(folders) - 1}-more"
 
 
-def _side_by_side(folders: list[RunFolder], target: Path) -> None:
+def _side_by_side(folders: list[RunFolder], target: Path) -> RunTables:
+    """The tables of several runs as one; UsageError where a run is named twice."""
     from bench import pipeline
     from bench.analysis.combined import Source, combine
-    from bench.errors import UsageError
 
     places = [folder.path.resolve() for folder in folders]
     if twice := [folder.name for folder, place in zip(folders, places, strict=True) if places.count(place) > 1]:
@@ -76,4 +74,4 @@ def _side_by_side(folders: list[RunFolder], target: Path) -> None:
         )
         for folder in folders
     ]
-    pipeline.write_tables(combine(sources), target)
+    return combine(sources)

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-Results = Annotated[Path, typer.Option(help="Folder of the runs.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="Name or path of a run; `latest` is the newest.")]
+from bench.cli import options, output
+from bench.cli.progress import Status
+from bench.store.folder import RunFolder
 
 
-def score(run: Run, results: Results = Path("results")) -> None:
+def score(run: options.Run, results: options.Results = Path("results")) -> None:
     """Score a run's stored draws (again), without fitting: tables and reports are written anew.
 
     \b
@@ -20,13 +21,11 @@ def score(run: Run, results: Results = Path("results")) -> None:
       bench score latest
       bench score results/20261121-101500      a run made elsewhere with --no-score
     """
-    from bench import pipeline
-    from bench.cli import output
+    from bench import pipeline  # this and the next import numpy and scipy
     from bench.score.run import score_run
-    from bench.store.folder import RunFolder
 
     folder = RunFolder.open(results, run)
-    with output.Status("scoring", quiet=False) as status:
+    with Status("scoring") as status:
         scored = score_run(folder, status.update)
         pipeline.write_reports(folder)
     output.warn(folder)
@@ -35,7 +34,7 @@ def score(run: Run, results: Results = Path("results")) -> None:
 
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="Over the tables fits, metrics and curves of every run.")],
-    results: Results = Path("results"),
+    results: options.Results = Path("results"),
     format_: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Ask all runs of a results folder in SQL (DuckDB, in memory; no file can be read or written by the query).
@@ -45,18 +44,15 @@ def query(
       bench query "select backend, median(seconds_total) from fits where not cold group by backend"
       bench query "select scenario, backend, max(value) from metrics where metric = 'r_hat' group by all" --format csv
     """
-    from bench.cli.options import word
-    from bench.cli.output import OUT, warn
-    from bench.store.folder import RunFolder
-    from bench.store.queries import ask
+    from bench.store.queries import ask  # pandas
 
-    word("format", format_, ("table", "csv", "json"))
+    options.word("format", format_, ("table", "csv", "json"))
     runs = RunFolder.all(results)
     frame = ask(results, sql, runs=runs)
-    warn(*runs)
+    output.warn(*runs)
     if format_ == "csv":
         sys.stdout.write(frame.to_csv(index=False))
     elif format_ == "json":
         sys.stdout.write(frame.to_json(orient="records", indent=1, date_format="iso") + "\n")
     else:
-        OUT.print(frame.to_string(index=False, max_rows=200), markup=False)
+        output.OUT.print(frame.to_string(index=False, max_rows=200), markup=False)

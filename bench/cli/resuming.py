@@ -7,7 +7,11 @@ from typing import Any
 
 import typer
 
-from bench.cli import making, options, signals
+from bench import pipeline
+from bench.cli import making, options, output, signals
+from bench.errors import UsageError
+from bench.measure import resume as remaining
+from bench.store.folder import RunFolder
 
 ANEW = ("timeout", "memory", "max_disturbance")
 """Limits do not change which cells there are, so a resumed run may have others."""
@@ -15,7 +19,7 @@ ANEW = ("timeout", "memory", "max_disturbance")
 
 def resume(
     name: str,
-    given: dict[str, Any],
+    chosen: dict[str, Any],
     *,
     retry: str | None,
     allow_changes: bool,
@@ -23,31 +27,25 @@ def resume(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """A run that goes on; UsageError where it is given other options or could not be like its beginning."""
-    from bench import pipeline
-    from bench.cli import output
-    from bench.errors import UsageError
-    from bench.measure import resume as left
-    from bench.store.folder import RunFolder
-
-    if refused := [f"--{k.replace('_', '-')}" for k in given if k not in (*ANEW, "results")]:
+    """A run that goes on; UsageError where it is asked for other options or could not be like its beginning."""
+    if refused := [f"--{k.replace('_', '-')}" for k in chosen if k not in (*ANEW, "results")]:
         allowed = ", ".join(f"--{k.replace('_', '-')}" for k in ANEW)
         raise UsageError(
             f"{', '.join(refused)}: a resumed run has its options from its beginning; leave out all but {allowed}"
         )
     if retry is not None:
-        options.word("retry", retry, tuple(left.RETRY))
-    folder = RunFolder.open(Path(given.pop("results", "results")), name)
+        options.word("retry", retry, tuple(remaining.RETRY))
+    folder = RunFolder.open(Path(chosen.pop("results", "results")), name)
     manifest = folder.manifest()
     if manifest.ab:
         raise UsageError(
             f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
         )
-    limits = options.limits({**(manifest.options or {}), **given})
-    plan = left.plan_of(manifest, folder.path)
-    jobs = left.missing(folder, plan, retry)
+    limits = options.limits({**(manifest.options or {}), **chosen})
+    plan = remaining.plan_of(manifest, folder.path)
+    jobs = remaining.missing(folder, plan, retry)
     output.warn(folder)
-    changes = left.changes(manifest, jobs)
+    changes = remaining.changes(manifest, jobs)
     if changes and not allow_changes:
         raise UsageError(
             f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}; "
@@ -59,7 +57,7 @@ def resume(
     with pipeline.storage_errors(folder), signals.patience(), folder.held():
         folder.tidy()
         folder.damage.clear()
-        left.note(manifest, jobs, changes, pipeline.command_line())
+        remaining.note(manifest, jobs, changes, pipeline.command_line())
         folder.write_manifest(manifest)
         code = making.make(folder, plan, jobs, limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)

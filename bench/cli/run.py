@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bench.cli import making, options, resuming, signals
+from bench.cli import options
 from bench.errors import UsageError
 
 CONFIG = {
@@ -64,10 +64,10 @@ def run(
             "--allow-changes", help="With --resume: go on although sources, versions or the machine have changed."
         ),
     ] = False,
-    config: Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")] = None,
+    config: options.ConfigFile = None,
     no_score: Annotated[bool, typer.Option("--no-score", help="Fit only; `bench score RUN` later.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")] = False,
+    json_: options.OutcomeJson = False,
 ) -> None:
     """Fit every scenario × backend of a selection, score the fits, write tables and a report.
 
@@ -95,35 +95,18 @@ def run(
     Exit codes: 0 ok · 2 usage · 3 some fit failed, crashed, timed out, ran out of memory or was invalid,
     or the disk is full · 4 nothing ran · 130 interrupted.
     """
-    given = {k: v for k, v in locals().items() if k in CONFIG and v not in (None, [])}
+    chosen = options.named(locals(), CONFIG)
+    child = {"fresh": fresh, "reuse_compiled": reuse_compiled}
     how = {"no_score": no_score, "dry_run": dry_run, "as_json": json_}
+
+    from bench.cli import making, resuming  # numpy, which the help page does without
+
     if resume is not None:
-        given |= {k: v for k, v in {"fresh": fresh, "reuse_compiled": reuse_compiled, "config": config}.items() if v}
-        resuming.resume(resume, given, retry=retry, allow_changes=allow_changes, **how)
-        return
-    if retry is not None or allow_changes:
+        chosen |= {k: v for k, v in {**child, "config": config}.items() if v}
+        resuming.resume(resume, chosen, retry=retry, allow_changes=allow_changes, **how)
+    elif retry is not None or allow_changes:
         raise UsageError(
             f"--{'retry' if retry else 'allow-changes'} needs a run: --resume RUN, such as --resume latest"
         )
-    merged = {**options.config(config, CONFIG), **given}
-    merged |= {"fresh": fresh, "reuse_compiled": reuse_compiled}
-    _begin(merged, **how)
-
-
-def _begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
-    """A new run."""
-    from bench import pipeline
-    from bench.cli import output
-    from bench.plan import make
-    from bench.store.folder import RunFolder
-
-    limits = options.limits(chosen)
-    plan = make(options.choice(chosen))
-    if dry_run:
-        output.show_plan(plan, as_json=as_json)
-        return
-    folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
-    with pipeline.storage_errors(folder), signals.patience(), folder.held():
-        manifest = pipeline.start_manifest(folder, plan, chosen)
-        code = making.make(folder, plan, list(plan.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
-    raise typer.Exit(code)
+    else:
+        making.begin({**options.config(config, CONFIG), **chosen, **child}, **how)

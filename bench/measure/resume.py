@@ -113,11 +113,12 @@ def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
         return []
     entries = {entry.id: entry for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
-    sources = [line for planned in cells.values() for line in _digests(planned, entries[planned.cell.id])]
-    return list(dict.fromkeys([*sources, *_versions(run, cells.values()), *_machine(run, cells.values())]))
+    changed = [line for planned in cells.values() for line in sources(planned, entries[planned.cell.id])]
+    return list(dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, cells.values())]))
 
 
-def _digests(planned: Planned, entry: CellEntry) -> Iterator[str]:
+def sources(planned: Planned, entry: CellEntry) -> Iterator[str]:
+    """Which sources behind a cell have changed since a manifest's entry of it was written, each as a sentence."""
     now = {"scenario": planned.scenario.digest, "backend": planned.backend.digest}
     names = {"scenario": planned.cell.scenario, "backend": planned.cell.backend}
     for what, digest in now.items():

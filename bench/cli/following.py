@@ -1,0 +1,102 @@
+"""A metric over the runs of a folder: which runs and cells, their series, and where the text goes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import pipeline
+from bench.analysis.combined import Source
+from bench.analysis.labels import label
+from bench.cli import output
+from bench.cli.progress import Status
+from bench.compare.measures import Measure
+from bench.compare.series import Series, series
+from bench.errors import UsageError, unknown
+from bench.present.history.formats import render
+from bench.selection import is_named
+from bench.store.durable import write_bytes
+from bench.store.folder import RunFolder
+
+__all__ = ["render", "tracks", "write"]
+
+
+def tracks(
+    results: Path, since: str | None, scenarios: list[str], backends: list[str], measure: Measure, level: float
+) -> list[Series]:
+    """The series of the cells that the user named, all cells by default; UsageError."""
+    with Status("reading runs") as status:
+        sources = _sources(results, since)
+        status.update("looking for steps")
+        return series(sources, measure, wanted=_wanted(sources, scenarios, backends), level=level)
+
+
+def _sources(results: Path, since: str | None) -> list[Source]:
+    """Every run that can be read, from `since` on; what cannot be is named on stderr."""
+    folders = RunFolder.all(results)
+    if not folders:
+        raise UsageError(f"no runs in {results}; first: python -m bench run")
+    readable: list[tuple[RunFolder, str, str]] = []
+    for folder in folders:
+        try:
+            manifest = folder.manifest()
+        except UsageError as error:
+            folder.damage["run.json"] = str(error)
+            continue
+        readable.append((folder, manifest.started or "", manifest.commit or ""))
+    from_ = _start(readable, since) if since else ""
+    sources = [Source(f.name, pipeline.run_tables(f)) for f, started, _ in readable if started >= from_]
+    output.warn(*folders)
+    return sources
+
+
+def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
+    """When the run named was started, or the first of that commit, or the date itself."""
+    for folder, started, _ in runs:
+        if folder.name == since:
+            return started
+    if re.fullmatch(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?", since):
+        return since.replace(" ", "T")
+    starts = sorted(started for _, started, commit in runs if len(since) >= 7 and commit.startswith(since))
+    if not starts:
+        raise unknown("run, commit or date for --since", since, [folder.name for folder, *_ in runs])
+    return starts[0]
+
+
+def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:
+    """Whether the user named a scenario and a backend, both with what is in their brackets.
+
+    UsageError for a name that no run has.
+    """
+
+    def matches(pattern: str, name: str) -> bool:
+        return is_named(pattern, name, name.partition("[")[0])
+
+    cells = {
+        (str(row["scenario"]), label(row))
+        for s in sources
+        for row in s.tables.fits[["scenario", "backend", "options"]].drop_duplicates().to_dict("records")
+    }
+    for what, patterns, place in (("scenario", scenarios, 0), ("backend", backends, 1)):
+        known = {cell[place] for cell in cells}
+        for pattern in patterns:
+            if not any(matches(pattern, name) for name in known):
+                raise unknown(f"{what} (in these runs)", pattern, known)
+    return lambda s, b: all(
+        not patterns or any(matches(pattern, name) for pattern in patterns)
+        for patterns, name in ((scenarios, s), (backends, b))
+    )
+
+
+def write(text: str, to: Path | None) -> None:
+    """Into a file, whose name is printed, or on stdout; UsageError where there is no such folder."""
+    if to is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_bytes(to, text.encode())
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {to}: there is no folder {to.parent}") from None
+    output.OUT.print(str(to), markup=False)

@@ -1,0 +1,178 @@
+"""How far the work is, on stderr: bars and status lines on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Rich
+
+from bench.cli.output import ERR
+
+if TYPE_CHECKING:
+    from bench.calibration.trial import Trial
+    from bench.compare.sides import Side
+    from bench.plan import Job, Plan, Planned
+    from bench.store.records import Record
+
+EVERY = 10.0
+"""Seconds between plain lines of a calibration."""
+
+
+class Status(AbstractContextManager["Status"]):
+    """One line that says what is being done; where stderr is no terminal nothing, or a line each with `lines`."""
+
+    def __init__(self, text: str, *, quiet: bool = False, lines: bool = False) -> None:
+        self._status = ERR.status(text) if ERR.is_terminal and not quiet else None
+        self._lines, self._text = lines and not quiet and not ERR.is_terminal, ""
+
+    def __enter__(self) -> Self:
+        if self._status:
+            self._status.start()
+        return self
+
+    def update(self, text: str) -> None:
+        """Change what it says."""
+        if self._status:
+            self._status.update(text)
+        if self._lines and text != self._text:
+            ERR.print(text, markup=False)
+        self._text = text
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+
+class Bar(AbstractContextManager["Bar"]):
+    """How much of `total` is done, with an ETA; no bar where stderr is no terminal."""
+
+    def __init__(self, total: int, *, quiet: bool, eta: TextColumn | TimeRemainingColumn) -> None:
+        self.quiet, self.plain = quiet, quiet or not ERR.is_terminal
+        columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
+        self.bar = Rich(*columns, TimeElapsedColumn(), eta, console=ERR, disable=self.plain)
+        self.total, self.task = total, self.bar.add_task("starting", total=total, eta="")
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def say(self, text: str, *, always: bool = False) -> None:
+        """A line on stderr; beside a bar only with `always`."""
+        if not self.quiet and (always or self.plain):
+            ERR.print(text, markup=False)
+
+
+class RunProgress(Bar):
+    """The cell at work, what is done, and an ETA from the children that have ended."""
+
+    def __init__(self, jobs: int, *, quiet: bool) -> None:
+        super().__init__(jobs, quiet=quiet, eta=TextColumn("{task.fields[eta]}"))
+        self.done, self.began, self.verified = 0, 0.0, ""
+
+    def verifies(self, what: str) -> None:
+        """Name the densities that are being verified; a line each where stderr is no terminal."""
+        if what != self.verified:
+            self.say(f"verifying {what}")
+        self.verified = what
+        self.bar.update(self.task, description=f"verifying {what}")
+
+    def imports(self, framework: str) -> None:
+        """Name the framework that is being imported."""
+        self.bar.update(self.task, description=f"importing {framework}")
+
+    def starts(self, job: Job) -> None:
+        """Name the cell at work."""
+        self.began = self.began or time.monotonic()
+        self.bar.update(self.task, description=job.planned.name, eta=self._eta())
+
+    def waits(self) -> None:
+        """Nothing: rich redraws by itself."""
+
+    def ends(self, job: Job, records: Sequence[Record]) -> None:
+        """Advance; a fit that is not ok is said at once."""
+        self.done += 1
+        self.bar.update(self.task, advance=1, eta=self._eta())
+        bad = next((r for r in records if r.status != "ok"), None)
+        seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # that is shared
+        how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.1f} s{self._eta(', ')}"
+        self.say(f"[{self.done}/{self.total}] {job.planned.name}: {how}", always=bad is not None)
+
+    def _eta(self, before: str = "") -> str:
+        if not self.done:
+            return ""
+        left = (time.monotonic() - self.began) / self.done * (self.total - self.done)
+        return f"{before}about {int(left // 60)}:{int(left % 60):02d} left"
+
+
+class CalibrationProgress(Bar):
+    """The cell at work, data sets done, and an ETA."""
+
+    def __init__(self, plan: Plan, datasets: int, *, quiet: bool) -> None:
+        super().__init__(len(plan.cells) * datasets, quiet=quiet, eta=TimeRemainingColumn())
+        self.datasets, self.last, self.bad = datasets, time.monotonic(), 0
+        self.done: dict[str, int] = {}
+
+    def starts(self, planned: Planned, missing: int) -> None:
+        """Name the cell; what an earlier start has done counts as done."""
+        self.done[planned.cell.id], self.bad = self.datasets - missing, 0
+        self.bar.update(self.task, description=planned.name, advance=self.datasets - missing)
+        self._count(planned)
+
+    def refused(self, planned: Planned, reason: str) -> None:
+        """Say why a cell is left out."""
+        self.bar.update(self.task, advance=self.datasets)
+        self.say(f"{planned.name}: left out: {reason}", always=True)
+
+    def ends(self, planned: Planned, trials: Sequence[Trial]) -> None:
+        """Advance; the first failure of a cell is said at once, others are counted."""
+        self.done[planned.cell.id] += len(trials)
+        self.bar.update(self.task, advance=len(trials))
+        bad = [trial for trial in trials if trial.status != "ok"]
+        if bad and not self.bad:
+            first = bad[0]
+            self.say(f"{planned.name}, data set {first.number}: {first.status}: {first.reason}", always=True)
+        self.bad += len(bad)
+        if self.done[planned.cell.id] >= self.datasets or time.monotonic() - self.last > EVERY:
+            self._count(planned)
+
+    def _count(self, planned: Planned) -> None:
+        self.last = time.monotonic()
+        bad = f", {self.bad} of them not ok" if self.bad else ""
+        self.say(f"{planned.name}: {self.done[planned.cell.id]}/{self.datasets} data sets{bad}")
+
+
+class AlternatingProgress(Status):
+    """Side, cell and round at work; where stderr is no terminal a line per round."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__("starting", quiet=quiet)
+        self._rounds = not quiet and not ERR.is_terminal
+        self._round = -1
+
+    def imports(self, framework: str) -> None:
+        """Name the framework that is being imported."""
+        self.update(f"importing {framework}")
+
+    def starts(self, side: Side, job: Job) -> None:
+        """Name side, cell and round at work."""
+        self.update(f"round {job.round + 1}: {job.planned.name} of {side.source.label}")
+        if self._rounds and job.round != self._round:
+            self._round = job.round
+            ERR.print(f"round {job.round + 1}", markup=False)
+
+    def waits(self) -> None:
+        """Nothing: the status line spins by itself."""

@@ -1,0 +1,93 @@
+"""Which densities `bench verify` compares, and what it prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from bench.catalog.frameworks import Framework
+from bench.catalog.places import scenario_files
+from bench.catalog.scenarios import scenario as loaded
+from bench.cli import INTERRUPTED, output, signals
+from bench.cli.output import OUT
+from bench.cli.progress import Status
+from bench.selection import expand, parse, sweeps
+from bench.store.manifest import Verified, plain
+from bench.types import Scenario
+from bench.verify import gate
+from bench.verify.comparison import printed
+from bench.verify.frameworks import chosen
+from bench.verify.outcome import REFUSED, Pair
+
+WORDS = {"same": "same target", "wrong": "wrong target"}
+
+
+def verify(
+    scenarios: Sequence[str], backends: Sequence[str], dtypes: Sequence[str], device: str, *, as_json: bool
+) -> int:
+    """Verify every density of the frameworks of these backends on these scenarios, and print; the exit code."""
+    frameworks = chosen(backends)
+    pairs = list(_pairs(frameworks, list(_scenarios(scenarios)), dtypes, device))
+    with signals.patience(), Status("starting", quiet=as_json, lines=True) as status:
+        try:
+            outcomes = gate.verify(pairs, status.update, again=True)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+    without = [f.name for f in frameworks if not f.has_density]
+    code = _exit_code(outcomes)
+    if as_json:
+        output.print_json({"outcomes": [plain(o) for o in outcomes], "without_density": without, "exit": code})
+    else:
+        _show(outcomes, without)
+    return code
+
+
+def _scenarios(selectors: Sequence[str]) -> Iterator[Scenario]:
+    for text in selectors:
+        selector = parse(text)
+        for name in expand(selector, scenario_files(), "scenario"):
+            for overrides in sweeps(selector.values):
+                yield loaded(name, overrides)
+
+
+def _pairs(
+    frameworks: Sequence[Framework], scenarios: Sequence[Scenario], dtypes: Sequence[str], device: str
+) -> Iterator[Pair]:
+    for framework in frameworks:
+        if framework.has_density:
+            for scenario in scenarios:
+                for dtype in dtypes:
+                    yield Pair(framework.name, scenario, cast(Any, dtype), cast(Any, device))
+
+
+def _exit_code(outcomes: Sequence[Verified]) -> int:
+    verdicts = {outcome.verdict for outcome in outcomes}
+    return 3 if verdicts & REFUSED else 0 if "same" in verdicts else 4
+
+
+def _show(outcomes: Sequence[Verified], without: Sequence[str]) -> None:
+    """A row per density, then what has none, then the reason of everything that is not the same."""
+    rows = []
+    for o in outcomes:
+        limit = "" if o.gate is None else printed(o.gate)
+        errors = [_error(o.value_error), _error(o.gradient_error)]
+        rows.append([o.framework, o.scenario, o.dtype, *errors, limit, WORDS.get(o.verdict, o.verdict)])
+    if rows:
+        output.show_table(["framework", "scenario", "dtype", "log density", "gradient", "gate", "verdict"], rows)
+    for o in outcomes:
+        if o.reason:
+            reason = o.reason if o.verdict == "wrong" else f"{o.verdict}: {o.reason}"
+            OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {reason}", markup=False)
+    elsewhere = {f"{o.scenario}: {group}" for o in outcomes for group in o.points if "no reference" in group}
+    for text in sorted(elsewhere):
+        OUT.print(text, markup=False)
+    if without:
+        OUT.print(f"without a density of their own: {', '.join(without)}", markup=False)
+    counts = Counter(WORDS.get(o.verdict, o.verdict) for o in outcomes)
+    device = f" on {outcomes[0].device}" if outcomes else ""
+    OUT.print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + device if counts else "nothing to verify")
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
