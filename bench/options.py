@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.errors import UsageError, shown
+from bench.types import DTYPES
 
 if TYPE_CHECKING:
     from bench.measure.job import Limits
@@ -19,10 +20,10 @@ LEAST, MOST = 2.0**20, 2.0**60
 def size(text: str) -> int:
     """Bytes of `500M`, `4G`, `1.5GiB`, `1073741824`; UsageError."""
     match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    found = float(match[1]) * UNITS[match[2].upper()] if match else 0.0
-    if not LEAST <= found <= MOST:
+    number = float(match[1]) * UNITS[match[2].upper()] if match else 0.0
+    if not LEAST <= number <= MOST:
         raise UsageError(f"--memory {shown(text)} is not allowed; a size such as 500M or 4G, at least 1M")
-    return int(found)
+    return int(number)
 
 
 def word(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -32,7 +33,7 @@ def word(name: str, value: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def whole(name: str, value: int | None, least: int) -> int | None:
+def integer(name: str, value: int | None, least: int) -> int | None:
     """A whole number of at least `least` and at most a million (a seed: 2⁶³), or None; UsageError."""
     if value is not None and value < least:
         raise UsageError(f"--{name} {shown(value)} is not allowed; at least {least}")
@@ -60,11 +61,11 @@ def choice(chosen: Mapping[str, Any]) -> Choice:
         budget=chosen.get("budget"),
         track=cast(Any, word("track", chosen.get("track", "matched"), ("matched", "defaults"))),
         device=cast(Any, word("device", chosen.get("device", "cpu"), ("cpu", "cuda", "auto"))),
-        dtype=cast(Any, word("dtype", chosen["dtype"], ("float64", "float32")) if "dtype" in chosen else None),
-        reps=whole("reps", chosen.get("reps"), 1),
-        rounds=whole("rounds", chosen.get("rounds"), 1),
-        seed=whole("seed", chosen.get("seed"), 0) or 0,
-        threads=whole("threads", chosen.get("threads"), 1),
+        dtype=cast(Any, word("dtype", chosen["dtype"], DTYPES) if "dtype" in chosen else None),
+        reps=integer("reps", chosen.get("reps"), 1),
+        rounds=integer("rounds", chosen.get("rounds"), 1),
+        seed=integer("seed", chosen.get("seed"), 0) or 0,
+        threads=integer("threads", chosen.get("threads"), 1),
     )
 
 

@@ -197,7 +197,7 @@ def _cells(choice: Choice, scenario_text: str, backend_text: str, budget: str, n
                             budget=budget,
                             track=choice.track,
                             device=_device(choice, info),
-                            dtype=choice.dtype or (info.dtype if choice.track == "defaults" else "float64"),  # type: ignore[arg-type]
+                            dtype=choice.dtype or (info.home.dtype if choice.track == "defaults" else "float64"),  # type: ignore[arg-type]
                             threads=choice.threads,
                         ),
                         scenario=loaded,

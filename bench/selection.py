@@ -95,13 +95,13 @@ def _split(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _items(text: str, whole: str) -> Iterator[str]:
+def _items(text: str, selector: str) -> Iterator[str]:
     if text.count("[") > NESTED:
-        raise UsageError(f"cannot read the value {shown(text)} in {shown(whole)}: nested too deeply")
+        raise UsageError(f"cannot read the value {shown(text)} in {shown(selector)}: nested too deeply")
     return _split(text)
 
 
-def _value(text: str, whole: str) -> Any:
+def _value(text: str, selector: str) -> Any:
     if _BARE.fullmatch(text) and text not in {"true", "false"}:
         return text  # also nan and inf, which are never sensible numbers here
     try:
@@ -110,9 +110,9 @@ def _value(text: str, whole: str) -> Any:
             return parsed["value"]
     except UsageError:
         if text.startswith("[") and text.endswith("]"):
-            return [_value(item.strip(), whole) for item in _items(text[1:-1], whole)]
+            return [_value(item.strip(), selector) for item in _items(text[1:-1], selector)]
     raise UsageError(
-        f"cannot read the value {shown(text)} in {shown(whole)}; write a number, true, false, a word or a [list]"
+        f"cannot read the value {shown(text)} in {shown(selector)}; write a number, true, false, a word or a [list]"
     )
 
 

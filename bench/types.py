@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -27,6 +26,8 @@ DType = Literal["float64", "float32"]
 Phase = Literal["build", "compile", "warmup", "sample", "transfer"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+DEVICES: tuple[Device, ...] = get_args(Device)
+DTYPES: tuple[DType, ...] = get_args(DType)
 STATUSES: tuple[Status, ...] = get_args(Status)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 BAD_STATUSES: frozenset[Status] = frozenset({"failed", "crashed", "timeout", "memory", "invalid"})
@@ -297,9 +298,13 @@ def bracketed(name: str, values: Mapping[str, Any] | str) -> str:
 
 def digest_of(value: Any) -> str:
     """SHA-256 in hex of a JSON-able value."""
+    import hashlib  # here: whoever lists what there is digests nothing
+
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def derive_seed(root: int, *axes: object) -> int:
     """A seed in [0, 2³¹) hashed from the axes it depends on, so that adding a contender changes nobody's data."""
+    import hashlib
+
     return int.from_bytes(hashlib.sha256(repr((root, *axes)).encode()).digest()[:4], "big") >> 1

@@ -38,7 +38,7 @@ class BackendInfo:
     @property
     def framework(self) -> str:
         """The name of the folder it lies in."""
-        return self.file.parent.name
+        return self.home.name
 
     @property
     def summary(self) -> str:
@@ -49,26 +49,6 @@ class BackendInfo:
     def families(self) -> tuple[str, ...]:
         """Families it fits: those it names, or those its framework has models of; empty for all there are."""
         return self.restricted or self.home.families
-
-    @property
-    def packages(self) -> tuple[str, ...]:
-        """Names under which the packages of its framework are installed."""
-        return tuple(self.home.packages.values())
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Packages it needs that are not installed."""
-        return self.home.missing
-
-    @property
-    def install(self) -> str:
-        """The command that installs what it needs."""
-        return self.home.install
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of its framework on the track `defaults`."""
-        return self.home.dtype
 
     @property
     def digest(self) -> str:

@@ -18,10 +18,10 @@ def root() -> Path:
     here = Path(__file__).resolve().parents[2]
     for package in ("backends", "scenarios"):
         spec = importlib.util.find_spec(package)
-        found = Path(next(iter(spec.submodule_search_locations or [""]))).resolve() if spec else None
-        if found != here / package:
+        place = Path(next(iter(spec.submodule_search_locations or [""]))).resolve() if spec else None
+        if place != here / package:
             raise UsageError(
-                f"package {package!r} is {found or 'missing'}, but bench lies in {here}: another package on the path "
+                f"package {package!r} is {place or 'missing'}, but bench lies in {here}: another package on the path "
                 "has the same name; run from the project's folder or remove the other one"
             )
     return here

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from bench.catalog.options import Option
 from bench.errors import UsageError, shown
+from bench.types import DEVICES, DTYPES, KINDS
 
-KINDS, DEVICES, DTYPES = ("point", "vi", "mcmc", "exact"), ("cpu", "cuda"), ("float64", "float32")
-"""Those of bench.types, which imports numpy: listing backends does not."""
 NO_KIND = f'line KIND = "…" outside of functions; kinds are {", ".join(KINDS)}'
 
 

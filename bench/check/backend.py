@@ -22,7 +22,7 @@ from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import KINDS, Checkpoint, Dataset, Fit, Scenario
+from bench.types import DEVICES, KINDS, Checkpoint, Dataset, Fit, Scenario
 
 LINES = 60
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
@@ -37,8 +37,8 @@ def findings(
 ) -> Iterator[Finding]:
     """Problems, notes, and a line for everything that holds; `options` are those that the user named."""
     yield from _declared(info)
-    if info.missing:
-        yield problem(info.name, f"{', '.join(info.missing)} is not installed, so it cannot be tried", info.install)
+    if missing := info.home.missing:
+        yield problem(info.name, f"{', '.join(missing)} is not installed, so it cannot be tried", info.home.install)
         return
     tried = Tried(info, tuple(info.validate(options).items()), progress, executor)
     for name in info.families or families():
@@ -52,7 +52,7 @@ def _declared(info: BackendInfo) -> Iterator[Finding]:
     if info.kind not in KINDS:
         wrong.append(f"KIND is {info.kind!r}, not one of {', '.join(KINDS)}")
     wrong += [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
-    wrong += [f"DEVICES names {name!r}" for name in info.devices if name not in ("cpu", "cuda")]
+    wrong += [f"DEVICES names {name!r}" for name in info.devices if name not in DEVICES]
     wrong += [f"it defines no {name}" for name in ("build", "fit", "draw") if name not in _defined(source)]
     yield from (problem(where, text, "see bench/protocols.py, class Backend") for text in wrong)
     if not info.summary:

@@ -16,7 +16,8 @@ from typer.main import get_command
 from bench.cli import signals
 from bench.errors import StorageError, UsageError
 
-OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE = 0, 1, 2, 3, 4, 5, 6
+INTERRUPTED = signals.INTERRUPTED
 
 VERBS: Mapping[str, str] = {
     "run": "run.run",

@@ -65,8 +65,8 @@ def ab(
     from bench.compare.sides import are_contenders  # numpy
 
     form = options.word("format", format_, options.FORMATS)
-    options.whole("reps", reps, 2)
-    options.whole("rounds", rounds, 3)
+    options.integer("reps", reps, 2)
+    options.integer("rounds", rounds, 3)
     if max_rounds < rounds:
         raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
     if seconds is not None and not seconds > 0:

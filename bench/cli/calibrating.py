@@ -50,7 +50,7 @@ def go_on(results: Path, name: str, chosen: dict[str, Any]) -> Begun:
 
 
 def _plan(chosen: dict[str, Any]) -> Plan:
-    datasets = options.whole("datasets", chosen.get("datasets"), MIN_DATASETS) or RECOMMENDED
+    datasets = options.integer("datasets", chosen.get("datasets"), MIN_DATASETS) or RECOMMENDED
     if not chosen.get("scenario") or not chosen.get("backend"):
         raise UsageError("calibrate needs scenarios and backends, as in: bench calibrate -s s0-uniform -b numpyro.nuts")
     return plan.make(options.choice({**chosen, "reps": datasets, "rounds": 1}))

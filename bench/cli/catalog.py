@@ -109,7 +109,7 @@ def _backends(_: Path) -> list[dict[str, Any]]:
         except UsageError as error:
             rows.append({"name": _line(name), "kind": "broken", "state": "broken", "description": str(error)})
             continue
-        state = f"not installed: {_line(i.install)}" if i.missing else "ready"
+        state = f"not installed: {_line(i.home.install)}" if i.home.missing else "ready"
         rows.append({"name": _line(i.name), "kind": i.kind, "state": state, "description": _line(i.summary)})
     return rows
 
@@ -214,7 +214,7 @@ def _backend_info(name: str) -> str:
         f"{b.name} ({b.kind}): {b.doc}",
         "",
         f"families: {', '.join(b.families) or 'all'}; devices: {', '.join(b.devices)}",
-        f"state: not installed; {b.install}" if b.missing else "state: ready",
+        f"state: not installed; {b.home.install}" if b.home.missing else "state: ready",
         "options:",
         *(f"  {line}" for line in _aligned(options)),
         f"run it: python -m bench run -s s0-uniform -b {b.name}",

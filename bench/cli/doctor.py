@@ -44,8 +44,8 @@ def doctor(
       bench doctor -s s0-uniform -b numpyro.nuts          the floor of that contender
       bench doctor --threads 1
     """
-    options.whole("rounds", rounds, 0)
-    options.whole("threads", threads, 1)
+    options.integer("rounds", rounds, 0)
+    options.integer("threads", threads, 1)
     findings = list(checks.findings(results))
     floor = _measure(scenario, backend, rounds, threads, quiet=json_) if rounds else None
     if json_:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from bench.catalog import toml
-from bench.options import choice, limits, positive, size, whole, word
+from bench.options import choice, integer, limits, positive, size, word
 from bench.words.reading import as_type
 
-__all__ = ["choice", "config", "limits", "positive", "size", "whole", "word"]
+__all__ = ["choice", "config", "integer", "limits", "positive", "size", "word"]
 
 FORMATS = ("text", "markdown", "json")
 """Forms in which a judgement is printed."""

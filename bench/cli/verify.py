@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.types import DEVICES, DTYPES
 
 
 def verify(
@@ -39,8 +40,8 @@ def verify(
     Exit codes: 0 ok · 2 usage · 3 some density is wrong or could not be evaluated · 4 nothing could be verified
     · 130 interrupted.
     """
-    dtypes = [options.word("dtype", dtype, ("float64", "float32"))] if dtype else ["float64", "float32"]
-    options.word("device", device, ("cpu", "cuda"))
+    dtypes = [options.word("dtype", dtype, DTYPES)] if dtype else DTYPES
+    options.word("device", device, DEVICES)
 
     from bench.cli import verifying  # numpy
 

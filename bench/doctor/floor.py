@@ -31,7 +31,7 @@ class Floor(NamedTuple):
     smallest: dict[int, float]
 
 
-def floor_of(seconds: Sequence[Sequence[float]], asked: Sequence[int] = (5, 10, 20)) -> Floor:
+def floor_of(seconds: Sequence[Sequence[float]], sizes: Sequence[int] = (5, 10, 20)) -> Floor:
     """From warm seconds per round (at least 3 rounds); each compared side is taken to be as noisy as this one.
 
     ValueError with fewer rounds.
@@ -43,7 +43,7 @@ def floor_of(seconds: Sequence[Sequence[float]], asked: Sequence[int] = (5, 10, 
     between = float(medians.std(ddof=1))
     rest = np.concatenate([one - np.median(one) for one in logs])
     within = math.sqrt(float(np.square(rest).sum()) / max(1, len(rest) - len(logs)))
-    smallest = {n: math.expm1(_half_interval(medians, n)) for n in asked}
+    smallest = {n: math.expm1(_half_interval(medians, n)) for n in sizes}
     return Floor(between, within, len(logs), max(len(one) for one in logs), smallest)
 
 

@@ -129,7 +129,7 @@ def sources(planned: Planned, entry: CellEntry) -> Iterator[str]:
 
 def _versions(run: Run, cells: Any) -> Iterator[str]:
     """NumPy, SciPy, the interpreter, and what the backends of these cells import."""
-    needed = {package for planned in cells for package in planned.backend.packages}
+    needed = {package for planned in cells for package in planned.backend.home.packages.values()}
     for package, sentence in versions(run).items():
         if package in {"numpy", "scipy"} or package in needed:
             yield sentence

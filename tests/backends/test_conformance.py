@@ -192,5 +192,5 @@ def test_float32_gives_the_same_answer_to_its_precision(
 def test_every_file_declares_what_its_module_holds() -> None:
     for name in backend_files():
         info = backend(name)
-        assert info.kind in ("point", "vi", "mcmc", "exact") and info.families and info.summary and info.packages
+        assert info.kind in ("point", "vi", "mcmc", "exact") and info.families and info.summary and info.home.packages
         assert all(option.help for option in info.options.values()), f"{name}: an option without help"

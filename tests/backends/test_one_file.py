@@ -85,7 +85,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_one_file_is_a_contender_that_keeps_the_contract(mine: None) -> None:
     info = backend("mine.gibbs")
-    assert (info.packages, info.missing, info.dtype, info.devices) == (("numpy",), (), "float64", ("cpu",))
+    assert (info.home.packages, info.home.missing, info.home.dtype) == ({"numpy": "numpy"}, (), "float64")
+    assert info.devices == ("cpu",)
     assert info.options["thin"].help == "sweeps over the parameters per draw"
     findings = list(checked.findings(info, {}, lambda text: None, Local()))
     assert [f for f in findings if f.state == "problem"] == []

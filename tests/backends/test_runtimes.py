@@ -63,7 +63,7 @@ def test_a_framework_folder_imports_no_framework() -> None:
     code = f"import sys, {names}; print(sorted({heavy!r} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-    assert all(backend(name).packages for name in backend_files())
+    assert all(backend(name).home.packages for name in backend_files())
 
 
 @pytest.mark.parametrize(
