@@ -61,11 +61,10 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
     stored = {p.cell.id: study.trials(folder, p.cell.id, manifest.datasets) for p in plan.cells}
     if all(len(trials) == manifest.datasets for trials in stored.values()):
         return []
-    entries = {entry.id: entry for entry in manifest.cells}
-    changes = [] if set(entries) == set(stored) else ["its selection means other cells now"]
+    changes = [] if set(manifest.digests) == set(stored) else ["its selection means other cells now"]
     for p in plan.cells:
-        if p.cell.id in entries:
-            changes += resume.sources(p, entries[p.cell.id])
+        if p.cell.id in manifest.digests:
+            changes += resume.sources(p, *manifest.digests[p.cell.id])
         try:
             study.check_same_data(p, stored[p.cell.id], plan.seed)
         except UsageError as error:

@@ -111,20 +111,21 @@ def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
     """What has changed since the run began that could change these fits, each as a sentence; empty when nothing has."""
     if not jobs:
         return []
-    entries = {entry.id: entry for entry in run.cells}
+    digests = {entry.id: (entry.scenario_digest, entry.backend_digest) for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
-    changed = [line for planned in cells.values() for line in sources(planned, entries[planned.cell.id])]
+    changed = [line for planned in cells.values() for line in sources(planned, *digests[planned.cell.id])]
     return list(dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, cells.values())]))
 
 
-def sources(planned: Planned, entry: CellEntry) -> Iterator[str]:
-    """Which sources behind a cell have changed since a manifest's entry of it was written, each as a sentence."""
-    now = {"scenario": planned.scenario.digest, "backend": planned.backend.digest}
-    names = {"scenario": planned.cell.scenario, "backend": planned.cell.backend}
-    for what, digest in now.items():
-        was = getattr(entry, f"{what}_digest") or "unknown"
-        if was != digest:
-            yield f"the source of {what} {names[what]} has changed (digest {was}, now {digest})"
+def sources(planned: Planned, scenario: str, backend: str) -> Iterator[str]:
+    """Which sources behind a cell no longer have these digests, each as a sentence."""
+    cell = planned.cell
+    for what, name, was, now in (
+        ("scenario", cell.scenario, scenario or "unknown", planned.scenario.digest),
+        ("backend", cell.backend, backend or "unknown", planned.backend.digest),
+    ):
+        if was != now:
+            yield f"the source of {what} {name} has changed (digest {was}, now {now})"
 
 
 def _versions(run: Run, cells: Any) -> Iterator[str]:

@@ -201,7 +201,7 @@ def broken_off(tmp_path_factory):
     [
         (lambda m: m["versions"].update(numpy="1.0"), "numpy was 1.0 and is"),
         (lambda m: m["digests"].update({k: [v[0], "0" * 16] for k, v in m["digests"].items()}), "source of backend"),
-        (lambda m: m["digests"].update({k: ["0", v[1]] for k, v in m["digests"].items()}), "the file of scenario"),
+        (lambda m: m["digests"].update({k: ["0", v[1]] for k, v in m["digests"].items()}), "the source of scenario"),
         (lambda m: m.update(seed=1) or m["options"].update(seed=1), "gives other data now"),
     ],
 )
