@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bench.catalog import toml
-from bench.errors import UsageError, escaped, printable
+from bench.catalog.backends import backend
+from bench.catalog.options import BUDGET_OPTIONS
+from bench.catalog.places import backend_files, scenario_files, suite_files
+from bench.cell import BUDGETS
+from bench.cli import options
+from bench.errors import UsageError, escaped, printable, unknown
+from bench.score.catalog import ALL, METRICS
 
-BUDGET_NAMES = ("quick", "standard", "thorough")
-KINDS_OF_THINGS = ("scenarios", "backends", "suites", "metrics", "runs")
+Row = dict[str, Any]
 
 
 def list_(
     what: Annotated[str | None, typer.Argument(metavar="[scenarios|backends|suites|metrics|runs]")] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: options.Results = Path("results"),
+    json_: options.Json = False,
 ) -> None:
     """List scenarios, backends, suites, metrics and runs.
 
@@ -30,11 +36,9 @@ def list_(
       bench list backends
       bench list runs --json
     """
-    from bench.errors import unknown
-
-    if what is not None and what not in KINDS_OF_THINGS:
-        raise unknown("thing to list", what, KINDS_OF_THINGS)
-    tables = {thing: _LISTERS[thing](results) for thing in ([what] if what else KINDS_OF_THINGS)}
+    if what is not None and what not in LISTERS:
+        raise unknown("thing to list", what, LISTERS)
+    tables = {thing: list(LISTERS[thing](results)) for thing in ([what] if what else LISTERS)}
     if json_:
         import json
 
@@ -46,7 +50,7 @@ def list_(
 
 def info(
     name: Annotated[str, typer.Argument(help="A scenario, backend, suite, metric, budget or run.")],
-    results: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results"),
+    results: options.Results = Path("results"),
 ) -> None:
     """Say everything about one scenario, backend, suite, metric or run.
 
@@ -57,61 +61,58 @@ def info(
       bench info b2_max
       bench info latest
     """
-    from bench.catalog import places
-    from bench.errors import unknown
-    from bench.score.catalog import METRICS
     from bench.store.folder import every
 
-    if name in places.scenario_files():
+    if name in scenario_files():
         text = _scenario_info(name)
-    elif name in places.backend_files():
+    elif name in backend_files():
         text = _backend_info(name)
-    elif name in places.suite_files():
-        text = places.suite_files()[name].read_text()
-        text += f"\nthe budget of the same name:\n{_budget_info(name)}" if name in BUDGET_NAMES else ""
+    elif name in suite_files():
+        text = suite_files()[name].read_text()
+        text += f"\nthe budget of the same name:\n{_budget_info(name)}" if name in BUDGETS else ""
     elif name in METRICS:
         text = _metric_info(name)
-    elif name in BUDGET_NAMES:
+    elif name in BUDGETS:
         text = _budget_info(name)
     else:
         runs = {r.name: r for r in every(results)}
         runs |= {"latest": max(runs.values(), key=lambda r: (r.path / "run.json").stat().st_mtime)} if runs else {}
         if name not in runs:
-            known = [*places.scenario_files(), *places.backend_files(), *places.suite_files(), *METRICS, *runs]
+            known = [*scenario_files(), *backend_files(), *suite_files(), *METRICS, *runs]
             raise unknown("name", name, known)
         text = _run_info(runs[name])
     sys.stdout.write("\n".join(escaped(line.expandtabs(4)) for line in text.rstrip().split("\n")) + "\n")
 
 
-def _scenarios(_: Path) -> list[dict[str, Any]]:
-    from bench.catalog.places import scenario_files
+def _scenarios(_: Path) -> Iterator[Row]:
+    for name, table, broken in _tables(scenario_files()):
+        family, description = ("broken", broken) if broken else (table.get("family", "?"), table.get("description", ""))
+        yield {"name": name, "family": _line(family), "description": _line(description)}
 
-    rows = []
-    for name, file in scenario_files().items():
+
+def _suites(_: Path) -> Iterator[Row]:
+    for name, table, broken in _tables(suite_files()):
+        yield {"name": name, "description": f"broken: {broken}" if broken else _line(table.get("description", ""))}
+
+
+def _tables(files: Mapping[str, Path]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(name, table, why it cannot be read) of TOML files."""
+    for name, file in files.items():
         try:
-            table = toml.read(file)
+            yield _line(name), toml.read(file), ""
         except UsageError as error:
-            rows.append({"name": _line(name), "family": "broken", "description": str(error)})
-            continue
-        family, description = table.get("family", "?"), table.get("description", "")
-        rows.append({"name": _line(name), "family": _line(family), "description": _line(description)})
-    return rows
+            yield _line(name), {}, str(error)
 
 
-def _backends(_: Path) -> list[dict[str, Any]]:
-    from bench.catalog.backends import backend
-    from bench.catalog.places import backend_files
-
-    rows = []
+def _backends(_: Path) -> Iterator[Row]:
     for name in backend_files():
         try:
-            i = backend(name)
+            b = backend(name)
         except UsageError as error:
-            rows.append({"name": _line(name), "kind": "broken", "state": "broken", "description": str(error)})
+            yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error)}
             continue
-        state = f"not installed: {_line(i.home.install)}" if i.home.missing else "ready"
-        rows.append({"name": _line(i.name), "kind": i.kind, "state": state, "description": _line(i.summary)})
-    return rows
+        state = f"not installed: {_line(b.home.install)}" if b.home.missing else "ready"
+        yield {"name": _line(b.name), "kind": b.kind, "state": state, "description": _line(b.summary)}
 
 
 def _line(text: object) -> str:
@@ -119,41 +120,19 @@ def _line(text: object) -> str:
     return printable(str(text), 1000)
 
 
-def _suites(_: Path) -> list[dict[str, Any]]:
-    from bench.catalog.places import suite_files
-
-    rows = []
-    for name, file in suite_files().items():
-        try:
-            description = toml.read(file).get("description", "")
-        except UsageError as error:
-            description = f"broken: {error}"
-        rows.append({"name": _line(name), "description": _line(description)})
-    return rows
+def _metrics(_: Path) -> Iterator[Row]:
+    for m in METRICS.values():
+        better = m.direction if m.direction in ("lower", "higher") else "-"
+        kinds = ", ".join(sorted(m.kinds))
+        yield {"name": m.name, "unit": m.unit, "better": better, "kinds": kinds, "description": m.definition}
 
 
-def _metrics(_: Path) -> list[dict[str, Any]]:
-    from bench.score.catalog import METRICS
-
-    return [
-        {
-            "name": m.name,
-            "unit": m.unit,
-            "better": {"lower": "lower", "higher": "higher"}.get(m.direction, "-"),
-            "kinds": ", ".join(sorted(m.kinds)),
-            "description": m.definition,
-        }
-        for m in METRICS.values()
-    ]
-
-
-def _runs(results: Path) -> list[dict[str, Any]]:
+def _runs(results: Path) -> Iterator[Row]:
     with contextlib.suppress(OSError, ValueError):  # which `every` reports
         if next(results.glob("*/run.json"), None) is None:
-            return []
+            return
     from bench.store.folder import every
 
-    rows = []
     for run in every(results):
         try:
             manifest = run.manifest()
@@ -162,24 +141,23 @@ def _runs(results: Path) -> list[dict[str, Any]]:
                 state = "broken off"  # killed: nobody is making it any more
         except UsageError as error:
             state, description = "damaged", str(error)
-        rows.append({"name": run.name, "kind": run.KIND, "state": state, "description": description})
-    return rows
+        yield {"name": run.name, "kind": run.KIND, "state": state, "description": description}
 
 
-_LISTERS = {"scenarios": _scenarios, "backends": _backends, "suites": _suites, "metrics": _metrics, "runs": _runs}
+LISTERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
+    "scenarios": _scenarios,
+    "backends": _backends,
+    "suites": _suites,
+    "metrics": _metrics,
+    "runs": _runs,
+}
 
 
-def _print(thing: str, rows: Sequence[dict[str, Any]], *, heading: bool) -> None:
+def _print(thing: str, rows: Sequence[Row], *, heading: bool) -> None:
     if heading:
         sys.stdout.write(f"{thing}:\n")
-    if not rows:
-        sys.stdout.write("  none\n")
-        return
-    columns = [c for c in rows[0] if c != "description"]
-    widths = {c: max(len(str(r[c])) for r in rows) for c in columns}
-    for row in rows:
-        cells = "  ".join(str(row[c]).ljust(widths[c]) for c in columns)
-        sys.stdout.write(f"  {cells}  {row['description']}".rstrip() + "\n")
+    for line in _aligned([list(map(str, row.values())) for row in rows]) or ["none"]:
+        sys.stdout.write(f"  {line}\n")
 
 
 def _scenario_info(name: str) -> str:
@@ -204,43 +182,33 @@ def _scenario_info(name: str) -> str:
 
 
 def _backend_info(name: str) -> str:
-    from bench.catalog.backends import backend
-    from bench.catalog.options import BUDGET_OPTIONS
-
     b = backend(name)
-    options = [(o.name, str(o.default), o.allowed, o.help) for o in b.options.values()]
-    options += [(k, "budget", "a value of int", v) for k, v in BUDGET_OPTIONS.items()]
+    settings = [(o.name, str(o.default), o.allowed, o.help) for o in b.options.values()]
+    settings += [(k, "budget", "a value of int", v) for k, v in BUDGET_OPTIONS.items()]
     lines = [
         f"{b.name} ({b.kind}): {b.doc}",
         "",
         f"families: {', '.join(b.families) or 'all'}; devices: {', '.join(b.devices)}",
         f"state: not installed; {b.home.install}" if b.home.missing else "state: ready",
         "options:",
-        *(f"  {line}" for line in _aligned(options)),
+        *(f"  {line}" for line in _aligned(settings)),
         f"run it: python -m bench run -s s0-uniform -b {b.name}",
     ]
     return "\n".join(lines)
 
 
 def _budget_info(name: str) -> str:
-    from dataclasses import asdict
-
-    from bench.cell import BUDGETS
-
     return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items())
 
 
 def _metric_info(name: str) -> str:
-    from bench.score.catalog import ALL, METRICS
-
     m = METRICS[name]
-    return "\n".join(
-        [
-            f"{m.name} [{m.unit or 'no unit'}]: {m.definition}",
-            f"better: {m.direction}; kinds: {', '.join(sorted(m.kinds))}; source: {m.source}",
-            *(f"  {kind}: {m.not_applicable(kind)}" for kind in sorted(ALL - m.kinds)),
-        ]
-    )
+    lines = [
+        f"{m.name} [{m.unit or 'no unit'}]: {m.definition}",
+        f"better: {m.direction}; kinds: {', '.join(sorted(m.kinds))}; source: {m.source}",
+        *(f"  {kind}: {m.not_applicable(kind)}" for kind in sorted(ALL - m.kinds)),
+    ]
+    return "\n".join(lines)
 
 
 def _run_info(folder: Any) -> str:
@@ -255,7 +223,6 @@ def _run_info(folder: Any) -> str:
     return "\n".join(lines)
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> list[str]:
-    rows = list(rows)
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -77,7 +77,7 @@ def check(folder: RunFolder) -> None:
             provenance.environment(made)
             provenance.context(made)
     outcome(catalog._run_info, folder)
-    assert len(catalog._runs(FOLDER)) == 1
+    assert len(list(catalog._runs(FOLDER))) == 1
     assert (folder.path / "run.json").read_bytes() == before
 
 
