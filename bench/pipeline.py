@@ -129,9 +129,9 @@ def score(folder: RunFolder, progress: Callable[[str], None]) -> Report:
     return write_reports(folder)
 
 
-def write_reports(folder: RunFolder, to: Path | None = None) -> Report:
-    """report.md and report.html from the stored tables; into the run's folder, or another."""
-    return write_tables(run_tables(folder), to or folder.path)
+def write_reports(folder: RunFolder) -> Report:
+    """report.md and report.html from the stored tables, into the run's folder."""
+    return write_tables(run_tables(folder), folder.path)
 
 
 def write_tables(tables: RunTables, target: Path) -> Report:

@@ -30,18 +30,13 @@ def scenario(name: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
 
 def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read and validate one scenario file; ScenarioError (a UsageError) names file, key, value and what is allowed."""
-    table = read(file)
+    table = toml.read(file)
     try:
         for dotted, value in (overrides or {}).items():
             _override(table, dotted, value)
         return _validated(table, file, dict(overrides or {}))
     except ScenarioError as error:
         raise error.at(file.name) from None
-
-
-def read(file: Path) -> dict[str, Any]:
-    """The raw table of a TOML file; UsageError where it is not TOML."""
-    return toml.read(file)
 
 
 def _override(table: dict[str, Any], dotted: str, value: Any) -> None:

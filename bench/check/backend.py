@@ -22,7 +22,7 @@ from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import DEVICES, KINDS, Checkpoint, Dataset, Fit, Scenario
+from bench.types import Checkpoint, Dataset, Fit, Scenario
 
 LINES = 60
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
@@ -48,11 +48,7 @@ def findings(
 def _declared(info: BackendInfo) -> Iterator[Finding]:
     source = info.file.read_text()
     where = info.file.name
-    wrong = []
-    if info.kind not in KINDS:
-        wrong.append(f"KIND is {info.kind!r}, not one of {', '.join(KINDS)}")
-    wrong += [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
-    wrong += [f"DEVICES names {name!r}" for name in info.devices if name not in DEVICES]
+    wrong = [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
     wrong += [f"it defines no {name}" for name in ("build", "fit", "draw") if name not in _defined(source)]
     yield from (problem(where, text, "see bench/protocols.py, class Backend") for text in wrong)
     if not info.summary:

@@ -10,7 +10,7 @@ import typer
 from bench import pipeline, plan
 from bench.calibration import study
 from bench.calibration.verdict import MIN_DATASETS, RECOMMENDED, Verdict, judge
-from bench.cli import options, signals
+from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, options, signals
 from bench.cli.progress import CalibrationProgress, Status
 from bench.errors import UsageError
 from bench.measure import local, resume
@@ -96,7 +96,7 @@ def conclude(begun: Begun, *, as_json: bool, interrupted: bool) -> int:
             judged.append((judge(entries[p.cell.id], manifest.datasets, trials, refused), trials))
         status.update("writing tables, pictures and the report")
         report = calibration_output.write(folder, manifest, judged)
-    code = 130 if interrupted else exit_code(planned, [verdict for verdict, _ in judged])
+    code = INTERRUPTED if interrupted else exit_code(planned, [verdict for verdict, _ in judged])
     calibration_output.show(folder, report, code, as_json=as_json)
     return code
 
@@ -108,5 +108,5 @@ def exit_code(plan: Plan, verdicts: list[Verdict]) -> int:
         if verdict.state in refused and not planned.explicit:
             continue
         if verdict.state != "calibrated" or set(verdict.fits.counts) & BAD_STATUSES:
-            return 3
-    return 0 if any(v.fits.ok for v in verdicts) else 4
+            return FAILED
+    return OK if any(v.fits.ok for v in verdicts) else NOTHING

@@ -7,6 +7,7 @@ from typing import Any
 from bench.calibration import tables
 from bench.calibration.trial import Trial
 from bench.calibration.verdict import Verdict
+from bench.cli import INTERRUPTED
 from bench.cli.output import OUT, print_json
 from bench.cli.plotting import stem
 from bench.present import calibration_text, figures
@@ -60,7 +61,7 @@ def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: 
         return
     OUT.print(calibration_text.terminal(report))
     OUT.print(f"report: {folder.report}", markup=False)
-    if code == 130:
+    if code == INTERRUPTED:
         OUT.print(f"interrupted; to go on: {folder.resume_command()}", markup=False)
 
 

@@ -11,7 +11,7 @@ import typer
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
 from bench.check.findings import Finding
-from bench.cli import options, output, signals
+from bench.cli import FAILED, INTERRUPTED, OK, options, output, signals
 from bench.cli.progress import Status
 from bench.errors import UsageError, unknown
 from bench.measure import interrupts, local
@@ -58,9 +58,9 @@ def check(
         try:
             findings.extend(_findings(name, results, progress))
         except KeyboardInterrupt:
-            raise typer.Exit(signals.INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
     problems = sum(f.state == "problem" for f in findings)
-    code = 3 if problems else 0
+    code = FAILED if problems else OK
     if json_:
         output.print_json({"name": name, "findings": [f._asdict() for f in findings], "exit": code})
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli import options, signals
+from bench.cli import INTERRUPTED, options, signals
 from bench.cli.output import OUT, print_json, show_table
 from bench.doctor import checks
 from bench.errors import UsageError
@@ -74,7 +74,7 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
         folder = RunFolder.create(place, "doctor")
         with RunProgress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
             if not run.execute(plan, folder, Limits(), progress, executor):
-                raise typer.Exit(130)
+                raise typer.Exit(INTERRUPTED)
         cell = plan.cells[0].cell.id
         records = [folder.record(cell, rep) for rep in range(plan.fits)]
     bad = next((r for r in records if r is None or r.status != "ok"), None)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli import FAILED, INTERRUPTED, NOTHING, OK
 from bench.types import BAD_STATUSES
 
 if TYPE_CHECKING:  # a machine that only fits need not have what tables and reports need
@@ -84,11 +85,11 @@ def warn(*folders: RunFolder) -> None:
 def exit_code(fits: pd.DataFrame, *, interrupted: bool) -> int:
     """Exit code of a run: unsupported and unavailable count only when the cell was named without a glob or suite."""
     if interrupted:
-        return 130
+        return INTERRUPTED
     named = fits["explicit"] & fits["status"].isin(["unsupported", "unavailable"])
     if bool((fits["status"].isin(list(BAD_STATUSES)) | named).any()):
-        return 3
-    return 0 if bool((fits["status"] == "ok").any()) else 4
+        return FAILED
+    return OK if bool((fits["status"] == "ok").any()) else NOTHING
 
 
 def show_outcome(

@@ -9,7 +9,7 @@ from typing import Any, cast
 from bench.catalog.frameworks import Framework
 from bench.catalog.places import scenario_files
 from bench.catalog.scenarios import scenario as loaded
-from bench.cli import INTERRUPTED, output, signals
+from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, output, signals
 from bench.cli.output import OUT
 from bench.cli.progress import Status
 from bench.selection import expand, parse, sweeps
@@ -63,7 +63,7 @@ def _pairs(
 
 def _exit_code(outcomes: Sequence[Verified]) -> int:
     verdicts = {outcome.verdict for outcome in outcomes}
-    return 3 if verdicts & REFUSED else 0 if "same" in verdicts else 4
+    return FAILED if verdicts & REFUSED else OK if "same" in verdicts else NOTHING
 
 
 def _show(outcomes: Sequence[Verified], without: Sequence[str]) -> None:
