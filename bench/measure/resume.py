@@ -120,12 +120,12 @@ def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
 def sources(planned: Planned, scenario: str, backend: str) -> Iterator[str]:
     """Which sources behind a cell no longer have these digests, each as a sentence."""
     cell = planned.cell
-    for what, name, was, now in (
+    for what, name, was, digest in (
         ("scenario", cell.scenario, scenario or "unknown", planned.scenario.digest),
         ("backend", cell.backend, backend or "unknown", planned.backend.digest),
     ):
-        if was != now:
-            yield f"the source of {what} {name} has changed (digest {was}, now {now})"
+        if was != digest:
+            yield f"the source of {what} {name} has changed (digest {was}, now {digest})"
 
 
 def _versions(run: Run, cells: Any) -> Iterator[str]:
