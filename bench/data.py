@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -77,6 +77,14 @@ def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number
         predict={},
         digest=_digest(template.parameters + template.coordinates, template.priors, arrays, truth),
     )
+
+
+def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]:
+    """Each parameter, and where its scalars lie in a vector of them all."""
+    at = 0
+    for p in parameters:
+        yield p, slice(at, at + p.size)
+        at += p.size
 
 
 def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], *groups: Arrays) -> str:

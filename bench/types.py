@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -267,14 +267,6 @@ class Clock(Protocol):
 
     def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> None:
         """Offer an intermediate answer; it is taken at log-spaced steps, with the clock standing still."""
-
-
-def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]:
-    """Each parameter, and where its scalars lie in a vector of them all."""
-    at = 0
-    for p in parameters:
-        yield p, slice(at, at + p.size)
-        at += p.size
 
 
 def option(default: Any, help: str) -> Any:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench.data import blocks
 from bench.score.agreement import agreement
 from bench.score.problem import EDGES, LEVELS, Row, Scored, rows
-from bench.types import Array, blocks
+from bench.types import Array
 
 MASSES = (0.5, 0.9, 0.95)
 

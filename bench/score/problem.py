@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.data import blocks
 from bench.protocols import Family, Reference
 from bench.score import chains
-from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter, blocks
+from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter
 
 LEVELS = (np.arange(199) + 0.5) / 199
 EDGES = np.array([0.05, 0.25, 0.75, 0.95])

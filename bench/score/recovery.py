@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bench.data import blocks
 from bench.score.problem import Row, Scored, rows
 from bench.stats.coverage import interval_score
-from bench.types import Array, blocks
+from bench.types import Array
 
 LOCATIONS = ("weights", "bias", "mu")
 """Parameters that recovery_rmse is taken over: a plug-in sigma would mix units."""

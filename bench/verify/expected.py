@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.data import blocks
 from bench.protocols import Family
-from bench.types import Array, Dataset, blocks, derive_seed
+from bench.types import Array, Dataset, derive_seed
 
 STEP = 1e-7
 """Relative size of the perturbations: far above float64 rounding, far below any curvature."""
