@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from bench.analysis.disturbance import disturbance
@@ -33,7 +33,7 @@ def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Reques
     changed = {row.name for row in comparison.rows if row.verdict == "code-changed"}
     if changed:
         yield (
-            f"{_cells(sorted(changed))}: the data are others than in A, so only status is compared. Next: make A again "
+            f"{named(sorted(changed))}: the data are others than in A, so only status is compared. Next: make A again "
             f"with today's scenarios: {again(a)}"
         )
     for name, tables in (("A", a), ("B", b)):
@@ -90,7 +90,7 @@ def _absent(comparison: Comparison, a: RunTables) -> Iterator[str]:
         if fits[axis].nunique() == 1:
             words += [f"--{axis}", str(fits[axis].iloc[0])]
     yield (
-        f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({_cells([r.name for r in gone])}), so nothing is "
+        f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({named([r.name for r in gone])}), so nothing is "
         f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail. "
         f"Next: {shlex.join(['python', '-m', 'bench', 'run', *words])}"
     )
@@ -125,7 +125,7 @@ def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[str]:
     rounds = max(ENOUGH_ROUNDS, 2 * widest)
     if mute:
         yield (
-            f"{fmt.count(len(mute), 'comparison')} of times or memory ({_cells(sorted({r.name for r in mute}))}) "
+            f"{fmt.count(len(mute), 'comparison')} of times or memory ({named(sorted({r.name for r in mute}))}) "
             f"without {MIN_UNITS} rounds in both runs: nothing can be said. "
             f"Next, for both: {again(b, rounds=rounds)}"
         )
@@ -133,9 +133,10 @@ def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[str]:
         yield f"What is inconclusive needs more rounds, in both runs. Next: {again(b, rounds=rounds)}"
 
 
-def _cells(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def named(names: Sequence[str], most: int = NAMED) -> str:
+    """The first of the names; the rest are counted."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def worst(rows: list[Row]) -> Row | None:

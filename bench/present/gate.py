@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.compare.gate import Verdict
+from bench.compare.warnings import named
 from bench.present.comparison import formats
 from bench.present.gfm import escape
 from bench.words.clean import clean
@@ -41,7 +42,7 @@ def about(verdict: Verdict) -> list[str]:
         ("not in the baseline", verdict.new),
         ("in the baseline, deselected here", verdict.deselected),
     )
-    return [f"{what}: {clean(_listed(names))}" for what, names in groups if names]
+    return [f"{what}: {clean(named(names, NAMED))}" for what, names in groups if names]
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -60,8 +61,3 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "regressions": [f"{r.name}: {r.metric or 'missing'}" for r in comparison.regressions] if comparison else [],
         "comparison": formats.document(comparison, code=verdict.code) if comparison else None,
     }
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.compare.measures import STATUS
 from bench.compare.rows import Comparison, Row
-from bench.compare.warnings import NAMED, worst
+from bench.compare.warnings import named, worst
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -19,17 +19,16 @@ def headline(comparison: Comparison) -> str:
     """The one line that matters, first."""
     if failing := comparison.regressions:
         first = {row.cell: row for row in reversed(failing)}  # the row that stands first in each cell
-        named = ", ".join(_named(row) for row in list(reversed(first.values()))[:NAMED])
-        more = f" and {len(first) - NAMED} more" if len(first) > NAMED else ""
+        changes = named([_named(row) for row in reversed(first.values())])
         cells = fmt.count(len({row.cell for row in comparison.rows}), "cell")
-        return f"Regression in {len(first)} of {cells}: {named}{more}."
+        return f"Regression in {len(first)} of {cells}: {changes}."
     if comparison.outcome == "not comparable":
         gate = comparison.unchecked[0] if comparison.unchecked else ""
         return f"Not comparable: {f'--fail-on {gate!r} could not be checked' if gate else _nothing(comparison)}."
     counts = comparison.counts()
-    changes = [f"{counts[v]} {v}" for v in CHANGED if v in counts]
+    totals = [f"{counts[v]} {v}" for v in CHANGED if v in counts]
     undecided = counts.get("inconclusive", 0)
-    parts = [f"No regression in {fmt.count(comparison.cells, 'cell')}", *changes]
+    parts = [f"No regression in {fmt.count(comparison.cells, 'cell')}", *totals]
     if undecided:
         row = worst(list(comparison.rows))
         hidden = f": {row.metric} of {row.name} could hide up to {amount(row, row.hides)}" if row else ""
