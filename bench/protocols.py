@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.types import (
-    Array,
-    Arrays,
-    Budget,
-    Clock,
-    Dataset,
-    DerivedExact,
-    Fit,
-    Kind,
-    Parameter,
-    Place,
-    Prior,
-    Scenario,
-    Simulated,
-)
+from bench.types import Array, Arrays, Budget, Clock, Dataset, Fit, Kind, Parameter, Place, Prior, Scenario, Simulated
 
 
 class Reference(Protocol):
@@ -48,6 +34,20 @@ class Reference(Protocol):
 
     def draw(self, n: int, rng: np.random.Generator) -> dict[str, Array]:
         """Independent draws, {name: (n, *shape)}."""
+
+
+class DerivedExact(NamedTuple):
+    """Exact posterior of a derived quantity, each of its shape; of an event only the probability, `mean`."""
+
+    mean: Array
+    sd: Array | None = None
+    q025: Array | None = None
+    q975: Array | None = None
+
+    def reshape(self, shape: tuple[int, ...]) -> DerivedExact:
+        """The same values in another shape."""
+        sd, low, high = (None if v is None else v.reshape(shape) for v in self[1:])
+        return DerivedExact(self.mean.reshape(shape), sd, low, high)
 
 
 @runtime_checkable

@@ -176,20 +176,6 @@ class Dataset:
         return replace(self.observed(), arrays=arrays, start=start)
 
 
-class DerivedExact(NamedTuple):
-    """Exact posterior of a derived quantity, each of its shape; of an event only the probability, `mean`."""
-
-    mean: Array
-    sd: Array | None = None
-    q025: Array | None = None
-    q975: Array | None = None
-
-    def reshape(self, shape: tuple[int, ...]) -> DerivedExact:
-        """The same values in another shape."""
-        sd, low, high = (None if v is None else v.reshape(shape) for v in self[1:])
-        return DerivedExact(self.mean.reshape(shape), sd, low, high)
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How much work a backend is given: `steps` for optimisers and VI, chains × (warmup + draws) for MCMC."""

@@ -9,7 +9,8 @@ import numpy as np
 import scipy
 
 from bench.errors import NoReference
-from bench.types import Array, Dataset, DerivedExact, Parameter
+from bench.protocols import DerivedExact
+from bench.types import Array, Dataset, Parameter
 from scenarios.families.posteriors.conditional import CoefficientPrior, Conditional, condition
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales

@@ -7,7 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.types import Array, Arrays, Dataset, DerivedExact, Parameter
+from bench.protocols import DerivedExact
+from bench.types import Array, Arrays, Dataset, Parameter
 from scenarios.families.posteriors import conjugate
 from scenarios.families.posteriors.mixtures import NEGLIGIBLE, NormalMixture
 

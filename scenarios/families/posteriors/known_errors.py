@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 import scipy
 
-from bench.types import Array, Dataset, DerivedExact
+from bench.protocols import DerivedExact
+from bench.types import Array, Dataset
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
 from scenarios.families.posteriors.sigma_posterior import SigmaPosterior

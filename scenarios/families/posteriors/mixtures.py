@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from bench.types import Array, DerivedExact
+from bench.protocols import DerivedExact
+from bench.types import Array
 
 CHUNK = 4_000_000
 """Component values held at once: 32 MB of float64."""

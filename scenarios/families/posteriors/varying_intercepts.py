@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from bench.types import Array, Dataset, DerivedExact
+from bench.protocols import DerivedExact
+from bench.types import Array, Dataset
 from scenarios.families.posteriors.given_scales import GivenScales
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
