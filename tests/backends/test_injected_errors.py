@@ -174,7 +174,9 @@ def names(*suites: str) -> list[str]:
     return list(dict.fromkeys(p.cell.scenario for s in found for p in plan(Choice([s], ["exact.posterior"])).cells))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    "framework", [pytest.param(name, marks=() if name == "torch" else pytest.mark.slow) for name in FRAMEWORKS]
+)
 def test_the_models_of_the_suites_have_the_right_target(framework: str, bench: Callable[..., Any]) -> None:
     """In children of a process of its own: this one has JAX, which warns of every fork."""
     wanted = names("quick", "sources")

@@ -30,6 +30,7 @@ def test_one_program_serves_seeds_and_data_and_compiles_nothing_more(
         assert fit.stats["gradients_executed"] == fit.stats["gradients"]  # only vectorised chains wait for each other
 
 
+@pytest.mark.slow
 def test_the_plain_path_compiles_on_every_call_and_it_is_booked_as_compile(
     linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:

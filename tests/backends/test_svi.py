@@ -60,6 +60,7 @@ def test_guides_find_the_best_of_their_family(
     np.testing.assert_allclose(spread, sd if correlated else 1 / np.sqrt(np.diag(precision)), rtol=0.25)
 
 
+@pytest.mark.slow
 def test_a_low_rank_guide_is_wider_than_mean_field(s1: Dataset, contender: Callable[..., Any]) -> None:
     fit, _ = contender("pyro.svi", s1, guide="low_rank", particles=16, lr_decay=0.1, steps=3000, jit=True).fit(s1)
     mean, precision = posterior(s1)

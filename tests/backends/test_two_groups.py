@@ -62,6 +62,7 @@ def test_map_methods_end_at_the_optimum_they_name(
         np.testing.assert_allclose(fitted.draws[parameter][0, 0], value, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("numpyro")
 def test_nuts_and_exact_draws_agree_on_the_difference(contender: Callable[..., Any]) -> None:
     data = unequal(Prior("normal", (0.0, 1.0)), Prior("half_cauchy", (1.0,)))

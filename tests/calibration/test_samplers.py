@@ -8,6 +8,7 @@ def table(path, name):
     return pd.read_parquet(path / "results" / "c" / f"{name}.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.needs("numpyro")
 def test_numpyro_compiles_once_for_all_data_sets(bench, tmp_path):
     """JAX's own monitoring counts everything compiled, inside the timed phases and outside."""

@@ -128,8 +128,8 @@ def test_the_answer_stands_on_the_first_screen(opened: Callable[..., Any], state
     "options",
     [
         {"color_scheme": "light"},
-        {"color_scheme": "dark"},
-        {"color_scheme": "light", "viewport": NARROW},
+        pytest.param({"color_scheme": "dark"}, marks=pytest.mark.slow),
+        pytest.param({"color_scheme": "light", "viewport": NARROW}, marks=pytest.mark.slow),
         {"color_scheme": "light", "reduced_motion": "reduce", "print": True},
     ],
     ids=["light", "dark", "narrow", "print"],

@@ -71,8 +71,10 @@ def test_a_base_of_which_nothing_finished_is_no_baseline(bench):
     assert "no fit of fake.faulty[fault=exception] finished" in done.err
 
 
+@pytest.mark.slow
 def test_a_wrong_target_is_not_timed(bench, tmp_path, monkeypatch):
     monkeypatch.setenv("CROOKED", "jacobian")
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))  # the fault is no part of what a verdict is kept by
     done = bench("ab", "fake.exact", "crooked.exact", *SCENARIO, "--rounds", "3", "--max-rounds", "3", "--name", "w")
     assert done.code == 1, done.err
     fits = pd.read_parquet(tmp_path / "results" / "w-b" / "fits.parquet")
