@@ -32,12 +32,15 @@ def test_a_sampler_that_is_cut_short_gets_no_verdict(bench, tmp_path):
 
 @pytest.mark.needs("numpyro", "torch")
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["s0-uniform", "s3-best"])
-@pytest.mark.parametrize("backend", ["numpyro.nuts", "torch.metropolis[warmup=1000,draws=3000]"])
+@pytest.mark.parametrize(
+    ("backend", "scenario"),
+    [("numpyro.nuts", "s0-uniform"), ("torch.metropolis[warmup=1000,draws=3000]", "s3-best")],
+)
 def test_samplers_are_calibrated(bench, monkeypatch, tmp_path, scenario, backend):
-    """100 data sets; a right sampler fails one of these four once in 25 times, but the seeds are fixed.
+    """100 data sets; a right sampler fails one of these two once in 50 times, but the seeds are fixed.
 
-    Draws of half the spread, and a shift by one posterior sd, are found with 80 (`test_calibrate_command`).
+    Draws of half the spread, and a shift by one posterior sd, are found with 80 (`test_calibrate_command`). More
+    samplers, scenarios and data sets: `tests/benchmarks/studies/calibrated_samplers.py`.
     """
     monkeypatch.delenv("XLA_FLAGS", raising=False)  # here the program runs for longer than its optimisation takes
     done = bench("calibrate", "-s", scenario, "-b", backend, "--datasets", "100", "--name", "c", "--json")
@@ -45,13 +48,3 @@ def test_samplers_are_calibrated(bench, monkeypatch, tmp_path, scenario, backend
     assert (done.code, cell["state"]) == (0, "calibrated"), cell
     assert cell["datasets"] == {"planned": 100, "ok": 100}
     assert all(c["low"] <= c["level"] <= c["high"] for c in cell["coverage"])
-
-
-@pytest.mark.needs("pyro")
-@pytest.mark.slow
-def test_mean_field_vi_is_too_narrow_on_correlated_features(bench):
-    args = ["-s", "correlated-rho95", "-b", "pyro.svi[lr=0.1,jit=true]", "--datasets", "40", "--name", "c", "--json"]
-    done = bench("calibrate", *args)
-    assert done.code == 3
-    words = {q["quantity"]: q["words"] for q in done.json["cells"][0]["quantities"]}
-    assert words["weights[0]"] == words["weights[1]"] == "too narrow"
