@@ -27,24 +27,11 @@ CELLS = [
 
 def state(backend: str, scenario: str, folder: str) -> str:
     """What `bench calibrate` calls the cell."""
-    command = [
-        sys.executable,
-        "-m",
-        "bench",
-        "calibrate",
-        "-s",
-        scenario,
-        "-b",
-        backend,
-        "--datasets",
-        DATASETS,
-        "--json",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    cell = ["-s", scenario, "-b", backend, "--datasets", DATASETS, "--json"]
     done = subprocess.run(
-        [*command, "--datasets", DATASETS, "--json"],
+        [sys.executable, "-m", "bench", "calibrate", *cell],
         cwd=folder,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
