@@ -117,6 +117,7 @@ def tables(fits: dict[str, list[Scored]]) -> RunTables:
     )
 
 
+@pytest.mark.slow
 def test_nuts_passes_every_gate_and_mean_field_is_not_ranked(svi: list[Scored], nuts: list[Scored]) -> None:
     run = tables({"pyro.svi": svi, "numpyro.nuts": nuts})
     section = sections(run)[0]

@@ -35,6 +35,7 @@ SLOW = {
     ("torch.map", "groups"),
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
+    ("numpyro.nuts", "groups"),
     *(("pyro.nuts", key) for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
@@ -100,12 +101,13 @@ def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], nam
 
 
 FIRST = {name: key for name, key in reversed(CASES)}
-"""A case of each backend; two more fits of each other case are made where slow tests are."""
+"""A case of each backend; two more fits of each other case are made where slow tests are, and of what is slow itself."""
+LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
 
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [pytest.param(n, k, marks=[pytest.mark.slow] * ((n, k) in SLOW or FIRST[n] != k)) for n, k in CASES],
+    [pytest.param(n, k, marks=[pytest.mark.slow] * ((n, k) in SLOW or FIRST[n] != k or n in LONG)) for n, k in CASES],
     scope="module",
 )
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:

@@ -73,7 +73,7 @@ def test_samplers_agree_with_the_reference(
 
 
 @pytest.mark.needs("pyro")
-@pytest.mark.parametrize(("case", "particles"), [("logistic", 1), ("robust-df", 4)])
+@pytest.mark.parametrize(("case", "particles"), [("logistic", 1), pytest.param("robust-df", 4, marks=pytest.mark.slow)])
 def test_vi_with_full_covariance_comes_near_the_reference(
     case: str, particles: int, dataset: Callable[[str], Dataset], contender: Callable[..., Any]
 ) -> None:

@@ -86,7 +86,9 @@ def test_moments_are_those_of_q_and_not_of_its_draws(
     assert last.sd is not None and set(last.sd) == {"weights", "bias", "sigma"}
 
 
-@pytest.mark.parametrize("sigma", [Prior("exponential", (2.0,)), Prior("uniform", (0.0, 10.0))])
+@pytest.mark.parametrize(
+    "sigma", [Prior("exponential", (2.0,)), pytest.param(Prior("uniform", (0.0, 10.0)), marks=pytest.mark.slow)]
+)
 def test_sigma_has_its_jacobian(sigma: Prior, linear: Callable[..., Dataset], contender: Callable[..., Any]) -> None:
     """Without it the guide's sigma would drift by the missing log |dσ/dz|: half a posterior sd at 12 observations."""
     data = linear(n=12, sigma=sigma)
@@ -133,7 +135,9 @@ def test_float32_parameters_stay_float32(s1: Dataset, contender: Callable[..., A
 
 
 @pytest.mark.parametrize("guide", ["manual", "normal", "multivariate_normal", "low_rank", "laplace"])
-@pytest.mark.parametrize("sigma", [Prior("exponential", (2.0,)), Prior("uniform", (0.0, 10.0))])
+@pytest.mark.parametrize(
+    "sigma", [Prior("exponential", (2.0,)), pytest.param(Prior("uniform", (0.0, 10.0)), marks=pytest.mark.slow)]
+)
 def test_every_guide_states_the_density_of_its_draws(
     guide: str, sigma: Prior, linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:

@@ -49,6 +49,7 @@ def test_looks_grow_up_to_the_most(first, most, looks):
     assert schedule(first, most) == looks
 
 
+@pytest.mark.slow
 def test_every_round_has_each_pair_on_both_sides_next_to_each_other(session):
     looks = list(session.run([3], lambda: set()))
     seen = session.watcher.seen
@@ -72,6 +73,7 @@ def test_more_rounds_are_made_only_of_what_is_open(session):
         assert set(table.status) == {"ok"}
 
 
+@pytest.mark.slow
 def test_nothing_is_begun_after_the_time_is_up_but_the_first_look_is_reached(session):
     assert list(session.run([3, 100], lambda: {0, 1}, seconds=0.001)) == [3]
     assert session.rounds == {0: 3, 1: 3}

@@ -165,7 +165,7 @@ def test_a_run_that_lacks_nothing_is_only_scored_again_whatever_has_changed(mine
     assert "[1/" not in mine.bench("run", "--resume", "r")
 
 
-@pytest.mark.parametrize("status", ["invalid", "timeout"])
+@pytest.mark.parametrize("status", [pytest.param("invalid", marks=pytest.mark.slow), "timeout"])
 def test_retry_makes_again_what_ended_so_and_only_that(place, status):
     folder = place.path / "more" / "mine"
     folder.mkdir(parents=True)
@@ -221,6 +221,7 @@ def test_a_run_that_somebody_is_making_is_left_alone(place):
     place.wait_for(lambda: "broken off" in place.bench("list", "runs"))
 
 
+@pytest.mark.slow
 def test_two_runs_started_at_once_never_share_a_folder(place):
     same_name = [place.start("run", *QUICK) for _ in range(3)]
     ends = sorted((p.communicate(), p.returncode) for p in same_name)
