@@ -107,7 +107,7 @@ LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [pytest.param(n, k, marks=[pytest.mark.slow] * ((n, k) in SLOW or FIRST[n] != k or n in LONG)) for n, k in CASES],
+    [pytest.param(*c, marks=[pytest.mark.slow] * (c in SLOW or FIRST[c[0]] != c[1] or c[0] in LONG)) for c in CASES],
     scope="module",
 )
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
