@@ -107,7 +107,10 @@ LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [pytest.param(*c, marks=[pytest.mark.slow] * (c in SLOW or FIRST[c[0]] != c[1] or c[0] in LONG)) for c in CASES],
+    [
+        pytest.param(name, key, marks=[pytest.mark.slow] * ((name, key) in SLOW or FIRST[name] != key or name in LONG))
+        for name, key in CASES
+    ],
     scope="module",
 )
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
