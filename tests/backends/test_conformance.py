@@ -101,7 +101,7 @@ def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], nam
 
 
 FIRST = {name: key for name, key in reversed(CASES)}
-"""A case of each backend; two more fits of each other case are made where slow tests are, and of what is slow itself."""
+"""A case of each backend; two more fits of each other case, and of what is LONG, are made where slow tests are."""
 LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
 
 
