@@ -18,7 +18,10 @@ from tests.measure.resume.conftest import Place, same, tables
 
 @pytest.fixture
 def small(tmp_path):
-    """A file system of its own, of so many KiB; growing it is a matter of mounting it again."""
+    """A file system of its own, of so many KiB; growing it is a matter of mounting it again.
+
+    Commands on it are processes of their own: scoring processes of this one would stay in it, and keep it mounted.
+    """
     mounted = tmp_path / "small"
     mounted.mkdir()
 
@@ -69,9 +72,9 @@ def fill_and_resume(small, tmp_path, *, fits, first):
     assert statuses == {"ok"}, "a full disk is nobody's crash"
     place.quiet()
     small(1_000_000)
-    place.bench("run", "--resume", "r")
+    place.process("run", "--resume", "r")
     assert done <= place.finished() and len(place.finished()) == fits
-    place.bench("check", "r")
+    place.process("check", "r")
     other = Place(tmp_path / "other")
     other.bench("run", *selection, "--name", "r")
     same(tables(place.run), tables(other.run))
@@ -95,7 +98,7 @@ def test_a_run_of_64_fits_on_a_disk_that_fills_midway(small, tmp_path):
 @pytest.mark.slow
 def test_a_disk_that_fills_while_scoring_loses_no_fit(small):
     place = small(100_000)
-    place.bench("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--rounds", "4", "--name", "r", "--no-score")
+    place.process("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--rounds", "4", "--name", "r", "--no-score")
     used = sum(f.stat().st_blocks * 512 for f in place.path.rglob("*"))
     done = place.finished()
     small(used // 1024 + 100)
@@ -103,8 +106,8 @@ def test_a_disk_that_fills_while_scoring_loses_no_fit(small):
     assert "No space left" in said
     assert place.finished() == done and not list(place.run.glob("fits/*/.*"))
     small(100_000)
-    place.bench("score", "r")
-    place.bench("check", "r")
+    place.process("score", "r")
+    place.process("check", "r")
 
 
 def test_no_room_for_the_first_file_is_said_and_nothing_is_left(small):
