@@ -11,6 +11,6 @@ def split(data: Dataset, z: Array) -> dict[str, Array]:
     """{site: (…, *shape)} of vectors (…, dim), which hold the sites in order, each in C order."""
     pieces = np.split(z, np.cumsum([p.size for p in data.sites])[:-1], axis=-1)
     return {
-        p.name: np.ascontiguousarray(piece.reshape(z.shape[:-1] + p.shape))
+        p.name: np.asarray(piece.reshape(z.shape[:-1] + p.shape), order="C")
         for p, piece in zip(data.sites, pieces, strict=True)
     }

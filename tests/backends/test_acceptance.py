@@ -130,18 +130,6 @@ def test_nuts_passes_every_gate_and_mean_field_is_not_ranked(svi: list[Scored], 
     assert not section.verdict.ratios
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "options"), [("torch.nuts", {}), ("torch.hmc", {}), ("pyro.nuts", {"jit_compile": True, "draws": 500})]
-)
-def test_other_gradient_samplers_pass_every_gate(
-    name: str, options: dict[str, Any], data: Dataset, contender: Callable[..., Any]
-) -> None:
-    made = contender(name, data, **({"draws": 1000} | options))
-    row = sections(tables({name: [as_scored(data, *made.fit(data, seed)) for seed in range(1, REPS + 1)]}))[0].rows[0]
-    assert (row.state, row.reason) == ("met", "")
-
-
 def test_a_sampler_of_another_target_is_not_ranked_however_well_it_mixes(nuts: list[Scored]) -> None:
     """Every draw of sigma 0.5 % too large, 0.07 posterior sd: R-hat and ESS see nothing, and b² stays below 0.01."""
     wrong = []

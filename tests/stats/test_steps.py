@@ -81,9 +81,9 @@ def test_a_step_of_four_noise_sds_in_twenty_runs_is_found():
 
 @pytest.mark.slow
 def test_power_and_false_seconds_at_other_sizes():
-    assert found(2.0, 30, 15, 150)[0] >= 0.80
-    power, more = found(4.0, 30, 26, 150)
-    assert power >= 0.90 and more <= bound(150)
+    assert found(2.0, 30, 15, 300)[0] >= 0.80
+    power, more = found(4.0, 30, 26, 300)
+    assert power >= 0.90 and more <= bound(300)
 
 
 def test_a_rise_and_a_fall_do_not_hide_each_other():

@@ -98,7 +98,9 @@ def test_a_run_of_64_fits_on_a_disk_that_fills_midway(small, tmp_path):
 @pytest.mark.slow
 def test_a_disk_that_fills_while_scoring_loses_no_fit(small):
     place = small(100_000)
-    place.process("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--rounds", "4", "--name", "r", "--no-score")
+    place.process(
+        "run", "-s", "correlated-rho95", "-b", "fake.instrument", "--rounds", "4", "--name", "r", "--no-score"
+    )
     used = sum(f.stat().st_blocks * 512 for f in place.path.rglob("*"))
     done = place.finished()
     small(used // 1024 + 100)
