@@ -69,6 +69,7 @@ def rows_of(scored: Scored) -> dict[tuple[str, str], float]:
     return {(row.metric, row.part): row.value for row in score(scored)}
 
 
+@pytest.mark.slow
 def test_mean_field_is_shown_for_what_it_is(svi: list[Scored]) -> None:
     found = rows_of(svi[0])
     # The best mean-field sd is sd·√(1 − ρ²), ρ the posterior correlation: here 0.95 ± 0.01 by the 100 rows drawn.
@@ -83,6 +84,7 @@ def test_mean_field_is_shown_for_what_it_is(svi: list[Scored]) -> None:
     assert not {"ess_bulk", "r_hat", "ess_per_second"} & {metric for metric, _ in found}
 
 
+@pytest.mark.slow
 def test_its_draws_look_perfect_to_effective_sample_size(svi: list[Scored]) -> None:
     found = chains.Diagnostics(svi[0].draws.reshape(4, 1000, -1))
     # Independent draws: the estimator of 4000 of them has a relative sd of about 3 %, its minimum over four is lower.
@@ -130,6 +132,7 @@ def test_nuts_passes_every_gate_and_mean_field_is_not_ranked(svi: list[Scored], 
     assert not section.verdict.ratios
 
 
+@pytest.mark.slow
 def test_a_sampler_of_another_target_is_not_ranked_however_well_it_mixes(nuts: list[Scored]) -> None:
     """Every draw of sigma 0.5 % too large, 0.07 posterior sd: R-hat and ESS see nothing, and b² stays below 0.01."""
     wrong = []

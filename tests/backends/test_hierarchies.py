@@ -144,8 +144,9 @@ def test_an_elbo_of_many_particles_is_the_mean_over_draws_of_q(
     assert abs(found - values.mean()) < 5 * np.hypot(error, values.std() / np.sqrt(4000))
 
 
+@pytest.mark.slow
 @pytest.mark.needs("numpyro")
-@pytest.mark.parametrize("make", [eight_schools, pytest.param(varying_intercept, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [eight_schools, varying_intercept])
 def test_nuts_of_a_non_centred_model_matches_the_exact_posterior(
     make: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:

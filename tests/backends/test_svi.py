@@ -41,8 +41,8 @@ def moments(fit: Any) -> tuple[Array, Array]:
     ("options", "correlated"),
     [
         ({}, False),
-        ({"guide": "normal"}, False),
-        ({"guide": "multivariate_normal"}, True),
+        pytest.param({"guide": "normal"}, False, marks=pytest.mark.slow),
+        pytest.param({"guide": "multivariate_normal"}, True, marks=pytest.mark.slow),
         ({"guide": "laplace", "particles": 1}, True),
     ],
 )

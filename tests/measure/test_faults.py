@@ -91,7 +91,8 @@ def at_work(pid: int, folder) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", ["forked", pytest.param("fresh", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["forked", "fresh"])
 def test_one_run_with_every_fault_loses_no_healthy_row(bench, tmp_path, more, how):
     faulty = f"fake.faulty[fault=[{','.join(FAULTS)}]]"
     contenders = [x for b in ("fake.exact", faulty, "fake.exact[bias=1.0]", *MORE) for x in ("-b", b)]
@@ -139,7 +140,7 @@ def test_a_stopped_fork_server_ends_as_a_row_and_the_next_cell_runs(bench, tmp_p
     assert not left_running(tmp_path)
 
 
-@pytest.mark.parametrize("how", [(), ("--fresh",)])
+@pytest.mark.parametrize("how", [(), pytest.param(("--fresh",), marks=pytest.mark.slow)])
 def test_a_flood_of_output_does_not_fill_the_disk(bench, tmp_path, monkeypatch, how):
     """400 MiB are printed; the log on disk is looked at from here every 50 ms meanwhile."""
     import subprocess

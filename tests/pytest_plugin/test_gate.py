@@ -40,6 +40,7 @@ def test_a_planted_change_is_caught_with_exit_1(project: Project, baseline: Ende
     assert "bench gate: regression (exit code 1)" in ended.out
 
 
+@pytest.mark.slow
 def test_a_crashed_fit_has_a_code_of_its_own(project: Project, baseline: Ended):
     ended, found = judged(project, str(baseline.file), plant={"noise": 2, "crash": 1})
     assert ended.code == 3 and found["outcome"] == "fits failed", ended.out

@@ -11,6 +11,7 @@ SLOW = ("fake.instrument[cpu=0.05]", "fake.instrument[cpu=0.15]")
 SCENARIO = ("-s", "correlated-rho95")
 
 
+@pytest.mark.slow
 def test_a_slower_option_set_is_a_regression(bench, tmp_path):
     done = bench("ab", *SLOW, *SCENARIO, "--rounds", "4", "--max-rounds", "8", "--name", "x", "--format", "json")
     assert done.code == 1, done.err
