@@ -104,12 +104,11 @@ class CellScores:
             return
         reached = [(rep, int(i[first])) for rep, i in zip(self.reps, at, strict=True)]
         warm = {rep.number: float(rep.curve.seconds[i]) for rep, i in reached if not rep.cold}
-        cold = [float(rep.curve.seconds_cold[i]) for rep, i in reached if rep.cold]
-        for number, seconds in warm.items():
-            yield RepRow(number, "time_to_accuracy", "", seconds)
-        for name, values in (("time_to_accuracy", list(warm.values())), ("time_to_accuracy_cold", cold)):
-            if values:
-                yield RepRow(None, name, "", float(np.median(values)))
+        cold = {rep.number: float(rep.curve.seconds_cold[i]) for rep, i in reached if rep.cold}
+        for name, times in (("time_to_accuracy", warm), ("time_to_accuracy_cold", cold)):
+            yield from (RepRow(number, name, "", seconds) for number, seconds in times.items())
+            if times:
+                yield RepRow(None, name, "", float(np.median(list(times.values()))))
         if self.kind != "exact":
             mean = np.mean([rep.curve.gradients[i] for rep, i in reached])
             yield RepRow(None, "gradients_to_accuracy", "", float(mean))

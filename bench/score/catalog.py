@@ -112,6 +112,8 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Monte-Carlo standard error of the 95 % quantile."),
     ("stuck_parameters", "scalars", "lower", MCMC, "fit", OWN,
      "Scalars that never move in some chain; a sampler that works has none."),
+    ("draws", "draws", "none", MCMC, "fit", OWN,
+     "Draws after warmup of all chains: what divergences are so many of."),
     ("divergences", "per 1000 draws", "lower", MCMC, "fit", BETANCOURT,
      "Divergent transitions after warmup."),
     ("treedepth_hits", "per 1000 draws", "lower", MCMC, "fit", "Hoffman & Gelman 2014, arXiv:1111.4246",
@@ -270,7 +272,7 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "First warm second after which the mean over reps of b2 stays below 0.01 for every f; no row: never. Beside "
      "it a row per rep: that rep's seconds at the same step."),
     ("time_to_accuracy_cold", "s", "lower", ALL, "reps", OWN,
-     "The same with build and compile, from cold reps."),
+     "The same with build and compile, from cold reps; import not. Beside it a row per cold rep."),
     ("gradients_to_accuracy", "gradients", "lower", ALL, "reps", OWN,
      "The same in gradient evaluations."),
     ("accuracy_floor", "", "lower", ALL, "reps", OWN,

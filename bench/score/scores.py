@@ -70,6 +70,7 @@ def _efficiency(scored: Scored, ess: float) -> Iterator[Row]:
 def _sampler(scored: Scored) -> Iterator[Row]:
     """What the sampler says of itself."""
     stats, total = scored.fit.stats, scored.draws.shape[0] * scored.draws.shape[1]
+    yield Row("draws", "", total)
     for metric, stat in (("divergences", "diverging"), ("treedepth_hits", "treedepth_hits")):
         if stat in stats:
             yield Row(metric, "", 1000.0 * float(np.sum(stats[stat])) / total)

@@ -96,7 +96,8 @@ def test_time_to_accuracy_uses_the_mean_over_reps_of_every_function() -> None:
     assert found[None, "time_to_accuracy", ""] == pytest.approx(9.0)  # median of the warm reps' 6 and 12
     assert found[1, "time_to_accuracy", ""] == 6.0 and found[2, "time_to_accuracy", ""] == 12.0
     assert (0, "time_to_accuracy", "") not in found
-    assert found[None, "time_to_accuracy_cold", ""] == 103.0
+    assert found[None, "time_to_accuracy_cold", ""] == 103.0 == found[0, "time_to_accuracy_cold", ""]
+    assert (1, "time_to_accuracy_cold", "") not in found
     assert found[None, "gradients_to_accuracy", ""] == 6.0
     assert found[None, "accuracy_floor", ""] == pytest.approx(0.004)
 

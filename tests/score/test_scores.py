@@ -89,6 +89,7 @@ def test_what_the_sampler_says_of_itself() -> None:
     scored = fitted("mcmc")
     found = table(score(scored))
     assert found["divergences"][""] == pytest.approx(1000 * 3 / 800)
+    assert found["draws"][""] == 800
     assert found["treedepth_hits"][""] == pytest.approx(1000 * 8 / 800)
     expected = array_stats.bfmi(scored.fit.stats["energy"]).min()
     # ArviZ divides by the variance, 200 draws against 199 differences
