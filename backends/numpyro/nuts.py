@@ -20,7 +20,7 @@ KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
 DEFAULTS = {"aot": False, "chain_method": "sequential"}
 """What `MCMC` does by default where there is one device; the options of the track `defaults`."""
-FIELDS = ("num_steps", "diverging", "energy", "accept_prob")
+FIELDS = ("num_steps", "diverging", "energy", "accept_prob", "potential_energy")
 
 Drawn = tuple[dict[str, jax.Array], dict[str, jax.Array]]
 
@@ -159,6 +159,7 @@ def draw(state: tuple[Program, Drawn]) -> Fit:
         "diverging": np.asarray(extra["diverging"])[:, warmup:],
         "energy": np.asarray(extra["energy"], np.float64)[:, warmup:],
         "accept_prob": np.asarray(extra["accept_prob"], np.float64)[:, warmup:],
+        "log_density": -np.asarray(extra["potential_energy"], np.float64)[:, warmup:],
     }
     draws = {name: np.asarray(samples[name], np.float64)[:, warmup:] for name in program.names}
     return Fit("mcmc", draws, stats=stats)

@@ -76,6 +76,7 @@ class Chain(NamedTuple):
     sites: Arrays
     warmup: int  # gradients before the first draw
     steps: Array  # gradients of each draw
+    log_density: Array  # of each draw, as the kernel keeps it
     divergences: list[int]
     step_size: float
 
@@ -167,12 +168,13 @@ def _chain(
     kernel = NUTS(
         potential_fn=potential, target_accept_prob=options.target_accept, max_tree_depth=options.max_tree_depth
     )
-    counts, divergences = list[int](), list[int]()
+    counts, divergences, energies = list[int](), list[int](), list[Tensor]()
 
     with ExitStack() as phase:
 
         def hook(kernel: NUTS, params: Sites, stage: str, i: int) -> None:
             counts.append(potential.gradients)
+            energies.append(kernel._potential_energy_last)
             if stage == "Warmup" and i == budget.warmup - 1:
                 phase.close()
                 phase.enter_context(clock("sample"))
@@ -193,7 +195,8 @@ def _chain(
     natural = {name: x.double().cpu().numpy() for name, x in mcmc.get_samples().items()}
     steps = np.diff([before, *counts])
     warmup = int(steps[: budget.warmup].sum())
-    return Chain(natural, warmup, steps[budget.warmup :], divergences, float(kernel.step_size))
+    log_density = -torch.stack(energies[budget.warmup :]).double().cpu().numpy()
+    return Chain(natural, warmup, steps[budget.warmup :], log_density, divergences, float(kernel.step_size))
 
 
 def draw(state: State) -> Fit:
@@ -211,6 +214,7 @@ def draw(state: State) -> Fit:
         "treedepth_hits": int((steps >= 2**state.options.max_tree_depth - 1).sum()),
         "num_steps": steps,
         "diverging": diverging,
+        "log_density": np.stack([chain.log_density for chain in chains]),
         "step_size": float(np.mean([chain.step_size for chain in chains])),
     }
     natural = {name: np.stack([chain.sites[name] for chain in chains]) for name in chains[0].sites}

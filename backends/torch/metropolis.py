@@ -8,7 +8,7 @@ hundred steps, and the shape of the proposal is learned from the warmup draws (H
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -51,11 +51,12 @@ class Program(NamedTuple):
 
 
 class State(NamedTuple):
-    """Kept draws (kept, chain, dim) in the space of the walk, and statistics of the sampler."""
+    """Kept draws (kept, chain, dim) in the space of the walk, their log densities (kept, chain), statistics."""
 
     data: Dataset
     options: Options
     draws: Array
+    values: Array
     stats: dict[str, Any]
 
 
@@ -69,6 +70,8 @@ class Walk:
     factor: Tensor
     density: Callable[[Tensor], Tensor]
     generator: torch.Generator
+    values: list[Tensor] = field(default_factory=list)
+    """Log densities (chain,) at the positions written so far."""
 
     def run(self, steps: int, thin: int, out: Tensor) -> Tensor:
         """Walk `steps` ≤ 100 steps, write every thin-th position to `out`; accepted moves per chain."""
@@ -86,6 +89,7 @@ class Walk:
             accepted += accept
             if i % thin == 0:
                 out[i // thin - 1] = self.at
+                self.values.append(self.value)
         return accepted
 
 
@@ -113,12 +117,13 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
                 _shape(walk, history[last // 2 : last])
     block = max(options.thin, TUNE - TUNE % options.thin)
     with clock("sample"):
+        walk.values.clear()
         kept = walk.at.new_empty(budget.draws // options.thin, *walk.at.shape)
         total = torch.zeros_like(walk.value)
         for first, last in _blocks(len(kept) * options.thin, block):
             total += walk.run(last - first, options.thin, kept[first // options.thin : last // options.thin])
-    draws = kept.double().cpu().numpy()
-    return State(data, options, draws, _stats(walk, budget, total / (len(kept) * options.thin)))
+    draws, values = kept.double().cpu().numpy(), torch.stack(walk.values).double().cpu().numpy()
+    return State(data, options, draws, values, _stats(walk, budget, total / (len(kept) * options.thin)))
 
 
 def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
@@ -188,10 +193,17 @@ def _stats(walk: Walk, budget: Budget, rate: Tensor) -> dict[str, Any]:
 
 def draw(state: State) -> Fit:
     """Kept draws, (chain, draw, …)."""
-    fam, at = family(state.data.family), np.swapaxes(state.draws, 0, 1)
+    fam, at, log_density = family(state.data.family), np.swapaxes(state.draws, 0, 1), state.values.T
     if state.options.space == "unconstrained":
         draws = fam.constrain(state.data, at)
     else:
         draws = fam.from_sites(state.data, sites.split(state.data, at))
+        log_density = log_density + _log_jacobian(state.data, fam.unconstrain(state.data, draws))
+    stats = state.stats | {"log_density": np.ascontiguousarray(log_density)}
     notes = ("no gradient is taken: a log density evaluation is counted as one",)
-    return Fit("mcmc", dict(draws), stats=state.stats, notes=notes)
+    return Fit("mcmc", dict(draws), stats=stats, notes=notes)
+
+
+def _log_jacobian(data: Dataset, z: Array) -> Array:
+    """What the density of the parameters lacks to be that of z (…, dim), where all backends state theirs."""
+    return models.constrain(data, torch.tensor(z, dtype=torch.float64))[1].numpy()

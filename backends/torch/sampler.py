@@ -93,6 +93,7 @@ def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
         "diverging": _per_draw([one.diverging for one in transitions]),
         "energy": _per_draw([one.energy for one in transitions]).astype(np.float64),
         "accept_prob": _per_draw([one.accept for one in transitions]).astype(np.float64),
+        "log_density": _per_draw([one.point.value for one in transitions]).astype(np.float64),
     }
     depths = [one.depth for one in transitions if one.depth is not None]
     if depths:
