@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+import traceback
 import unicodedata
 from collections.abc import Iterable
 
@@ -55,6 +56,13 @@ def shown(value: object) -> str:
     except (ValueError, RecursionError):  # an integer of more digits than Python writes, or a tree of more levels
         text = f"({type(value).__name__}, too large to show)"
     return text if len(text) <= VALUE_LIMIT else f"{text[:VALUE_LIMIT]}…"
+
+
+def described(error: Exception) -> str:
+    """An error that nobody foresaw, on one line: its type, what it says, and the last place it came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {printable(str(error), VALUE_LIMIT) or 'no reason given'}{place}"
 
 
 class _Short(reprlib.Repr):

@@ -51,6 +51,10 @@ def _fits(table: pd.DataFrame, meant: pd.DataFrame, again: str) -> Iterator[Find
     if len(table) != len(meant) or not table[keys].reset_index(drop=True).equals(meant[keys]):
         yield problem("fits.parquet", f"{len(table)} rows of {len(meant)} planned fits, or others", again)
         return
+    unscored = (table["status"] == "invalid") & (meant["status"] == "ok")
+    for _, row in table[unscored].iterrows():
+        yield problem(f"{row['scenario']} × {row['backend']}, rep {row['rep']}", str(row["reason"]))
+    table, meant = table[~unscored], meant[~unscored]
     same = (table == meant) | (table.isna() & meant.isna())
     columns = [c for c in meant.columns if c != "run" and not same[c].fillna(False).all()]
     if columns:

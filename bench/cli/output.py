@@ -71,6 +71,8 @@ def show_jobs(folder: RunFolder, jobs: Sequence[Job], *, as_json: bool) -> None:
 def warn(*folders: RunFolder) -> None:
     """Name on stderr what of these runs could not be read and was left out, each once."""
     for folder in folders:
+        for (cell, rep), why in list(folder.unscored.items())[:NAMED]:
+            ERR.print(f"warning: {folder.fit(cell, rep)} {why}", markup=False)
         known = len(folder.damage)
         for where, why in list(folder.damage.items())[:NAMED]:
             # of another run, `latest` says

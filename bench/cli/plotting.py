@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 from bench.cli.output import ERR, OUT
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError, described, unknown
 from bench.present import plots
 from bench.present.plots import canvas
 from bench.present.plots.subject import Subject
 from bench.score.stored import DamagedDraws, Problems, choose, load_scored
+from bench.store.durable import unwritable
 from bench.store.folder import RunFolder
 
 
@@ -32,10 +33,20 @@ def draw(
         raise UsageError(f"--out names one file, but {len(drawn)} pictures are asked for: {', '.join(drawn)}")
     for line in [*failed, *skipped]:
         ERR.print(f"left out: {line}", markup=False)
+    broken = []
     for name, shown in drawn.items():
         file = out or folder.path / "plots" / f"{name}{'' if rep is None else f'-rep{rep}'}-{kind}.png"
-        canvas.save(plots.draw(kind, shown), file)
+        try:
+            picture = plots.draw(kind, shown)
+        except Exception as error:  # noqa: BLE001 -- what one fit holds costs no other its picture
+            broken.append(f"{name} cannot be drawn: {described(error)}")
+            continue
+        canvas.save(picture, file)
         OUT.print(str(file), markup=False)
+    if broken and len(broken) == len(drawn):
+        raise UsageError("; ".join(broken))
+    for line in broken:
+        ERR.print(f"left out: {line}", markup=False)
 
 
 def _subjects(
@@ -53,11 +64,19 @@ def _subjects(
         try:
             scored = load_scored(folder, s, problems)
         except DamagedDraws as error:
-            if len(ordered) == 1:
+            reason = str(error)
+        except UsageError:
+            raise
+        except Exception as error:
+            if unwritable(error):
                 raise
-            reasons.append(str(error))
+            reason = f"{s.entry.name}, rep {s.record.rep} cannot be read: {described(error)}"
+        else:
+            subjects.append((s.entry.id, Subject(scored, s.scenario, s.backend, s.record.rep)))
             continue
-        subjects.append((s.entry.id, Subject(scored, s.scenario, s.backend, s.record.rep)))
+        if len(ordered) == 1:
+            raise UsageError(reason)
+        reasons.append(reason)
     return subjects, reasons
 
 

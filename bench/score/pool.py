@@ -1,22 +1,25 @@
 """Other processes of this machine, for work that holds Python's lock: scoring and drawing. They end with this one.
 
 They are forked from a process that has imported what they need, so that several cost one import, beside this process's
-own. Nothing here runs while a fit is measured.
+own. Nothing here runs while a fit is measured. Each has a socket of its own and shares no lock with others, so that any
+of them may die or stand still at any moment: what it was at work on is then done in this process.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import multiprocessing
 import os
 import signal
+import socket
+import struct
+import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import forkserver, resource_tracker
-from types import ModuleType
-from typing import TypeVar
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from bench.measure.environment import environment
 
@@ -24,36 +27,94 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WATCH_SECONDS = 0.2
-_running: list[ProcessPoolExecutor] = []
+STALLED = 20.0
+"""Seconds after which a process at work that has used no CPU is given up: it is stopped, or waits for what is gone."""
+_workers: list[_Worker] = []
+_server: list[subprocess.Popen[bytes]] = []
 _refused: list[bool] = []
+
+
+class Lost(Exception):
+    """A worker has died, or answers no more."""
+
+
+class _Worker:
+    """One process and the socket to it; `pid` is that of the process it will be forked from until it is `ready`."""
+
+    def __init__(self, end: socket.socket, pid: int) -> None:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            end.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(STALLED), 0))
+        self.connection = Connection(end.detach())
+        self.pid, self.ready, self.busy = pid, False, False
+        self._cpu, self._seen = -1, 0.0
+
+    def send(self, task: object) -> None:
+        """Give it work; Lost."""
+        self._cpu, self.busy = -1, True
+        try:
+            self.connection.send(task)
+        except OSError:
+            raise Lost from None
+
+    def receive(self) -> Any:
+        """What it says; Lost."""
+        try:
+            return self.connection.recv()
+        except (OSError, EOFError):
+            raise Lost from None
+
+    def check(self) -> None:
+        """Lost where it has used no CPU for long."""
+        if (cpu := _cpu_ticks(self.pid)) != self._cpu:
+            self._cpu, self._seen = cpu, time.monotonic()
+        elif time.monotonic() - self._seen > STALLED:
+            raise Lost
+
+    def end(self) -> None:
+        """Close the socket, upon which the process ends; kill it where it may be unable to."""
+        if self.ready:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.connection.close()
 
 
 def start(*modules: str) -> bool:
     """Begin to import modules where the others will be forked from; does not wait for it, and does it once.
 
-    One per CPU. False on one CPU, and where the system grants none (no room for a socket's file, or a path too long for
-    one): `each` works in this one then.
+    One per CPU. False on one CPU, and where the system grants none: `each` works in this one then.
     """
     count = len(os.sched_getaffinity(0))
-    if _running or _refused or count == 1:
-        return bool(_running)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
+    if _workers or _refused or count == 1:
+        return bool(_workers)
     try:
-        resource_tracker.ensure_running()  # it would let Ctrl-C through again below
-        with _environment(), _signals_blocked(), _no_main():
-            forkserver.ensure_running()
-    except OSError:
+        _start(count, modules)
+    except OSError:  # no process, or no file descriptor to be had
         _refused.append(True)
-        return False
-    _running.append(ProcessPoolExecutor(count, context, initializer=_begin))
-    return True
+    return bool(_workers)
+
+
+def _start(count: int, modules: Sequence[str]) -> None:
+    with contextlib.ExitStack() as ends:
+        pairs = [tuple(map(ends.enter_context, socket.socketpair())) for _ in range(count)]
+        descriptors = [theirs.fileno() for _, theirs in pairs]
+        server = subprocess.Popen(
+            # -P: nothing is imported from the working folder; a session of its own: Ctrl-C is for the first to handle
+            [sys.executable, "-P", "-m", "bench.score.worker", ",".join(map(str, descriptors)), *modules],
+            env=environment(1),  # linear algebra has one thread: there is a process per CPU
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        _server.append(server)
+        _workers.extend(_Worker(ours, server.pid) for ours, _ in pairs)
 
 
 def wait_until_ready(tick: Callable[[], None]) -> None:
     """Wait for the end of what `start` has begun; `tick` as in `each`."""
-    if _running:
-        list(each(abs, [0], tick))
+    if _workers:
+        list(each(abs, [0] * len(_workers), tick))
 
 
 def each(
@@ -64,80 +125,71 @@ def each(
     `tick` is called a few times a second; whatever it or the function raises ends the processes at once.
     """
     start()
-    if not _running:
-        for item in items:
-            tick()
-            yield item, function(item)
-        return
-    executor = _running[0]
+    waiting = list(reversed(items))
+    tasks: dict[_Worker, Item] = {}
     try:
-        with _no_main():
-            left: dict[Future[Result], Item] = {executor.submit(function, item): item for item in items}
-        while left:
+        while waiting or tasks:
             tick()
-            done, _ = wait(left, WATCH_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                yield left.pop(future), future.result()
+            if not _workers:
+                yield (item := waiting.pop()), function(item)
+                continue
+            for worker in [w for w in _workers if w.ready and not w.busy][: len(waiting)]:
+                tasks[worker] = waiting.pop()
+                with _lost(worker, tasks, waiting):
+                    worker.send((function, tasks[worker]))
+            for worker in _speaking():
+                with _lost(worker, tasks, waiting):
+                    if not worker.ready:
+                        worker.pid, worker.ready = worker.receive(), True
+                        continue
+                    value, error = worker.receive()
+                    worker.busy = False
+                    if error is not None:
+                        raise error
+                    yield tasks.pop(worker), cast(Result, value)
+            for worker in [w for w in _workers if w.busy or not w.ready]:
+                with _lost(worker, tasks, waiting):
+                    worker.check()
     except BaseException:
         close()
         raise
 
 
+@contextlib.contextmanager
+def _lost(worker: _Worker, tasks: dict[_Worker, Any], waiting: list[Any]) -> Iterator[None]:
+    """Where the worker is lost, put it away, and its task back."""
+    try:
+        yield
+    except Lost:
+        worker.end()
+        _workers.remove(worker)
+        if worker in tasks:
+            waiting.append(tasks.pop(worker))
+        if not _workers:
+            _refused.append(True)
+
+
+def _speaking() -> list[_Worker]:
+    """Workers that have said something or died; waits for one, but not long."""
+    by_connection = {worker.connection: worker for worker in _workers}
+    return [by_connection[cast(Connection, known)] for known in wait(list(by_connection), WATCH_SECONDS)]
+
+
+def _cpu_ticks(pid: int) -> int:
+    """CPU time that a process has used, in the system's ticks; 0 where it is gone."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return int(after_name[11]) + int(after_name[12])
+
+
+@atexit.register
 def close() -> None:
     """End them, at work or not."""
     _refused.clear()
-    while _running:
-        executor = _running.pop()
-        for process in list((executor._processes or {}).values()):
-            process.kill()
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """End this process with the first one, whatever ends that."""
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
-
-
-def _end_with_the_first() -> None:
-    # not by die_with_parent: the process that this one is forked from lives on while one of these does
-    first = multiprocessing.parent_process()
-    assert first is not None
-    first.join()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    """Processes started meanwhile import this checkout, whatever else has its name in the present folder.
-
-    Their linear algebra has one thread: there is a process per CPU.
-    """
-    before = dict(os.environ)
-    os.environ.update(environment(1), PYTHONSAFEPATH="1")
-    try:
-        yield
-    finally:
-        for name in os.environ.keys() - before:
-            del os.environ[name]
-        os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Processes started meanwhile, and theirs, ignore Ctrl-C and a closed terminal, which the first handles."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _no_main() -> Iterator[None]:
-    """Processes started meanwhile do not import the user's script, which would run it once more."""
-    before = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = before
+    while _workers:
+        _workers.pop().end()
+    while _server:
+        _server[-1].kill()
+        _server.pop().wait()

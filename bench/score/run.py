@@ -11,12 +11,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.errors import UsageError, described
 from bench.score import pool
 from bench.score.across import CellScores
 from bench.score.curves import Curve, curve
 from bench.score.problem import Row
 from bench.score.scores import score
 from bench.score.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
+from bench.store.durable import unwritable
 from bench.store.folder import RunFolder
 
 TOGETHER = 8
@@ -78,7 +80,8 @@ def _import_arviz() -> None:
 def score_run(folder: RunFolder, progress: Progress) -> int:
     """Score every usable fit of a run, write its tables, say how many were scored; UsageError as `Problems.get`.
 
-    A fit whose draws are damaged has no scores, and is in `folder.damage`.
+    A fit whose draws are damaged has no scores, and is in `folder.damage`; one that cannot be scored for what it holds
+    is in `folder.unscored`. Neither costs another fit its scores.
     """
     manifest = folder.manifest()
     usable = [s for s in stored_fits(folder) if s.record.status == "ok"]
@@ -107,16 +110,30 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     return len(scored)
 
 
-def score_batch(path: Path, seed: int, batch: Batch) -> tuple[list[Scores], dict[str, str]]:
-    """Scores of fits of one data set, and the files that are damaged with why."""
+class Outcome(NamedTuple):
+    """What came of a batch: scores, and why other fits have none, as `RunFolder` keeps it."""
+
+    scores: list[Scores]
+    damage: dict[str, str]
+    unscored: dict[tuple[str, int], str]
+
+
+def score_batch(path: Path, seed: int, batch: Batch) -> Outcome:
+    """Scores of fits of one data set; UsageError as `Problems.get`, OSError where nothing can be written."""
     folder, problems, scores = RunFolder(path), Problems(seed), []
     for place, stored in batch:
         try:
             scored = load_scored(folder, stored, problems)
+            scores.append(Scores(place, score(scored), curve(scored)))
         except DamagedDraws:
             continue  # its row will say so
-        scores.append(Scores(place, score(scored), curve(scored)))
-    return scores, folder.damage
+        except UsageError:
+            raise
+        except Exception as error:
+            if unwritable(error):
+                raise
+            folder.unscored[stored.record.cell, stored.record.rep] = f"cannot be scored: {described(error)}"
+    return Outcome(scores, folder.damage, folder.unscored)
 
 
 def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progress) -> Iterator[Scores]:
@@ -125,11 +142,12 @@ def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progre
     task, done = partial(score_batch, folder.path, seed), 0
     here = ((batch, task(batch)) for batch in batches)
     each = pool.each(task, batches, lambda: progress("scoring")) if len(usable) >= WORTH_IT else here
-    for batch, (scores, damage) in each:
+    for batch, outcome in each:
         done += len(batch)
         progress(f"scoring: {done} of {len(usable)}, {batch[0][1].scenario}")
-        folder.damage |= damage
-        yield from scores
+        folder.damage |= outcome.damage
+        folder.unscored |= outcome.unscored
+        yield from outcome.scores
 
 
 def _batches(usable: list[Stored]) -> Iterator[Batch]:

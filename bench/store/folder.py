@@ -35,6 +35,8 @@ class RunFolder:
         self.path = path
         self.damage: dict[str, str] = {}
         """What could not be read so far, {path inside the run: why}."""
+        self.unscored: dict[tuple[str, int], str] = {}
+        """Fits that ended ok and could be read, but not scored, {(cell, rep): why}."""
 
     @property
     def name(self) -> str:

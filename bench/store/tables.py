@@ -50,13 +50,18 @@ TYPES = {
 
 
 def fits_table(folder: RunFolder) -> pd.DataFrame:
-    """One row per planned (cell, rep); a rep without a record, or with a damaged one, is `interrupted`."""
+    """One row per planned (cell, rep).
+
+    A rep without a record, or with a damaged one, is `interrupted`; one that cannot be scored is `invalid`.
+    """
     children = _children(folder)
     rows = []
     for entry, rep in folder.planned():
         record = folder.record(entry.id, rep)
         spoilt = folder.spoilt(entry.id, rep)
         row = _fit_row(folder.name, entry, rep, None if spoilt else record, spoilt)
+        if why := folder.unscored.get((entry.id, rep)):
+            row |= {"status": "invalid", "reason": why}
         rows.append(row | children.get((entry.id, row["round"]), {}))
     return table("fits", rows)
 

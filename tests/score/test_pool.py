@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import UsageError
 from bench.measure.guardian import MARK, marked
 from bench.score import pool, run
 
@@ -41,9 +42,7 @@ def test_every_item_comes_back_with_its_result_from_other_processes():
 def test_what_the_function_raises_is_raised_here_and_ends_them():
     with pytest.raises(ValueError, match="math domain"):
         list(pool.each(__import__("math").sqrt, [1.0, -1.0], lambda: None))
-    import multiprocessing
-
-    assert not multiprocessing.active_children()
+    assert not pool._workers and not pool._server
     assert dict(pool.each(abs, [-1], lambda: None)) == {-1: 1}  # and they can be had again
 
 
@@ -64,12 +63,58 @@ def test_they_import_this_checkout_whatever_lies_in_the_present_folder(tmp_path)
     assert out.strip() == str(ROOT / "bench" / "types.py"), err
 
 
-def test_without_a_place_for_a_socket_the_work_is_done_here(tmp_path):
-    long = tmp_path / ("x" * 120)  # a socket's path has 107 bytes at most
-    long.mkdir()
-    script = "import os\nfrom bench.score import pool\nprint(list(pool.each(abs, [-1, -2], lambda: None)))\n"
-    out, err = started(tmp_path, script, TMPDIR=str(long)).communicate(timeout=60)
-    assert out == "[(-1, 1), (-2, 2)]\n" and not err
+def test_where_no_process_can_be_started_the_work_is_done_here(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert list(pool.each(abs, [-1, -2], lambda: None)) == [(-1, 1), (-2, 2)]
+
+
+SLOWLY = "(__import__('time').sleep(0.5), __import__('os').getpid())[1]"
+
+
+def _with(how: signal.Signals, whom: str) -> set[int]:
+    """The processes that did three tasks, after a signal to one worker, to all, or to what they are forked from."""
+    hurt: list[int] = []
+    if whom != "server":
+        pool.start()
+        pool.wait_until_ready(lambda: None)
+
+    def hurt_once() -> None:
+        at_work = [w.pid for w in pool._workers if w.busy]
+        if not hurt and (whom == "server" or len(at_work) == len(pool._workers)):
+            hurt.extend({"server": [pool._server[0].pid], "one": at_work[:1], "all": at_work}[whom])
+            for pid in hurt:
+                os.kill(pid, how)
+
+    tasks = [f"{SLOWLY} + {i} * 0" for i in range(3)]
+    results = dict(pool.each(eval, tasks, hurt_once))
+    assert hurt and set(results) == set(tasks)
+    return set(results.values()) - set(hurt)
+
+
+def test_a_killed_worker_costs_no_result():
+    assert os.getpid() not in _with(signal.SIGKILL, "one")
+
+
+def test_with_all_workers_killed_or_what_they_are_forked_from_the_work_is_done_here():
+    assert _with(signal.SIGKILL, "all") == {os.getpid()}
+    pool.close()
+    assert _with(signal.SIGKILL, "server") == {os.getpid()}
+
+
+def test_a_worker_that_stands_still_is_given_up(monkeypatch):
+    monkeypatch.setattr(pool, "STALLED", 0.5)
+    began = time.monotonic()
+    assert os.getpid() not in _with(signal.SIGSTOP, "one")
+    assert time.monotonic() - began < 20.0  # half a second of patience, and what starting takes on a busy machine
+
+
+def test_an_error_that_cannot_be_pickled_is_told_in_words():
+    script = 'exec(\'from bench.errors import ScenarioError; raise ScenarioError("lr", 0, "above 0")\')'
+    with pytest.raises(UsageError, match="lr = 0 is not allowed; above 0"):
+        list(pool.each(eval, [script], lambda: None))
 
 
 LOADED = "'arviz_stats' in __import__('sys').modules"

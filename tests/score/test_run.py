@@ -1,0 +1,101 @@
+"""Scoring a run: what one fit holds costs no other fit its scores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.check.run import findings
+from bench.score import run as scoring
+from bench.store import netcdf
+from bench.store.arrays import read
+from bench.store.folder import RunFolder
+from tests import small_run
+from tests.in_process import Outcome
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_run.make(tmp_path_factory.mktemp("scored"))
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "results" / "r"))
+
+
+def odd(**arrays: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A change of a stored fit's arrays; the key `stat_energy` stands for `stat/energy`."""
+    return lambda stored: stored | {key.replace("_", "/", 1): value for key, value in arrays.items()}
+
+
+ANSWERS = {
+    "a statistic without axes": odd(stat_energy=np.float64(3.0)),
+    "a statistic per chain": odd(stat_diverging=np.zeros(4, bool)),
+    "a statistic in words": odd(stat_energy=np.array([["high"] * 3] * 4)),
+    "draws of another shape": odd(draw_weights=np.zeros((4, 3, 7))),
+    "complex draws": odd(draw_bias=np.zeros((4, 1000), complex) + 1j),
+}
+
+
+def replace_draws(fit: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """The fit's draws as a worker would have left them, changed."""
+    stored = netcdf.load(fit / "draws.nc")
+    (fit / "draws.nc").unlink()
+    np.savez(fit / "draws.npz", **change(stored))
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_odd_answer_is_one_row_and_all_others_keep_their_scores(copied: Path, answer: str) -> None:
+    replace_draws(small_run.fit_of(copied, "fake.exact", 1), ANSWERS[answer])
+    assert scoring.score_run(RunFolder(copied), lambda _: None) == 3
+    fits = pd.read_parquet(copied / "fits.parquet")
+    spoilt = fits[fits.status != "ok"]
+    assert len(fits) == 4 and len(spoilt) == 1
+    assert spoilt.iloc[0][["backend", "rep"]].to_list() == ["fake.exact", 1] and spoilt.iloc[0].reason
+    metrics = pd.read_parquet(copied / "metrics.parquet")
+    assert len(metrics[metrics.rep.notna()].groupby(["backend", "rep"])) == 3
+    wrong = [f for f in findings(RunFolder(copied), lambda _: None) if f.state == "problem"]
+    assert wrong and not any("differ from their records" in f.what for f in wrong)
+
+
+def test_what_cannot_be_scored_is_said_and_reported(copied: Path, bench: Callable[..., Outcome]) -> None:
+    fit = small_run.fit_of(copied, "fake.exact", 1)
+    replace_draws(fit, ANSWERS["a statistic per chain"])
+    done = bench("score", "r")
+    assert done.code == 0
+    assert f"{fit.relative_to(copied.parents[1])} cannot be scored: ValueError" in done.err
+    assert (copied / "report.html").is_file() and "cannot be scored: ValueError" in (copied / "report.md").read_text()
+
+
+def test_a_metric_that_fails_costs_its_fit_only(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, calls = scoring.score, []
+
+    def fails_once(scored: Any) -> Any:
+        calls.append(scored)
+        return whole(scored) if len(calls) != 2 else [][1]
+
+    monkeypatch.setattr(scoring, "score", fails_once)
+    folder = RunFolder(copied)
+    assert scoring.score_run(folder, lambda _: None) == 3
+    (why,) = folder.unscored.values()
+    assert why.startswith("cannot be scored: IndexError: list index out of range (test_run.py:")
+
+
+def test_a_disk_that_fills_while_scoring_is_no_fault_of_the_fit(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(netcdf, "write_bytes", full)
+    fit = small_run.fit_of(copied, "fake.exact", 1)
+    replace_draws(fit, dict)
+    with pytest.raises(OSError, match="No space"):
+        scoring.score_run(RunFolder(copied), lambda _: None)
+    assert read(fit / "draws.npz") and json.loads((copied / "run.json").read_text())
