@@ -172,6 +172,18 @@ class Backend(Protocol):
     a table {package: name under which it is installed}), `EXTRA`, `DTYPE` and `environment(place, track)`, the
     variables to be set before the import; its `runtime.py` any function of `bench.measure.runtime.Runtime`; its
     `models.py` `log_density(data, z, place)`, which `bench verify` holds against the family's.
+
+    What a fit states in `Fit.stats` is kept where it is a number, text or flag, a list of these, one value per chain
+    (chain,), or an array (chain, draw, …); the rest is left out with a note. Scoring reads these, and a fit in which
+    one is of another type or shape is `invalid` (`bench.measure.statistics` is the table):
+
+    - of the fit: `gradients` of the full data, in all; `gradients_warmup`, those before the first kept draw;
+      `gradients_executed`, with those that chains in lockstep waste; `steps` of an optimiser or VI; `objective`
+      (`least_squares`, `map`, `map_unconstrained`); `plug_in`, parameters that are not estimated; `thinning`, every
+      how many-th draw is kept (1); `treedepth_hits` (may be per draw);
+    - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `energy`; of VI `log_q`, the log density of q
+      on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the sampler evaluated it
+      at the draw, up to a constant.
     """
 
     KIND: Kind

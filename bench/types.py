@@ -218,12 +218,11 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A backend's answer: draws {parameter: (chain, draw, *event)}; a point estimate is one chain of one draw.
+    """A backend's answer: draws {parameter: (chain, draw, *event)}, real numbers; a point is one chain of one draw.
 
-    `stats` holds scalars (`gradients`, `gradients_warmup`, `objective`, …) and per-draw arrays (chain, draw) such as
-    `diverging`; of VI `log_q`, the log density of q at each draw on the unconstrained scale. `moments`
-    {parameter: (mean, sd)} is for VI, whose own sampling noise must not be scored.
-    `notes` are sentences a reader of the result needs.
+    MCMC and exact draws are as many as the budget asks for, those of VI as many as it likes. `stats` are numbers and
+    arrays (chain, draw), see `bench.protocols.Backend`. `moments` {parameter: (mean, sd)} is for VI, whose own sampling
+    noise must not be scored. `notes` are sentences a reader of the result needs.
     """
 
     kind: Kind

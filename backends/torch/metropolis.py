@@ -123,7 +123,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         for first, last in _blocks(len(kept) * options.thin, block):
             total += walk.run(last - first, options.thin, kept[first // options.thin : last // options.thin])
     draws, values = kept.double().cpu().numpy(), torch.stack(walk.values).double().cpu().numpy()
-    return State(data, options, draws, values, _stats(walk, budget, total / (len(kept) * options.thin)))
+    return State(data, options, draws, values, _stats(walk, program, total / (len(kept) * options.thin)))
 
 
 def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
@@ -179,13 +179,15 @@ def _shape(walk: Walk, recent: Tensor) -> None:
         walk.scale = torch.full_like(walk.scale, 2.38 / np.sqrt(recent.shape[-1]))
 
 
-def _stats(walk: Walk, budget: Budget, rate: Tensor) -> dict[str, Any]:
+def _stats(walk: Walk, program: Program, rate: Tensor) -> dict[str, Any]:
     """Each step is one density per chain, counted as one gradient though it costs less."""
+    budget = program.budget
     warmup, steps = budget.chains * budget.warmup, budget.chains * (budget.warmup + budget.draws)
     return {
         "gradients": steps,
         "gradients_warmup": warmup,
         "gradients_executed": steps,
+        "thinning": program.options.thin,
         "accept_rate": float(rate.mean()),
         "step_size": float(walk.scale.mean()),
     }

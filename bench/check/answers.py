@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from bench.protocols import Family, Reference
 from bench.score import chains
 from bench.score.problem import flatten
-from bench.types import Checkpoint, Dataset, Fit
+from bench.types import Dataset, Fit
 
 TIMED = {"warmup", "sample", "warmup+sample"}
 STANDARD_ERRORS = 6.0
@@ -57,18 +57,6 @@ def worked(fit: Fit, seconds: Mapping[str, float]) -> Iterator[str]:
         yield "stats have no `log_q`, the log density of q at each draw: k-hat cannot be had"
     if fit.kind == "point" and "objective" not in fit.stats:
         yield "stats name no `objective`: the optimality gap cannot be had"
-
-
-def checkpoints(points: Sequence[Checkpoint], data: Dataset) -> str:
-    """Complaint on intermediate answers: their names, shapes and numbers."""
-    shapes = {p.name: p.shape for p in data.parameters}
-    for point in points:
-        mean = point.estimate.mean
-        if {name: np.shape(value) for name, value in mean.items()} != shapes:
-            return f"the checkpoint of step {point.step} has other names or shapes than the draws"
-        if not all(np.isfinite(value).all() for value in mean.values()):
-            return f"the checkpoint of step {point.step} is not finite"
-    return ""
 
 
 def unconverged(fit: Fit, data: Dataset) -> str:

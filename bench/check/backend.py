@@ -22,14 +22,14 @@ from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import Checkpoint, Dataset, Fit, Scenario
+from bench.types import Dataset, Fit, Scenario
 
 LINES = 60
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
 """Reps of the first child: [number of the data set, seed]."""
 ALONE = {4: (1, 1)}
 """And of the second, whose program has fitted nothing before."""
-Answer = tuple[Record, Fit | None, list[Checkpoint]]
+Answer = tuple[Record, Fit | None]
 
 
 def findings(
@@ -136,26 +136,25 @@ class Tried:
             return {rep: self._answer(folder, record) for rep, record in records.items()}
 
     def _answer(self, folder: RunFolder, record: Record) -> Answer:
-        """A record with its fit and checkpoints, where it has ended ok."""
+        """A record with its fit, where it has ended ok."""
         if record.status != "ok":
-            return record, None, []
+            return record, None
         kind: Any = self.info.kind_of(dict(self.options))
         file = folder.fit(record.cell, record.rep) / "draws.npz"
-        return record, *arrays.unpack(arrays.read(file), kind, record.stats, record.notes)
+        return record, arrays.unpack(arrays.read(file), kind, record.stats, record.notes)[0]
 
 
 def _judged(info: BackendInfo, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:
-    bad = {(r.status, r.reason): rep for rep, (r, _, _) in reversed(list(tried.items())) if r.status != "ok"}
+    bad = {(r.status, r.reason): rep for rep, (r, _) in reversed(list(tried.items())) if r.status != "ok"}
     mend = f"python -m bench run -s {shlex.quote(chosen.label)} -b {info.name}"
     for (status, reason), rep in bad.items():
         honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
         yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}", mend)
     if bad:
         return
-    fits = {rep: fit for rep, (_, fit, _) in tried.items() if fit is not None}
-    record, first, points = tried[0][0], fits[0], tried[0][2]
-    data = data_of(chosen, 0)
-    wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2]), answers.checkpoints(points, data)]
+    fits = {rep: fit for rep, (_, fit) in tried.items() if fit is not None}
+    record, first = tried[0][0], fits[0]
+    wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2])]
     if 4 in fits:
         wrong.append(answers.unbiased_by_another(fits[3], fits[4], first))
     else:

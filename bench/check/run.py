@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import cast
 
 from bench.catalog.scenarios import scenario
+from bench.cell import Cell, cell_of
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.tables import tables
 from bench.data import dataset
@@ -16,7 +18,7 @@ from bench.score.stored import DamagedDraws, Stored, load_fit
 from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Run, plain
 from bench.store.records import Record
-from bench.types import Dataset, Kind
+from bench.types import Budget, Dataset, Kind
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")
 Records = Mapping[tuple[str, int], Record]
@@ -126,8 +128,16 @@ def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callabl
             yield problem(where, folder.spoilt(cell, rep), folder.resume_command())
             continue
         model = shapes[label]
-        if not isinstance(model, str) and (wrong := complaint(fit, model, cast(Kind, entry.kind))):
+        if not isinstance(model, str) and (wrong := complaint(fit, model, cast(Kind, entry.kind), _budget(entry))):
             yield problem(where, wrong, f"rm -r {folder.fit(cell, rep)}; {folder.resume_command()}")
+
+
+def _budget(entry: CellEntry) -> Budget | None:
+    """What the cell was given; None where its entry does not say so any more."""
+    try:
+        return cell_of({f.name: getattr(entry, f.name) for f in fields(Cell)}).resolved_budget()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _shape(entry: CellEntry, record: Record, seed: int) -> Dataset | str:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from bench.types import Checkpoint, Estimate
+from bench.errors import shown
+from bench.types import PHASES, Checkpoint, Estimate
 
 FITTING = ("warmup", "sample", "warmup+sample")
 CHECKPOINT_RATIO = 1.2
@@ -37,6 +38,8 @@ class WallClock:
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
         """Time a phase; phases do not nest, and one entered again adds to its seconds."""
+        if phase not in PHASES and phase != "warmup+sample":
+            raise ValueError(f"there is no phase {shown(phase)}; phases are {', '.join(PHASES)} and warmup+sample")
         if self._phase:
             raise RuntimeError(f"phase {phase!r} entered inside phase {self._phase!r}")
         self._synchronize()

@@ -7,17 +7,15 @@ Whatever a backend raises becomes a status and a sentence; `bench.measure.worker
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
-import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, cast
 
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
@@ -25,9 +23,10 @@ from bench.cell import BUDGET_OPTIONS, Cell
 from bench.errors import NoReference, printable, shown
 from bench.measure.clock import WallClock
 from bench.measure.runtime import runtime_of
-from bench.measure.validity import complaint
+from bench.measure.statistics import kept
+from bench.measure.validity import checkpoints, complaint, real
 from bench.store.durable import STORAGE
-from bench.types import Dataset, Diverged, Fit, Place, Unavailable, Unsupported
+from bench.types import Dataset, Diverged, Fit, Kind, Place, Unavailable, Unsupported
 
 
 @dataclass(slots=True)
@@ -84,6 +83,7 @@ class Contender:
         except Exception as error:  # noqa: BLE001 -- a contender may raise anything; it becomes its row
             attempt.error = error
             attempt.status, attempt.reason = verdict(error)
+        _drop_odd_seconds(attempt)
         if before is not None:
             attempt.compiled = max(self.runtime.compile_seconds() - before, attempt.clock.seconds.get("compile", 0.0))
         return attempt
@@ -121,15 +121,32 @@ class Contender:
 
     def _judge(self, attempt: Attempt, fit: Fit, data: Dataset, *, cold: bool) -> None:
         """Whether the draws can be used, and what a reader should know of the fit."""
-        attempt.stats = {str(k): _plain(v) for k, v in fit.stats.items() if not isinstance(v, np.ndarray)}
-        attempt.notes = [printable(str(note), 1000) for note in fit.notes]
+        if not isinstance(fit, Fit):
+            raise TypeError(f"draw() gave {type(fit).__name__}, not a Fit")
+        kind = cast(Kind, self.info.kind_of(dict(self.cell.options)))
+        budget = self.cell.resolved_budget()
+        wrong = complaint(fit, data, kind, budget) or checkpoints(attempt.clock.checkpoints, data)
+        draws = {} if wrong else {name: real(values) for name, values in fit.draws.items()}
+        stats = kept(fit.stats, next(iter(draws.values())).shape[:2] if draws else (budget.chains, budget.draws))
+        attempt.stats = stats.scalars
+        attempt.fit = replace(fit, draws=draws, stats={**stats.scalars, **stats.arrays})
+        attempt.notes = [printable(str(note), 1000) for note in (*fit.notes, *stats.notes)]
         if cold and self.runtime.reused_compiled():
             attempt.stats["compile_reused"] = True
             attempt.notes.append("its program was compiled in an earlier round: no cold seconds")
         if attempt.clock.recompiled and not cold:
             attempt.notes.append(f"compiled for {attempt.clock.recompiled:.2f} s inside a warm rep, booked as compile")
-        wrong = complaint(fit, data, self.info.kind_of(dict(self.cell.options)))
-        attempt.status, attempt.reason = ("invalid", f"unusable draws: {wrong}") if wrong else ("ok", "")
+        reason = f"unusable draws: {wrong}" if wrong else stats.complaint and f"unusable statistics: {stats.complaint}"
+        attempt.status, attempt.reason = ("invalid", reason) if reason else ("ok", "")
+
+
+def _drop_odd_seconds(attempt: Attempt) -> None:
+    """Phases whose seconds are no times, as where a contender has set them, make the fit invalid."""
+    seconds = attempt.clock.seconds
+    for phase, value in list(seconds.items()):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            del seconds[phase]
+            attempt.status, attempt.reason = "invalid", f"unusable seconds: phase {phase} took {shown(value)} s"
 
 
 def print_error(attempt: Attempt) -> None:
@@ -183,16 +200,3 @@ def _message(error: BaseException) -> str:
         return printable(str(error), 500)
     except Exception as why:  # noqa: BLE001 -- whatever its __str__ raises
         return f"({type(why).__name__} when asked for its message)"
-
-
-def _plain(value: Any) -> Any:
-    """A statistic as strict JSON takes it; whatever is no number, text or list of such is a text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | None) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
-        return value
-    return shown(value) if not isinstance(value, str) else printable(value, 500)

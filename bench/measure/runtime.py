@@ -6,7 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import ModuleType
+from typing import Any, NamedTuple
 
+from bench.errors import printable, shown
 from bench.types import Place, Unavailable
 
 
@@ -60,3 +62,36 @@ def _if_there(name: str) -> ModuleType | None:
 
 def _version(module: ModuleType) -> str:
     return str(getattr(module, "__version__", "unknown"))
+
+
+class Facts(NamedTuple):
+    """What a runtime says of its process, and a sentence on each thing it cannot say."""
+
+    peak_device_bytes: int | None
+    versions: dict[str, str]
+    threads: int | None
+    notes: list[str]
+
+
+def facts(runtime: Runtime) -> Facts:
+    """What of these a runtime says in the type that is asked for."""
+    notes: list[str] = []
+
+    def ask(name: str, fits: Callable[[Any], bool]) -> Any:
+        try:
+            value = getattr(runtime, name)()
+            if fits(value):
+                return value
+            why = f"it gave {shown(value)}"
+        except Exception as error:  # noqa: BLE001 -- a runtime may raise anything
+            why = f"{type(error).__name__}: {printable(str(error), 200)}"
+        notes.append(f"runtime.{name}() cannot be used: {why}")
+        return None
+
+    def number(value: Any) -> bool:
+        return value is None or (isinstance(value, int) and 0 <= value < 2**63)
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, Mapping) and all(isinstance(text, str) for item in value.items() for text in item)
+
+    return Facts(ask("peak_device_bytes", number), dict(ask("versions", texts) or {}), ask("threads", number), notes)

@@ -21,6 +21,7 @@ from bench.cell import cell_of
 from bench.data import data_seed, dataset
 from bench.measure import noise, residency
 from bench.measure.contender import Attempt, Contender, print_error
+from bench.measure.runtime import facts
 from bench.store import logs
 from bench.store.arrays import save
 from bench.store.durable import STORAGE, has_room, unwritable
@@ -119,11 +120,10 @@ class Worker:
         # as if it had done the import itself
         record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(self.mapped)
         record.os_threads = _os_threads()
-        runtime = self.contender.runtime
-        if runtime is not None:
-            record.peak_device_bytes = runtime.peak_device_bytes()
-            record.versions = runtime.versions()
-            record.stats["library_threads"] = runtime.threads()
+        if self.contender.runtime is not None:
+            record.peak_device_bytes, record.versions, threads, notes = facts(self.contender.runtime)
+            record.stats["library_threads"] = threads
+            record.notes += notes
         arrays = None
         if record.status == "ok" and attempt.fit is not None:
             arrays = self.folder.path / "fits" / f".{record.cell}-{record.rep}.npz"

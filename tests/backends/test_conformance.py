@@ -14,7 +14,7 @@ from bench.catalog.places import backend_files
 from bench.check import answers
 from bench.data import family
 from bench.measure.clock import WallClock
-from bench.measure.validity import complaint
+from bench.measure.validity import checkpoints, complaint
 from bench.types import Dataset, Fit, Place, Prior
 
 DATASETS = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
@@ -141,7 +141,7 @@ def test_checkpoints_are_finite_and_named_like_the_draws(fits: Callable[[str, st
     found = fits(name, key)
     points = found.clock.checkpoints
     assert len(points) > 20
-    assert answers.checkpoints(points, found.data) == ""
+    assert checkpoints(points, found.data) == ""
     assert [p.seconds for p in points] == sorted(p.seconds for p in points)
     for p in points:
         assert set(p.estimate.mean) == set(found.data.names)

@@ -13,7 +13,7 @@ from bench.check import backend as of_backend
 from bench.check import run as of_run
 from bench.measure.local import Local
 from bench.store.folder import RunFolder
-from bench.types import Checkpoint, Estimate, Fit
+from bench.types import Fit
 from tests import in_process
 from tests.conftest import FAKES
 
@@ -225,15 +225,3 @@ def test_answers_are_compared_bit_for_bit():
     assert answers.reproducible(one, one) == "" and "of b" in answers.reproducible(one, other)
     assert "of a" in answers.seeded(one, other) and answers.seeded(one, fit_with(a=[[0.0, 1.0]], b=[[3.0, 4.0]])) == ""
     assert "does not depend on its argument" in answers.unbiased_by_another(one, one, one)
-
-
-def test_checkpoints_of_other_shapes_or_without_numbers_are_complained_of(tmp_path):
-    from bench.catalog.scenarios import scenario
-    from bench.data import dataset
-
-    data = dataset(scenario("correlated-rho95"), seed=0, rep=0)
-    good = {p.name: np.zeros(p.shape) for p in data.parameters}
-    assert answers.checkpoints([Checkpoint(1, 0.1, 1.0, Estimate(good))], data) == ""
-    assert "other names" in answers.checkpoints([Checkpoint(1, 0.1, 1.0, Estimate({"x": np.zeros(1)}))], data)
-    bad = {**good, "sigma": np.array(np.nan)}
-    assert "not finite" in answers.checkpoints([Checkpoint(1, 0.1, 1.0, Estimate(bad))], data)
