@@ -62,7 +62,7 @@ def ab(
     """
     chosen = options.named(locals(), CHOICE)
 
-    from bench.compare.sides import are_contenders  # numpy
+    from bench.comparison.sides import are_contenders  # numpy
 
     form = options.word("format", format_, options.FORMATS)
     options.integer("reps", reps, 2)
@@ -76,7 +76,7 @@ def ab(
     choice = options.choice(chosen)
 
     from bench.cli import alternating  # this and the next import pandas
-    from bench.compare.rows import Request
+    from bench.comparison.rows import Request
 
     request = Request.read(fail_on or (), threshold or ())
     measured = alternating.measure((base, head), choice, request, results, name, rounds=(rounds, max_rounds),

@@ -13,11 +13,11 @@ from bench import pipeline
 from bench.analysis.tables import RunTables
 from bench.cli import INTERRUPTED, signals
 from bench.cli.progress import AlternatingProgress, Status
-from bench.compare.baseline import statuses
-from bench.compare.rows import NO_BASELINE, Request
-from bench.compare.session import Session, schedule
-from bench.compare.sides import Side, Source, are_contenders, checkout, plans
-from bench.compare.verdicts import judged
+from bench.comparison.baseline import statuses
+from bench.comparison.rows import NO_BASELINE, Request
+from bench.comparison.session import Session, schedule
+from bench.comparison.sides import Side, Source, are_contenders, checkout, plans
+from bench.comparison.verdicts import judged
 from bench.measure import guardian, local
 from bench.measure.environment import default_threads, environment
 from bench.measure.job import Limits

@@ -54,8 +54,8 @@ def compare(
     Exit codes: 0 ok · 1 regression · 2 usage · 5 no baseline · 6 not comparable.
     """
     from bench.cli import judging  # this and the next import pandas
-    from bench.compare.rows import Request
-    from bench.compare.verdicts import judged
+    from bench.comparison.rows import Request
+    from bench.comparison.verdicts import judged
     from bench.present.comparison.formats import render
 
     typed = {"fail_on": fail_on, "metric": metric, "threshold": threshold, "format": format_,

@@ -12,8 +12,8 @@ from bench.analysis.combined import Source
 from bench.analysis.labels import label
 from bench.cli import output
 from bench.cli.progress import Status
-from bench.compare.measures import Measure
-from bench.compare.series import Series, series
+from bench.comparison.measures import Measure
+from bench.comparison.series import Series, series
 from bench.errors import UsageError, unknown
 from bench.present.history.formats import render
 from bench.selection import is_named

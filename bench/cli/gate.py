@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
-from bench.compare.rules import rules
+from bench.comparison.rules import rules
 
 
 def gate(
@@ -48,8 +48,8 @@ def gate(
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 3 a fit of RUN failed · 5 no baseline · 6 not comparable.
     """
-    from bench.compare import baseline as sources  # these import pandas
-    from bench.compare.gate import judge
+    from bench.comparison import baseline as sources  # these import pandas
+    from bench.comparison.gate import judge
     from bench.present.gate import render
 
     form = options.word("format", format_, options.FORMATS)

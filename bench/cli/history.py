@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import NOTHING, OK, REGRESSION, options
-from bench.compare.measures import MEASURES
+from bench.comparison.measures import MEASURES
 from bench.errors import UsageError, unknown
 
 FORMATS = ("text", "markdown", "json", "html")

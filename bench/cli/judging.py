@@ -11,8 +11,8 @@ import typer
 from bench import pipeline
 from bench.analysis.tables import RunTables
 from bench.cli import output
-from bench.compare.baseline import statuses
-from bench.compare.rows import NO_BASELINE
+from bench.comparison.baseline import statuses
+from bench.comparison.rows import NO_BASELINE
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
 

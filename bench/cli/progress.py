@@ -21,7 +21,7 @@ from bench.cli.output import ERR
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
-    from bench.compare.sides import Side
+    from bench.comparison.sides import Side
     from bench.plan import Job, Plan, Planned
     from bench.store.records import Record
 

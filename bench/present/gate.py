@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bench.compare.gate import Verdict
-from bench.compare.warnings import named
+from bench.comparison.gate import Verdict
+from bench.comparison.warnings import named
 from bench.present.comparison import formats
 from bench.present.gfm import escape
 from bench.words.clean import clean

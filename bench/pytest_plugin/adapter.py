@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.compare.baseline import NoBaseline, Source
-from bench.compare.document import names, tables
+from bench.comparison.baseline import NoBaseline, Source
+from bench.comparison.document import names, tables
 
 STATS = ("min", "max", "mean", "stddev", "rounds", "median", "iqr", "q1", "q3", "ops", "total", "iterations")
 """Of what pytest-benchmark writes of a benchmark, the most important: null where there are no times."""

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.analysis.tables import CellTables, middle, split
-from bench.compare.baseline import Source
-from bench.compare.document import plain
+from bench.comparison.baseline import Source
+from bench.comparison.document import plain
 from bench.errors import escaped
 from bench.plan import Planned
 from bench.score.catalog import METRICS

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import pipeline
-from bench.compare.baseline import Source
+from bench.comparison.baseline import Source
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.score.run import score_run

@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 
 from bench.analysis.labels import distinct
-from bench.compare import document
-from bench.compare.baseline import NoBaseline, Source, baseline, usable
-from bench.compare.gate import Verdict, counted, judge, unfinished
-from bench.compare.rules import Rules, rules
+from bench.comparison import document
+from bench.comparison.baseline import NoBaseline, Source, baseline, usable
+from bench.comparison.gate import Verdict, counted, judge, unfinished
+from bench.comparison.rules import Rules, rules
 from bench.errors import StorageError, UsageError
 from bench.measure import guardian
 from bench.measure.job import Limits

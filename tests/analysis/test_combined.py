@@ -26,9 +26,9 @@ from bench.stats.ratios import Timed, ratios
 from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry
 from bench.words.sentence import plain
-from tests.compare.history.stored import store
-from tests.compare.runs import ENTRY, Cell, with_facts
-from tests.compare.runs import run as stored_run
+from tests.comparison.history.stored import store
+from tests.comparison.runs import ENTRY, Cell, with_facts
+from tests.comparison.runs import run as stored_run
 from tests.present.conftest import Fake
 
 NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.002, seed=2)

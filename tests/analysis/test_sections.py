@@ -14,7 +14,7 @@ from bench.analysis.labels import label
 from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables, split
 from bench.words.sentence import plain
-from tests.compare.runs import with_facts
+from tests.comparison.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.002, seed=2)

@@ -15,7 +15,7 @@ from bench.catalog import backends, places, suites
 from bench.catalog.scenarios import load
 from bench.cli import compare, options, run
 from bench.cli.options import config
-from bench.compare.rows import Request
+from bench.comparison.rows import Request
 from bench.data import dataset, family
 from bench.errors import UsageError
 from bench.plan import _described

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files, scenario_files
 from bench.cli import options
-from bench.compare import expressions
+from bench.comparison import expressions
 from bench.errors import UsageError
 from bench.plan import Choice, make
 from bench.selection import expand, parse, sweeps

@@ -16,8 +16,8 @@ from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables
 from bench.calibration import bands
 from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity, Ranked
-from bench.compare.measures import MEASURES
-from bench.compare.series import Change, Point, Series
+from bench.comparison.measures import MEASURES
+from bench.comparison.series import Change, Point, Series
 from bench.present import figures
 from bench.present.figures import Figure
 from bench.present.figures.calibrated import difference

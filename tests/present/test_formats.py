@@ -22,7 +22,7 @@ from bench.present.columns import WORDS
 from bench.present.html import report as html
 from bench.present.provenance import warnings
 from bench.words.sentence import plain
-from tests.compare.runs import with_facts
+from tests.comparison.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 EVIL = "boom <script>alert('1')</script> | `x` & \x1b[31m/home/someone/secret.py"

@@ -17,7 +17,7 @@ from bench.analysis.combined import Source, combine
 from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown
-from tests.compare.runs import with_facts
+from tests.comparison.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 GOLDEN = Path(__file__).parent / "golden"

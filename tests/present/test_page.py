@@ -27,7 +27,7 @@ from bench.present.html.flags import GATES, NOTES, STATES, flags
 from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.words.sentence import plain
-from tests.compare.runs import with_facts
+from tests.comparison.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 from tests.present.states import SCENARIOS, many, several
 from tests.present.states import STATES as RUNS

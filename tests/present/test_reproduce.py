@@ -17,7 +17,7 @@ from bench.cli import app
 from bench.present.reproduce import reproduce, selector
 from bench.selection import parse
 from bench.store.manifest import run_of
-from tests.compare.runs import ENTRY, with_facts
+from tests.comparison.runs import ENTRY, with_facts
 
 
 def planned(command: list[str]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from bench.compare.measures import MEASURES
-from bench.compare.verdicts import verdict_on
+from bench.comparison.measures import MEASURES
+from bench.comparison.verdicts import verdict_on
 from bench.stats.intervals import FALSE_SHARE, LEAST_LEVEL, Estimate, common_level, paired, unpaired
 from tests.benchmarks.studies import compare_power as sim
 

@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.store.folder import RunFolder
 from bench.store.manifest import SCHEMA, Host, calibration_of, plain, run_of
 from bench.words.reading import as_type, json_value
-from tests.compare.runs import ENTRY
+from tests.comparison.runs import ENTRY
 
 PUBLISHED = sorted((root() / "results" / "published").glob("*/run.json"))
 FACTS: dict[str, Any] = {"schema": SCHEMA, "seed": 7, "cells": [ENTRY], "scenarios": {}}

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from bench.compare.rows import Comparison, Row
+from bench.comparison.rows import Comparison, Row
 from bench.present import gfm, plain
 from bench.present.comparison import words
 from bench.present.gfm import escape

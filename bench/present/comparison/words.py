@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bench.compare.measures import STATUS
-from bench.compare.rows import Comparison, Row
-from bench.compare.warnings import named, worst
+from bench.comparison.measures import STATUS
+from bench.comparison.rows import Comparison, Row
+from bench.comparison.warnings import named, worst
 from bench.words import format as fmt
 from bench.words.clean import clean
 

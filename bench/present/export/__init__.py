@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.analysis.tables import RunTables
-from bench.compare.measures import MEASURES
+from bench.comparison.measures import MEASURES
 from bench.present.export import bmf, github, summary
 from bench.present.export.points import DEFAULT, Points, collect
 from bench.present.export.summary import FILE as SUMMARY

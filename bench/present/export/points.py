@@ -13,9 +13,9 @@ import pandas as pd
 
 from bench.analysis.labels import distinct, label
 from bench.analysis.tables import CellTables, RunTables, split
-from bench.compare.measures import DEFAULT as COMPARED
-from bench.compare.measures import MEASURES, STATUS, Measure
-from bench.compare.samples import Finished, finished, units, unusable, values
+from bench.comparison.measures import DEFAULT as COMPARED
+from bench.comparison.measures import MEASURES, STATUS, Measure
+from bench.comparison.samples import Finished, finished, units, unusable, values
 from bench.score.catalog import METRICS
 from bench.stats.intervals import MIN_UNITS, paired
 from bench.store.manifest import Run
@@ -71,7 +71,7 @@ def collect(tables: RunTables, metrics: Sequence[str] = DEFAULT) -> Points:
 
     Only a cell whose planned fits all finished has medians: those of the survivors would be too good. The share that
     finished is a point of its own, so that a benchmark that fails is worse, not missing. KeyError for a metric that is
-    not in `bench.compare.measures.MEASURES`.
+    not in `bench.comparison.measures.MEASURES`.
     """
     measures = [MEASURES[name] for name in dict.fromkeys(metrics)]
     rows: list[Point | Absent] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.compare.measures import Measure
-from bench.compare.series import Change, Point, Series
+from bench.comparison.measures import Measure
+from bench.comparison.series import Change, Point, Series
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.style import DASHES, SHAPES

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.compare.measures import Measure
-from bench.compare.series import Series
+from bench.comparison.measures import Measure
+from bench.comparison.series import Series
 from bench.present import gfm, plain
 from bench.present.gfm import escape
 from bench.present.history import html, words

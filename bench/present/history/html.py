@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from bench.compare.measures import Measure
-from bench.compare.series import Series
+from bench.comparison.measures import Measure
+from bench.comparison.series import Series
 from bench.present.history import words
 from bench.present.templates import environment
 

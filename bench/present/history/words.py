@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.compare.measures import Measure
-from bench.compare.series import Change, Point, Series
+from bench.comparison.measures import Measure
+from bench.comparison.series import Change, Point, Series
 from bench.stats.steps import fewest
 from bench.words import format as fmt
 from bench.words.clean import clean

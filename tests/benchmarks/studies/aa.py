@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.tables import RunTables
-from bench.compare.rows import COMPARED, Request
-from bench.compare.verdicts import compare
+from bench.comparison.rows import COMPARED, Request
+from bench.comparison.verdicts import compare
 from bench.doctor.floor import floor_of
 from bench.pipeline import run_tables
 from bench.store.folder import RunFolder

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from bench.compare.measures import MEASURES
-from bench.compare.verdicts import verdict_on
+from bench.comparison.measures import MEASURES
+from bench.comparison.verdicts import verdict_on
 from bench.doctor.floor import floor_of
 from bench.stats.intervals import LEAST_LEVEL, Estimate, common_level, paired, unpaired
 

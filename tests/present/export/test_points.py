@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from bench.analysis.tables import RunTables
-from bench.compare.measures import MEASURES
+from bench.comparison.measures import MEASURES
 from bench.present.export.points import DEFAULT, FITS_OK, Points, benchmark_names, collect
 from bench.present.export.points import _interval as interval_of
 from bench.score.catalog import METRICS

@@ -21,12 +21,12 @@ from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
-from bench.compare.expressions import check_cells, last
-from bench.compare.measures import MEASURES, MISSING, STATUS, Measure, worded
-from bench.compare.rows import Comparison, Request, Row, Verdict, variants
-from bench.compare.samples import Finished, finished, sample
-from bench.compare.status import status_row
-from bench.compare.warnings import warnings
+from bench.comparison.expressions import check_cells, last
+from bench.comparison.measures import MEASURES, MISSING, STATUS, Measure, worded
+from bench.comparison.rows import Comparison, Request, Row, Verdict, variants
+from bench.comparison.samples import Finished, finished, sample
+from bench.comparison.status import status_row
+from bench.comparison.warnings import warnings
 from bench.stats.intervals import Estimate, common_level
 
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from bench.analysis.tables import RunTables
 from bench.cli import app
-from bench.compare.gate import CODES, judge
-from bench.compare.rules import Rules
-from bench.compare.verdicts import judged
-from tests.compare.gate.conftest import stored
-from tests.compare.history.stored import store
-from tests.compare.runs import HOST, Cell, run
+from bench.comparison.gate import CODES, judge
+from bench.comparison.rules import Rules
+from bench.comparison.verdicts import judged
+from tests.comparison.gate.conftest import stored
+from tests.comparison.history.stored import store
+from tests.comparison.runs import HOST, Cell, run
 
 GATES: tuple[tuple[str, ...], ...] = (
     (), ("seconds_total>10%",), ("seconds_total>10%", "b2_avg>2x"), ("missing",), ("ess_per_second<20%", "elpd<2"),

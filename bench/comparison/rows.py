@@ -10,8 +10,8 @@ import pandas as pd
 
 from bench.analysis.labels import label
 from bench.analysis.sections import VARYING
-from bench.compare.expressions import Expression, parse
-from bench.compare.measures import DEFAULT, MEASURES, MISSING, STATUS, Scale
+from bench.comparison.expressions import Expression, parse
+from bench.comparison.measures import DEFAULT, MEASURES, MISSING, STATUS, Scale
 from bench.errors import UsageError, unknown
 from bench.stats.intervals import Estimate
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.compare.session import Session, schedule
-from bench.compare.sides import Side, Source, plans
+from bench.comparison.session import Session, schedule
+from bench.comparison.sides import Side, Source, plans
 from bench.measure.job import Limits
 from bench.pipeline import start_manifest
 from bench.plan import Choice

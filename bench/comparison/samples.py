@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.analysis.tables import CellTables
-from bench.compare.measures import COLUMNS, Measure
+from bench.comparison.measures import COLUMNS, Measure
 from bench.stats.intervals import MIN_UNITS, Estimate, paired, unpaired
 
 Values = Mapping[int, float]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.analysis.tables import RunTables
-from bench.compare import document
+from bench.comparison import document
 from bench.errors import UsageError
 from bench.store import tables as store
 from bench.store.folder import RunFolder

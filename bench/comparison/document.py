@@ -27,8 +27,8 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis.tables import RunTables, split
-from bench.compare.measures import MEASURES
-from bench.compare.samples import scored
+from bench.comparison.measures import MEASURES
+from bench.comparison.samples import scored
 from bench.store import manifest
 from bench.store.tables import FITS_COLUMNS, table
 

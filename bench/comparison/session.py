@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.compare.sides import Side
+from bench.comparison.sides import Side
 from bench.measure import interrupts
 from bench.measure.job import Limits, new_child, one, record_missing
 from bench.measure.local import Local

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.compare.measures import MEASURES, MISSING, STATUS, Measure
+from bench.comparison.measures import MEASURES, MISSING, STATUS, Measure
 from bench.errors import UsageError, shown, unknown
 from bench.selection import is_named
 

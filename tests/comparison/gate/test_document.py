@@ -7,11 +7,11 @@ import json
 import pandas as pd
 import pytest
 
-from bench.compare import document
-from bench.compare.rows import Request
-from bench.compare.verdicts import compare
-from tests.compare.gate.conftest import noisy, stored
-from tests.compare.runs import Cell, run
+from bench.comparison import document
+from bench.comparison.rows import Request
+from bench.comparison.verdicts import compare
+from tests.comparison.gate.conftest import noisy, stored
+from tests.comparison.runs import Cell, run
 
 KEYS = ["cell", "rep", "metric"]
 

@@ -12,9 +12,9 @@ from bench.analysis import changes
 from bench.analysis.combined import Source, machines_of, problems_of
 from bench.analysis.labels import label
 from bench.analysis.tables import CellTables, split
-from bench.compare.measures import Measure
-from bench.compare.rows import variants
-from bench.compare.samples import finished, units, unusable, values
+from bench.comparison.measures import Measure
+from bench.comparison.rows import variants
+from bench.comparison.samples import finished, units, unusable, values
 from bench.stats.intervals import paired
 from bench.stats.steps import LEVEL, detect
 from bench.store.manifest import Run

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from bench.catalog.places import root
-from bench.compare import sides
+from bench.comparison import sides
 from bench.errors import UsageError
 from bench.plan import Choice
 

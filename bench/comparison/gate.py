@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.compare.baseline import NoBaseline, Source
-from bench.compare.expressions import parse
-from bench.compare.measures import STATUS
-from bench.compare.rows import CODES as COMPARISON_CODES
-from bench.compare.rows import NO_BASELINE, Comparison, Request
-from bench.compare.rules import Rules
-from bench.compare.verdicts import judged
+from bench.comparison.baseline import NoBaseline, Source
+from bench.comparison.expressions import parse
+from bench.comparison.measures import STATUS
+from bench.comparison.rows import CODES as COMPARISON_CODES
+from bench.comparison.rows import NO_BASELINE, Comparison, Request
+from bench.comparison.rules import Rules
+from bench.comparison.verdicts import judged
 from bench.types import BAD_STATUSES
 
 CODES = {**COMPARISON_CODES, "tests failed": 1, "fits failed": 3, "no baseline": NO_BASELINE}

@@ -15,12 +15,12 @@ from typer.testing import CliRunner
 from bench.analysis.combined import Source
 from bench.analysis.tables import RunTables
 from bench.cli import app
-from bench.compare.measures import MEASURES
-from bench.compare.series import Series, series
+from bench.comparison.measures import MEASURES
+from bench.comparison.series import Series, series
 from bench.errors import UsageError
 from bench.present.history import formats, html, words
-from tests.compare.history.stored import store
-from tests.compare.runs import HOST, Cell, run
+from tests.comparison.history.stored import store
+from tests.comparison.runs import HOST, Cell, run
 
 SECONDS = MEASURES["seconds_total"]
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.compare.expressions import parse
-from bench.compare.rows import Comparison, Request, Row
-from bench.compare.verdicts import compare
+from bench.comparison.expressions import parse
+from bench.comparison.rows import Comparison, Request, Row
+from bench.comparison.verdicts import compare
 from bench.present import gfm
 from bench.present.comparison import formats, words
 from bench.stats.intervals import Estimate
-from tests.compare.runs import HOST, Cell, run
+from tests.comparison.runs import HOST, Cell, run
 
 LOUD = {"between": 0.14, "within": 0.08}
 

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 
 from bench.analysis.tables import CellTables
-from bench.compare.measures import STATUS
-from bench.compare.rows import Row, Verdict
+from bench.comparison.measures import STATUS
+from bench.comparison.rows import Row, Verdict
 
 WRONG = ("failed", "crashed", "timeout", "memory", "invalid", "unsupported")
 

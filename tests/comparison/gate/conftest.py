@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bench.analysis.tables import RunTables
-from bench.compare import document
-from bench.compare.baseline import Source
-from tests.compare.runs import Cell, run
+from bench.comparison import document
+from bench.comparison.baseline import Source
+from tests.comparison.runs import Cell, run
 
 BETWEEN, WITHIN = 0.14, 0.08
 """sd of log seconds between fresh children of one contender and within one, measured on an idle shared machine."""

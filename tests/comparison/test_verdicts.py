@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.compare.baseline import statuses
-from bench.compare.expressions import parse
-from bench.compare.measures import MEASURES
-from bench.compare.rows import Request
-from bench.compare.verdicts import compare
+from bench.comparison.baseline import statuses
+from bench.comparison.expressions import parse
+from bench.comparison.measures import MEASURES
+from bench.comparison.rows import Request
+from bench.comparison.verdicts import compare
 from bench.errors import UsageError
-from tests.compare.runs import HOST, Cell, pair, run
+from tests.comparison.runs import HOST, Cell, pair, run
 
 CELL = Cell()
 

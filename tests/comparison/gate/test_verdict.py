@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 from scipy.special import stdtrit
 
-from bench.compare.baseline import NoBaseline, Source
-from bench.compare.gate import judge
-from bench.compare.rules import Rules
-from bench.compare.verdicts import compare
+from bench.comparison.baseline import NoBaseline, Source
+from bench.comparison.gate import judge
+from bench.comparison.rules import Rules
+from bench.comparison.verdicts import compare
 from bench.errors import UsageError
 from bench.present import gate as words
 from bench.stats.intervals import LEAST_LEVEL
-from tests.compare.gate.conftest import BETWEEN, NOISY, WITHIN, noisy, stored
-from tests.compare.runs import HOST, Cell, run
+from tests.comparison.gate.conftest import BETWEEN, NOISY, WITHIN, noisy, stored
+from tests.comparison.runs import HOST, Cell, run
 
 QUIET = Cell()
 """Noise of 2 % between children."""

@@ -13,7 +13,7 @@ from bench.errors import UsageError, shown
 from bench.words.reading import as_type
 
 if TYPE_CHECKING:
-    from bench.compare.rows import Request
+    from bench.comparison.rows import Request
 
 Texts = Annotated[tuple[str, ...], Meta(description="a text or a list of texts")]
 
@@ -38,7 +38,7 @@ class Rules(_Table, frozen=True):
 
     def request(self) -> Request:
         """The comparison to make; UsageError for an expression or a metric that cannot be."""
-        from bench.compare.rows import Request
+        from bench.comparison.rows import Request
 
         return Request.read(self.fail_on, self.threshold, self.metric, allow_other_machine=not self.strict)
 

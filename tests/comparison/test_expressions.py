@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench.compare.expressions import check_cells, last, parse
+from bench.comparison.expressions import check_cells, last, parse
 from bench.errors import UsageError
 
 

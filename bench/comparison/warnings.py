@@ -9,9 +9,9 @@ from statistics import median
 
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables
-from bench.compare.expressions import parse
-from bench.compare.measures import MEASURES
-from bench.compare.rows import Comparison, Request, Row
+from bench.comparison.expressions import parse
+from bench.comparison.measures import MEASURES
+from bench.comparison.rows import Comparison, Request, Row
 from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare.baseline import NoBaseline, baseline
-from bench.compare.rules import rules
+from bench.comparison.baseline import NoBaseline, baseline
+from bench.comparison.rules import rules
 from bench.errors import UsageError
 from tests import in_process
-from tests.compare.runs import HOST, Cell, run
+from tests.comparison.runs import HOST, Cell, run
 
 TABLE = """
 [tool.bench.gate]
