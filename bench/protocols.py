@@ -183,7 +183,8 @@ class Backend(Protocol):
       how many-th draw is kept (1); `treedepth_hits` (may be per draw);
     - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `energy`; of VI `log_q`, the log density of q
       on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the sampler evaluated it
-      at the draw, up to a constant.
+      at the draw, up to a constant: it is held against the family's (`bench.measure.target`), so that no method
+      that fits other data than it was given is timed.
     """
 
     KIND: Kind

@@ -21,6 +21,7 @@ from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
 from bench.cell import BUDGET_OPTIONS, Cell
 from bench.errors import NoReference, printable, shown
+from bench.measure import target
 from bench.measure.clock import WallClock
 from bench.measure.runtime import runtime_of
 from bench.measure.statistics import kept
@@ -136,7 +137,12 @@ class Contender:
             attempt.notes.append("its program was compiled in an earlier round: no cold seconds")
         if attempt.clock.recompiled and not cold:
             attempt.notes.append(f"compiled for {attempt.clock.recompiled:.2f} s inside a warm rep, booked as compile")
-        reason = f"unusable draws: {wrong}" if wrong else stats.complaint and f"unusable statistics: {stats.complaint}"
+        if wrong:
+            reason = f"unusable draws: {wrong}"
+        elif stats.complaint:
+            reason = f"unusable statistics: {stats.complaint}"
+        else:
+            reason = target.complaint(attempt.fit, data, self.place.dtype)
         attempt.status, attempt.reason = ("invalid", reason) if reason else ("ok", "")
 
 

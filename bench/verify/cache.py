@@ -60,7 +60,7 @@ class Verdicts:
 def harness_digest() -> str:
     """Hash of what makes the data and the expected values, and of the gate itself."""
     bench = root() / "bench"
-    files = ("types.py", "data.py", "measure/worker.py", "measure/contender.py")
+    files = ("types.py", "data.py", "measure/worker.py", "measure/contender.py", "measure/target.py")
     own = [*(bench / "verify").glob("*.py"), *(bench / name for name in files)]
     return _digest([*own, *(root() / "scenarios" / "families").rglob("*.py")])
 

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from bench.measure.target import GATES, UNIT, roundings
 from bench.types import Array, DType
 from bench.verify.expected import Expected
 
-GATES: Mapping[DType, float] = {"float64": 1e-9, "float32": 1e-5}
-"""The largest relative error of a density that is taken for the same."""
-UNIT: Mapping[DType, float] = {"float64": 2.0**-53, "float32": 2.0**-24}
-"""Unit roundoff: half a unit in the last place."""
-
-
 SCATTERS, EXCUSED = 20.0, 100.0
 """How many times the scatter among neighbours is taken for rounding, and how many times the gate that may be."""
-
-
-def roundings(terms: int) -> float:
-    """How many roundings of everything that enters an honest sum of so many terms may differ by: 16 + 2√terms.
-
-    The error of a sum in the order a loop takes grows like √n (Higham & Mary 2019, SIAM J. Sci. Comput. 41:A2815).
-    """
-    return 16.0 + 2.0 * math.sqrt(terms)
 
 
 @dataclass(frozen=True, slots=True)

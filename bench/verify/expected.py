@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.data import blocks
+from bench.measure.target import observations
 from bench.protocols import Family
 from bench.types import Array, Dataset, derive_seed
 
@@ -98,8 +99,3 @@ def _absolute_terms(data: Dataset, family: Family, z: Array) -> Array:
 def _pieces(data: Dataset, z: Array) -> list[Array]:
     step = max(1, CHUNK // observations(data))
     return [z[at : at + step] for at in range(0, len(z), step)]
-
-
-def observations(data: Dataset) -> int:
-    """Rows of the longest array."""
-    return max((len(x) for x in data.arrays.values() if x.ndim), default=1) or 1

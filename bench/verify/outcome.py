@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from bench.measure.target import GATES
 from bench.store.manifest import Density, Verified
 from bench.types import Device, DType, Scenario
-from bench.verify.comparison import GATES, Errors
+from bench.verify.comparison import Errors
 
 # unsupported: its models lack the family or a prior; unavailable: a package or device is missing; unknown: nothing to
 # hold it against, as where the data cannot be made. Their cells run, and say in their own rows what is wrong.

@@ -18,10 +18,10 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.measure.contender import load, verdict
 from bench.measure.runtime import runtime_of
+from bench.measure.target import observations
 from bench.measure.worker import main
 from bench.store.ledger import Ledger
 from bench.types import Array, Dataset, Place
-from bench.verify.expected import observations
 from bench.verify.wire import ANSWERS, packed, unpacked
 
 CHUNK = 10_000_000

@@ -173,9 +173,10 @@ def test_what_a_runtime_cannot_say_is_noted():
 
 
 CONTENDER = """
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np
 from backends.fake import exact
+from bench.data import family
 from bench.types import Fit
 KIND = "mcmc"
 @dataclass(frozen=True)
@@ -187,9 +188,12 @@ def fit(program, data, seed, clock):
     draws = exact.fit((program[0], exact.Options()), data, seed, clock)
     if program[1] == "negative":
         clock.seconds["sample"] = -1.0
-    return draws, program[1]
+    moved = replace(data, arrays={**data.arrays, "x": 1.02 * data.arrays["x"]})
+    z = family(data.family).unconstrain(data, draws)
+    density = {name: family(data.family).log_density(d, z)[0] for name, d in (("right", data), ("scaled", moved))}
+    return draws, program[1], density
 def draw(state):
-    draws, odd = state
+    draws, odd, density = state
     chains, count = draws["bias"].shape
     stats = {"gradients": 1000, "gradients_warmup": 500}
     if odd == "complex":
@@ -200,6 +204,7 @@ def draw(state):
         "stats0d": {"step_size": np.array(0.1)}, "stats_per_chain": {"step_size": np.full(chains, 0.1)},
         "text": {"gradients": "many"}, "nan": {"gradients": np.nan}, "huge": {"gradients": 2**64},
         "flags": {"diverging": np.zeros(chains, bool)}, "strings": {"names": np.full((chains, count), "a")},
+        "right": {"log_density": density["right"]}, "scaled": {"log_density": density["scaled"]},
     }.get(odd, {})
     return Fit("mcmc", draws, stats=stats | extra)
 """
@@ -209,6 +214,8 @@ ENDS = {
     "stats0d": ("ok", ""),
     "stats_per_chain": ("ok", ""),
     "strings": ("ok", ""),
+    "right": ("ok", ""),
+    "scaled": ("invalid", "wrong target: the log density that the method states of its draws differs"),
     "complex": ("invalid", "unusable draws: bias has values of type complex128: real numbers are allowed"),
     "text": ("invalid", "unusable statistics: statistic gradients: 'many' is no number of at least 0"),
     "nan": ("invalid", "unusable statistics: statistic gradients: nan is no finite number"),
