@@ -1,8 +1,13 @@
-"""Whether a sampler's answer is the reference's: Σz² over parameters and reps against what agreement gives."""
+"""Whether a sampler's answer is the reference's: the mean, spread, shape and joint distribution of its draws.
+
+Means are judged by Σz² over parameters and reps against what agreement gives; the functions of every group
+(`bench.score.functions`) by the least probable one, of any rep alone and of all reps together.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +17,11 @@ from bench.analysis.columnar import sums
 from bench.analysis.tables import CellTables
 
 ALPHA = 1e-4
-"""Probability that a healthy cell is flagged, both sides together. Simulation puts it between 0.3 and 5 times that for
-2 to 15 reps of up to 20 parameters: the Monte-Carlo errors in z are estimates themselves."""
+"""Probability that a healthy cell is flagged by any of these tests."""
+SINGLE, POOLED = ("spread", "shape", "joint"), ("mean", "spread", "shape", "joint")
+"""Groups judged in each rep by itself, as means are by Σz², and in all reps together."""
+LEVEL = ALPHA / (1 + len(SINGLE) + len(POOLED))
+"""Of one test (Bonferroni)."""
 
 
 class Agreement(NamedTuple):
@@ -47,12 +55,49 @@ def agreement(cell: CellTables) -> Agreement | None:
     return Agreement(float(square.sum()), number, low, high)
 
 
-def bounds(first: float, second: float, third: float) -> tuple[float, float]:
-    """Two-sided bounds of Σz² from its cumulants ΣP, Σ tr R² (variance / 2), Σ tr R³ (third cumulant / 8)."""
+class Departed(NamedTuple):
+    """The least probable function of a group, with its p-value times the number of tests of its kind.
+
+    `rep` is None where it is of all reps together; only then `estimate`, `reference` and `error` are known.
+    """
+
+    group: str
+    function: str
+    p: float
+    rep: int | None = None
+    estimate: float = math.nan
+    reference: float = math.nan
+    error: float = math.nan
+
+    @property
+    def holds(self) -> bool:
+        """Whether agreement would give as much often enough."""
+        return self.p > LEVEL
+
+
+def departed(cell: CellTables) -> Iterator[Departed]:
+    """What there is of each group: of all reps together, then of the rep that is the farthest off."""
+    numbers = [cell.parts_across(f"judged_{what}") for what in ("estimate", "reference", "error")]
+    for group in POOLED:
+        for function, p in cell.parts_across(f"p_{group}").items():
+            estimate, reference, error = (known.get(function, math.nan) for known in numbers)
+            yield Departed(group, function, p, None, estimate, reference, error)
+    for group in SINGLE:
+        found = cell.by_rep(f"p_{group}")
+        if found:
+            rep, function, p = min(found, key=lambda one: one[2])
+            yield Departed(group, function, p * len(found), rep)
+
+
+def bounds(first: float, second: float, third: float, level: float = LEVEL) -> tuple[float, float]:
+    """Two-sided bounds of Σz² from its cumulants ΣP, Σ tr R² (variance / 2), Σ tr R³ (third cumulant / 8).
+
+    Agreement leaves them with probability `level`, both sides together.
+    """
     degrees = first**2 / second
-    low = first / degrees * 2.0 * float(gammaincinv(degrees / 2.0, ALPHA / 2.0))
+    low = first / degrees * 2.0 * float(gammaincinv(degrees / 2.0, level / 2.0))
     shape = second**3 / third**2
-    high = first + math.sqrt(second / shape) * (float(chdtri(shape, ALPHA / 2.0)) - shape)
+    high = first + math.sqrt(second / shape) * (float(chdtri(shape, level / 2.0)) - shape)
     return low, high
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.analysis.agreement import agreement
+from bench.analysis.agreement import LEVEL, POOLED, Departed, agreement, departed
 from bench.analysis.columnar import Scores, largest, medians, sums
 from bench.analysis.contender import TARGET
 from bench.analysis.tables import CellTables
@@ -139,6 +139,34 @@ def _agreement(cell: CellTables) -> Iterator[Diagnostic]:
         sentence = f"{what}: Σz² {total}, expected {expected} ({sum_.number:.0f} correlated z in all)"
         holds = sum_.low <= sum_.total <= sum_.high
         yield Diagnostic("agreement", "answer against the reference, Σz²", total, expected, holds, sentence)
+    yield from _departures(cell)
+
+
+def _departures(cell: CellTables) -> Iterator[Diagnostic]:
+    """A gate per group of judged functions: what is off in all reps together, else what is in one of them."""
+    found = list(departed(cell))
+    for group in POOLED:
+        own = [one for one in found if one.group == group]
+        if own:
+            worst = next((one for one in own if not one.holds), min(own, key=lambda one: one.p))
+            text = f"p {fmt.significant(min(worst.p, 1.0), 2)}"
+            yield Diagnostic(
+                "agreement",
+                f"{group} against the reference",
+                text,
+                f"> {fmt.significant(LEVEL)}",
+                worst.holds,
+                _departure(worst),
+            )
+
+
+def _departure(worst: Departed) -> str:
+    """`joint off: correlation of a and b 0.02, reference −0.91 (Monte-Carlo error 0.01)`."""
+    if worst.rep is not None:
+        return f"{worst.group} off in rep {worst.rep}: {worst.function}, p {fmt.significant(worst.p, 2)}"
+    estimate, reference = (f"{value:.3f}".replace("-", "−") for value in (worst.estimate, worst.reference))
+    error = fmt.significant(worst.error, 2)
+    return f"{worst.group} off: {worst.function} {estimate}, reference {reference} (Monte-Carlo error {error})"
 
 
 def _most(rows: Scores) -> float | None:

@@ -142,6 +142,17 @@ class CellTables:
         values = values[~np.isnan(values)]
         return float(values[0]) if len(values) else None
 
+    def by_rep(self, metric: str) -> list[tuple[int, str, float]]:
+        """(rep, part, value) of per-rep rows."""
+        scores, names = self.scores(metric), self._metrics.table.names("part")
+        return [(int(rep), names[int(part)], float(value)) for rep, part, value in zip(*scores, strict=True)]
+
+    def parts_across(self, metric: str) -> dict[str, float]:
+        """{part: value} of a metric taken across reps."""
+        rows = self._rows(metric)
+        kept = np.isnan(rows.floats("rep")) & ~np.isnan(rows.floats("value"))
+        return dict(zip(rows.texts("part")[kept], rows.floats("value")[kept].tolist(), strict=True))
+
     def _rows(self, metric: str) -> Rows:
         return Rows(self._metrics.table, self._places.get(metric, NOWHERE))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.protocols import Family
+from bench.score.likelihood import joint_log_likelihood
 from bench.stats.effective import bulk_and_tail
 from bench.types import Array, Arrays, Dataset, Fit
 
@@ -16,8 +17,6 @@ LADDER = (255, 127, 63, 31, 15, 7)
 """Numbers of thinned draws L among which the truth is ranked; the study takes the largest its ESS allows."""
 LOG_LIKELIHOOD = "log likelihood"
 """Name of the joint log likelihood as a quantity (Modrák et al. 2025): it sees what no single parameter shows."""
-CHUNK = 5_000_000
-"""Pointwise log likelihoods held at once: 40 MB of float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def scalars(draws: Arrays, data: Dataset, family: Family) -> tuple[list[str], Ar
         names += p.parts()
         columns.append(np.moveaxis(block.reshape(*block.shape[:2], p.size), 2, 0))
         truth.append(np.asarray(data.truth[p.name], dtype=float).reshape(-1))
-    likely = _log_likelihood(draws, data, family)
+    likely = joint_log_likelihood(draws, data, family)
     at_truth = family.log_likelihood(data, data.truth, data.arrays).sum()
     lost = int((~np.isfinite(likely)).sum())
     if lost:
@@ -93,15 +92,3 @@ def scalars(draws: Arrays, data: Dataset, family: Family) -> tuple[list[str], Ar
         np.concatenate([*columns, likely[None]]),
         np.concatenate([*truth, [float(at_truth)]]),
     )
-
-
-def _log_likelihood(draws: Arrays, data: Dataset, family: Family) -> Array:
-    """Joint log likelihood of every draw, (chain, draw)."""
-    chains, count = next(iter(draws.values())).shape[:2]
-    flat = {name: np.asarray(block, dtype=float).reshape(-1, *block.shape[2:]) for name, block in draws.items()}
-    step = max(1, CHUNK // max(1, sum(len(a) for a in data.arrays.values() if np.ndim(a))))
-    parts = [
-        family.log_likelihood(data, {k: v[i : i + step] for k, v in flat.items()}, data.arrays).sum(axis=-1)
-        for i in range(0, chains * count, step)
-    ]
-    return np.concatenate(parts).reshape(chains, count)

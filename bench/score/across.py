@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.score.curves import Curve
+from bench.score.judged import Deviations, departures
 from bench.score.problem import Row
 from bench.stats.coverage import wilson
 from bench.stats.settling import aligned, settled
@@ -16,7 +17,7 @@ from bench.stats.settling import aligned, settled
 TARGET = 0.01
 """b² of 100 independent draws: the accuracy that time_to_accuracy is the time to."""
 
-KEPT = frozenset({"b2", "ess_bulk", "covered_90", "recovery_error"})
+KEPT = frozenset({"b2", "b2_avg", "ess_bulk", "covered_90", "recovery_error"})
 """Metrics whose rows are kept of each rep."""
 
 
@@ -34,6 +35,7 @@ class _Rep(NamedTuple):
     cold: bool
     values: dict[tuple[str, str], float]
     curve: Curve
+    deviations: Deviations | None
 
 
 @dataclass
@@ -44,14 +46,17 @@ class CellScores:
     fresh_data: bool
     reps: list[_Rep] = field(default_factory=list)
 
-    def add(self, rep: int, rows: Sequence[Row], curve: Curve, *, cold: bool) -> None:
+    def add(
+        self, rep: int, rows: Sequence[Row], curve: Curve, *, cold: bool, deviations: Deviations | None = None
+    ) -> None:
         """Take in one scored rep."""
         values = {(r.metric, r.part): r.value for r in rows if r.metric in KEPT}
-        self.reps.append(_Rep(rep, cold, values, curve))
+        self.reps.append(_Rep(rep, cold, values, curve, deviations))
 
     def rows(self) -> Iterator[RepRow]:
         """Rows over reps, and each rep's time to the accuracy that the mean over reps reaches."""
         yield from self._error()
+        yield from self._departures()
         ess = self._mean("ess_bulk")
         if ess:
             yield RepRow(None, "ess_bulk_min", "", min(ess.values()))
@@ -90,7 +95,19 @@ class CellScores:
         if worst > 0.0:
             yield RepRow(None, "n_eq", "", 1.0 / worst)
         yield RepRow(None, "b2_max", "", worst)
-        yield RepRow(None, "b2_avg", "", float(np.mean(list(mean.values()))))
+        average = self._mean("b2_avg")
+        yield RepRow(None, "b2_avg", "", average[""] if average else float(np.mean(list(mean.values()))))
+
+    def _departures(self) -> Iterator[RepRow]:
+        """Of each group the function that is the least probable when deviations are averaged over reps."""
+        fits = [rep.deviations for rep in self.reps if rep.deviations is not None]
+        if not fits:
+            return
+        for worst in departures(fits, shared=not self.fresh_data):
+            yield RepRow(None, f"p_{worst.group}", worst.label, worst.p)
+            yield RepRow(None, "judged_estimate", worst.label, worst.estimate)
+            yield RepRow(None, "judged_reference", worst.label, worst.reference)
+            yield RepRow(None, "judged_error", worst.label, worst.error)
 
     def _accuracy(self) -> Iterator[RepRow]:
         curves = [rep.curve for rep in self.reps]

@@ -79,6 +79,9 @@ BLEI = "Blei, Kucukelbir & McAuliffe 2017, arXiv:1601.00670"
 YAO = "Yao et al. 2018, arXiv:1802.02538; Vehtari et al. 2024, arXiv:1507.02646"
 SATTERTHWAITE = "Satterthwaite 1946, doi:10.2307/3002019; batch means as Vats, Flegal & Jones 2019, arXiv:1512.07713"
 IMHOF = "Imhof 1961, doi:10.1093/biomet/48.3-4.419"
+NEYMAN = "Neyman 1937, doi:10.1080/03461238.1937.10404821"
+WASSERSTEIN = "del Barrio, Giné & Matrán 1999, doi:10.1214/aop/1022677394"
+PEARSON = "Wilson & Hilferty 1931, doi:10.1073/pnas.17.12.684, with Student's t; Bonferroni over the functions"
 MCLMC = "after arXiv:2412.08876, with centred instead of raw squares"
 
 _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] = (
@@ -138,11 +141,23 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Optimiser or VI steps over the seconds of the fit; warm reps of more than one step."),
     ("b2", "", "lower", ALL, "parameter", MCLMC,
      "Squared error of an expectation in units of the posterior variance, (Ê f − E f)² / Var f, for f = θ (part "
-     "`name`) and its centred square (θ − E θ)² (part `(name)²`). 0.01 is what 100 independent draws give."),
+     "`name`) and its centred square (θ − E θ)² (part `(name)²`), and, but for points, for the f of b2_shape and "
+     "b2_joint (`shape of name`, `correlation of a and b`, …). 0.01 is what 100 independent draws give."),
     ("b2_max", "", "lower", ALL, "fit", MCLMC,
-     "Largest b2; over reps: the largest over f of the mean over reps."),
+     "Largest b2 over all f; over reps: the largest over f of the mean over reps."),
     ("b2_avg", "", "lower", ALL, "fit", MCLMC,
-     "Mean b2 over all f; over reps: its mean."),
+     "Mean b2 over means and centred squares alone; over reps: its mean."),
+    ("b2_shape", "", "lower", SPREAD, "fit", NEYMAN,
+     "Largest b2 over scalars of the shape of the marginal: the mean b2 of Neyman's smooth components, the orthonormal "
+     "Legendre polynomials of degrees 3 to 6 of F(θ), F the reference's distribution function. VI is judged by its "
+     "draws."),
+    ("b2_joint", "", "lower", SPREAD, "fit", OWN,
+     "Largest b2 of the joint distribution, in normal scores w = Φ⁻¹(F(θ)) under the reference: products of the pairs "
+     "(50 at most) that the reference correlates most, mean and square of 10 fixed random directions in the whitened "
+     "space, and of the joint log likelihood (up to 2 000 observations). Expectations come from "
+     "joint_reference_draws draws of the reference; a b2_joint below 1 over them is not certified."),
+    ("joint_reference_draws", "draws", "none", SPREAD, "fit", OWN,
+     "Independent reference draws that the expectations in b2_joint are worth; the error this leaves is in p_joint."),
     ("reference_draws", "draws", "none", ALL, "fit", OWN,
      "Independent draws that the reference's own error is worth; no row where it is exact. A b2 below 1 over it is "
      "not certified."),
@@ -165,6 +180,27 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Wasserstein-1 distance of the marginal to the reference's, over 199 quantile levels."),
     ("wasserstein_1_iid", "posterior sd", "none", SPREAD, "parameter", OWN,
      "The same distance for as many independent draws from the reference: what is noise."),
+    ("w1_excess", "", "lower", SPREAD, "fit", WASSERSTEIN,
+     "Largest over scalars of wasserstein_1 over its expectation for as many independent reference draws as ess_bulk "
+     "(of VI: as its draws). About 1 to 2 if the marginals are right."),
+    *((f"p_{group}", "", "none", MCMC, "parameter", PEARSON,
+       f"Probability under agreement of the largest deviation of {what} from the reference, times the number of "
+       "functions; the part names the worst. Per rep, and (rep empty) of deviations averaged over reps, which find a "
+       "constant fault ever better with more of them. The Monte-Carlo error has the ESS of each function's own series, "
+       "and the reference's own error. The gates of a cell, Σz² among them, raise a false alarm once in 10 000.")
+      for group, what in (
+          ("mean", "the means, in normal scores under the reference,"),
+          ("spread", "the squared normal scores"),
+          ("shape", "the shape functions (as in b2_shape)"),
+          ("joint", "the joint functions (as in b2_joint)"),
+      )),
+    ("judged_estimate", "", "none", MCMC, "reps", OWN,
+     "Mean over draws and reps of the worst function of each p_*: a mean in posterior sds, a spread over the "
+     "reference's, a correlation of normal scores."),
+    ("judged_reference", "", "none", MCMC, "reps", OWN,
+     "What the reference expects of it."),
+    ("judged_error", "", "none", MCMC, "reps", OWN,
+     "Standard error of judged_estimate, the reference's own included."),
     ("z", "", "none", MCMC, "parameter", OWN,
      "(mean − reference mean) / its Monte-Carlo error; about standard normal if both agree."),
     ("rms_z", "", "none", MCMC, "fit", OWN,
@@ -269,7 +305,8 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
     *((f"derived_{summary}_exact", "", "none", ALL if summary == "mean" else SPREAD, "derived", OWN,
        f"derived_{summary} of the exact posterior.") for summary in ("mean", "sd", "q025", "q975")),
     ("time_to_accuracy", "s", "lower", ALL, "reps", OWN,
-     "First warm second after which the mean over reps of b2 stays below 0.01 for every f; no row: never. Beside "
+     "First warm second after which the mean over reps of b2 stays below 0.01 for every f (of VI, whose checkpoints hold "
+     "moments only, shape and joint functions are those of its end); no row: never. Beside "
      "it a row per rep: that rep's seconds at the same step."),
     ("time_to_accuracy_cold", "s", "lower", ALL, "reps", OWN,
      "The same with build and compile, from cold reps; import not. Beside it a row per cold rep."),

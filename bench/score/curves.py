@@ -8,12 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.score.error import b2
-from bench.score.problem import Problem, Scored
+from bench.score.error import b2, judged_b2
+from bench.score.judged import counts
+from bench.score.problem import Scored
 from bench.types import Array
-
-POINTS = 30
-"""Draw counts at which an MCMC fit is looked at, log-spaced."""
 
 
 class CurveRow(NamedTuple):
@@ -32,6 +30,7 @@ class Curve:
     """One fit's way to its answer: (point,) steps, seconds, gradients, objective; b2 (point, f).
 
     b2 is empty without a reference, an objective that nobody stated NaN. The last point is always the fit's answer.
+    Checkpoints of VI hold moments only: its shape and joint functions are those of its answer at every point.
     """
 
     step: Array
@@ -40,12 +39,14 @@ class Curve:
     gradients: Array
     b2: Array
     objective: Array
+    moments: int | None = None
+    """How many of the f, the first ones, are means and squares, which b2_avg averages; None: all."""
 
     def rows(self) -> Iterator[CurveRow]:
         """b2_avg, b2_max and the objective, where there are any."""
         for i, step in enumerate(self.step):
             at = (int(step), float(self.seconds[i]), float(self.seconds_cold[i]), float(self.gradients[i]))
-            values = {"b2_avg": self.b2[i].mean(), "b2_max": self.b2[i].max()} if self.b2.size else {}
+            values = {"b2_avg": self.b2[i, : self.moments].mean(), "b2_max": self.b2[i].max()} if self.b2.size else {}
             values["objective"] = self.objective[i]
             yield from (CurveRow(*at, name, float(v)) for name, v in values.items() if np.isfinite(v))
 
@@ -66,7 +67,7 @@ def _of_checkpoints(scored: Scored) -> Curve:
     mean, sd = scored.answer
     none = np.zeros_like(sd)
     squared = _squared(
-        scored.problem,
+        scored,
         np.array([*(flat(c.estimate.mean) for c in before), mean]),
         np.array([*(none if c.estimate.sd is None else flat(c.estimate.sd) for c in before), sd]),
     )
@@ -84,7 +85,7 @@ def _of_draws(scored: Scored) -> Curve:
     """Moments of the first m draws of every chain, at log-spaced m."""
     draws, problem = scored.draws, scored.problem
     n = draws.shape[1]
-    count = np.unique(np.geomspace(min(2, n), n, POINTS).round().astype(int))
+    count = counts(n).astype(int)
     work = np.asarray(scored.fit.stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
     share = np.cumsum(work)[count - 1] / work.sum()
     warmup, total = (scored.stat(k) for k in ("gradients_warmup", "gradients"))
@@ -94,16 +95,24 @@ def _of_draws(scored: Scored) -> Curve:
     first, second = (
         np.cumsum(((draws - centre) ** power).mean(axis=0), axis=0)[count - 1] / count[:, None] for power in (1, 2)
     )
-    squared = _squared(problem, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
+    squared = _squared(scored, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
     return _curve(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
 
 
-def _squared(problem: Problem, mean: Array, sd: Array) -> Array:
-    """b² of (point, scalar) moments: (point, f); no f without a reference."""
-    return np.empty((len(mean), 0)) if problem.reference is None else b2(mean, sd, problem.moments)
+def _squared(scored: Scored, mean: Array, sd: Array) -> Array:
+    """b² of (point, scalar) moments, then of the judged functions: (point, f); no f without a reference."""
+    if scored.problem.reference is None:
+        return np.empty((len(mean), 0))
+    squared = b2(mean, sd, scored.problem.moments)
+    if scored.judged is None:
+        return squared
+    judged = judged_b2(scored.problem.functions, scored.judged.running)
+    at_end = len(judged) != len(squared) or scored.fit.kind == "vi"
+    return np.hstack([squared, np.broadcast_to(judged[-1:], (len(squared), judged.shape[1])) if at_end else judged])
 
 
 def _curve(scored: Scored, *columns: object) -> Curve:
     step, seconds, gradients, squared, objective = (np.asarray(c, dtype=float) for c in columns)
     before = scored.seconds.get("build", 0.0) + scored.seconds.get("compile", 0.0)
-    return Curve(step, seconds, seconds + before, gradients, squared, objective)
+    moments = 2 * len(scored.problem.parts) if squared.size else None
+    return Curve(step, seconds, seconds + before, gradients, squared, objective, moments)

@@ -8,7 +8,10 @@ import numpy as np
 
 from bench.data import blocks
 from bench.score.agreement import agreement
-from bench.score.problem import EDGES, LEVELS, Row, Scored, rows
+from bench.score.functions import DEGREES, Functions
+from bench.score.judged import departures
+from bench.score.marginals import LEVELS
+from bench.score.problem import EDGES, Problem, Row, Scored, rows
 from bench.types import Array
 
 MASSES = (0.5, 0.9, 0.95)
@@ -29,6 +32,21 @@ def b2_parts(parts: list[str]) -> list[str]:
     return [*parts, *(f"({part})²" for part in parts)]
 
 
+def judged_b2(functions: Functions, means: Array) -> Array:
+    """b² of the shape of every scalar, the mean over its degrees, then of every joint function.
+
+    Of means (point, function) of the standardised functions: (point, scalar + joint).
+    """
+    squares = means**2
+    shape = squares[:, functions.shape].reshape(len(means), -1, len(DEGREES)).mean(axis=2)
+    return np.hstack([shape, squares[:, functions.joint]])
+
+
+def judged_parts(functions: Functions, parts: list[str]) -> list[str]:
+    """Names of the functions of `judged_b2`, in its order."""
+    return [*(f"shape of {part}" for part in parts), *functions.names[functions.joint]]
+
+
 def error_rows(scored: Scored) -> Iterator[Row]:
     """b², standardised errors, interval mass, Wasserstein distance, and z; nothing without a reference."""
     problem = scored.problem
@@ -37,15 +55,27 @@ def error_rows(scored: Scored) -> Iterator[Row]:
     (mean, sd), (m, s, _), parts = scored.answer, problem.moments, problem.parts
     squared = b2(mean, sd, problem.moments)
     yield from rows("b2", b2_parts(parts), squared)
-    yield Row("b2_max", "", float(squared.max()))
     yield Row("b2_avg", "", float(squared.mean()))
+    if scored.judged is not None:
+        judged = judged_b2(problem.functions, scored.judged.running[-1:])[0]
+        yield from rows("b2", judged_parts(problem.functions, parts), judged)
+        yield Row("b2_shape", "", float(judged[: len(parts)].max()))
+        if len(judged) > len(parts):
+            yield Row("b2_joint", "", float(judged[len(parts) :].max()))
+            yield Row("joint_reference_draws", "", problem.functions.own_draws)
+        squared = np.concatenate([squared, judged])
+    yield Row("b2_max", "", float(squared.max()))
     if np.isfinite(problem.reference.n_effective):
         yield Row("reference_draws", "", float(problem.reference.n_effective))
     yield from rows("mean_error_sd", parts, (mean - m) / s)
     flat = scored.draws.reshape(-1, len(m))
-    yield from rows("wasserstein_1", parts, _distance(np.quantile(flat, LEVELS, axis=0), scored))
+    distance = _distance(np.quantile(flat, LEVELS, axis=0), scored)
+    yield from rows("wasserstein_1", parts, distance)
     if scored.fit.kind == "point":
         return
+    effective = float(len(flat)) if scored.diagnostics is None else scored.diagnostics.ess_bulk
+    with np.errstate(divide="ignore"):
+        yield Row("w1_excess", "", float(np.max(distance / expected_distance(scored.problem, effective))))
     yield from rows("wasserstein_1_iid", parts, _distance(problem.iid_quantiles(len(flat)), scored))
     with np.errstate(divide="ignore"):
         yield from rows("sd_ratio_log", parts, np.log(scored.sd / s))
@@ -53,6 +83,9 @@ def error_rows(scored: Scored) -> Iterator[Row]:
     yield from _edges(scored, np.quantile(flat, EDGES, axis=0))
     if scored.diagnostics is not None:
         yield from _agreement(scored, s / np.sqrt(problem.reference.n_effective))
+    if scored.deviations is not None:
+        for worst in departures([scored.deviations], shared=True):
+            yield Row(f"p_{worst.group}", worst.label, worst.p)
 
 
 def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
@@ -71,6 +104,17 @@ def _agreement(scored: Scored, of_reference: Array) -> Iterator[Row]:
 def _distance(quantiles: Array, scored: Scored) -> Array:
     """W1 in reference sds: the mean distance of quantile functions."""
     return np.asarray(np.abs(quantiles - scored.problem.quantiles).mean(axis=0) / scored.problem.moments[1])
+
+
+def expected_distance(problem: Problem, draws: Array | float) -> Array:
+    """W1 in reference sds that so many independent draws of the reference have on average, (scalar,).
+
+    √(2/π)·√(p(1 − p))·Q'(p)/√draws, averaged over LEVELS: a sample quantile is normal about Q(p) (del Barrio, Giné &
+    Matrán 1999, doi:10.1214/aop/1022677394).
+    """
+    slope = np.gradient(problem.quantiles, LEVELS, axis=0)
+    spread = np.sqrt(2.0 / np.pi * LEVELS * (1.0 - LEVELS))
+    return np.asarray((spread[:, None] * slope).mean(axis=0) / np.sqrt(draws) / problem.moments[1])
 
 
 def _edges(scored: Scored, quantiles: Array) -> Iterator[Row]:

@@ -12,9 +12,11 @@ import numpy as np
 from bench.data import blocks
 from bench.protocols import Family, Reference
 from bench.score import chains
+from bench.score.functions import Functions
+from bench.score.judged import Deviations, Judged, judge
+from bench.score.marginals import LEVELS
 from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter
 
-LEVELS = (np.arange(199) + 0.5) / 199
 EDGES = np.array([0.05, 0.25, 0.75, 0.95])
 
 
@@ -58,6 +60,12 @@ class Problem:
         assert self.reference is not None
         r = self.reference
         return self.flat(r.mean), self.flat(r.sd), self.flat(r.centred_square_variance)
+
+    @cached_property
+    def functions(self) -> Functions:
+        """The functions of θ, beside means and squares, that an answer is judged by."""
+        assert self.reference is not None
+        return Functions(self.data, self.family, self.reference, self.quantiles)
 
     @cached_property
     def quantiles(self) -> Array:
@@ -112,6 +120,23 @@ class Scored:
     def draws(self) -> Array:
         """(chain, draw, scalar)."""
         return self.problem.flat(self.fit.draws)
+
+    @cached_property
+    def judged(self) -> Judged | None:
+        """Means and effective draws of the judged functions; None for a point, and without a reference."""
+        if self.fit.kind == "point" or self.problem.reference is None:
+            return None
+        shape = self.draws.shape[0], self.draws.shape[1]
+        return judge(self.problem.functions, self.fit.draws, shape, chains=self.fit.kind == "mcmc")
+
+    @property
+    def deviations(self) -> Deviations | None:
+        """What the gates of samplers need of this fit; None for other kinds and with too few draws."""
+        judged = self.judged
+        if judged is None or np.isnan(judged.effective).any():
+            return None
+        functions, draws = self.problem.functions, self.draws.shape[0] * self.draws.shape[1]
+        return Deviations(functions.labels, functions.names, judged.mean, judged.effective, draws, functions.moments)
 
     @cached_property
     def diagnostics(self) -> chains.Diagnostics | None:

@@ -15,6 +15,7 @@ from bench.errors import UsageError, described
 from bench.score import pool
 from bench.score.across import CellScores
 from bench.score.curves import Curve, curve
+from bench.score.judged import Deviations
 from bench.score.problem import Row
 from bench.score.scores import score
 from bench.score.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
@@ -42,11 +43,12 @@ Progress = Callable[[str], None]
 
 
 class Scores(NamedTuple):
-    """One scored fit: its place in the run's order, its rows and its curve."""
+    """One scored fit: its place in the run's order, its rows, its curve and its deviations from the reference."""
 
     place: int
     rows: list[Row]
     curve: Curve
+    deviations: Deviations | None
 
 
 Batch = list[tuple[int, Stored]]
@@ -96,13 +98,13 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     metric_rows: list[tuple[Any, ...]] = []
     curve_rows: list[tuple[Any, ...]] = []
     cells: dict[str, CellScores] = {}
-    for place, rows, way in scored:
+    for place, rows, way, deviations in scored:
         entry, record = usable[place].entry, usable[place].record
         key = keys[entry.id]
         metric_rows += [(*key, record.rep, *row) for row in rows]
         curve_rows += [(*key, record.rep, *row) for row in way.rows()]
         cell = cells.setdefault(entry.id, CellScores(entry.kind, fresh_data=record.data_seed is not None))
-        cell.add(record.rep, rows, way, cold=record.cold)
+        cell.add(record.rep, rows, way, cold=record.cold, deviations=deviations)
     metric_rows += [(*key, *row) for cell, key in keys.items() if cell in cells for row in cells[cell].rows()]
     tables.write(folder, "fits", tables.fits_table(folder))
     tables.write(folder, "metrics", tables.table("metrics", metric_rows))
@@ -124,7 +126,7 @@ def score_batch(path: Path, seed: int, batch: Batch) -> Outcome:
     for place, stored in batch:
         try:
             scored = load_scored(folder, stored, problems)
-            scores.append(Scores(place, score(scored), curve(scored)))
+            scores.append(Scores(place, score(scored), curve(scored), scored.deviations))
         except DamagedDraws:
             continue  # its row will say so
         except UsageError:

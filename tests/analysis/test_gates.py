@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from scipy import stats
@@ -106,7 +107,7 @@ def weighted(eigenvalues: Array, n: int, rng: np.random.Generator) -> Array:
 @pytest.mark.parametrize("reps", [2, 15])
 def test_bounds_hold_what_agreement_gives(rho: float, size: int, reps: int) -> None:
     eigenvalues = np.append(np.full(size - 1, 1.0 - rho), 1.0 + rho * (size - 1))
-    low, high = bounds(*(reps * float((eigenvalues**power).sum()) for power in (1, 2, 3)))
+    low, high = bounds(*(reps * float((eigenvalues**power).sum()) for power in (1, 2, 3)), ALPHA)
     total = weighted(np.tile(eigenvalues, reps), 400_000, np.random.default_rng(size))
     # 20 false alarms are nominal on a side, sd 4.5; three moments are no whole distribution, hence another factor 2.
     assert np.sum(total > high) < 2 * 20 + 4 * 9 and np.sum(total < low) < 20 + 4 * 4.5
@@ -185,8 +186,44 @@ def test_equal_scalars_count_once() -> None:
 
 
 def test_bounds_of_independent_z_are_those_of_chi_square() -> None:
-    low, high = bounds(30.0, 30.0, 30.0)
+    low, high = bounds(30.0, 30.0, 30.0, ALPHA)
     np.testing.assert_allclose([low, high], stats.chi2.ppf([ALPHA / 2, 1 - ALPHA / 2], 30), rtol=1e-9)
+
+
+def judged(tables: RunTables, **values: float) -> RunTables:
+    """With rows of judged functions of numpyro.nuts: `p_joint` and so on across reps, `p_joint_3` of rep 3."""
+    (key,) = tables.fits.loc[tables.fits["backend"] == "numpyro.nuts", "cell"].unique()
+    rows = []
+    for name, value in values.items():
+        metric, _, rep = name.rpartition("_") if name[-1].isdigit() else (name, "", None)
+        part = "correlation of weights[0] and weights[1]"
+        row = {"cell": key, "rep": rep and float(rep), "metric": metric, "part": part, "value": value}
+        rows.append({"run": "canned-1", "scenario": "s0-exponential", "backend": "numpyro.nuts", **row})
+    return dataclasses.replace(tables, metrics=pd.concat([tables.metrics, pd.DataFrame(rows)], ignore_index=True))
+
+
+def test_a_wrong_joint_distribution_is_named_with_its_numbers(make: Callable[..., RunTables]) -> None:
+    known = {"judged_estimate": 0.02, "judged_reference": -0.91, "judged_error": 0.0104}
+    off = judged(make((NUTS, OTHER)), p_joint=1e-9, **known)
+    (row,) = [r for r in sections(off)[0].rows if r.label == "numpyro.nuts"]
+    assert (row.state, row.reason) == (
+        "not converged",
+        "joint off: correlation of weights[0] and weights[1] 0.020, reference −0.910 (Monte-Carlo error 0.010)",
+    )
+    gate = gates_of(off, "numpyro.nuts")["joint against the reference"]
+    assert (gate.key, gate.value, gate.limit) == ("agreement", "p 1.0e-9", "> 1.25e-5")
+    fine = judged(make((NUTS, OTHER)), p_joint=2e-5, p_joint_3=0.5, **known)
+    assert (
+        sections(fine)[0].rows[0].state == "met" and gates_of(fine, "numpyro.nuts")["joint against the reference"].holds
+    )
+
+
+@pytest.mark.parametrize(("p", "holds"), [(1.3e-6, True), (1.2e-6, False)])
+def test_a_single_rep_counts_with_how_many_there_are(make: Callable[..., RunTables], p: float, holds: bool) -> None:
+    reps = {f"p_spread_{rep}": 1.0 for rep in range(10)} | {"p_spread_7": p}
+    gate = gates_of(judged(make((NUTS,)), p_spread=1.0, **reps), "numpyro.nuts")["spread against the reference"]
+    assert gate.holds == holds
+    assert holds or gate.sentence.startswith("spread off in rep 7: correlation of weights[0] and weights[1], p 1.2e-5")
 
 
 def gates_of(tables: RunTables, label: str) -> dict[str, Diagnostic]:
