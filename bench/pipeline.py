@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import __version__
+from bench.catalog import kept
 from bench.catalog.places import root
 from bench.errors import StorageError, UsageError
 from bench.measure import host, interrupts, local, run
@@ -43,8 +44,17 @@ def command_line() -> str:
 
 
 def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any]) -> Run:
-    """Write run.json before the first fit, so that a run killed at any moment says what it meant to do."""
+    """Write run.json before the first fit, so that a run killed at any moment says what it meant to do.
+
+    Scenarios that no catalog has are copied into the folder.
+    """
     commit, dirty = host.commit(root())
+    description, options = plan.description(), {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()}
+    for scenario in {p.scenario.label: p.scenario for p in plan.cells}.values():
+        if not kept.is_catalogued(scenario):
+            description["scenarios"][scenario.label]["file"] = kept.keep(scenario, folder.path)
+    if "scenario" in options:
+        options["scenario"] = list(plan.selectors)
     facts = {
         "id": folder.name,
         "command": command_line(),
@@ -58,8 +68,8 @@ def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any]) -> Run
         "versions": host.versions(),
         "threads": chosen.get("threads") or default_threads(),
         "seed": plan.seed,
-        "options": {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
-        **plan.description(),
+        "options": options,
+        **description,
     }
     manifest = run_of(facts)
     folder.write_manifest(manifest)

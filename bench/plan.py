@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.catalog.backends import BackendInfo, backend
-from bench.catalog.places import backend_files, scenario_files
-from bench.catalog.scenarios import scenario
+from bench.catalog.places import backend_files
 from bench.catalog.suites import suite
 from bench.cell import BUDGETS, Cell
 from bench.data import family
 from bench.errors import UsageError, unknown
+from bench.selected import Scenarios
 from bench.selection import expand, parse, sweeps
 from bench.types import Device, DType, Scenario, Track, derive_seed, written
 
@@ -25,8 +25,10 @@ MOST_FITS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user asked for. `reps`, `rounds`, `budget` are None where the budget or suite decides, `dtype` where
-    the track does: float64 for `matched`, the framework's own for `defaults`.
+    """What the user asked for: selectors of scenarios (those that end in `.toml` are paths) and backends, and the rest.
+
+    `reps`, `rounds`, `budget` are None where the budget or suite decides, `dtype` where the track does: float64 for
+    `matched`, the framework's own for `defaults`.
     """
 
     scenarios: Sequence[str] = ()
@@ -106,10 +108,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a run will do."""
+    """Everything a run will do.
+
+    `selectors` are the user's for scenarios, by name where they were paths; `broken` {scenario: why} are files that a
+    glob matched and that were left out.
+    """
 
     cells: tuple[Planned, ...]
     seed: int
+    selectors: Sequence[str] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fits(self) -> int:
@@ -136,12 +144,13 @@ class Plan:
                 position += 1
 
 
-def make(choice: Choice) -> Plan:
-    """The plan of a choice; UsageError names what cannot be."""
+def make(choice: Choice, along: Path | None = None) -> Plan:
+    """The plan of a choice; UsageError names what cannot be. The folder `along` may bring scenarios along."""
     cells: dict[str, Planned] = {}
-    fits = 0
-    for scenario_text, backend_text, budget, named in _pairs(choice):
-        for planned in _cells(choice, scenario_text, backend_text, budget, named):
+    fits, scenarios = 0, Scenarios(choice.scenarios, along)
+    choice = replace(choice, scenarios=scenarios.selectors)
+    for scenario_text, backend_text, budget, named in _pairs(choice, scenarios):
+        for planned in _cells(choice, scenarios, scenario_text, backend_text, budget, named):
             if planned.cell.id not in cells:
                 cells[planned.cell.id] = planned
                 fits += planned.reps * planned.rounds
@@ -149,10 +158,10 @@ def make(choice: Choice) -> Plan:
                 raise UsageError(f"more than {MOST_FITS} fits are not allowed; sweep less, or fewer reps and rounds")
     if not cells:
         raise UsageError(f"suite {choice.suite!r} pairs none of the scenarios and backends named")
-    return Plan(tuple(cells.values()), choice.seed)
+    return Plan(tuple(cells.values()), choice.seed, scenarios.selectors, scenarios.broken)
 
 
-def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
+def _pairs(choice: Choice, scenarios: Scenarios) -> Iterator[tuple[str, str, str, bool]]:
     """(scenario selector, backend selector, budget, whether the user typed both)."""
     if choice.scenarios and choice.backends and not choice.suite:
         for s in choice.scenarios:
@@ -162,7 +171,7 @@ def _pairs(choice: Choice) -> Iterator[tuple[str, str, str, bool]]:
     for entry in suite(choice.suite or DEFAULT_SUITE).entries:
         budget = choice.budget or entry.budget or "quick"
         narrow = bool(choice.suite)
-        for s in _chosen(choice.scenarios, entry.scenarios, scenario_files(), "scenario", narrow=narrow):
+        for s in _chosen(choice.scenarios, entry.scenarios, scenarios.files, "scenario", narrow=narrow):
             for b in _chosen(choice.backends, entry.backends, backend_files(), "backend", narrow=narrow):
                 yield s, b, budget, False
 
@@ -177,14 +186,16 @@ def _chosen(
     return [text for text in listed if names & set(expand(parse(text), known, what))]
 
 
-def _cells(choice: Choice, scenario_text: str, backend_text: str, budget: str, named: bool) -> Iterator[Planned]:
+def _cells(
+    choice: Choice, scenarios: Scenarios, scenario_text: str, backend_text: str, budget: str, named: bool
+) -> Iterator[Planned]:
     if budget not in BUDGETS:
         raise unknown("budget", budget, BUDGETS)
     chosen_s, chosen_b = parse(scenario_text), parse(backend_text)
-    for scenario_name in expand(chosen_s, scenario_files(), "scenario"):
-        swept = {k: list(v) for k, v in _load(scenario_name, "").sweep.items() if k not in chosen_s.values}
+    for scenario_name in scenarios.expand(chosen_s):
+        swept = {k: list(v) for k, v in scenarios.load(scenario_name).sweep.items() if k not in chosen_s.values}
         for overrides in sweeps({**swept, **chosen_s.values}):
-            loaded = _load(scenario_name, repr(sorted(overrides.items())), overrides)
+            loaded = scenarios.load(scenario_name, overrides)
             for backend_name in expand(chosen_b, backend_files(), "backend"):
                 info = backend(backend_name)
                 for options in sweeps(chosen_b.values):
@@ -230,14 +241,3 @@ def _settings(info: BackendInfo) -> dict[str, Any]:
     """What a backend's options are where nobody names them, those of the track `defaults`, and what it says of them."""
     options = {option.name: option.default for option in info.options.values()}
     return {"options": options, "defaults": dict(info.defaults), "settings": info.settings}
-
-
-_LOADED: dict[str, Scenario] = {}
-
-
-def _load(name: str, key: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
-    """A scenario read once per label: a plan of 10 000 cells names few."""
-    label = f"{name}|{key}"
-    if label not in _LOADED:
-        _LOADED[label] = scenario(name, overrides)
-    return _LOADED[label]

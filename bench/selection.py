@@ -33,6 +33,11 @@ class Selector(NamedTuple):
         """Whether it may match several names."""
         return any(c in self.name for c in "*?")
 
+    @property
+    def is_path(self) -> bool:
+        """Whether it is the path of a scenario file, or a glob of such."""
+        return self.name.endswith(".toml")
+
 
 def parse(text: str) -> Selector:
     """Read `name[k=v,…]`; values are TOML (`0.1`, `true`, `[1, 2]`, `{normal = [0, 1]}`) or bare words; UsageError."""

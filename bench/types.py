@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, get_args
 
@@ -115,6 +116,11 @@ class Scenario:
     def label(self) -> str:
         """Name with overrides, as the user writes it."""
         return bracketed(self.name, self.overrides)
+
+    @property
+    def data_file(self) -> Path | None:
+        """The file that `[data]` names, found from the scenario's own; None where it names none that can be."""
+        return beside(Path(self.file), self.data.get("file"))
 
 
 class Simulated(NamedTuple):
@@ -271,6 +277,13 @@ def bracketed(name: str, values: Mapping[str, Any] | str) -> str:
     """`name[k=v,…]`, or the bare name where there are no values; `values` may be written already."""
     inside = values if isinstance(values, str) else written(values)
     return f"{name}[{inside}]" if inside else name
+
+
+def beside(file: Path, name: Any) -> Path | None:
+    """What a file calls `name`: a path in or below its own folder; None for any other value."""
+    if not isinstance(name, str) or not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        return None
+    return file.parent / name
 
 
 def digest_of(value: Any) -> str:

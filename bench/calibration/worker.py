@@ -31,7 +31,7 @@ class Calibrator:
     def __init__(self, request: dict[str, Any]) -> None:
         self.seed, self.numbers = request["seed"], request["datasets"]
         self.cell = cell_of(request["cell"])
-        self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides))
+        self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides), Path(request["folder"]))
         self.contender = Contender(self.cell, request["threads"])
         self.ledger = CalibrationFolder(Path(request["folder"])).ledger(self.cell.id)
         self.template = dataset(self.scenario, seed=self.seed, rep=0)

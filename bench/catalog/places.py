@@ -63,6 +63,15 @@ def scenario_files() -> dict[str, Path]:
     return _by_stem(scenario_folders())
 
 
+def kept_files(folder: Path) -> dict[str, Path]:
+    """{name: TOML file} of the scenarios that a folder brings along, as `scenarios/<name>/<name>.toml` with their data.
+
+    That of a run has those whose user named them by their path.
+    """
+    folders = sorted((folder / "scenarios").glob("*/"))
+    return {folder.name: folder / f"{folder.name}.toml" for folder in folders}
+
+
 def suite_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
     return _by_stem(folder / "suites" for folder in scenario_folders())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.catalog import toml
 from bench.catalog.families import families, family_file, source_digest
-from bench.catalog.places import root, scenario_files
+from bench.catalog.places import kept_files, scenario_files
 from bench.data import family
-from bench.errors import ScenarioError, unknown
+from bench.errors import ScenarioError, UsageError, unknown
 from bench.protocols import Family
 from bench.types import PRIORS, Prior, Scenario, digest_of
 
@@ -20,9 +22,15 @@ LARGEST = 1e100
 TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
 
 
-def scenario(name: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
-    """The scenario of that name with `overrides` ({dotted key: value}) applied; UsageError if it cannot be."""
-    files = scenario_files()
+def scenario(name: str, overrides: Mapping[str, Any] | None = None, along: Path | None = None) -> Scenario:
+    """The scenario of that name with `overrides` ({dotted key: value}) applied; UsageError if it cannot be.
+
+    Those that the folder `along` brings along (see `bench.catalog.kept`) come before the catalog's.
+    """
+    kept = kept_files(along) if along else {}
+    files = kept if name in kept else scenario_files()
+    if name not in files and along:
+        raise UsageError(f"scenario {name} is neither in the catalog nor kept as {along}/scenarios/{name}/{name}.toml")
     if name not in files:
         raise unknown("scenario", name, files)
     return load(files[name], overrides)
@@ -74,10 +82,10 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         data=tables["data"],
         sweep=_sweep(tables["sweep"], fam),
         overrides=overrides,
-        digest=_digest(table, words["family"], tables["data"].get("file")),
+        digest="",
     )
     fam.check(scenario)
-    return scenario
+    return replace(scenario, digest=_digest(table, scenario))
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
@@ -143,11 +151,9 @@ def _finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
-def _digest(table: Mapping[str, Any], family_name: str, data_file: Any) -> str:
-    folder = root() / "scenarios"
-    parts = [table, source_digest(family_file(family_name))]
-    if isinstance(data_file, str) and "\0" not in data_file:
-        file = (folder / data_file).resolve()
-        if file.is_relative_to(folder) and file.is_file():
-            parts.append(file.read_text(errors="replace"))
+def _digest(table: Mapping[str, Any], scenario: Scenario) -> str:
+    parts: list[Any] = [table, source_digest(family_file(scenario.family))]
+    if scenario.data_file is not None:
+        with scenario.data_file.open("rb") as stream:
+            parts.append(hashlib.file_digest(stream, "sha256").hexdigest())
     return digest_of(parts)[:16]

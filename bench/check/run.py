@@ -119,7 +119,7 @@ def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callabl
         progress(f"draws {done + 1} of {len(usable)}")
         where = f"{entry.name}, rep {rep}"
         if (label := entry.scenario_label) not in shapes:
-            shapes[label] = _shape(entry, record, manifest.seed)
+            shapes[label] = _shape(folder, entry, record, manifest.seed)
             if isinstance(why := shapes[label], str):
                 yield note(label, f"parameters cannot be checked: {why}")
         try:
@@ -140,10 +140,10 @@ def _budget(entry: CellEntry) -> Budget | None:
         return None
 
 
-def _shape(entry: CellEntry, record: Record, seed: int) -> Dataset | str:
+def _shape(folder: RunFolder, entry: CellEntry, record: Record, seed: int) -> Dataset | str:
     """A data set of the scenario, for its parameters; or why there is none to be had."""
     try:
-        today = scenario(entry.scenario, dict(entry.overrides))
+        today = scenario(entry.scenario, dict(entry.overrides), folder.path)
     except UsageError as error:
         return str(error)
     if today.digest != record.scenario_digest:

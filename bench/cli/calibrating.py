@@ -10,7 +10,7 @@ import typer
 from bench import pipeline, plan
 from bench.calibration import study
 from bench.calibration.verdict import MIN_DATASETS, RECOMMENDED, Verdict, judge
-from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, options, signals
+from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, options, output, signals
 from bench.cli.progress import CalibrationProgress, Status
 from bench.errors import UsageError
 from bench.measure import local, resume
@@ -26,6 +26,7 @@ Begun = tuple[CalibrationFolder, Plan, CalibrationRun]
 def start(results: Path, chosen: dict[str, Any]) -> Begun:
     """A new folder with its manifest, written before the first fit; UsageError."""
     planned = _plan(chosen)
+    output.warn_broken(planned.broken)
     folder = CalibrationFolder.create(results, chosen.get("name"))
     run = pipeline.start_manifest(folder, planned, chosen)
     digests = {p.cell.id: (p.scenario.digest, p.backend.digest) for p in planned.cells}
@@ -41,7 +42,7 @@ def go_on(results: Path, name: str, chosen: dict[str, Any]) -> Begun:
         raise UsageError(f"{named}: a resumed calibration has its options from its beginning; leave them out")
     folder = CalibrationFolder.open(results, name)
     manifest = folder.manifest()
-    planned = _plan(manifest.options or {})
+    planned = _plan(manifest.options or {}, folder.path)
     if changes := _changes(folder, planned, manifest):
         raise UsageError(f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}")
     manifest.state = "running"
@@ -49,11 +50,11 @@ def go_on(results: Path, name: str, chosen: dict[str, Any]) -> Begun:
     return folder, planned, manifest
 
 
-def _plan(chosen: dict[str, Any]) -> Plan:
+def _plan(chosen: dict[str, Any], along: Path | None = None) -> Plan:
     datasets = options.integer("datasets", chosen.get("datasets"), MIN_DATASETS) or RECOMMENDED
     if not chosen.get("scenario") or not chosen.get("backend"):
         raise UsageError("calibrate needs scenarios and backends, as in: bench calibrate -s s0-uniform -b numpyro.nuts")
-    return plan.make(options.choice({**chosen, "reps": datasets, "rounds": 1}))
+    return plan.make(options.choice({**chosen, "reps": datasets, "rounds": 1}), along)
 
 
 def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) -> list[str]:

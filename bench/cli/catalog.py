@@ -14,7 +14,7 @@ import typer
 from bench.catalog import toml
 from bench.catalog.backends import backend
 from bench.catalog.options import BUDGET_OPTIONS
-from bench.catalog.places import backend_files, scenario_files, suite_files
+from bench.catalog.places import backend_files, root, scenario_files, suite_files
 from bench.cell import BUDGETS
 from bench.cli import options
 from bench.errors import UsageError, escaped, printable, unknown
@@ -85,9 +85,17 @@ def info(
 
 
 def _scenarios(_: Path) -> Iterator[Row]:
-    for name, table, broken in _tables(scenario_files()):
+    for name, table, broken in _tables(scenario_files(), _check):
         family, description = ("broken", broken) if broken else (table.get("family", "?"), table.get("description", ""))
         yield {"name": name, "family": _line(family), "description": _line(description)}
+
+
+def _check(file: Path) -> None:
+    """UsageError where a user's file is no scenario; the project's own are."""
+    if file.parent != root() / "scenarios":
+        from bench.catalog.scenarios import load  # numpy, which whoever has no scenarios of his own does without
+
+        load(file)
 
 
 def _suites(_: Path) -> Iterator[Row]:
@@ -95,11 +103,15 @@ def _suites(_: Path) -> Iterator[Row]:
         yield {"name": name, "description": f"broken: {broken}" if broken else _line(table.get("description", ""))}
 
 
-def _tables(files: Mapping[str, Path]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """(name, table, why it cannot be read) of TOML files."""
+def _tables(
+    files: Mapping[str, Path], check: Callable[[Path], None] = lambda file: None
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """(name, table, why it is broken) of TOML files; `check` raises UsageError for what a readable one lacks."""
     for name, file in files.items():
         try:
-            yield _line(name), toml.read(file), ""
+            table = toml.read(file)
+            check(file)
+            yield _line(name), table, ""
         except UsageError as error:
             yield _line(name), {}, str(error)
 

@@ -59,6 +59,7 @@ def doctor(
 
 def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, quiet: bool) -> Floor:
     """Run the work in a temporary folder, and read its floor; UsageError where the fits do not end well."""
+    from bench.catalog.kept import bring
     from bench.cli.progress import RunProgress  # here: these import numpy and scipy
     from bench.doctor.floor import floor_of
     from bench.measure import local, run
@@ -72,6 +73,7 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
         )
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
+        bring(plan.cells[0].scenario, folder.path)
         with RunProgress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
             if not run.execute(plan, folder, Limits(), progress, executor):
                 raise typer.Exit(INTERRUPTED)

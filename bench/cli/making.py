@@ -21,6 +21,7 @@ def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: boo
     """A new run."""
     limits = options.limits(chosen)
     planned = plan.make(options.choice(chosen))
+    output.warn_broken(planned.broken)
     if dry_run:
         output.show_plan(planned, as_json=as_json)
         return

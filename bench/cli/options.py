@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from bench.catalog import toml
+from bench.errors import UsageError, shown
 from bench.options import choice, integer, limits, positive, size, word
+from bench.selection import parse
 from bench.words.reading import as_type
 
 __all__ = ["choice", "config", "integer", "limits", "positive", "size", "word"]
@@ -56,6 +58,13 @@ Threshold = Annotated[
 ]
 Metric = Annotated[Texts, typer.Option("--metric", "-m", help="Compare these metrics instead of the default ones.")]
 All = Annotated[bool, typer.Option("--all", help="Every row, not only what changed (json has all).")]
+
+
+def scenario_file(text: str) -> str:
+    """A selector that is a path; UsageError for a name, which goes after -s."""
+    if not parse(text).is_path:
+        raise UsageError(f"{shown(text)} is no path of a scenario file, PATH.toml; a scenario's name goes after -s")
+    return text
 
 
 def named(values: Mapping[str, Any], keys: Container[str]) -> dict[str, Any]:

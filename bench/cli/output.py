@@ -84,6 +84,12 @@ def warn(*folders: RunFolder) -> None:
             )
 
 
+def warn_broken(scenarios: Mapping[str, str]) -> None:
+    """Say on stderr which scenarios {name: why} a glob has left out."""
+    for name, why in scenarios.items():
+        ERR.print(f"warning: scenario {name} is broken and left out: {why}", markup=False)
+
+
 def exit_code(fits: pd.DataFrame, *, interrupted: bool) -> int:
     """Exit code of a run: unsupported and unavailable count only when the cell was named without a glob or suite."""
     if interrupted:

@@ -56,7 +56,7 @@ def _subjects(
     choices = [choose(folder, scenario, name, rep) for name in backends]
     chosen = {s.entry.id: s for stored, _ in choices for s in stored}
     reasons = list(dict.fromkeys(reason for _, failed in choices for reason in failed))
-    problems = Problems(folder.manifest().seed)
+    problems = Problems(folder, folder.manifest().seed)
     # by data set, so that each exact posterior is computed once
     ordered = sorted(chosen.values(), key=lambda s: (s.scenario, s.record.rep))
     subjects = []

@@ -19,6 +19,10 @@ CONFIG = {
 
 
 def run(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH.toml[k=v,…]]…", help="Scenario files, wherever they are; as -s PATH.toml."),
+    ] = None,
     scenario: options.Scenarios = None,
     backend: options.Backends = None,
     suite: Annotated[str | None, typer.Option(help="A named list of scenario × backend. [default: quick]")] = None,
@@ -78,6 +82,7 @@ def run(
     Examples:
       bench run                                          the quick suite, a few minutes
       bench run -s s0-uniform                            one scenario with the quick suite's backends
+      bench run mine.toml -b 'torch.*' -b numpyro.nuts    a scenario of your own, its data beside it
       bench run -s 's4-*' -b 'torch.*' -b numpy.gd       globs
       bench run -s 'correlated-rho95[n_obs=[100,1000]]' -b numpyro.nuts    a sweep
       bench run -s s0-uniform -b 'torch.adam[lr=0.05,steps=5000]' --reps 3 --rounds 5
@@ -96,6 +101,8 @@ def run(
     or the disk is full · 4 nothing ran · 130 interrupted.
     """
     chosen = options.named(locals(), CONFIG)
+    if files:
+        chosen["scenario"] = [*chosen.get("scenario", []), *map(options.scenario_file, files)]
     child = {"fresh": fresh, "reuse_compiled": reuse_compiled}
     how = {"no_score": no_score, "dry_run": dry_run, "as_json": json_}
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from bench.catalog.frameworks import Framework
-from bench.catalog.places import scenario_files
-from bench.catalog.scenarios import scenario as loaded
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, output, signals
 from bench.cli.output import OUT
 from bench.cli.progress import Status
-from bench.selection import expand, parse, sweeps
+from bench.selected import Scenarios
 from bench.store.manifest import Verified, plain
 from bench.types import Scenario
 from bench.verify import gate
@@ -28,7 +26,9 @@ def verify(
 ) -> int:
     """Verify every density of the frameworks of these backends on these scenarios, and print; the exit code."""
     frameworks = chosen(backends)
-    pairs = list(_pairs(frameworks, list(_scenarios(scenarios)), dtypes, device))
+    chosen_scenarios = Scenarios(scenarios)
+    pairs = list(_pairs(frameworks, list(chosen_scenarios), dtypes, device))
+    output.warn_broken(chosen_scenarios.broken)
     with signals.patience(), Status("starting", quiet=as_json, lines=True) as status:
         try:
             outcomes = gate.verify(pairs, status.update, again=True)
@@ -41,14 +41,6 @@ def verify(
     else:
         _show(outcomes, without)
     return code
-
-
-def _scenarios(selectors: Sequence[str]) -> Iterator[Scenario]:
-    for text in selectors:
-        selector = parse(text)
-        for name in expand(selector, scenario_files(), "scenario"):
-            for overrides in sweeps(selector.values):
-                yield loaded(name, overrides)
 
 
 def _pairs(

@@ -16,6 +16,7 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from bench.catalog.backends import backend
@@ -44,7 +45,7 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
         if name and name not in met:
             met.add(name)
             with contextlib.suppress(Exception):  # a child will say so
-                scenario(name)  # imports its family, once for all children
+                scenario(name, along=Path(request["folder"]))  # imports its family, once for all children
             mapped = mapped_files()
         pid = os.fork()
         if not pid:

@@ -45,7 +45,7 @@ def _planned(entry: CellEntry, where: Path) -> Planned:
     try:
         return Planned(
             cell=cell,
-            scenario=scenario(cell.scenario, dict(cell.overrides)),
+            scenario=scenario(cell.scenario, dict(cell.overrides), where),
             backend=backend(cell.backend),
             reps=entry.reps,
             rounds=entry.rounds,

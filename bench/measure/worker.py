@@ -49,8 +49,8 @@ class Worker:
     ) -> None:
         self.request, self.mapped = request, mapped
         self.cell = cell_of(request["cell"])
-        self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides))
         self.folder = RunFolder(Path(request["folder"]))
+        self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides), self.folder.path)
         compiled = self.folder.path / request["compiled"] if request.get("compiled") else None
         self.contender = Contender(self.cell, request["threads"], imported=imported, compiled=compiled)
         self.cpus = sorted(os.sched_getaffinity(0))

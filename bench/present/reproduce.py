@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.analysis.sections import Row
-from bench.store.manifest import Run
+from bench.store.manifest import CellEntry, Run
 from bench.types import bracketed
 
 _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
@@ -28,7 +28,7 @@ def reproduce(row: Row, run: Run) -> str:
     if planned := run.planned(row.cell):
         run, entry = planned
         facts = {name: getattr(entry, name) for name in (*AXES, "reps", "rounds")} | {"seed": run.seed}
-        scenario = selector(entry.scenario, dict(entry.overrides))
+        scenario = selector(_scenario(run, entry), dict(entry.overrides))
         backend = selector(entry.backend, dict(entry.options))
     else:
         facts = _facts(row)
@@ -42,6 +42,13 @@ def reproduce(row: Row, run: Run) -> str:
     words += [part for limit in limits.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
     return shlex.join(words)
+
+
+def _scenario(run: Run, entry: CellEntry) -> str:
+    """Its name, or the path of the copy that the run keeps of a scenario that no catalog has."""
+    about = run.scenarios.get(entry.scenario_label)
+    results = (run.options or {}).get("results", "results")
+    return f"{results}/{run.id}/{about.file}" if about and about.file else entry.scenario
 
 
 def selector(name: str, values: Mapping[str, Any]) -> str:

@@ -122,7 +122,8 @@ class Outcome(NamedTuple):
 
 def score_batch(path: Path, seed: int, batch: Batch) -> Outcome:
     """Scores of fits of one data set; UsageError as `Problems.get`, OSError where nothing can be written."""
-    folder, problems, scores = RunFolder(path), Problems(seed), []
+    folder = RunFolder(path)
+    problems, scores = Problems(folder, seed), []
     for place, stored in batch:
         try:
             scored = load_scored(folder, stored, problems)

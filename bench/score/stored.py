@@ -45,10 +45,10 @@ class DamagedDraws(UsageError):
 
 
 class Problems:
-    """The problem of each data set, its exact posterior computed once for all backends that fitted it."""
+    """The problem of each data set of a run, its exact posterior computed once for all backends that fitted it."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, folder: RunFolder, seed: int) -> None:
+        self.folder, self.seed = folder, seed
         self.scenarios: dict[str, Scenario] = {}
         self.problem: Problem | None = None
 
@@ -57,7 +57,7 @@ class Problems:
         record, label = stored.record, stored.scenario
         if self.problem is None or self.problem.data.digest != record.data_digest:
             if label not in self.scenarios:
-                self.scenarios[label] = scenario(stored.entry.scenario, dict(stored.entry.overrides))
+                self.scenarios[label] = scenario(stored.entry.scenario, dict(stored.entry.overrides), self.folder.path)
             data = dataset(self.scenarios[label], seed=self.seed, rep=record.rep)
             if data.digest != record.data_digest:
                 raise UsageError(
@@ -107,7 +107,7 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
 
     The worker's draws.npz becomes draws.nc the first time.
     """
-    problem = (problems or Problems(folder.manifest().seed)).get(stored)
+    problem = (problems or Problems(folder, folder.manifest().seed)).get(stored)
     fit, checkpoints = load_fit(folder, stored)
     where = folder.fit(stored.record.cell, stored.record.rep)
     if (npz := where / "draws.npz").is_file():

@@ -132,7 +132,10 @@ class Verified(Part, kw_only=True):
 
 
 class About(Part, kw_only=True):
-    """What a report says of a scenario: where it comes from, its model, and {parameter: prior} in words."""
+    """What a report says of a scenario: where it comes from, its model, and {parameter: prior} in words.
+
+    `file` is its own inside the run's folder, where the user named it by its path.
+    """
 
     description: str = ""
     source: str = ""
@@ -140,6 +143,7 @@ class About(Part, kw_only=True):
     priors: dict[str, str] = {}
     fixed_data: bool = False
     notes: list[str] = []
+    file: str = ""
 
     @property
     def priors_text(self) -> str:

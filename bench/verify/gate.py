@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from bench.catalog.frameworks import frameworks
+from bench.catalog.kept import bring
 from bench.measure import guardian, interrupts, local
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
@@ -154,6 +155,8 @@ def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]
         timeout=START_SECONDS + TASK_SECONDS * len(tasks),
     )
     with guardian.scratch("verify") as folder:
+        for pair, _ in tasks:
+            bring(pair.scenario, folder)
         end = executor.submit(request, folder, tick)
         answers = Ledger(folder / ANSWERS).entries()
     status, reason = end.status(request.timeout)

@@ -43,12 +43,12 @@ def answer(request: dict[str, Any], *_: Any) -> None:
         return
     answers.append({"verdict": "", "reason": ""})
     for task in request["tasks"]:
-        answers.append(evaluate(models, task, place))
+        answers.append(evaluate(models, task, place, answers.path.parent))
 
 
-def evaluate(models: Any, task: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Value and gradient at the task's points, or why there are none."""
-    data = dataset(scenario(task["scenario"], task["overrides"]), seed=task["seed"], rep=0).observed()
+def evaluate(models: Any, task: dict[str, Any], place: Place, along: Path) -> dict[str, Any]:
+    """Value and gradient at the task's points, or why there are none; the folder `along` may bring its scenario."""
+    data = dataset(scenario(task["scenario"], task["overrides"], along), seed=task["seed"], rep=0).observed()
     if data.digest != task["digest"]:
         return {"verdict": "failed", "reason": "the data differ from those of the process that asked"}
     z = unpacked(task["points"])

@@ -69,8 +69,11 @@ SCENARIOS = {
     "infinite": (GOOD.replace("noise = 0.3", "noise = 1e300").encode(), "noise = 1e+300"),
     "denormal": (GOOD.replace("noise = 0.3", "noise = 1e-310").encode(), "noise = 1e-310"),
     "key": (b'"a\\nb\\u001b[31m" = 1\n' + GOOD.encode(), r"a b\x1b[31m = 1"),
-    "elsewhere": (GOOD.encode() + b'[data]\nfile = "../../etc/passwd"\n', "below the scenarios' folder"),
-    "absolute": (GOOD.encode() + b'[data]\nfile = "/etc/passwd"\n', "below the scenarios' folder"),
+    "elsewhere": (
+        GOOD.encode() + b'[data]\nfile = "../../etc/passwd"\n',
+        "in or below the folder of the scenario",
+    ),
+    "absolute": (GOOD.encode() + b'[data]\nfile = "/etc/passwd"\n', "in or below the folder of the scenario"),
     "code": (b"family = \"__import__('os').system('touch ran')\"", "family = "),
     "module": (b'family = "../../os"', "family = '../../os'"),
     "checks": (b'family = "checks"', "family = 'checks'"),

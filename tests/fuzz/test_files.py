@@ -24,6 +24,7 @@ from tests.fuzz.inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated,
 from tests.fuzz.properties import fuzzed, outcome
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+(FOLDER / "data").symlink_to(ROOT / "scenarios" / "data")
 SMALL = 20_000
 SUITES = [(f.read_text()) for f in sorted((ROOT / "scenarios" / "suites").glob("*.toml"))]
 CONFIGS = [

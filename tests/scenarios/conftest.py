@@ -10,6 +10,7 @@ from bench.data import dataset
 from bench.types import Array, Dataset, Parameter, Prior, Scenario
 from scenarios.families.common import priors as priors_
 from scenarios.families.regression.linear import FAMILY as linear
+from tests.conftest import ROOT
 
 
 def make_scenario(
@@ -32,7 +33,7 @@ def make_scenario(
         family="linear",
         description="",
         source="",
-        file="",
+        file=str(ROOT / "scenarios" / f"{name}.toml"),
         priors=dict(given),
         start=start or {},
         settings=linear.settings(table, fixed=bool(data)),

@@ -10,6 +10,7 @@ from bench.errors import UsageError
 from bench.types import Prior
 from scenarios.families.regression import regression
 from scenarios.families.regression.logistic import FAMILY as logistic
+from tests.conftest import ROOT
 from tests.scenarios import regressions
 
 NORMAL, STUDENT, CAUCHY = Prior("normal", (0.5, 2.5)), Prior("student_t", (3.0, 0.0, 2.0)), Prior("cauchy", (0.1, 2.5))
@@ -119,6 +120,8 @@ def test_there_is_no_least_squares(table):
 def load_text(tmp_path, text, overrides=None):
     file = tmp_path / "mine.toml"
     file.write_text(text)
+    if not (data := tmp_path / "data").exists():
+        data.symlink_to(ROOT / "scenarios" / "data")
     return load(file, overrides)
 
 

@@ -9,6 +9,7 @@ from bench.data import dataset, family
 from bench.errors import UsageError
 from bench.types import Prior
 from scenarios.families.regression.robust import FAMILY as robust
+from tests.conftest import ROOT
 from tests.scenarios import regressions
 
 WIDE, CAUCHY = Prior("normal", (0.5, 10.0)), Prior("cauchy", (0.0, 2.5))
@@ -128,6 +129,8 @@ def test_there_is_no_least_squares_and_no_density_outside_the_support(table):
 def load_text(tmp_path, text, overrides=None):
     file = tmp_path / "mine.toml"
     file.write_text(text)
+    if not (data := tmp_path / "data").exists():
+        data.symlink_to(ROOT / "scenarios" / "data")
     return load(file, overrides)
 
 

@@ -13,9 +13,8 @@ from bench.catalog.scenarios import load, scenario
 from bench.data import dataset
 from bench.errors import NoReference, ScenarioError
 from bench.types import Array, Dataset, Parameter, Prior
-from scenarios.families.common import checks, transforms
+from scenarios.families.common import transforms
 from scenarios.families.two_groups.two_groups import FAMILY as two_groups
-from scenarios.families.two_groups.two_groups import read_table
 
 SCIPY: Mapping[str, Any] = {
     "normal": stats.norm,
@@ -283,9 +282,7 @@ def test_what_cannot_be_is_refused_by_name(overrides: dict[str, Any], words: lis
 FILE = 'family = "two_groups"\n[data]\nfile = "rows.csv"\n[priors]\nmu = "flat"\nsigma = {half_cauchy = 1}\n'
 
 
-def test_data_of_a_file_are_the_same_in_every_rep(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "SCENARIOS", tmp_path)
-    read_table.cache_clear()
+def test_data_of_a_file_are_the_same_in_every_rep(tmp_path: Any) -> None:
     (tmp_path / "rows.csv").write_text("group,y\n1,0.5\n2,1.5\n1,0.7\n2,2.5\n2,3.5\n")
     (tmp_path / "own.toml").write_text(FILE)
     spec = load(tmp_path / "own.toml")
@@ -296,11 +293,9 @@ def test_data_of_a_file_are_the_same_in_every_rep(tmp_path: Any, monkeypatch: py
     with pytest.raises(ScenarioError, match="leave n_obs out"):
         (tmp_path / "own.toml").write_text("n_obs = [2, 2]\n" + FILE)
         load(tmp_path / "own.toml")
-    read_table.cache_clear()
     (tmp_path / "rows.csv").write_text("group,y\n1,0.5\n3,1.5\n")
     with pytest.raises(ScenarioError, match="1 or 2"):
         load(tmp_path / "own.toml")
-    read_table.cache_clear()
 
 
 def test_too_few_rows_under_flat_priors_have_no_reference() -> None:

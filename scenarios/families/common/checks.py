@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.errors import ScenarioError
 from bench.types import PRIORS, Prior, Scenario
 from scenarios.families.common import priors
 
-SCENARIOS = Path(__file__).parents[2]
 ROWS = 10**9
 """Observations, groups or numbers of one array at most: 8 GB of float64."""
 WIDTH = 10_000
@@ -55,13 +54,30 @@ def table(key: str, value: object, known: Iterable[str]) -> dict[str, Any]:
     return dict(value)
 
 
-def data_file(file: str) -> tuple[Path, str]:
-    """A CSV file below the scenarios' folder, and its header; ScenarioError where it is none, or lies elsewhere."""
-    path = (SCENARIOS / file).resolve() if "\0" not in file else SCENARIOS
-    if not path.is_relative_to(SCENARIOS.resolve()) or not path.is_file():
-        raise ScenarioError("data.file", file, "it must name a CSV file below the scenarios' folder")
-    with path.open("rb") as stream:
-        return path, stream.readline(100_000).decode(errors="replace").strip()
+class DataFile(NamedTuple):
+    """A file of data as a scenario names it; `stamp` changes when its content does, so that what was read is kept."""
+
+    name: str
+    path: Path
+    stamp: tuple[int, int]
+
+    def header(self) -> str:
+        """Its first line."""
+        with self.path.open("rb") as stream:
+            return stream.readline(100_000).decode(errors="replace").strip()
+
+
+def data_file(scenario: Scenario) -> DataFile:
+    """The file that `[data] file` names; ScenarioError where there is none in or below the scenario's folder."""
+    name, path = scenario.data.get("file"), scenario.data_file
+    try:
+        if path is None or not path.is_file():
+            raise FileNotFoundError
+        status = path.stat()
+    except (OSError, ValueError):
+        wanted = "it must name a CSV file in or below the folder of the scenario's file"
+        raise ScenarioError("data.file", name, wanted) from None
+    return DataFile(str(name), path, (status.st_mtime_ns, status.st_size))
 
 
 def prior_rule(key: str, value: object) -> Prior:

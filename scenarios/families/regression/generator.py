@@ -32,15 +32,18 @@ def truth_known(settings: Mapping[str, Any]) -> bool:
     return all(settings[key] is not None for key in settings.keys() - {"n_obs", "n_features", "features"})
 
 
+def read_table(scenario: Scenario) -> tuple[Array, Array]:
+    """x (n, J) and y (n,) of the scenario's CSV file, which has the header x0,…,y; ScenarioError."""
+    return _read_table(checks.data_file(scenario))
+
+
 @lru_cache(maxsize=8)
-def read_table(file: str) -> tuple[Array, Array]:
-    """x (n, J) and y (n,) of a CSV file with header x0,…,y, relative to the scenarios' folder; ScenarioError."""
-    path, line = checks.data_file(file)
-    header = line.split(",")
+def _read_table(table: checks.DataFile) -> tuple[Array, Array]:
+    file, header = table.name, table.header().split(",")
     if len(header) < 2 or header != [f"x{j}" for j in range(len(header) - 1)] + ["y"]:
         raise ScenarioError("data.file", file, f"its header must be x0,…,y but is {','.join(header)}")
     try:
-        values = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        values = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2)
     except ValueError as error:
         raise ScenarioError("data.file", file, f"its rows must be {len(header)} numbers: {error}") from error
     if values.shape[1:] != (len(header),) or not len(values) or not np.isfinite(values).all():
@@ -52,20 +55,19 @@ def read_table(file: str) -> tuple[Array, Array]:
 
 def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) -> None:
     """Validate `[data] file` and what it leaves no choice about; ScenarioError."""
-    if not isinstance(table["file"], str):
-        raise ScenarioError("data.file", table["file"], "it must be a path below the scenarios' folder")
+    x, y = read_table(scenario)
     if "seed" in table:
         raise ScenarioError("data.seed", table["seed"], "only a recipe has a seed")
     for key in scenario.settings:
         if key in scenario.overrides:
             raise ScenarioError(key, scenario.overrides[key], f"{table['file']} fixes the data; leave it as it is")
-    n, width = read_table(table["file"])[0].shape
+    n, width = x.shape
     for key, value in (("n_obs", n), ("n_features", width)):
         if scenario.settings[key] not in (None, value):
             raise ScenarioError(key, scenario.settings[key], f"{table['file']} has {value}; leave {key} out")
     designs.check_width(scenario.settings["features"], width)
     refuse_random_weights(scenario.settings)
-    if wrong := law.invalid(read_table(table["file"])[1]):
+    if wrong := law.invalid(y):
         raise ScenarioError("data.file", table["file"], wrong)
 
 
@@ -79,7 +81,7 @@ def refuse_random_weights(settings: Mapping[str, Any]) -> None:
 def sizes(scenario: Scenario) -> tuple[int, int]:
     """(N, J), from the data file where there is one."""
     if "file" in scenario.data:
-        n, width = read_table(scenario.data["file"])[0].shape
+        n, width = read_table(scenario)[0].shape
         return n, width
     return scenario.settings["n_obs"], scenario.settings["n_features"]
 
@@ -121,7 +123,7 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
     truth |= true_scales(settings, law)
     root = designs.covariance_root(settings["features"], width, rng)
     if "file" in scenario.data:
-        x, y = read_table(scenario.data["file"])
+        x, y = read_table(scenario)
     elif recipe is not None:
         x, y = recipe(scenario, truth)
     else:

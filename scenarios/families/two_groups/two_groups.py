@@ -72,7 +72,7 @@ class TwoGroups(Family):
         known = {"mu": settings["means"], "sigma": settings["noise"]}
         truth = {name: np.array(value) for name, value in known.items() if value is not None}
         if scenario.data:
-            y1, y2 = read_table(scenario.data["file"])
+            y1, y2 = read_table(scenario)
         else:
             y1, y2 = _rows(truth, settings["n_obs"], rng)
         if not _truth_known(settings):
@@ -153,31 +153,32 @@ def _noise(value: object) -> list[float]:
 
 def _check_data(scenario: Scenario) -> None:
     """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
-    table = checks.table("data", scenario.data, ("file",))
-    file = table.get("file")
-    if not isinstance(file, str):
-        raise ScenarioError("data.file", file, "it must be a path below the scenarios' folder")
+    file = checks.table("data", scenario.data, ("file",)).get("file")
+    sizes = [len(y) for y in read_table(scenario)]
     for key, value in scenario.overrides.items():
         if key in scenario.settings:
             raise ScenarioError(key, value, f"{file} fixes the data; leave it as it is")
-    sizes = [len(y) for y in read_table(file)]
     if scenario.settings["n_obs"] not in (None, sizes):
         raise ScenarioError("n_obs", scenario.settings["n_obs"], f"{file} has {sizes}; leave n_obs out")
 
 
+def read_table(scenario: Scenario) -> tuple[Array, Array]:
+    """y1 (n1,) and y2 (n2,) of the scenario's CSV file of header group,y and groups 1 and 2; ScenarioError."""
+    return _read_table(checks.data_file(scenario))
+
+
 @lru_cache(maxsize=8)
-def read_table(file: str) -> tuple[Array, Array]:
-    """y1 (n1,) and y2 (n2,) of a CSV file with header group,y and groups 1 and 2, relative to scenarios/."""
-    path, header = checks.data_file(file)
+def _read_table(table: checks.DataFile) -> tuple[Array, Array]:
+    file, header = table.name, table.header()
     if header != "group,y":
         raise ScenarioError("data.file", file, f"its header must be group,y but is {header}")
     try:
-        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        rows = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2)
     except ValueError as error:
         raise ScenarioError("data.file", file, f"its rows must be a group and a number: {error}") from error
-    if table.shape[1:] != (2,) or not np.isfinite(table).all() or not np.isin(table[:, 0], (1.0, 2.0)).all():
+    if rows.shape[1:] != (2,) or not np.isfinite(rows).all() or not np.isin(rows[:, 0], (1.0, 2.0)).all():
         raise ScenarioError("data.file", file, "its rows must be a group, 1 or 2, and a finite number")
-    groups = (table[table[:, 0] == 1.0, 1].copy(), table[table[:, 0] == 2.0, 1].copy())
+    groups = (rows[rows[:, 0] == 1.0, 1].copy(), rows[rows[:, 0] == 2.0, 1].copy())
     if min(map(len, groups)) < 2:
         raise ScenarioError("data.file", file, "each group needs at least 2 rows")
     for y in groups:

@@ -1,0 +1,42 @@
+"""Scenarios named by their paths: a run keeps a copy of each, so that whoever has its folder has all it was made of."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bench.catalog.places import scenario_folders
+from bench.catalog.scenarios import load
+from bench.errors import UsageError
+from bench.types import Scenario, beside
+
+
+def is_catalogued(scenario: Scenario) -> bool:
+    """Whether its file lies in a folder of scenarios, where every process finds it by its name."""
+    return Path(scenario.file).resolve().parent in scenario_folders()
+
+
+def keep(scenario: Scenario, folder: Path) -> str:
+    """Copy a scenario's file and data to where `scenario(…, along=folder)` finds them; the copy's path in `folder`.
+
+    UsageError where they change meanwhile; OSError where they cannot be copied.
+    """
+    place = Path("scenarios", scenario.name, f"{scenario.name}.toml")
+    copies = {Path(scenario.file): folder / place}
+    data = beside(folder / place, scenario.data.get("file"))
+    if scenario.data_file and data:
+        copies[scenario.data_file] = data
+    for source, copy in copies.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+    if load(folder / place, scenario.overrides).digest != scenario.digest:
+        raise UsageError(f"{place.name} or its data changed while they were read; try again")
+    return str(place)
+
+
+def bring(scenario: Scenario, folder: Path) -> None:
+    """Let `scenario(…, along=folder)` find what no catalog has, by a link to where it lies."""
+    place = folder / "scenarios" / scenario.name
+    if not is_catalogued(scenario) and not place.is_symlink():
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(Path(scenario.file).absolute().parent)
