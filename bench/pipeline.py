@@ -167,13 +167,7 @@ def run_tables(folder: RunFolder) -> RunTables:
     from bench.store import tables
 
     manifest = folder.manifest()
-    return RunTables(
-        run=manifest,
-        fits=tables.read(folder, "fits"),
-        metrics=tables.read(folder, "metrics"),
-        curves=tables.read(folder, "curves"),
-        calibrations=ranks_of(folder, manifest),
-    )
+    return RunTables(manifest, *tables.read_all(folder, manifest), calibrations=ranks_of(folder, manifest))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["BENCH_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small scored run, made once and left as it is."""
+    from tests import small_run
+
+    return small_run.make(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def copied_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of it, in the temporary folder's `results`."""
+    return Path(shutil.copytree(finished_run, tmp_path / "results" / "r"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import cast
 
 from bench.catalog.scenarios import scenario
 from bench.cell import Cell, cell_of
@@ -13,12 +12,11 @@ from bench.check.findings import Finding, note, ok, problem
 from bench.check.tables import tables
 from bench.data import dataset
 from bench.errors import UsageError
-from bench.measure.validity import complaint
 from bench.score.stored import DamagedDraws, Stored, load_fit
 from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Run, plain
 from bench.store.records import Record
-from bench.types import Budget, Dataset, Kind
+from bench.types import Budget, Dataset
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")
 Records = Mapping[tuple[str, int], Record]
@@ -122,14 +120,11 @@ def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callabl
             shapes[label] = _shape(folder, entry, record, manifest.seed)
             if isinstance(why := shapes[label], str):
                 yield note(label, f"parameters cannot be checked: {why}")
-        try:
-            fit, _ = load_fit(folder, Stored(entry, record))
-        except DamagedDraws:
-            yield problem(where, folder.spoilt(cell, rep), folder.resume_command())
-            continue
         model = shapes[label]
-        if not isinstance(model, str) and (wrong := complaint(fit, model, cast(Kind, entry.kind), _budget(entry))):
-            yield problem(where, wrong, f"rm -r {folder.fit(cell, rep)}; {folder.resume_command()}")
+        try:
+            load_fit(folder, Stored(entry, record), None if isinstance(model, str) else model, _budget(entry))
+        except DamagedDraws as error:
+            yield problem(where, folder.spoilt(cell, rep), error.mend)
 
 
 def _budget(entry: CellEntry) -> Budget | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from bench.check.findings import Finding, problem
 from bench.store import tables as stored
+from bench.store.files import plain
 from bench.store.folder import RunFolder
 from bench.store.records import Record
 
@@ -21,9 +23,9 @@ def tables(folder: RunFolder, records: Mapping[tuple[str, int], Record]) -> Iter
         for suffix in ("parquet", "csv"):
             file = folder.path / f"{name}.{suffix}"
             try:
-                frames[file.name] = stored.load(file, name) if suffix == "parquet" else pd.read_csv(file)
-            except (OSError, ValueError) as error:
-                what = f"damaged: {' '.join(str(error).split())[:200]}" if file.is_file() else "not there"
+                frames[file.name] = stored.load(file, name) if suffix == "parquet" else pd.read_csv(plain(file))
+            except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no table
+                what = f"damaged: {' '.join(str(error).split())[:200]}" if os.path.lexists(file) else "not there"
                 yield problem(file.name, what, again)
         if {f"{name}.parquet", f"{name}.csv"} <= set(frames):
             parquet, csv = frames[f"{name}.parquet"], frames[f"{name}.csv"]

@@ -13,6 +13,7 @@ import typer
 from bench.cli import options, output
 from bench.errors import UsageError, unknown
 from bench.store.durable import write_bytes
+from bench.store.files import plain
 from bench.store.folder import RunFolder
 
 TABLES = ("csv", "parquet")
@@ -71,7 +72,7 @@ def export(
     output.warn(folder)
     target.mkdir(parents=True, exist_ok=True)
     for file in copied:
-        shutil.copy(file, target / file.name)
+        shutil.copyfile(file, target / file.name)
     for file_name, text in texts.items():
         write_bytes(target / file_name, text.encode())
     if copied:
@@ -88,8 +89,13 @@ def _tables(folder: RunFolder, form: str) -> list[Path]:
 
     files = [folder.path / f"{name}.{form}" for name in tables.TABLES]
     again = f"first: python -m bench score {folder.name}"
-    if absent := [file.name for file in files if not file.is_file()]:
-        raise UsageError(f"{folder.path} has no {', '.join(absent)}; {again}")
+    for file in files:
+        try:
+            plain(file)
+        except OSError:
+            raise UsageError(f"{folder.path} has no {file.name}; {again}") from None
+        except ValueError as error:
+            raise UsageError(f"{file} is damaged ({error}); {again}") from None
     for name in tables.TABLES:
         tables.read(folder, name)
     if damaged := [name for name in tables.TABLES if f"{name}.parquet" in folder.damage]:

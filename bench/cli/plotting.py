@@ -29,6 +29,8 @@ def draw(
     if skipped and (not subjects or not _is_glob(scenario, *(backends))):
         raise UsageError("; ".join(skipped))
     drawn = _grouped(subjects, kind)
+    if out is None and (folder.path / "plots").is_symlink():
+        raise UsageError(f"{folder.path / 'plots'} is a symbolic link, which is not followed; use --out FILE")
     if out is not None and len(drawn) > 1:
         raise UsageError(f"--out names one file, but {len(drawn)} pictures are asked for: {', '.join(drawn)}")
     for line in [*failed, *skipped]:

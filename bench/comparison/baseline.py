@@ -10,6 +10,7 @@ from bench.analysis.tables import RunTables
 from bench.comparison import document
 from bench.errors import UsageError
 from bench.store import tables as store
+from bench.store.files import content
 from bench.store.folder import RunFolder
 
 
@@ -43,19 +44,17 @@ def load(place: str, where: Path = Path()) -> Source:
 
 def _folder(folder: RunFolder) -> RunTables:
     manifest = folder.manifest()
-    fits, metrics, curves = (store.read(folder, name) for name in store.TABLES)
+    frames = store.read_all(folder, manifest)
     if folder.damage:
         where, why = next(iter(folder.damage.items()))
         raise UsageError(f"{where} is damaged: {why}")
-    return RunTables(manifest, fits, metrics, curves)
+    return RunTables(manifest, *frames)
 
 
 def _file(path: Path, place: str) -> Source:
     try:
-        held = json.loads(path.read_bytes())
-        return Source(
-            document.tables(held), place, document.names(held), frozenset(held[document.KEY].get("deselected") or ())
-        )
+        held = json.loads(content(path.resolve()))
+        return Source(document.tables(held), place, document.names(held), document.deselected(held))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{place}: {error}") from None
 

@@ -83,7 +83,8 @@ def tables(document: Any) -> RunTables:
             table("metrics", metrics),
             table("curves"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        _ = names(document), deselected(document)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise ValueError(f"its {KEY} is damaged: {type(error).__name__}: {error}") from None
     return RunTables(run, *frames)
 
@@ -91,6 +92,11 @@ def tables(document: Any) -> RunTables:
 def names(document: Mapping[str, Any]) -> dict[str, str]:
     """{cell: name of its benchmark} of such a file."""
     return {str(k): str(v) for k, v in (document.get(KEY, {}).get("names") or {}).items()}
+
+
+def deselected(document: Mapping[str, Any]) -> frozenset[str]:
+    """Names that were left out on purpose."""
+    return frozenset(map(str, document.get(KEY, {}).get("deselected") or ()))
 
 
 def plain(value: Any) -> Any:

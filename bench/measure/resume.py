@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from bench.errors import UsageError
 from bench.measure import host
 from bench.measure.environment import default_threads
 from bench.plan import Job, Plan, Planned
+from bench.store.files import plain
 from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Host, Resumed, Run
 from bench.store.records import now
@@ -79,10 +81,10 @@ def _complete(folder: RunFolder, job: Job, again: frozenset[str]) -> bool:
 def _readable(folder: RunFolder, cell: str, rep: int) -> bool:
     """Whether the draws of a fit are there and open; what is in them `bench check` looks at."""
     files = [folder.fit(cell, rep) / name for name in SIGNATURES]
-    file = next((file for file in files if file.is_file()), files[-1])
+    file = next((file for file in files if os.path.lexists(file)), files[-1])
     try:
-        why = _complaint(file, SIGNATURES[file.name]) if file.is_file() else "not there"
-    except OSError as error:
+        why = _complaint(plain(file), SIGNATURES[file.name]) if os.path.lexists(file) else "not there"
+    except (OSError, ValueError) as error:
         why = str(error)
     if why:
         folder.spoil(cell, rep, file.name, why)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
-from bench.errors import NoReference, UsageError, unknown
+from bench.errors import NoReference, UsageError, described, unknown
+from bench.measure.validity import complaint
 from bench.reference.cache import reference
 from bench.score.problem import Problem, Scored
 from bench.selection import is_named
 from bench.store import arrays, netcdf
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import Checkpoint, Fit, Kind, Scenario
+from bench.types import Budget, Checkpoint, Dataset, Fit, Kind, Scenario
 
 if TYPE_CHECKING:
     from bench.store.manifest import CellEntry
@@ -41,7 +43,11 @@ class Stored:
 
 
 class DamagedDraws(UsageError):
-    """A fit that ended ok, but whose draws cannot be read any more."""
+    """A fit that ended ok, but whose draws cannot be used any more; `mend` is the command that makes it again."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        self.mend = mend
+        super().__init__(f"{message}; made again by: {mend}")
 
 
 class Problems:
@@ -108,7 +114,7 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
     The worker's draws.npz becomes draws.nc the first time.
     """
     problem = (problems or Problems(folder, folder.manifest().seed)).get(stored)
-    fit, checkpoints = load_fit(folder, stored)
+    fit, checkpoints = load_fit(folder, stored, problem.data)
     where = folder.fit(stored.record.cell, stored.record.rep)
     if (npz := where / "draws.npz").is_file():
         about = {"scenario": stored.scenario, "backend": stored.entry.backend, "rep": stored.record.rep}
@@ -137,16 +143,21 @@ def _one(folder: RunFolder, cell: CellEntry, rep: int | None) -> Stored | str:
     return f"{name} has no fit to draw: rep {tried[0]} {what}"
 
 
-def load_fit(folder: RunFolder, stored: Stored) -> tuple[Fit, list[Checkpoint]]:
-    """A stored fit, and nothing written; DamagedDraws where neither draws.npz nor draws.nc can be read."""
+def load_fit(
+    folder: RunFolder, stored: Stored, data: Dataset | None = None, budget: Budget | None = None
+) -> tuple[Fit, list[Checkpoint]]:
+    """A stored fit, and nothing written; DamagedDraws where it cannot be read, or is none of such data and budget."""
     record, kind = stored.record, cast(Kind, stored.entry.kind)
-    where = folder.fit(record.cell, record.rep)
+    where, mend = folder.fit(record.cell, record.rep), folder.resume_command()
     npz, nc = where / "draws.npz", where / "draws.nc"
-    file = npz if npz.is_file() else nc
+    file = npz if os.path.lexists(npz) else nc
     try:
-        loaded = arrays.unpack((netcdf.load if file is nc else arrays.read)(file), kind, record.stats, record.notes)
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
-        why = " ".join(str(error).split())[:200] if file.is_file() else "not there"
-        folder.spoil(record.cell, record.rep, file.name, why)
-        raise DamagedDraws(f"{file} is damaged ({why}); made again by: {folder.resume_command()}") from None
-    return loaded
+        fit, path = arrays.unpack((netcdf.load if file is nc else arrays.read)(file), kind, record.stats, record.notes)
+        wrong = "" if data is None else complaint(fit, data, kind, budget)
+        mend = f"rm -r {shlex.quote(str(where))}; {mend}" if wrong else mend
+    except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no such file
+        wrong = (" ".join(str(error).split())[:200] or described(error)) if os.path.lexists(file) else "not there"
+    if wrong:
+        folder.spoil(record.cell, record.rep, file.name, wrong)
+        raise DamagedDraws(f"{file} is damaged ({wrong})", mend)
+    return fit, path

@@ -38,6 +38,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_whole(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a temporary file, then put it in place of `path`; nothing is left behind when that fails."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)  # whatever it is, nothing is written through it
     try:
         fill(temporary)
         sync(temporary)

@@ -161,7 +161,9 @@ class RunFolder:
 
     def leftovers(self) -> list[Path]:
         """Files and folders under temporary names: a run that is being made has them too."""
-        hidden = [file for where in (".*", f"{self.INNER}/.*", f"{self.INNER}/*/.*") for file in self.path.glob(where)]
+        inner = self.path / self.INNER
+        folders = [self.path, inner, *inner.glob("*")]
+        hidden = [file for folder in folders if not folder.is_symlink() for file in folder.glob(".*")]
         return sorted(file for file in hidden if file.name != ".compiled")
 
     def fit(self, cell: str, rep: int) -> Path:
@@ -191,10 +193,13 @@ class RunFolder:
     def record(self, cell: str, rep: int) -> Record | None:
         """The record of one fit; None where there is none, or where it is damaged: `damage` then says why."""
         file = self.fit(cell, rep) / "record.json"
+        if link := next((place for place in (file.parent, file.parent.parent) if os.path.islink(place)), None):
+            self.spoil(cell, rep, "record.json", f"{link.name} is a symbolic link, which is not followed")
+            return None
         try:
             return records.read(file, cell, rep)
         except OSError as error:
-            if file.parent.is_dir():
+            if os.path.isdir(file.parent):
                 self.spoil(cell, rep, "record.json", error.strerror or str(error))
         except ValueError as error:
             self.spoil(cell, rep, "record.json", str(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.store.durable import sync
+from bench.store.files import content, opened
 
 
 class Ledger:
@@ -26,14 +27,17 @@ class Ledger:
         """Whole entries from a byte offset on, and the offset where they end; ValueError for a damaged line."""
         if not self.path.is_file():
             return [], offset
-        with self.path.open("rb") as stream:
+        with opened(self.path) as stream:
             stream.seek(offset)
             *lines, torn = stream.read().split(b"\n")
             return [json.loads(line) for line in lines], stream.tell() - len(torn)
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        """Every whole line: its number, from 1, and its entry, None where it holds no JSON object."""
-        lines = self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else []
+        """Every whole line: its number, from 1, and its entry, None where it holds no JSON object.
+
+        OSError or ValueError where the file cannot be read.
+        """
+        lines = content(self.path).split(b"\n")[:-1] if os.path.lexists(self.path) else []
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)

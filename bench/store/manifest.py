@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from msgspec import Meta, Struct, convert, field, to_builtins
 
 from bench.errors import UsageError
+from bench.store.files import content
 from bench.types import bracketed
 from bench.words.reading import as_type, json_value
 
@@ -250,7 +251,7 @@ def calibration_of(run: Run, datasets: int, digests: Mapping[str, tuple[str, str
 def read(folder: Path, type_: type[R]) -> R:
     """The run.json of a folder; UsageError where it is not readable, damaged, foreign or of another schema."""
     try:
-        facts = json_value((folder / "run.json").read_bytes())
+        facts = json_value(content(folder / "run.json"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{folder}/run.json is not readable: {error}") from None
     if not isinstance(facts, dict):

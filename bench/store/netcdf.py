@@ -10,8 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from bench.store.arrays import read
+from bench.store.arrays import numeric, read
 from bench.store.durable import write_bytes
+from bench.store.files import MOST, plain
 
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "posterior": ("draw/", ("chain", "draw")),
@@ -20,6 +21,10 @@ GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "checkpoints": ("checkpoint/", ("checkpoint",)),
 }
 """{group: (what keys of its arrays begin with in the .npz, their leading dimensions)}."""
+
+
+INFLATED = 50
+"""Bytes of arrays for each byte of a file at most: others may have compressed it since."""
 
 
 def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
@@ -37,16 +42,30 @@ def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
 
 
 def load(nc: Path) -> dict[str, Any]:
-    """The arrays of a draws.nc, keyed as in the .npz."""
+    """The arrays of a draws.nc, keyed as in the .npz; whatever is wrong with it is an exception, as `arrays.read`."""
     # h5py rather than xarray: a scorer reads hundreds of small files, and needs the arrays only
-    with h5py.File(nc, "r") as file:
-        return {
-            prefix + str(name).replace(".", "/"): variable[()]
+    with h5py.File(plain(nc), "r") as file:
+        variables = {
+            prefix + str(name).replace(".", "/"): variable
             for group, (prefix, _) in GROUPS.items()
             if group in file
-            for name, variable in file[group].items()
+            for name, variable in _inside(_inside(file)[group]).items()
             if not variable.is_scale
         }
+        for name, variable in variables.items():
+            numeric(name, variable.dtype)
+            if variable.external or variable.is_virtual:
+                raise ValueError(f"{name[:80]} is kept in another file")
+        if sum(variable.nbytes for variable in variables.values()) > min(INFLATED * nc.stat().st_size, MOST[".nc"]):
+            raise ValueError("its arrays claim more bytes than it can hold")
+        return {name: variable[()] for name, variable in variables.items()}
+
+
+def _inside(group: h5py.Group) -> dict[str, Any]:
+    """What a group holds itself; ValueError where it refers to another file."""
+    if any(not isinstance(group.get(name, getlink=True), h5py.HardLink) for name in group):
+        raise ValueError("it refers to other files")
+    return dict(group.items())
 
 
 def _write(group: h5py.Group, variables: Mapping[str, Any], leading: tuple[str, ...]) -> None:

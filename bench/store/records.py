@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.store.files import content
 from bench.types import STATUSES
 from bench.words.reading import as_type, json_value
 
@@ -57,8 +58,9 @@ def now() -> str:
 
 def read(file: Path, cell: str, rep: int) -> Record:
     """The record of a file; OSError where there is none, ValueError with a sentence where it is damaged or foreign."""
+    bytes_ = content(file)
     try:
-        raw = json_value(file.read_bytes(), whole=True)
+        raw = json_value(bytes_, whole=True)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     record = as_type(raw, Record)

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet
 
+from bench.errors import described, shown
 from bench.store.durable import write_whole
+from bench.store.files import MOST, MOST_ROWS, plain
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import PHASES
+from bench.types import PHASES, STATUSES
 
 if TYPE_CHECKING:
-    from bench.store.manifest import CellEntry
+    from bench.store.manifest import CellEntry, Run
 
 FITS_COLUMNS = [
     "run", "cell", "scenario", "family", "backend", "kind", "options", "track", "budget", "device", "dtype", "chains",
@@ -70,14 +74,19 @@ def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
     """What is known of the child of each (cell, round); of several attempts the last. Damaged lines are noted."""
     attempts: dict[tuple[str, int], dict[str, Any]] = {}
     damaged = []
-    for number, line in folder.children.lines():
+    try:
+        lines = list(folder.children.lines())
+    except (OSError, ValueError) as error:
+        folder.damage["children.jsonl"] = str(error)
+        return {}
+    for number, line in lines:
         try:
             if line is None:
                 raise ValueError("not an entry")
             before, after = (float(line[f"reference_seconds_{when}"]) for when in ("before", "after"))
             known = {"started": str(line["started"]), "attempt": int(line["attempt"])}
             attempts[str(line["cell"]), int(line["round"])] = known | {"reference_seconds": max(before, after)}
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             damaged.append(number)
     if damaged:
         folder.damage["children.jsonl"] = f"{len(damaged)} damaged, the first is line {damaged[0]}"
@@ -136,14 +145,52 @@ def read(folder: RunFolder, name: str) -> pd.DataFrame:
     if file.is_file():
         try:
             return load(file, name)
-        except (OSError, ValueError) as error:
-            folder.damage[file.name] = f"not a table of this version: {' '.join(str(error).split())[:200]}"
+        except ValueError as error:
+            folder.damage[file.name] = f"not a table of this version: {error}"
     return fits_table(folder) if name == "fits" else table(name)
 
 
+def read_all(folder: RunFolder, run: Run) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """`fits`, `metrics` and `curves` as `read`; one that says what this run cannot have written is damaged, too."""
+    frames = []
+    for name in TABLES:
+        frame = read(folder, name)
+        if wrong := _foreign(frame, name, run):
+            folder.damage[f"{name}.parquet"] = wrong
+            frame = fits_table(folder) if name == "fits" else table(name)
+        frames.append(frame)
+    return frames[0], frames[1], frames[2]
+
+
+def _foreign(frame: pd.DataFrame, name: str, run: Run) -> str:
+    """What of a table is none of this run's; empty where all of it may be."""
+    planned = {cell.id: cell.fits for cell in run.cells}
+    reps, most = frame["rep"], frame["cell"].map(planned).astype("Int64")
+    if most.isna().any() or ((reps < 0) | (reps >= most)).any() or (name != "metrics" and reps.isna().any()):
+        return "it has rows of fits that the run has not planned"
+    if name != "fits":
+        return "" if np.isfinite(frame["value"].to_numpy(float, na_value=np.nan)).all() else "values are not finite"
+    if frame.duplicated(["cell", "rep"]).any():
+        return "it has several rows of one fit"
+    if unknown := set(frame["status"].dropna()) - set(STATUSES) or frame["status"].isna().any():
+        return f"status {shown(unknown)} is none of {', '.join(STATUSES)}"
+    seconds = frame[[c for c in frame.columns if c.startswith("seconds_")]].to_numpy(float, na_value=0.0)
+    return "" if ((seconds >= 0.0) & (seconds < np.inf)).all() else "seconds are no times"
+
+
 def load(file: Path, name: str) -> pd.DataFrame:
-    """A Parquet file that holds this table; OSError or ValueError where it does not."""
-    frame = pd.read_parquet(file)
-    if absent := [c for c in KEYS[name] if c not in frame]:
-        raise ValueError(f"it has no column {', '.join(absent)}")
-    return frame
+    """A Parquet file that holds this table; ValueError with a sentence where it does not."""
+    try:
+        claims = pyarrow.parquet.read_metadata(plain(file))
+        size = sum(claims.row_group(i).total_byte_size for i in range(claims.num_row_groups))
+        if claims.num_rows > MOST_ROWS or size > MOST[".parquet"]:
+            raise ValueError(f"it claims {claims.num_rows} rows of {size} bytes")
+        frame = pd.read_parquet(file)
+        if absent := [c for c in KEYS[name] if c not in frame]:
+            raise ValueError(f"it has no column {', '.join(absent)}")
+        known = [c for c in COLUMNS[name] if c in frame]
+        return frame.assign(**typed(frame[known]))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+    except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no such file
+        raise ValueError(" ".join(str(error).split())[:200] or described(error)) from None

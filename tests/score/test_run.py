@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,6 @@ from bench.store.arrays import read
 from bench.store.folder import RunFolder
 from tests import small_run
 from tests.in_process import Outcome
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_run.make(tmp_path_factory.mktemp("scored"))
-
-
-@pytest.fixture
-def copied(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "results" / "r"))
 
 
 def odd(**arrays: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -53,29 +42,31 @@ def replace_draws(fit: Path, change: Callable[[dict[str, Any]], dict[str, Any]])
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_odd_answer_is_one_row_and_all_others_keep_their_scores(copied: Path, answer: str) -> None:
-    replace_draws(small_run.fit_of(copied, "fake.exact", 1), ANSWERS[answer])
-    assert scoring.score_run(RunFolder(copied), lambda _: None) == 3
-    fits = pd.read_parquet(copied / "fits.parquet")
+def test_an_odd_answer_is_one_row_and_all_others_keep_their_scores(copied_run: Path, answer: str) -> None:
+    replace_draws(small_run.fit_of(copied_run, "fake.exact", 1), ANSWERS[answer])
+    assert scoring.score_run(RunFolder(copied_run), lambda _: None) == 3
+    fits = pd.read_parquet(copied_run / "fits.parquet")
     spoilt = fits[fits.status != "ok"]
     assert len(fits) == 4 and len(spoilt) == 1
     assert spoilt.iloc[0][["backend", "rep"]].to_list() == ["fake.exact", 1] and spoilt.iloc[0].reason
-    metrics = pd.read_parquet(copied / "metrics.parquet")
+    metrics = pd.read_parquet(copied_run / "metrics.parquet")
     assert len(metrics[metrics.rep.notna()].groupby(["backend", "rep"])) == 3
-    wrong = [f for f in findings(RunFolder(copied), lambda _: None) if f.state == "problem"]
+    wrong = [f for f in findings(RunFolder(copied_run), lambda _: None) if f.state == "problem"]
     assert wrong and not any("differ from their records" in f.what for f in wrong)
 
 
-def test_what_cannot_be_scored_is_said_and_reported(copied: Path, bench: Callable[..., Outcome]) -> None:
-    fit = small_run.fit_of(copied, "fake.exact", 1)
+def test_what_cannot_be_scored_is_said_and_reported(copied_run: Path, bench: Callable[..., Outcome]) -> None:
+    fit = small_run.fit_of(copied_run, "fake.exact", 1)
     replace_draws(fit, ANSWERS["a statistic per chain"])
     done = bench("score", "r")
     assert done.code == 0
-    assert f"{fit.relative_to(copied.parents[1])} cannot be scored: ValueError" in done.err
-    assert (copied / "report.html").is_file() and "cannot be scored: ValueError" in (copied / "report.md").read_text()
+    assert f"{fit.relative_to(copied_run.parents[1])} cannot be scored: ValueError" in done.err
+    assert (copied_run / "report.html").is_file() and "cannot be scored: ValueError" in (
+        copied_run / "report.md"
+    ).read_text()
 
 
-def test_a_metric_that_fails_costs_its_fit_only(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_fails_costs_its_fit_only(copied_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, calls = scoring.score, []
 
     def fails_once(scored: Any) -> Any:
@@ -83,19 +74,21 @@ def test_a_metric_that_fails_costs_its_fit_only(copied: Path, monkeypatch: pytes
         return whole(scored) if len(calls) != 2 else [][1]
 
     monkeypatch.setattr(scoring, "score", fails_once)
-    folder = RunFolder(copied)
+    folder = RunFolder(copied_run)
     assert scoring.score_run(folder, lambda _: None) == 3
     (why,) = folder.unscored.values()
     assert why.startswith("cannot be scored: IndexError: list index out of range (test_run.py:")
 
 
-def test_a_disk_that_fills_while_scoring_is_no_fault_of_the_fit(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_while_scoring_is_no_fault_of_the_fit(
+    copied_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(netcdf, "write_bytes", full)
-    fit = small_run.fit_of(copied, "fake.exact", 1)
+    fit = small_run.fit_of(copied_run, "fake.exact", 1)
     replace_draws(fit, dict)
     with pytest.raises(OSError, match="No space"):
-        scoring.score_run(RunFolder(copied), lambda _: None)
-    assert read(fit / "draws.npz") and json.loads((copied / "run.json").read_text())
+        scoring.score_run(RunFolder(copied_run), lambda _: None)
+    assert read(fit / "draws.npz") and json.loads((copied_run / "run.json").read_text())
