@@ -16,6 +16,9 @@ MARGIN = 1.1
 MIN_REPS = 5
 MIN_ROUNDS = 3
 
+CHOSEN = ("clear", "size unsure")
+"""States of an answer that names one backend to choose."""
+
 OUTCOMES: Mapping[str, tuple[str, str]] = {
     "off target": ("finished off target", "finished off target"),
     "not converged": ("did not converge", "did not converge"),
@@ -34,40 +37,85 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 """Every state but `met` and `reference`, in words for one backend and for several."""
 
 
+ONCE, MANY = "once", "many"
+QUESTIONS: Mapping[str, str] = {ONCE: "one fit", MANY: "each further fit"}
+"""What a reader may want to do, in words: one fit from a fresh start, import and compile included; or one fit after the
+other in the same process, where each further one finds everything loaded and compiled."""
+HOW: Mapping[str, str] = {ONCE: "one fit from a fresh start", MANY: "each further fit in the same process"}
+"""The same in full."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """One backend on one scenario, as far as the verdict needs it.
 
-    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `seconds` and `cold` its median
-    seconds, warm and cold; `times` {round: warm seconds to the target}; `reps` those that finished; `run` the run whose
-    rounds these are, where several are combined.
+    `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `whole` its median seconds of a whole fit
+    and `times` {round: seconds to the target}, both by question; `prorated` says that the latter are modelled, not
+    measured; `reps` counts those that finished; `run` is the run whose rounds these are, where several are combined.
+    `work` is the number of evaluations of the model to the target and the seconds of each, if known.
     """
 
     label: str
     state: str
     reason: str = ""
+    warning: str = ""
     error: float | None = None
     error_interval: tuple[float, float] | None = None
-    seconds: float | None = None
-    times: Mapping[int, float] = field(default_factory=dict)
+    whole: Mapping[str, float] = field(default_factory=dict)
+    times: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    prorated: bool = False
     reps: int = 0
-    cold: float | None = None
     run: str = ""
+    work: tuple[float, float] | None = None
 
-    @property
-    def time(self) -> float:
-        """Median over rounds of the seconds to the target; inf without a warm round."""
-        return median(self.times.values()) if self.times else inf
+    def rounds(self, question: str) -> Mapping[int, float]:
+        """{round: seconds to the target}."""
+        return self.times.get(question, {})
+
+    def time(self, question: str) -> float:
+        """Median over rounds of the seconds to the target; inf without a round."""
+        rounds = self.rounds(question)
+        return median(rounds.values()) if rounds else inf
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question: its state in the grammar, who leads, who is next, and the ratios behind it."""
+
+    state: str
+    leader: str = ""
+    rival: str = ""
+    best_group: tuple[str, ...] = ()
+    ratios: Mapping[str, Ratio] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A state of the grammar, its sentence, the why-not and how-sure lines, and the ratios behind it."""
+    """Answers by question; the sentence that gives them, and the lines below it.
 
-    state: str
+    These are what the ratio is made of, what those that are ranked come with (`warnings`), who was faster and is no
+    candidate (`why_not`), and how sure the answers are.
+    """
+
+    answers: Mapping[str, Answer]
     sentence: Sentence
+    made_of: Sentence = ()
+    warnings: tuple[Sentence, ...] = ()
     why_not: tuple[Sentence, ...] = ()
     how_sure: Sentence = ()
-    leader: str = ""
-    best_group: tuple[str, ...] = ()
-    ratios: Mapping[str, Ratio] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """The state of both answers; `split` where they differ, or choose different backends."""
+        answers = {(a.state, a.leader if a.state in CHOSEN else "") for a in self.answers.values()}
+        return answers.pop()[0] if len(answers) == 1 else "split"
+
+    @property
+    def lines(self) -> tuple[Sentence, ...]:
+        """What stands below the sentence, in order; how sure it is comes apart."""
+        return tuple(line for line in (self.made_of, *self.warnings, *self.why_not) if line)
+
+    @property
+    def compared(self) -> frozenset[str]:
+        """The labels of those that were compared on any question."""
+        return frozenset(name for a in self.answers.values() if a.ratios for name in (a.leader, *a.ratios))

@@ -18,13 +18,16 @@ K_HAT = 0.7
 E_BFMI = 0.3
 AT_OPTIMUM = 1e-3
 R_HAT, R_HAT_MANY, MANY, R_HAT_ANY = 1.01, 1.02, 20, 1.05
+FEW = 1e-3
+"""Share of all draws up to which divergences are few: a warning where the answer is the reference's, else too many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """The value of a gate as text, what it allows (`< 1.01`), and the sentence that objects where it does not hold.
 
-    Diagnostics of one gate have the same `key`.
+    Diagnostics of one gate have the same `key`. One that holds may still come with a `warning`. An empty `limit`
+    allows anything.
     """
 
     key: str
@@ -33,6 +36,7 @@ class Diagnostic:
     limit: str
     holds: bool
     sentence: str
+    warning: str = ""
 
 
 def diagnostics(cell: CellTables, kind: str) -> tuple[Diagnostic, ...]:
@@ -41,12 +45,18 @@ def diagnostics(cell: CellTables, kind: str) -> tuple[Diagnostic, ...]:
         return ()
     if kind == "point":
         return tuple(_optimum(cell))
-    return (*_chains(cell, kind), *(_weights(cell) if kind == "vi" else ()), *_agreement(cell))
+    gates = (*_chains(cell, kind), *(_weights(cell) if kind == "vi" else ()), *_agreement(cell))
+    return (*gates, *_divergences(cell, gates), *_depth(cell))
 
 
 def objections(gates: tuple[Diagnostic, ...]) -> str:
     """The sentences of those that do not hold, in one; empty where all hold."""
     return "; ".join(dict.fromkeys(gate.sentence for gate in gates if not gate.holds))
+
+
+def warnings(gates: tuple[Diagnostic, ...]) -> str:
+    """What those that hold warn of, in one sentence; empty where none does."""
+    return "; ".join(gate.warning for gate in gates if gate.holds and gate.warning)
 
 
 def accuracy(cell: CellTables) -> tuple[Diagnostic, ...]:
@@ -93,16 +103,50 @@ def _chains(cell: CellTables, kind: str) -> Iterator[Diagnostic]:
             text = fmt.significant(least)
             sentence = f"{name} {text}, {needed} needed"
             yield Diagnostic("ess", f"{name}, least", text, f"≥ {needed:,}", least >= needed, sentence)
-    for metric, name in (("divergences", "divergences"), ("treedepth_hits", "transitions at the largest tree depth")):
-        most = _most(cell.scores(metric))
-        if most is not None:
-            text = fmt.significant(most)
-            words = f"{name} per 1000 draws"
-            yield Diagnostic(metric, f"{words}, most in a rep", text, "0", most <= 0, f"{text} {words}")
     e_bfmi = cell.scores("e_bfmi").value
     if len(e_bfmi):
         text = fmt.significant(float(e_bfmi.min()), 2)
         yield Diagnostic("e_bfmi", "E-BFMI, least", text, f"> {E_BFMI}", e_bfmi.min() > E_BFMI, f"E-BFMI {text}")
+
+
+def _divergences(cell: CellTables, others: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
+    """Of all reps together; few are no objection where every other gate holds, that of the answer among them.
+
+    Without a reference they leave only a warning: nothing is ranked there.
+    """
+    count = _counted(cell, "divergences")
+    if count is None:
+        return
+    share, text = count
+    agrees = cell.b2_max is None or any(gate.key.startswith("agreement") for gate in others)
+    holds = share == 0.0 or (share <= FEW and agrees and all(gate.holds for gate in others))
+    limit = f"0, or up to 1 in {1 / FEW:,.0f} where the answer agrees with the reference"
+    sentence = f"{text} diverged" + (f", more than 1 in {1 / FEW:,.0f}" if share > FEW else "")
+    agreeing = ", and the answer agrees with the reference" if cell.b2_max is not None else ""
+    warning = f"{sentence}{agreeing}" if share else ""
+    yield Diagnostic("divergences", "divergences", text, limit, holds, sentence, warning)
+
+
+def _depth(cell: CellTables) -> Iterator[Diagnostic]:
+    """Trajectories cut short by the depth limit cost time and leave the target as it is: no matter of validity."""
+    if (count := _counted(cell, "treedepth_hits")) is not None:
+        share, text = count
+        sentence = f"{text} stopped at the largest tree depth: it costs time, not validity" if share else ""
+        yield Diagnostic("treedepth_hits", "stopped at the largest tree depth", text, "", True, sentence, sentence)
+
+
+def _counted(cell: CellTables, metric: str) -> tuple[float, str] | None:
+    """Share of all draws, and `1 of 24,000 draws`; runs scored before draws were counted have `0.2 in 1,000 draws`."""
+    events, draws = cell.scores(metric), cell.scores("draws")
+    if not len(events.value):
+        return None
+    sizes = dict(zip(draws.rep.tolist(), draws.value.tolist(), strict=True))
+    if any(rep not in sizes for rep in events.rep.tolist()):
+        mean = float(events.value.mean())
+        return mean / 1000.0, f"{fmt.significant(mean)} in 1,000 draws"
+    of = np.array([sizes[rep] for rep in events.rep.tolist()])
+    number, total = round(float((events.value * of).sum()) / 1000.0), float(of.sum())
+    return number / total, f"{number:,} of {total:,.0f} draws"
 
 
 def _r_hat(r_hat: Scores) -> Iterator[Diagnostic]:

@@ -28,25 +28,25 @@ class Tally(NamedTuple):
     ratios: tuple[tuple[float, str], ...]
 
 
-def tally(cells: Iterable[tuple[Section, Row]]) -> Tally:
-    """The counts of these rows, each with its section."""
+def tally(cells: Iterable[tuple[Section, Row]], question: str) -> Tally:
+    """The counts of these rows, each with its section, as to one question."""
     cells = list(cells)
     return Tally(
         ranked=sum(row.group == "posterior" for _, row in cells),
         applicable=sum(row.state not in ("unsupported", "unavailable") for _, row in cells),
         met=sum(row.state == "met" for _, row in cells),
-        compared=sum(bool(section.verdict.leader) for section, _ in cells),
-        best=sum(section.in_best_group(row) for section, row in cells),
-        leads=sum(section.leads(row) for section, row in cells),
-        ratios=tuple(sorted((r.value, s.title) for s, row in cells if (r := s.ratio(row)) is not None)),
+        compared=sum(bool(section.answer(question).leader) for section, _ in cells),
+        best=sum(section.in_best_group(row, question) for section, row in cells),
+        leads=sum(section.leads(row, question) for section, row in cells),
+        ratios=tuple(sorted((r.value, s.title) for s, row in cells if (r := s.ratio(row, question)) is not None)),
     )
 
 
-def nearness(section: Section, row: Row) -> str:
+def nearness(section: Section, row: Row, question: str) -> str:
     """`best` of the best group, `near`, `far`, or empty; a row without a ratio is `best` only where it leads."""
-    if section.in_best_group(row):
+    if section.in_best_group(row, question):
         return "best"
-    ratio = section.ratio(row)
+    ratio = section.ratio(row, question)
     if ratio is None or ratio.value > FAR:
         return ""
     return "near" if ratio.value <= NEAR else "far"

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.contender import OUTCOMES, Contender, Verdict
-from bench.analysis.diagnostics import Diagnostic, accuracy, diagnostics, shown_error
+from bench.analysis import seconds
+from bench.analysis.contender import MANY, ONCE, OUTCOMES, QUESTIONS, Answer, Contender, Verdict
+from bench.analysis.diagnostics import Diagnostic, accuracy, diagnostics, shown_error, warnings
 from bench.analysis.disturbance import disturbance
 from bench.analysis.labels import label, options_of, scenario_of
 from bench.analysis.states import state_of
@@ -31,6 +32,8 @@ VARYING = ("budget", "device", "dtype", "threads", "chains")
 class Row:
     """One backend on one scenario; None where a number does not exist. Seconds are medians.
 
+    Of a whole fit `cold` is a first rep without and `once` with the import before it, `warm` a later rep; `to_target`
+    has the seconds to the target by question, of a row that met it, which are `prorated` where nobody measured them.
     `label` is `backend[options]` with what tells it from its namesakes (`variant`) and, of combined runs, its `run`.
     """
 
@@ -43,8 +46,10 @@ class Row:
     kind: str
     state: str
     reason: str
+    warning: str
     diagnostics: tuple[Diagnostic, ...]
     cold: float | None
+    once: float | None
     warm: float | None
     compile: float | None
     ess_per_second: float | None
@@ -55,7 +60,8 @@ class Row:
     gap: float | None
     reps: int
     planned: int
-    time_to_target: float | None
+    to_target: Mapping[str, float]
+    prorated: bool
     tables: CellTables
 
     @property
@@ -75,6 +81,11 @@ class Row:
     def shown_error(self) -> str:
         """b²_max in two digits, or the reference's own error where that is larger."""
         return shown_error(self.tables)
+
+    @property
+    def whole(self) -> dict[str, float]:
+        """Median seconds of a whole fit, by question."""
+        return {q: value for q, value in zip(QUESTIONS, (self.once, self.warm), strict=True) if value is not None}
 
     @property
     def framework(self) -> str:
@@ -97,29 +108,39 @@ class Section:
     about: About
     rows: tuple[Row, ...]
     verdict: Verdict
-    finish: bool
-    """Whether backends were compared by the seconds of the whole fit, where a time to the target is not known."""
+    finish: frozenset[str]
+    """The questions on which backends were compared by the seconds of the whole fit: not all have one to the target."""
     apart: str = ""
 
     def group(self, name: str) -> list[Row]:
         """Rows of one group, in order."""
         return [row for row in self.rows if row.group == name]
 
-    def leads(self, row: Row) -> bool:
+    def answer(self, question: str) -> Answer:
+        """What the verdict says to a question."""
+        return self.verdict.answers[question]
+
+    def leads(self, row: Row, question: str) -> bool:
         """Whether a row is the fastest of those that met the target."""
-        return row.label == self.verdict.leader
+        return row.label == self.answer(question).leader
 
-    def in_best_group(self, row: Row) -> bool:
+    def in_best_group(self, row: Row, question: str) -> bool:
         """Whether a row leads, or is not shown to be slower than the one that does."""
-        return row.label in self.verdict.best_group
+        return row.label in self.answer(question).best_group
 
-    def ratio(self, row: Row) -> Ratio | None:
+    def ratio(self, row: Row, question: str) -> Ratio | None:
         """Its ratio to the leader; None of the leader itself and of a row that was not compared."""
-        return self.verdict.ratios.get(row.label)
+        return self.answer(question).ratios.get(row.label)
 
-    def seconds(self, row: Row) -> float | None:
-        """Median warm seconds by which backends were compared here: to the target, or of the whole fit."""
-        return row.warm if self.finish else row.time_to_target
+    def seconds(self, row: Row, question: str) -> float | None:
+        """Median seconds by which a row that met the target was compared: to the target, or of the whole fit."""
+        if row.state != "met":
+            return None
+        return row.whole.get(question) if question in self.finish else row.to_target.get(question)
+
+    def modelled(self, row: Row, question: str) -> bool:
+        """Whether those seconds are prorated, not measured."""
+        return row.prorated and question not in self.finish
 
     @property
     def family(self) -> str:
@@ -171,7 +192,7 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
     rows = [_row(fit, varying, cells[str(fit["cell"])], several=several) for fit in first.to_dict("records")]
     rows.sort(key=_order)
     met = [row for row in rows if row.state == "met"]
-    finish = not (met and all(row.tables.has_time_to_accuracy for row in met))
+    finish = frozenset(q for q in QUESTIONS if not (met and all(seconds.to_target_known(r.tables, q) for r in met)))
     scenario = str(fits["scenario"].iloc[0])
     return Section(
         scenario=scenario,
@@ -203,7 +224,7 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
     kind = cell.first("kind")
     gates, error = diagnostics(cell, kind), () if kind in ("exact", "point") else accuracy(cell)
     state, reason = state_of(cell, kind, gates, error)
-    times = cell.times(finish=False).values() if state == "met" else ()
+    times = {q: seconds.times(cell, q, finish=False).values() for q in QUESTIONS} if state == "met" else {}
     return Row(
         cell=str(fit["cell"]),
         label=" ".join([label(fit), *words, *([f"@{run}"] if several else [])]),
@@ -214,9 +235,11 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
         kind=kind,
         state=state,
         reason=reason,
+        warning=warnings(gates),
         diagnostics=(*gates, *error),
         cold=cell.phase("seconds_total", cold=True),
-        warm=cell.phase("seconds_total", cold=False),
+        once=seconds.whole(cell, ONCE),
+        warm=seconds.whole(cell, MANY),
         compile=cell.phase("seconds_compile", cold=True),
         ess_per_second=cell.median("ess_per_second", warm=True),
         b2_max=cell.b2_max,
@@ -226,23 +249,27 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
         gap=cell.median("optimality_gap"),
         reps=cell.finished,
         planned=cell.planned,
-        time_to_target=median(times) if times else None,
+        to_target={q: median(values) for q, values in times.items() if values},
+        prorated=kind == "mcmc",
         tables=cell,
     )
 
 
-def _contender(row: Row, finish: bool) -> Contender:
+def _contender(row: Row, finish: frozenset[str]) -> Contender:
+    work, cost = row.tables.across("gradients_to_accuracy"), row.tables.median("seconds_per_gradient")
     return Contender(
         label=row.label,
         state=row.state,
         reason=row.reason,
+        warning=row.warning,
         error=row.b2_max,
         error_interval=row.b2_interval,
-        seconds=row.warm,
-        cold=row.cold,
-        times=row.tables.times(finish=finish),
+        whole=row.whole,
+        times={q: seconds.times(row.tables, q, finish=q in finish) for q in QUESTIONS},
+        prorated=row.prorated,
         reps=row.reps,
         run=row.run,
+        work=(work, cost) if work and cost else None,
     )
 
 

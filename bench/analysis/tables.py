@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.analysis.columnar import Rows, Scores, Table, means, medians, plain, runs_of
+from bench.analysis.columnar import Rows, Scores, Table, means, plain, runs_of
 from bench.stats import bootstrap
 from bench.store.manifest import Combined, Run
 from bench.types import Array
@@ -175,7 +175,7 @@ class CellTables:
 
     def phase(self, column: str, *, cold: bool) -> float | None:
         """Median seconds of a phase over cold or warm finished reps."""
-        return _middle(self._fits.floats(column)[self._ok & ~self._warm if cold else self._warm])
+        return _middle(self.floats(column, cold=cold))
 
     @cached_property
     def _b2(self) -> tuple[Array, Array] | None:
@@ -228,31 +228,9 @@ class CellTables:
         held = self.scores("covered_90").value
         return (float(held.mean()), len(held)) if len(held) else None
 
-    @property
-    def has_time_to_accuracy(self) -> bool:
-        """Whether the warm seconds to the target are known, per rep or across reps."""
-        return self._per_rep_times or self.across("time_to_accuracy") is not None
-
-    @cached_property
-    def _per_rep_times(self) -> bool:
-        reps = self.scores("time_to_accuracy").rep
-        return bool(len(reps)) and bool(np.isin(reps, self._fits.floats("rep")[self._warm]).any())
-
-    def times(self, *, finish: bool) -> dict[int, float]:
-        """{round: median over its warm reps of the seconds to the target, or of the whole fit}.
-
-        A target met by the mean over reps has one time; a round's share of it is as its warm seconds to their median.
-        """
-        rep, rounds = self._fits.floats("rep")[self._warm], self._fits.floats("round")[self._warm]
-        seconds = self._fits.floats("seconds_total")[self._warm]
-        target = self.across("time_to_accuracy")
-        if not finish and not self._per_rep_times and target is not None and len(seconds):
-            seconds = seconds * (target / (_middle(seconds) or np.nan))
-        elif not finish:
-            reached = self.scores("time_to_accuracy")
-            known = dict(zip(reached.rep.tolist(), reached.value.tolist(), strict=True))
-            seconds = np.array([known.get(r, np.nan) for r in rep.tolist()])
-        return {int(r): s for r, s in medians(rounds, seconds).items() if s > 0}
+    def floats(self, column: str, *, cold: bool) -> Array:
+        """A column of the finished cold or warm fits; NaN for what is no number."""
+        return self._fits.floats(column)[self._ok & ~self._warm if cold else self._warm]
 
 
 NOWHERE: npt.NDArray[np.intp] = np.array([], dtype=np.intp)

@@ -1,16 +1,25 @@
-"""Which backend, and how sure: one sentence per scenario from a fixed grammar, the same in every format."""
+"""Which backend, and how sure: for one fit and for many, by a pure function; its words are those of `grammar`."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bench.analysis.contender import MARGIN, MIN_REPS, MIN_ROUNDS, OUTCOMES, STRICTER, TARGET, Contender, Verdict
+from bench.analysis import grammar
+from bench.analysis.contender import (
+    MANY,
+    MARGIN,
+    MIN_REPS,
+    MIN_ROUNDS,
+    ONCE,
+    QUESTIONS,
+    Answer,
+    Contender,
+    Verdict,
+)
 from bench.stats.ratios import Ratio, Timed, fastest
 from bench.stats.ratios import ratios as ratios_to
 from bench.words import format as fmt
-from bench.words.sentence import Part, Sentence, joined, say
+from bench.words.sentence import Sentence
 
 
 def verdict(
@@ -19,239 +28,116 @@ def verdict(
     *,
     budget: str = "the given",
     disturbance: str = "",
-    finish: bool = False,
+    finish: frozenset[str] = frozenset(),
 ) -> Verdict:
     """The verdict on one scenario.
 
-    `budget` names the work allowed; `disturbance` says what made the machine untrustworthy, if anything did;
-    `finish` tells that `times` are those of the whole fit, because not every backend has a time to the target.
+    `budget` names the work allowed; `disturbance` says what made the machine untrustworthy, if anything did; `finish`
+    holds the questions whose `times` are those of the whole fit, because not every backend has a time to the target.
     """
     rivals = [c for c in contenders if c.state != "reference"]
-    met = sorted((c for c in rivals if c.state == "met"), key=lambda c: (c.time, c.label))
+    met = sorted((c for c in rivals if c.state == "met"), key=lambda c: c.label)
     finished = [c for c in rivals if c.reps and c.state != "point"]
     if not finished:
-        return Verdict("none", _none(scenario, rivals, budget))
-    short = _too_few(met or finished, paired=len(met) > 1)
-    if short:
-        return Verdict("not enough", _not_enough(scenario, met, rivals, short), _why_not(rivals, met))
+        return _alike("none", grammar.none(scenario, rivals, budget))
+    short = {question: _too_few(met or finished, question, paired=len(met) > 1) for question in QUESTIONS}
+    if all(short.values()):
+        sentence = grammar.not_enough(scenario, met, rivals, short[MANY], finish)
+        return _alike("not enough", sentence, why_not=_why_not(rivals, met), warnings=_warnings(met))
     if disturbance:
-        return Verdict("not trusted", say("{No:b} for {S:i}: {why}.", No="No verdict", S=scenario, why=disturbance))
+        return _alike("not trusted", grammar.not_trusted(scenario, disturbance))
     if not met:
-        return Verdict("none", _none(scenario, rivals, budget), _unvouched(rivals))
+        return _alike("none", grammar.none(scenario, rivals, budget), why_not=grammar.near(rivals))
     if len(met) == 1:
-        return Verdict(
-            "only one", _only_one(scenario, met[0], rivals), _why_not(rivals, met), leader=met[0].label,
-            best_group=(met[0].label,),
-        )  # fmt: skip
-    return _compare(scenario, met, rivals, finish)
+        sentence, why_not = grammar.only_one(scenario, met[0], rivals, finish), _why_not(rivals, met)
+        return _alike("only one", sentence, leader=met[0].label, why_not=why_not, warnings=_warnings(met))
+    answers = {q: Answer("not enough") if short[q] else _answer(met, q) for q in QUESTIONS}
+    by_label = {c.label: c for c in met}
+    return Verdict(
+        answers=answers,
+        sentence=grammar.compared(scenario, answers, by_label, short, finish),
+        made_of=_made_of(answers[MANY], by_label),
+        warnings=_warnings(met),
+        why_not=_why_not(rivals, met),
+        how_sure=grammar.how_sure(answers),
+    )
 
 
-def _too_few(judged: list[Contender], *, paired: bool) -> str:
+def _alike(
+    state: str, sentence: Sentence, *, leader: str = "", why_not: tuple[Sentence, ...] = (),
+    warnings: tuple[Sentence, ...] = (),
+) -> Verdict:  # fmt: skip
+    """Where nothing is compared both questions have the same answer."""
+    answer = Answer(state, leader=leader, best_group=(leader,) if leader else ())
+    return Verdict(dict.fromkeys(QUESTIONS, answer), sentence, why_not=why_not, warnings=warnings)
+
+
+def _too_few(judged: Sequence[Contender], question: str, *, paired: bool) -> str:
+    """What is missing for an answer: reps for the error, rounds for the interval."""
     reps = min(c.reps for c in judged)
     if reps < MIN_REPS:
         return f"{fmt.count(reps, 'rep')}, {MIN_REPS} needed"
-    rounds = min(map(len, _shared(judged).values() if paired else (c.times for c in judged)))
-    return f"{fmt.count(rounds, 'round')} with a warm rep, {MIN_ROUNDS} needed" if rounds < MIN_ROUNDS else ""
+    by_run = _shared(judged, question).values() if paired else [set(c.rounds(question)) for c in judged]
+    rounds, kind = min(map(len, by_run)), "cold" if question == ONCE else "warm"
+    return f"{fmt.count(rounds, 'round')} with a {kind} rep, {MIN_ROUNDS} needed" if rounds < MIN_ROUNDS else ""
 
 
-def _shared(met: list[Contender]) -> dict[str, set[int]]:
+def _shared(met: Sequence[Contender], question: str) -> dict[str, set[int]]:
     """The rounds that all contenders of a run have, by run: rounds of different runs have nothing in common."""
     by_run: dict[str, set[int]] = {}
     for c in met:
-        by_run[c.run] = by_run.get(c.run, set(c.times)) & set(c.times)
+        by_run[c.run] = by_run.get(c.run, set(c.rounds(question))) & set(c.rounds(question))
     return by_run
 
 
-def _not_enough(scenario: str, met: list[Contender], rivals: list[Contender], short: str) -> Sentence:
-    sentence = say(
-        "{No:b} for {S:i}: {short}. Medians below are for orientation only. ", No="No verdict", S=scenario, short=short
-    )
-    timed = [c for c in met if c.seconds is not None]
-    if timed:
-        first = min(timed, key=lambda c: (c.seconds or 0.0, c.label))
-        of = f"fastest of {len(met)} that met" if len(met) > 1 else "the only one that met"
-        return sentence + say(
-            "{A:b} was {of} error {target}, in {t} warm.", A=first.label, of=of, target=f"{TARGET}",
-            t=fmt.seconds(first.seconds),
-        )  # fmt: skip
-    near = tuple(part for one in _unvouched(rivals) for part in (*say(" "), *one))
-    return sentence + say("No backend met error {target}. ", target=f"{TARGET}") + _closest(rivals) + near
+def _answer(met: Sequence[Contender], question: str) -> Answer:
+    """Who is fastest, and whether that is shown, by the paired ratios to the leader."""
+    shared = _shared(met, question)
+    times = {c.label: Timed({r: c.rounds(question)[r] for r in shared[c.run]}, c.run) for c in met}
+    leader = fastest(times)
+    ratios = ratios_to(times[leader], {name: t for name, t in times.items() if name != leader})
+    tied = tuple(sorted((name for name, r in ratios.items() if r.low <= 1), key=lambda name: ratios[name].value))
+    if tied:
+        state, rival = _tied(tied, ratios)
+    else:
+        state, rival = _separated(leader, {c.label: c for c in met}, ratios, question)
+    return Answer(state, leader, rival, (leader, *tied), ratios)
 
 
-def _none(scenario: str, rivals: list[Contender], budget: str) -> Sentence:
-    head = say(
-        "{No:b} error {target} within {budget} budget on {S:i}. ",
-        No="No backend met", target=f"{TARGET}", budget=budget, S=scenario,
-    )  # fmt: skip
-    return head + (_closest(rivals) or say("{counts}.", counts=_counts(rivals) or "Nothing was run"))
-
-
-def _closest(rivals: list[Contender]) -> Sentence:
-    # A chain that has not converged may be near by luck; it counts as closest only when nothing else is measured.
-    measured = sorted(
-        (c.state not in ("off target", "met"), c.error, c.label, c)
-        for c in rivals
-        if c.error is not None and c.state != "point"
-    )
-    if not measured:
-        return ()
-    *_, best = measured[0]
-    spread = best.error_interval
-    return say(
-        "Closest: {A:b}, {error}{spread}{unsure}.",
-        A=best.label,
-        unsure="" if best.state in ("off target", "met") else ", which its own diagnostics do not vouch for",
-        error=fmt.error(best.error),
-        spread=f" ({fmt.error(spread[0])}–{fmt.error(spread[1])})" if spread else "",
-    )
-
-
-def _unvouched(rivals: list[Contender]) -> tuple[Sentence, ...]:
-    """Those whose error is below the target while a diagnostic of their own objects: what objects, in words."""
-    near = [c for c in rivals if c.state == "not converged" and c.error is not None and c.error < TARGET]
-    return tuple(
-        say("{A:b} has error {error} in {t}, but {why}.", A=c.label, error=fmt.error(c.error),
-            t=fmt.seconds(c.seconds), why=_objection(c))
-        for c in sorted(near, key=lambda c: (c.error or 0.0, c.label))
-    )  # fmt: skip
-
-
-def _only_one(scenario: str, leader: Contender, rivals: list[Contender]) -> Sentence:
-    counts = _counts(rivals)
-    return say(
-        "Only {A:b} met the target on {S:i} ({t}). {counts}no speed comparison is possible.",
-        A=leader.label, S=scenario, t=fmt.seconds(leader.time), counts=f"{counts}; " if counts else "It ran alone; ",
-    )  # fmt: skip
-
-
-def _counts(rivals: list[Contender]) -> str:
-    counted = Counter(c.state for c in rivals if c.state != "met")
-    return ", ".join(f"{counted[s]} {words[counted[s] > 1]}" for s, words in OUTCOMES.items() if counted[s])
-
-
-def _why_not(rivals: list[Contender], met: list[Contender]) -> tuple[Sentence, ...]:
-    limit = min((c.seconds for c in met if c.seconds is not None), default=None)
-    if limit is None:
-        return ()
-    faster = [c for c in rivals if c.state != "met" and c.seconds is not None and c.seconds < limit]
-    return tuple(
-        say("{A:b} finished in {t}, but {why}.", A=c.label, t=fmt.seconds(c.seconds), why=_objection(c))
-        for c in sorted(faster, key=lambda c: (c.seconds or 0.0, c.label))
-    )
-
-
-def _colder(leader: Contender, met: list[Contender]) -> tuple[Sentence, ...]:
-    """Where the first fit of a process, compile included, is faster with another that met the target, say so."""
-    first = min((c for c in met if c.cold is not None), key=lambda c: (c.cold or 0.0, c.label), default=leader)
-    if first is leader or not first.cold or not leader.cold or leader.cold < MARGIN * first.cold:
-        return ()
-    return (
-        say(
-            "For one fit in a fresh process, compile included, {B:b} is done first: {b} against {a} of {A}.",
-            A=leader.label, B=first.label, a=fmt.seconds(leader.cold), b=fmt.seconds(first.cold),
-        ),
-    )  # fmt: skip
-
-
-def _objection(c: Contender) -> str:
-    if c.state == "point":
-        return "is a point estimate: it answers a different question and gives no uncertainty"
-    if c.state == "off target":
-        return f"its largest error is {fmt.error(c.error)} (target {TARGET})"
-    return f"{OUTCOMES[c.state][0]}{f': {c.reason}' if c.reason else ''}"
-
-
-def _compare(scenario: str, met: list[Contender], rivals: list[Contender], finish: bool) -> Verdict:
-    shared = _shared(met)
-    times = {c.label: Timed({r: c.times[r] for r in shared[c.run]}, c.run) for c in met}
-    by_label = {c.label: c for c in met}
-    leader = by_label[fastest(times)]
-    ratios = ratios_to(times[leader.label], {name: t for name, t in times.items() if name != leader.label})
-    tied = sorted((label for label, r in ratios.items() if r.low <= 1), key=lambda label: ratios[label].value)
-    state, rival, sentence = (
-        _tied(scenario, leader, tied, ratios)
-        if tied
-        else _separated(scenario, leader, by_label, ratios, "finishes within" if finish else "reaches")
-    )
-    why_not = (*_colder(leader, met), *_why_not(rivals, met))
-    how_sure = _how_sure(leader, by_label[rival], ratios[rival])
-    return Verdict(state, sentence, why_not, how_sure, leader.label, (leader.label, *tied), ratios)
-
-
-def _tied(scenario: str, leader: Contender, tied: list[str], ratios: Mapping[str, Ratio]) -> tuple[str, str, Sentence]:
-    names = joined([leader.label, *tied])
-    widest = max(tied, key=lambda label: ratios[label].high)
-    if all(ratios[label].low >= 1 / MARGIN and ratios[label].high <= MARGIN for label in tied):
-        tail = say(
-            " are equally fast on {S:i} within {m}×: ratio {ratio}.", S=scenario, m=f"{MARGIN}",
-            ratio=_interval(ratios[widest], sign=False),
-        )  # fmt: skip
-        return "equivalent", widest, (*names, *tail)
-    r = ratios[tied[0]]
-    seen = max(math.sqrt(ratios[label].high / ratios[label].low) for label in tied)
-    tail = say(
-        " on {S:i}: {B}/{A} {ratio}. With {n} only differences above about {seen} could have been seen.",
-        S=scenario, A=leader.label, B=tied[0], ratio=_interval(r), n=fmt.count(r.rounds, "round"), seen=fmt.times(seen),
-    )  # fmt: skip
-    return "no difference shown", tied[0], (Part("No difference shown", "b"), Part(" between "), *names, *tail)
+def _tied(tied: Sequence[str], ratios: Mapping[str, Ratio]) -> tuple[str, str]:
+    if all(ratios[name].low >= 1 / MARGIN and ratios[name].high <= MARGIN for name in tied):
+        return "equivalent", max(tied, key=lambda name: ratios[name].high)
+    return "no difference shown", tied[0]
 
 
 def _separated(
-    scenario: str, leader: Contender, met: Mapping[str, Contender], ratios: Mapping[str, Ratio], reaches: str
-) -> tuple[str, str, Sentence]:
-    tighter = [label for label in ratios if _certainly(met[label], below=True)]
-    if tighter and _certainly(leader, below=False):
-        best = min(tighter, key=lambda label: met[label].time)
-        return "trade-off", best, say(
-            "{A:b} is fastest to error {target} on {S:i} ({t}); below {strict} only {B:b} gets there (whole run {u}).",
-            A=leader.label, target=f"{TARGET}", S=scenario, t=fmt.seconds(leader.time), strict=f"{STRICTER}",
-            B=fmt.listed(tighter), u=fmt.seconds(met[best].seconds),
-        )  # fmt: skip
-    rival = min(ratios, key=lambda label: (ratios[label].low, label))
-    r = ratios[rival]
-    if r.low > MARGIN:
-        rival = min(ratios, key=lambda label: (ratios[label].value, label))
-        r = ratios[rival]
-        return "clear", rival, say(
-            "Choose {A:b} for {S:i}: it {reaches} error {target} in {t:b} warm; {B:b}, the next that does, takes "
-            "{times:b} as long ({interval}).",
-            A=leader.label, S=scenario, reaches=reaches, target=f"{TARGET}", t=fmt.seconds(leader.time), B=rival,
-            times=fmt.times(r.value), interval=fmt.interval(r.low, r.high),
-        )  # fmt: skip
-    names = {"A": leader.label, "B": rival, "S": scenario, "ratio": _interval(r)}
-    if r.high > MARGIN:
-        return "size unsure", rival, say(
-            "Choose {A:b} for {S:i}: {B:b} takes {times} as long ({interval}). That {A} is faster is shown; by how "
-            "much is not.",
-            **names, times=fmt.times(r.value), interval=fmt.interval(r.low, r.high),
-        )  # fmt: skip
-    return "small", rival, say(
-        "{A:b} is faster than {B:b} on {S:i}, but by less than the {m}× margin: {ratio}. Choose by other needs.",
-        **names, m=f"{MARGIN}",
-    )  # fmt: skip
+    leader: str, met: Mapping[str, Contender], ratios: Mapping[str, Ratio], question: str
+) -> tuple[str, str]:
+    tighter = [name for name in ratios if grammar.certainly(met[name], below=True)]
+    if tighter and grammar.certainly(met[leader], below=False):
+        return "trade-off", min(tighter, key=lambda name: met[name].time(question))
+    weakest = min(ratios, key=lambda name: (ratios[name].low, name))
+    if ratios[weakest].low > MARGIN:
+        return "clear", min(ratios, key=lambda name: (ratios[name].value, name))
+    return "size unsure" if ratios[weakest].high > MARGIN else "small", weakest
 
 
-def _certainly(c: Contender, *, below: bool) -> bool:
-    """Whether its final error is on one side of the stricter target, its interval included."""
-    if c.error is None:
-        return False
-    low, high = c.error_interval or (c.error, c.error)
-    return max(high, c.error) < STRICTER if below else min(low, c.error) >= STRICTER
+def _warnings(met: Sequence[Contender]) -> tuple[Sentence, ...]:
+    return tuple(grammar.warned(c) for c in met if c.warning)
 
 
-def _how_sure(leader: Contender, rival: Contender, r: Ratio) -> Sentence:
-    if not r.paired:
-        return say(
-            "{n} of {A} and {k} of {B} finished, in different runs: their rounds are not paired, and whatever changed "
-            "between the runs is in the ratio.",
-            n=fmt.count(leader.reps, "rep"), k=str(rival.reps), A=leader.label, B=rival.label,
-        )  # fmt: skip
-    return say(
-        "{n} of {A} and {k} of {B} finished; {A} was faster than {B} in {wins} of {rounds} paired rounds.",
-        n=fmt.count(leader.reps, "rep"), k=str(rival.reps), A=leader.label, B=rival.label, wins=str(r.faster),
-        rounds=str(r.rounds),
-    )  # fmt: skip
+def _why_not(rivals: Sequence[Contender], met: Sequence[Contender]) -> tuple[Sentence, ...]:
+    """Every one that is no candidate and yet was done before the first that is, once or again."""
+    least = {q: min((c.whole[q] for c in met if q in c.whole), default=0.0) for q in QUESTIONS}
+    faster = [c for c in rivals if c.state != "met" and any(c.whole[q] < least[q] for q in c.whole)]
+    faster.sort(key=lambda c: (c.whole.get(MANY, 0.0), c.label))
+    points = [c.label for c in faster if c.state == "point"]
+    others = [grammar.no_candidate(c) for c in faster if c.state != "point"]
+    return (*([grammar.points(points)] if points else []), *others)
 
 
-def _interval(r: Ratio, *, sign: bool = True) -> str:
-    return f"{fmt.times(r.value) if sign else fmt.ratio(r.value)} ({fmt.interval(r.low, r.high)})"
+def _made_of(answer: Answer, met: Mapping[str, Contender]) -> Sentence:
+    if not answer.ratios:
+        return ()
+    leader, rival = met[answer.leader], met[answer.rival]
+    return grammar.made_of(leader, rival) if leader.work and rival.work else ()

@@ -7,30 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from bench.analysis.sections import STATES, Row, Section
+from bench.analysis.contender import HOW, MANY, ONCE
+from bench.analysis.sections import Row, Section
 from bench.analysis.tables import CellTables
+from bench.present.cells import (
+    NO_ESS,
+    NO_REFERENCE,
+    NO_TRUTH,
+    NO_WARM,
+    Cell,
+    blank,
+    ratio_to_best,
+    status_words,
+    to_target,
+)
 from bench.score.catalog import METRICS
 from bench.words import format as fmt
 from bench.words.clean import clean
 
-WORDS = {state: state for state in STATES} | {
-    "met": "met target",
-    "reference": "reference",
-    "point": "point estimate",
-    "timeout": "timed out",
-    "memory": "out of memory",
-    "unsupported": "n/a",
-    "unavailable": "not available",
-}
-ICONS = {
-    "met": "check", "reference": "ring", "point": "ring", "unsupported": "dash", "unavailable": "dash",
-    "interrupted": "dot", "unchecked": "dot", "timeout": "late", "memory": "cross", "failed": "cross",
-    "crashed": "cross", "invalid": "cross",
-}  # fmt: skip
-"""The drawn sign of a state, which stands beside its word: colour is never the only one. Others have a triangle."""
 GROUPS = {
     "efficiency": "Efficiency",
     "diagnostics": "Diagnostics",
@@ -40,33 +38,6 @@ GROUPS = {
     "configuration": "Configuration",
 }
 """Of columns that the page hides at first."""
-INDEPENDENT = "draws are independent by construction"
-NO_ESS = {"vi": INDEPENDENT, "exact": INDEPENDENT, "point": "a point has no draws"}
-NO_WARM = "no warm rep finished"
-NOT_RANKED = "not ranked"
-NO_REFERENCE = "no reference to be held against"
-NO_TRUTH = "the scenario has no truth"
-
-
-def icon(state: str) -> str:
-    """The sign of a state, by the name of the page's symbol."""
-    return ICONS.get(state, "warn")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text, a smaller second line, and the number behind it in full precision (None: sorts last).
-
-    `why` is the reason of a blank, for formats that have room to say it in. The page numbers it (`note`) and draws a
-    `bar` of 0–100 % of the column's log range.
-    """
-
-    text: str
-    small: str = ""
-    value: float | None = None
-    why: str = ""
-    note: int = 0
-    bar: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +56,6 @@ class Column:
     bar: bool = False
 
 
-def blank(row: Row, otherwise: str = "not recorded") -> Cell:
-    """No value: because no fit finished, or for another reason."""
-    return Cell(fmt.NONE, why=otherwise if row.reps else "no fit finished")
-
-
 def _number(
     value: Callable[[Row], float | None], show: Callable[[float | None], str], otherwise: str = "not recorded"
 ) -> Callable[[Row, Section], Cell]:
@@ -103,8 +69,8 @@ def _number(
 
 
 def _status(row: Row, section: Section) -> Cell:
-    reason = clean(row.reason).splitlines()
-    return Cell(WORDS[row.state], fmt.shortened(reason[0]) if reason else "")
+    reason = clean(row.reason or row.warning).splitlines()
+    return Cell(status_words(row), fmt.shortened(reason[0]) if reason else "")
 
 
 def _error(row: Row, section: Section) -> Cell:
@@ -113,15 +79,6 @@ def _error(row: Row, section: Section) -> Cell:
     spread = f"{fmt.error(row.b2_interval[0])}–{fmt.error(row.b2_interval[1])}" if row.b2_interval else ""
     certified = row.b2_max >= row.tables.error_floor
     return Cell(row.shown_error, spread if certified else "the reference's own error", row.b2_max)
-
-
-def _ratio(row: Row, section: Section) -> Cell:
-    if section.leads(row):
-        return Cell("leader", "", 1.0)
-    ratio = section.ratio(row)
-    if ratio is None:
-        return Cell(fmt.NONE, why=NOT_RANKED if section.verdict.ratios else "nothing was compared")
-    return Cell(fmt.times(ratio.value), fmt.interval(ratio.low, ratio.high), ratio.value)
 
 
 def _ess(row: Row, section: Section) -> Cell:
@@ -140,14 +97,6 @@ def _mass(row: Row, section: Section) -> Cell:
     return Cell(fmt.share(held[part]), clean(part), held[part])
 
 
-def _target(row: Row, section: Section) -> Cell:
-    if row.time_to_target is not None:
-        return Cell(fmt.seconds(row.time_to_target), "", row.time_to_target)
-    if row.state == "off target":
-        return Cell("never", f"floor {row.shown_error}")
-    return blank(row, NOT_RANKED if row.state != "met" else "not recorded")
-
-
 def _coverage(row: Row, section: Section) -> Cell:
     if row.kind == "point" and row.reps:
         return Cell("n/a", "no interval")
@@ -157,22 +106,33 @@ def _coverage(row: Row, section: Section) -> Cell:
     return Cell(f"{round(held * of)}/{of}", "", held)
 
 
+RATIO = "paired ratio to the leader with its simultaneous 95 % interval"
+
+
+def _any_to_target(section: Section) -> bool:
+    return any(row.to_target for row in section.rows)
+
+
 COLUMNS = (
     Column("status", "status", "what became of the cell, and why", _status),
     Column("b2_max", "b²_max", "largest over f of the mean over reps of (estimate − reference)²/variance", _error,
            bar=True),
     Column("mass", "mass in 90 %", "posterior probability inside the method's central 90 % interval, median over reps, "
            "of the parameter where it is farthest from 90 %", _mass),
-    Column("cold", "cold", "median seconds of a first rep, compile included, import not",
+    Column("once", "one fit, to target", f"seconds of {HOW[ONCE]} after which every b² stays below the target: import, "
+           "build and compile included", partial(to_target, question=ONCE), _any_to_target, bar=True),
+    Column("ratio_once", "× best, one fit", RATIO, partial(ratio_to_best, question=ONCE),
+           lambda s: bool(s.answer(ONCE).ratios)),
+    Column("target", "each further fit, to target", f"seconds of {HOW[MANY]} after which every b² stays below the "
+           "target", partial(to_target, question=MANY), _any_to_target, bar=True),
+    Column("ratio", "× best, further fits", RATIO, partial(ratio_to_best, question=MANY),
+           lambda s: bool(s.answer(MANY).ratios)),
+    Column("cold", "whole fit, cold", "median seconds of a first rep, compile included, import not",
            _number(lambda r: r.cold, fmt.seconds, "no cold seconds"), bar=True),
-    Column("warm", "warm", "median seconds of the later reps of a child",
+    Column("warm", "whole fit, warm", "median seconds of the later reps of a child",
            _number(lambda r: r.warm, fmt.seconds, NO_WARM), bar=True),
     Column("compile", "compile", "median compile seconds of a first rep",
            _number(lambda r: r.compile, fmt.seconds), group="phases"),
-    Column("target", "to target", "warm seconds after which every b² stays below the target", _target,
-           lambda s: any(r.time_to_target is not None for r in s.rows), bar=True),
-    Column("ratio", "× best", "paired ratio to the leader with its simultaneous 95 % interval", _ratio,
-           lambda s: bool(s.verdict.ratios)),
     Column("ess", "ESS/s", "least bulk ESS over warmup + sampling seconds, warm, median over reps", _ess,
            group="efficiency"),
     Column("rmse", "recovery RMSE", "of weights and bias against the truth; not used for ranking",
@@ -195,23 +155,47 @@ WORST: dict[str, Number] = {
 """Of the metrics that have a value per parameter; of the others the median is shown."""
 
 
+def _prorated(row: Row) -> bool:
+    """Whether its warmup and sampling are one compiled program, whose seconds are divided by gradients."""
+    return "prorated" in row.tables.texts("split")
+
+
 def _extra(
-    key: str, title: str, help_: str, group: str, number: Number, show: Callable[[float], str], metric: str = ""
-) -> Column:
+    key: str, title: str, help_: str, group: str, number: Number, show: Callable[[float], str], metric: str = "", *,
+    modelled: Callable[[Row], bool] = lambda row: False,
+) -> Column:  # fmt: skip
     """A column of one number of a cell, where some cell has it; `metric` tells for which kinds it means something."""
 
     def cell(row: Row, section: Section) -> Cell:
         if (value := number(row.tables)) is not None:
-            return Cell(show(value), "", value)
+            return Cell(f"{'≈' * modelled(row)}{show(value)}", "", value)
         why = METRICS[metric].not_applicable(row.kind) if metric else ""
         return Cell("n/a", why=why.removeprefix("n/a: ")) if why and row.reps else blank(row, why or "not recorded")
 
     return Column(key, title, help_, cell, lambda s: any(number(r.tables) is not None for r in s.rows), group)
 
 
-def _of(metric: str, title: str, group: str, show: Callable[[float], str] = fmt.significant) -> Column:
+def _of(
+    metric: str, title: str, group: str, show: Callable[[float], str] = fmt.significant, *,
+    modelled: Callable[[Row], bool] = lambda row: False,
+) -> Column:  # fmt: skip
     number = WORST.get(metric, lambda cell: cell.typical(metric))
-    return _extra(metric, title, METRICS[metric].definition, group, number, show, metric)
+    return _extra(metric, title, METRICS[metric].definition, group, number, show, metric, modelled=modelled)
+
+
+def _counted(metric: str, title: str) -> Column:
+    """Of all reps, as the gate counts them; sorted by rate."""
+
+    def cell(row: Row, section: Section) -> Cell:
+        gate = next((gate for gate in row.diagnostics if gate.key == metric), None)
+        if gate is None:
+            return Cell("n/a", why=METRICS[metric].not_applicable(row.kind).removeprefix("n/a: ") or "not recorded")
+        return Cell(gate.value.removesuffix(" draws"), "", float(row.tables.scores(metric).value.mean()))
+
+    def wanted(section: Section) -> bool:
+        return any(gate.key == metric for row in section.rows for gate in row.diagnostics)
+
+    return Column(metric, title, f"{METRICS[metric].definition} Of all draws.", cell, wanted, "diagnostics")
 
 
 def _used(column: str, title: str, help_: str) -> Column:
@@ -224,7 +208,9 @@ def _used(column: str, title: str, help_: str) -> Column:
 def _phase(name: str, help_: str, *, cold: bool) -> Column:
     column = f"seconds_{name}"
     key = f"{column}_{'cold' if cold else 'warm'}"
-    return _extra(key, name, help_, "phases", lambda cell: cell.phase(column, cold=cold), fmt.seconds)
+    modelled = _prorated if name in ("warmup", "sample") else lambda row: False
+    number: Number = lambda cell: cell.phase(column, cold=cold)  # noqa: E731
+    return _extra(key, name, help_, "phases", number, fmt.seconds, modelled=modelled)
 
 
 def _setting(name: str, title: str = "") -> Column:
@@ -241,17 +227,18 @@ PAGE = (
            lambda row, _: Cell(f"{row.reps}/{row.planned}", "", row.reps)),
     _of("ess_bulk", "bulk ESS", "efficiency"),
     _of("ess_tail", "tail ESS", "efficiency"),
-    _of("ess_per_second_sampling", "ESS/s, sampling", "efficiency"),
+    _of("ess_per_second_sampling", "ESS/s, sampling", "efficiency", modelled=_prorated),
     _of("ess_per_second_cold", "ESS/s, cold", "efficiency"),
     _of("ess_per_core_second", "ESS/core-s", "efficiency"),
     _of("ess_per_gradient", "ESS/gradient", "efficiency"),
     _of("seconds_per_gradient", "s/gradient", "efficiency", fmt.seconds),
     _of("steps_per_second", "steps/s", "efficiency"),
-    _of("time_to_accuracy_cold", "to target, cold", "efficiency", fmt.seconds),
+    _of("time_to_accuracy_cold", "to target, cold, without import", "efficiency", fmt.seconds,
+        modelled=lambda row: row.prorated),
     _of("gradients_to_accuracy", "gradients to target", "efficiency"),
     _of("r_hat", "R-hat", "diagnostics", lambda value: f"{value:.3f}"),
-    _of("divergences", "divergences/1000", "diagnostics"),
-    _of("treedepth_hits", "depth hits/1000", "diagnostics"),
+    _counted("divergences", "divergences"),
+    _counted("treedepth_hits", "depth hits"),
     _of("e_bfmi", "E-BFMI", "diagnostics"),
     _of("rms_z", "rms z", "diagnostics"),
     _of("k_hat", "k-hat", "diagnostics", lambda value: f"{value:.2f}"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis.contender import MARGIN
+from bench.analysis.contender import HOW, MARGIN, QUESTIONS
 from bench.analysis.sections import GROUPS, QUIET, Report, Row, Section
 from bench.analysis.tables import RunTables
 from bench.present import gfm
-from bench.present.columns import COLUMNS, GROUP_TITLES, WORDS, Column, coverage_note
+from bench.present.cells import PRORATED, status_words, to_target
+from bench.present.columns import COLUMNS, GROUP_TITLES, Column, coverage_note
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
-from bench.present.matrix import full, overall
+from bench.present.matrix import Matrix, full, overall
 from bench.present.provenance import command, context, environment, fact, warnings
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -65,7 +66,9 @@ def _top(report: Report) -> list[str]:
     lines = [escape(context(report.tables)), ""]
     if sentences := warnings(report.tables):
         lines += [*(f"> {escape(warning)}  " for warning in sentences), ""]
-    lines += [f"- {_sentence(s.verdict.sentence)}" for s in sections[:VERDICTS]]
+    for verdict in (s.verdict for s in sections[:VERDICTS]):
+        below = (verdict.made_of, *verdict.warnings)
+        lines += [f"- {_sentence(verdict.sentence)}", *(f"  - {_sentence(line)}" for line in below if line)]
     if len(sections) > VERDICTS:
         lines.append(f"- … and {len(sections) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
     total = overall(sections)
@@ -73,47 +76,52 @@ def _top(report: Report) -> list[str]:
 
 
 def _choices(sections: Sequence[Section]) -> list[str]:
-    titles = ("scenario", "choose", "time to target", "next", "ratio (95 %)", "how sure")
-    return ["", *gfm.table(titles, map(_choice, sections), "llrlrl")]
+    titles = ("scenario", "for", "choose", "time to target", "next", "ratio (95 %)", "how sure")
+    return ["", *gfm.table(titles, (_choice(s, question) for s in sections for question in QUESTIONS), "lllrlrl")]
 
 
-def _choice(section: Section) -> list[str]:
-    """One line on a scenario: who to choose, the next that met the target, and what is known of the difference."""
-    v = section.verdict
-    title = escape(section.title)
-    leader = next((row for row in section.rows if section.leads(row)), None)
+def _choice(section: Section, question: str) -> list[str]:
+    """One line on a question: who to choose, the next that met the target, and what is known of the difference."""
+    answer = section.answer(question)
+    head = [escape(section.title), QUESTIONS[question]]
+    leader = next((row for row in section.rows if section.leads(row, question)), None)
     if leader is None:
-        return [title, fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, v.state]
-    choose = " or ".join(f"**{code(name)}**" for name in v.best_group[:3])
-    if len(v.best_group) > 3:
-        choose += f" or {len(v.best_group) - 3} more"
-    seconds = fmt.seconds(section.seconds(leader)) + (" (whole fit)" if section.finish else "")
-    if not v.ratios:
-        return [title, choose, seconds, fmt.NONE, fmt.NONE, v.state]
-    rival, ratio = min(v.ratios.items(), key=lambda item: (item[1].value, item[0]))
+        return [*head, fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, answer.state]
+    choose = " or ".join(f"**{code(name)}**" for name in answer.best_group[:3])
+    if len(answer.best_group) > 3:
+        choose += f" or {len(answer.best_group) - 3} more"
+    seconds = to_target(leader, section, question)
+    text = seconds.text + (f" ({seconds.small})" if seconds.small else "")
+    if not answer.ratios:
+        return [*head, choose, text, fmt.NONE, fmt.NONE, answer.state]
+    rival, ratio = min(answer.ratios.items(), key=lambda item: (item[1].value, item[0]))
     size = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})"
     sure = f"faster in {ratio.faster} of {ratio.rounds} rounds" if ratio.paired else "rounds of different runs"
-    return [title, choose, seconds, code(rival), size, f"{v.state}; {sure}"]
+    return [*head, choose, text, code(rival), size, f"{answer.state}; {sure}"]
 
 
 def _matrix(sections: Sequence[Section]) -> list[str]:
-    """Scenarios × backends with states as words; bold is the best group."""
-    matrix = full(sections)
+    """Scenarios × backends, one matrix per question, with states as words; bold is the best group."""
+    lines = []
+    for question, how in HOW.items():
+        finish = any(question in s.finish and s.answer(question).leader for s in sections)
+        title = "Seconds, " if finish else "Seconds to the target, "
+        lines += [f"{title}{how}:", "", *_table_of(full(sections, question)), ""]
+    note = "Ratios are to the fastest, with 95 % intervals. **Bold**: best group. (!): ranked with a warning."
+    return fold("Scenarios × backends", [*lines, note])
+
+
+def _table_of(matrix: Matrix) -> list[str]:
     rows = []
     for title, _, shades in matrix.rows:
         cells = []
         for shade in shades:
             small = f" ({shade.cell.small})" if shade.cell.small else ""
-            text = escape(f"{shade.cell.text}{small}")
+            text = escape(f"{shade.cell.text}{' (!)' * shade.warned}{small}")
             cells.append(f"**{text}**" if shade.fill == "best" else text)
         rows.append([escape(title), *cells])
     rows += [[f"*{escape(title)}*", *map(escape, values)] for title, values in matrix.footer]
-    lines = gfm.table(["scenario", *map(code, matrix.columns)], rows, "l" + "r" * len(matrix.columns))
-    note = (
-        "Seconds are warm medians, of the leader those to the target where known; × is the ratio to it. **Bold**: best "
-        "group."
-    )
-    return fold("Scenarios × backends", [*lines, "", note])
+    return gfm.table(["scenario", *map(code, matrix.columns)], rows, "l" + "r" * len(matrix.columns))
 
 
 def _bottom(tables: RunTables) -> list[str]:
@@ -122,7 +130,7 @@ def _bottom(tables: RunTables) -> list[str]:
         fact(tables, name) for name in ("host.cpu", "host.logical_cpus", "threads", "commit", "seed")
     )
     line = f"{cpu}, {cpus} CPUs · threads {threads} · commit {commit} · seed {seed} · margin {MARGIN}×"
-    return ["", f"{escape(line)} · [report.html](report.html)"]
+    return ["", f"*{escape(PRORATED)}*", "", f"{escape(line)} · [report.html](report.html)"]
 
 
 def _sentence(sentence: Sentence) -> str:
@@ -141,8 +149,9 @@ def _section(section: Section) -> list[str]:
     lines += [f"Priors: {escape(section.about.priors_text)}.", ""] if section.about.priors_text else []
     lines += [f"> Note: {escape(note)}" for note in section.about.notes]
     lines += [""] if section.about.notes else []
-    extra = [_sentence(s) for s in (*section.verdict.why_not, section.verdict.how_sure) if s]
-    lines += [" ".join(extra), ""] if extra else []
+    verdict = section.verdict
+    extra = [_sentence(s) for s in (*verdict.why_not, verdict.how_sure) if s]
+    lines += [*(f"- {line}" for line in extra), ""] if extra else []
     lines += _table(section)
     if section.notes:
         lines += ["", *(f"- {code(name)}: {escape(note)}" for name, note in section.notes)]
@@ -172,14 +181,14 @@ def _cells(section: Section, row: Row, shown: Sequence[Column]) -> list[str]:
 
 
 def _failures(report: Report) -> list[str]:
-    rows = [(section, row) for section, row in report.rows if row.state not in QUIET]
+    rows = [(section, row) for section, row in report.rows if row.state not in QUIET or row.warning]
     if not rows:
         return ["", "Failures and flags: none; every fit finished and passed its diagnostics."]
-    lines = ["These rows stay in the tables and are not ranked.", ""]
+    lines = ["These rows stay in the tables; but for those with a warning only they are not ranked.", ""]
     for section, row in rows:
         where = f"{escape(section.title)} × {code(row.label)}"
-        why = escape(fmt.shortened(clean(row.reason), REASON)) or "no reason was recorded"
-        lines.append(f"- {where}: **{WORDS[row.state]}**: {why}")
+        why = escape(fmt.shortened(clean(row.reason or row.warning), REASON)) or "no reason was recorded"
+        lines.append(f"- {where}: **{status_words(row)}**: {why}")
         if log := row.log:
             lines[-1] += f" (log: {code(log[0])})"
     return fold(f"Failures and flags ({len(rows)})", lines)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.analysis.contender import QUESTIONS
 from bench.analysis.matrix import NEAR, Tally, by_column, columns_of, nearness, tally
 from bench.analysis.sections import Row, Section
-from bench.present.columns import WORDS, Cell
+from bench.present.cells import WORDS, Cell, to_target
 from bench.words import format as fmt
-from bench.words.sentence import Sentence, joined, say
+from bench.words.sentence import Part, Sentence, joined, plain, say
 
 MOST_SCENARIOS, MOST_BACKENDS = 30, 16
 """Beyond these the page's rows are families and its columns frameworks, with counts."""
@@ -17,59 +18,78 @@ MOST_SCENARIOS, MOST_BACKENDS = 30, 16
 
 @dataclass(frozen=True)
 class Shade:
-    """A matrix cell with the strength of its fill: `best`, `near`, `far`, `aside`, `bad` (of a `state`) or none."""
+    """A matrix cell with the strength of its fill: `best`, `near`, `far`, `aside`, `bad` (of a `state`) or none.
+
+    `warned` is what is ranked with a warning.
+    """
 
     cell: Cell
     fill: str = ""
     state: str = ""
+    warned: bool = False
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Names of columns, (name, section or None, shades) of rows, footer, and what was grouped."""
+    """To one question: names of columns, (name, section or None, shades) of rows, footer, and what was grouped."""
 
+    question: str
     columns: list[str]
     rows: list[tuple[str, Section | None, list[Shade]]]
     footer: list[tuple[str, list[str]]]
     note: str = ""
 
 
-def full(sections: Sequence[Section]) -> Matrix:
-    """A row per section and a column per backend."""
+def full(sections: Sequence[Section], question: str) -> Matrix:
+    """A row per section and a column per backend; cells are seconds to the target, and nothing else is."""
     columns = by_column(sections)
     places = {(section.title, name): row for name, cells in columns.items() for section, row in cells}
     rows: list[tuple[str, Section | None, list[Shade]]] = []
     for section in sections:
-        row = [places.get((section.title, name)) for name in columns]
-        rows.append((section.title, section, [_shade(section, r) if r else Shade(Cell("not run")) for r in row]))
-    return Matrix(list(columns), rows, _footer(sections))
+        cells = [places.get((section.title, name)) for name in columns]
+        shades = [_shade(section, row, question) if row else Shade(Cell("not run")) for row in cells]
+        rows.append((section.title, section, shades))
+    return Matrix(question, list(columns), rows, _footer(sections, question))
 
 
-def view(sections: Sequence[Section]) -> Matrix:
+def view(sections: Sequence[Section], question: str) -> Matrix:
     """The matrix in full, or grouped by framework or family with counts where it would be too large."""
     names = list(by_column(sections))
     wide, long = len(names) > MOST_BACKENDS, len(sections) > MOST_SCENARIOS
     if not wide and not long:
-        return full(sections)
+        return full(sections, question)
     name: Callable[[Row], str] = (lambda row: row.framework) if wide else columns_of(sections)
     columns = sorted({row.framework for section in sections for row in section.rows}) if wide else names
     rows: list[tuple[str, Section | None, list[Shade]]] = []
     for title, group in (_families(sections) if long else {s.title: [s] for s in sections}).items():
         cells = [[(s, r) for s in group for r in s.rows if name(r) == column] for column in columns]
-        shades = [_counted(tally(some), several=len(group) > 1) for some in cells]
+        shades = [_counted(tally(some, question), several=len(group) > 1) for some in cells]
         rows.append((title, None if long else group[0], shades))
     grouped = [f"{len(names)} backends by framework"] * wide + [f"{len(sections)} scenarios by family"] * long
     note = f"Grouped: {' and '.join(grouped)}; a cell counts those that met the target and names the best ratio."
-    return Matrix(columns, rows, [] if wide else _footer(sections), note)
+    return Matrix(question, columns, rows, [] if wide else _footer(sections, question), note)
 
 
 def overall(sections: Sequence[Section]) -> Sentence:
-    """Who is in the best group most often, and the safest choice: the smallest worst ratio among those that met every
-    target. No score."""
-    judged = [s for s in sections if s.verdict.leader]
-    if len(sections) < 2 or not judged or any(s.apart for s in sections):
+    """Per question: who is in the best group most often, and the safest choice: the smallest worst ratio among those
+    that met every target. No score."""
+    if len(sections) < 2 or any(s.apart for s in sections):
         return ()  # runs side by side: one scenario may stand there several times
-    tallies = {name: tally(cells) for name, cells in by_column(sections).items()}
+    once, many = (_overall(sections, question) for question in QUESTIONS)
+    if not once and not many:
+        return ()
+    if plain(once) == plain(many):
+        return (*say("For {both:b}: ", both=" and for ".join(QUESTIONS.values())), *once)
+    named = zip(QUESTIONS.values(), (once, many), strict=True)
+    parts = [(*say("For {q:b}: ", q=name), *(sentence or say("no verdict that ranks."))) for name, sentence in named]
+    return (*parts[0], Part(" "), *parts[1])
+
+
+def _overall(sections: Sequence[Section], question: str) -> Sentence:
+    judged = [s for s in sections if s.answer(question).leader]
+    if not judged:
+        return ()
+    tallies = {name: tally(cells, question) for name, cells in by_column(sections).items()}
     return (*_often(len(sections), len(judged), tallies), *_safest(len(sections), len(judged), tallies))
 
 
@@ -102,9 +122,9 @@ def _safest(scenarios: int, judged: int, tallies: dict[str, Tally]) -> Sentence:
     )  # fmt: skip
 
 
-def _footer(sections: Sequence[Section]) -> list[tuple[str, list[str]]]:
+def _footer(sections: Sequence[Section], question: str) -> list[tuple[str, list[str]]]:
     """Targets met, best group and worst ratio per backend, denominators printed (met / applicable / all)."""
-    tallies = [tally(cells) for cells in by_column(sections).values()]
+    tallies = [tally(cells, question) for cells in by_column(sections).values()]
     met = [f"{t.met}/{t.applicable}/{len(sections)}" if t.ranked else fmt.NONE for t in tallies]
     best = [f"{t.best}/{t.compared}" if t.ranked and t.compared else fmt.NONE for t in tallies]
     worst = [fmt.times(t.ratios[-1][0]) if t.ratios else fmt.NONE for t in tallies]
@@ -118,18 +138,16 @@ def _families(sections: Sequence[Section]) -> dict[str, list[Section]]:
     return families
 
 
-def _shade(section: Section, row: Row) -> Shade:
-    ratio, warm = section.ratio(row), fmt.seconds(row.warm)
-    if row.state == "met" and ratio is not None:
-        cell = Cell(fmt.times(ratio.value), fmt.interval(ratio.low, ratio.high), ratio.value)
-        return Shade(cell, nearness(section, row))
+def _shade(section: Section, row: Row, question: str) -> Shade:
     if row.state == "met":
-        seconds = section.seconds(row) if section.leads(row) else row.warm
-        return Shade(Cell(fmt.seconds(seconds), "met target", seconds), nearness(section, row))
+        seconds, ratio = to_target(row, section, question), section.ratio(row, question)
+        small = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})" if ratio else ""
+        small = "fastest" if section.leads(row, question) and section.answer(question).ratios else small
+        return Shade(Cell(seconds.text, small, seconds.value), nearness(section, row, question), "", bool(row.warning))
     if row.group == "reference" or row.state == "point":
-        return Shade(Cell(warm, WORDS[row.state], row.warm), "aside")
-    text = f"{WORDS[row.state]} {fmt.error(row.b2_max)}" if row.state == "off target" else WORDS[row.state]
-    return Shade(Cell(text, warm if row.warm is not None else ""), "bad", row.state)
+        return Shade(Cell(WORDS[row.state]), "aside")
+    small = f"error {row.shown_error}" if row.state == "off target" else ""
+    return Shade(Cell(WORDS[row.state], small), "bad", row.state)
 
 
 def _counted(cells: Tally, *, several: bool) -> Shade:

@@ -7,14 +7,18 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.sections import QUIET, Report, Row
-from bench.present.columns import WORDS
+from bench.present.cells import PRORATED, WORDS, status_words
 from bench.present.matrix import overall
 from bench.words import format as fmt
 from bench.words.clean import clean
-from bench.words.sentence import Sentence
+from bench.words.sentence import Sentence, plain
 
 STYLES = {"": "", "b": "bold", "i": "italic"}
 FLAGGED = ("not converged", "unchecked")
+NOTE = (
+    "The table has median seconds of whole fits: one from a fresh start, import and compile included, and each further "
+    "one in the same process. Verdicts are by the seconds to the target."
+)
 
 
 def summary(report: Report) -> RenderableType:
@@ -22,17 +26,22 @@ def summary(report: Report) -> RenderableType:
     table = Table(header_style="bold", box=None, pad_edge=False)
     table.add_column("backend", overflow="fold", ratio=1)
     table.add_column("status", overflow="fold", max_width=16)
-    for title in ("warm", "cold", "b²_max", "ESS/s", "RMSE"):
+    for title in ("one fit", "further fit", "b²_max", "ESS/s", "RMSE"):
         table.add_column(title, justify="right", no_wrap=True)
     for section in report.sections:
         table.add_row(Text(section.title, style="bold"))
         for row in section.rows:
             table.add_row(*_cells(row))
     flags = [_flag(row, section.title) for section, row in report.rows if row.state in FLAGGED]
-    sentences = [s.verdict.sentence for s in report.sections]
+    verdicts = [section.verdict for section in report.sections]
+    sentences = [line for v in verdicts for line in (v.sentence, v.made_of, *v.warnings) if line]
     if total := overall(report.sections):
         sentences.append(total)
-    return Group(table, Text(""), *flags, *([Text("")] if flags else []), *map(_text, sentences))
+    notes = [NOTE, *([PRORATED] if any("≈" in plain(sentence) for sentence in sentences) else [])]
+    return Group(
+        table, Text(""), *flags, *([Text("")] if flags else []), *map(_text, sentences), Text(""),
+        *(Text(note, style="dim") for note in notes),
+    )  # fmt: skip
 
 
 def _flag(row: Row, scenario: str) -> Text:
@@ -44,9 +53,9 @@ def _cells(row: Row) -> tuple[Text, ...]:
     partial = f" ({row.reps}/{row.planned} reps)" if row.reps not in (0, row.planned) else ""
     return (
         Text(f"  {row.label}"),
-        Text(WORDS[row.state] + partial, style="" if row.state in QUIET else "yellow"),
+        Text(status_words(row) + partial, style="" if row.state in QUIET and not row.warning else "yellow"),
+        Text(fmt.seconds(row.once)),
         Text(fmt.seconds(row.warm)),
-        Text(fmt.seconds(row.cold)),
         Text(row.shown_error),
         Text(fmt.significant(row.ess_per_second) if row.kind == "mcmc" else "n/a"),
         Text(fmt.significant(row.recovery_rmse)),

@@ -307,7 +307,7 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
     ("time_to_accuracy", "s", "lower", ALL, "reps", OWN,
      "First warm second after which the mean over reps of b2 stays below 0.01 for every f (of VI, whose checkpoints hold "
      "moments only, shape and joint functions are those of its end); no row: never. Beside "
-     "it a row per rep: that rep's seconds at the same step."),
+     "it a row per rep: that rep's seconds at the same step, those of draws prorated by gradients."),
     ("time_to_accuracy_cold", "s", "lower", ALL, "reps", OWN,
      "The same with build and compile, from cold reps; import not. Beside it a row per cold rep."),
     ("gradients_to_accuracy", "gradients", "lower", ALL, "reps", OWN,

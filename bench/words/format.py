@@ -32,13 +32,20 @@ def error(value: float | None) -> str:
     return significant(value, 2)
 
 
-def seconds(value: float | None) -> str:
-    """A duration given in seconds, with its unit: `0.41 ms`, `412 ms`, `1.20 s`, `3.40 min`."""
+def seconds(value: float | None, *, about: bool = False) -> str:
+    """A duration given in seconds, with its unit: `2.90 µs`, `412 ms`, `1.20 s`, `3.40 min`.
+
+    `about` marks what is modelled, not measured: `≈1.20 s`.
+    """
     if value is None or math.isnan(value):
         return NONE
+    if about:
+        return f"≈{seconds(value)}"
     if value == 0:
         return "0 s"
     rounded = float(f"{value:.2e}")
+    if rounded < 1e-4:
+        return f"{significant(rounded * 1e6)} µs"
     if rounded < 1:
         return f"{significant(rounded * 1e3)} ms"
     if rounded < 120:

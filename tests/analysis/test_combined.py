@@ -13,6 +13,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from bench.analysis.combined import Source, combine
+from bench.analysis.contender import MANY
 from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.cli import app
@@ -63,11 +64,11 @@ def test_rows_of_one_machine_say_their_run_and_are_never_pooled(base: RunTables)
 def test_rounds_are_paired_within_a_run_and_not_between(base: RunTables):
     slower = dataclasses.replace(base, fits=base.fits.assign(seconds_total=1.05 * base.fits["seconds_total"]))
     (section,) = sections(both(base, slower))
-    leader = section.verdict.leader
+    leader = section.answer(MANY).leader
     run = {row.label: row.run for row in section.rows}
-    for label, ratio in section.verdict.ratios.items():
+    for label, ratio in section.answer(MANY).ratios.items():
         assert ratio.paired == (run[label] == run[leader])
-    assert any(not r.paired for r in section.verdict.ratios.values())
+    assert any(not r.paired for r in section.answer(MANY).ratios.values())
 
 
 def test_the_unpaired_ratio_is_welchs():
@@ -84,7 +85,7 @@ def test_the_unpaired_ratio_is_welchs():
 def test_the_sentence_says_that_runs_are_not_paired(make: Callable[..., RunTables]):
     alone = [changed(make((fake,))) for fake in (NUTS, OTHER)]
     (section,) = sections(both(*alone))
-    assert section.verdict.state == "clear" and section.verdict.leader == "numpyro.nuts @before"
+    assert section.verdict.state == "clear" and section.answer(MANY).leader == "numpyro.nuts @before"
     assert "in different runs: their rounds are not paired" in plain(section.verdict.how_sure)
 
 
@@ -97,7 +98,7 @@ def test_machines_have_sections_of_their_own_and_no_ratio_between(base: RunTable
     ]  # fmt: skip
     for section in found:
         assert {r.run for r in section.rows} in ({"before"}, {"after"})
-        assert all(ratio.paired for ratio in section.verdict.ratios.values())
+        assert all(ratio.paired for ratio in section.answer(MANY).ratios.values())
         assert sorted(r.label for r in section.rows) == ["numpyro.nuts", "pyro.nuts"]
     assert any(w.startswith("Machines differ: A CPU, 2 CPUs (before)") for w in warnings(made))
 

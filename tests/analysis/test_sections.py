@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.analysis.contender import MANY, ONCE, QUESTIONS
 from bench.analysis.labels import label
+from bench.analysis.seconds import times
 from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables, split
 from bench.words.sentence import plain
@@ -35,8 +37,8 @@ def test_every_state(standard: RunTables):
 
 def test_fast_wrong_backend_is_named_and_not_chosen(standard: RunTables):
     found = sections(standard)[0].verdict
-    assert found.state == "clear" and found.leader == "numpyro.nuts"
-    assert any(plain(line).startswith("pyro.svi[guide=normal] finished in") for line in found.why_not)
+    assert found.state == "clear" and {a.leader for a in found.answers.values()} == {"numpyro.nuts"}
+    assert any(plain(line).startswith("pyro.svi[guide=normal] takes 1.08 s for one fit and") for line in found.why_not)
 
 
 def test_identical_twin_is_never_chosen(make: Callable[..., RunTables]):
@@ -47,7 +49,11 @@ def test_identical_twin_is_never_chosen(make: Callable[..., RunTables]):
 
 @pytest.mark.parametrize(
     ("changed", "reason"),
-    [({"r_hat": 1.012}, "R-hat 1.012"), ({"ess": 399.0}, "bulk ESS 399"), ({"divergences": 2.0}, "2.00 divergences")],
+    [
+        ({"r_hat": 1.012}, "R-hat 1.012"),
+        ({"ess": 399.0}, "bulk ESS 399"),
+        ({"divergences": 2.0}, "120 of 60,000 draws diverged"),
+    ],
 )
 def test_failed_diagnostics_are_flagged_and_not_ranked(
     make: Callable[..., RunTables], changed: dict[str, Any], reason: str
@@ -55,7 +61,7 @@ def test_failed_diagnostics_are_flagged_and_not_ranked(
     section = sections(make((dataclasses.replace(NUTS, **changed), OTHER)))[0]
     row = next(r for r in section.rows if r.label == "numpyro.nuts")
     assert row.state == "not converged" and reason in row.reason
-    assert section.verdict.state == "only one" and section.verdict.leader == "pyro.nuts"
+    assert section.verdict.state == "only one" and section.answer(MANY).leader == "pyro.nuts"
 
 
 def test_diagnostics_just_inside_pass(make: Callable[..., RunTables]):
@@ -100,34 +106,60 @@ def test_cold_and_warm_are_separate(standard: RunTables):
     fits = standard.fits[standard.fits["backend"] == "numpyro.nuts"]
     assert row.warm == np.median(fits.loc[~fits["cold"], "seconds_total"])
     assert row.cold == np.median(fits.loc[fits["cold"], "seconds_total"])
-    assert row.compile == 6.4
+    assert row.once == np.median((fits["seconds_total"] + fits["seconds_import"]).dropna()) == row.cold + 1.0
+    assert row.whole == {ONCE: row.once, MANY: row.warm}
+    assert row.compile == 4.4
 
 
 def test_times_to_the_target_or_of_the_whole_fit(make: Callable[..., RunTables]):
     known = sections(make((NUTS, OTHER)))[0]
     unknown = sections(make((NUTS, OTHER), per_rep_times=False))[0]
-    assert "reaches error" in plain(known.verdict.sentence)
-    assert "finishes within error" in plain(unknown.verdict.sentence)
-    rows = (known.rows[0], unknown.rows[0])
-    # The canned time to the target is 0.6 of the fit.
-    assert rows[0].time_to_target == pytest.approx(0.6 * np.median(list(rows[1].tables.times(finish=True).values())))
-    assert rows[1].time_to_target is None
+    assert "to error 0.01" in plain(known.verdict.sentence) and not known.finish
+    assert "for a whole fit, which ends within error 0.01" in plain(unknown.verdict.sentence)
+    assert unknown.finish == {ONCE, MANY}
+    row, again = known.rows[0], unknown.rows[0]
+    # The canned time to the target is 0.6 of the fit, and the import a second.
+    whole = {q: np.median(list(times(again.tables, q, finish=True).values())) for q in QUESTIONS}
+    assert row.to_target == pytest.approx({ONCE: 1.0 + 0.6 * (whole[ONCE] - 1.0), MANY: 0.6 * whole[MANY]})
+    assert again.to_target == {} and unknown.seconds(again, MANY) == again.warm
+    assert row.prorated and known.modelled(row, ONCE) and not unknown.modelled(again, ONCE)
+
+
+def test_once_is_paired_by_round_with_the_import_before_it(make: Callable[..., RunTables]):
+    tables = make((dataclasses.replace(NUTS, compile=4.0, importing=2.0), OTHER))
+    section = sections(tables)[0]
+    fits = tables.fits[tables.fits["cold"]].set_index(["backend", "round"])["seconds_total"]
+    ours = {r: 2.0 + 4.0 + 0.6 * (fits["numpyro.nuts", r] - 4.0) for r in range(5)}
+    theirs = {r: 1.0 + 0.6 * fits["pyro.nuts", r] for r in range(5)}
+    by_hand = np.exp(np.mean([np.log(theirs[r] / ours[r]) for r in range(5)]))
+    ratio = section.answer(ONCE).ratios["pyro.nuts"]
+    assert ratio.value == pytest.approx(by_hand, rel=1e-9) and ratio.paired and ratio.rounds == 5
+
+
+def test_a_round_whose_compile_was_reused_has_no_seconds_of_one_fit(make: Callable[..., RunTables]):
+    tables = make((NUTS, OTHER))
+    reused = (tables.fits["backend"] == "numpyro.nuts") & tables.fits["cold"] & (tables.fits["round"] > 0)
+    section = sections(dataclasses.replace(tables, fits=tables.fits.assign(
+        seconds_total=tables.fits["seconds_total"].where(~reused))))[0]  # fmt: skip
+    assert set(times(section.rows[0].tables, ONCE, finish=False)) == {0}
+    assert (section.answer(ONCE).state, section.answer(MANY).state) == ("not enough", "clear")
 
 
 def test_time_across_reps_is_spread_over_rounds_as_the_seconds_are(make: Callable[..., RunTables]):
     tables = make((NUTS, OTHER), per_rep_times=False)
     cells = tables.fits.drop_duplicates("cell").set_index("backend")["cell"]
     extra = [
-        {"cell": cells[name], "rep": np.nan, "metric": "time_to_accuracy", "part": "", "value": seconds}
-        for name, seconds in (("numpyro.nuts", 0.05), ("pyro.nuts", 3.0))
-    ]
+        {"cell": cells[name], "rep": np.nan, "metric": f"time_to_accuracy{kind}", "part": "", "value": seconds}
+        for name, seconds in (("numpyro.nuts", 0.05), ("pyro.nuts", 3.0)) for kind in ("", "_cold")
+    ]  # fmt: skip
     section = sections(dataclasses.replace(tables, metrics=pd.concat([tables.metrics, pd.DataFrame(extra)])))[0]
-    assert "it reaches error 0.01 in" in plain(section.verdict.sentence)
+    assert not section.finish
     # Rounds scatter by 2 %, so medians of them and of all reps agree within a few per cent.
-    assert section.rows[0].time_to_target == pytest.approx(0.05, rel=0.05)
-    whole, part = (section.rows[1].tables.times(finish=finish) for finish in (True, False))
+    assert section.rows[0].to_target == pytest.approx({ONCE: 1.05, MANY: 0.05}, rel=0.05)
+    cell = section.rows[1].tables
+    whole, part = (times(cell, MANY, finish=finish) for finish in (True, False))
     assert [part[r] / whole[r] for r in whole] == pytest.approx([3.0 / (section.rows[1].warm or 0)] * 5)
-    assert section.verdict.ratios["pyro.nuts"].value == pytest.approx(60, rel=0.1)
+    assert section.answer(MANY).ratios["pyro.nuts"].value == pytest.approx(60, rel=0.1)
 
 
 def test_tracks_never_share_a_table(standard: RunTables):

@@ -27,6 +27,7 @@ class Fake:
     error: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
     compile: float = 0.0
+    importing: float = 1.0
     spread: float = 0.02
     status: str = "ok"
     reason: str = ""
@@ -51,7 +52,7 @@ GATES: dict[str, dict[str, float | None]] = {
 
 FAKES = (
     Fake("exact.posterior", "exact", 0.012, 1e-9, seed=1),
-    Fake("numpyro.nuts", "mcmc", 0.12, 0.002, compile=6.4, seed=2),
+    Fake("numpyro.nuts", "mcmc", 0.12, 0.002, compile=4.4, seed=2),
     Fake("pyro.nuts", "mcmc", 9.5, 0.0025, compile=0.4, seed=3),
     Fake("pyro.svi", "vi", 0.08, 0.41, {"guide": "normal"}, seed=4),
     Fake("torch.adam", "point", 0.21, 0.48, {"objective": "map"}, seed=5),
@@ -127,7 +128,8 @@ def _cell(
                 "chains": fake.chains,
                 "rep": rep, "round": round_, "position": 0, "cold": cold, "split": "measured", "data_seed": rep,
                 "fit_seed": rep, "status": bad, "reason": "" if bad == "ok" else fake.reason or "it broke",
-                "seconds_import": 1.0 if cold else None, "seconds_compile": compile_ if bad == "ok" else None,
+                "seconds_import": fake.importing if cold else None,
+                "seconds_compile": compile_ if bad == "ok" else None,
                 "seconds_total": took + compile_ if bad == "ok" else None, "threads": 1, "load_average": load,
             }
         )  # fmt: skip
@@ -147,13 +149,14 @@ def _cell(
                 add("covered_90", float(rng.random() < 0.9), part)
         if fake.kind == "mcmc":
             add("divergences", fake.divergences)
+            add("draws", 1000.0 * fake.chains)
             add("ess_per_second", fake.ess / took)
         if fake.kind == "point":
             add("optimality_gap", 3.2e-7)
         if fake.error is not None:
             add("b2_avg", fake.error * 0.5)
             if per_rep_times and fake.error < 0.01 and fake.kind != "exact":
-                add("time_to_accuracy", 0.6 * took)
+                add(f"time_to_accuracy{'_cold' * cold}", 0.6 * took + compile_)
             if fake.kind != "exact":
                 for step, part_done in enumerate(np.geomspace(0.01, 1, 25)):
                     error = fake.error * 0.5 + 4.0 * np.exp(-9 * part_done)

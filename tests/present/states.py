@@ -13,31 +13,26 @@ ABSENT = Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is
 ELSE = (WRONG, CRASHING, ABSENT)
 
 
-def _twins(spread: float) -> RunTables:
-    twins = (
-        Fake("a.nuts", "mcmc", 1.0, 0.002, spread=spread, seed=2),
-        Fake("b.nuts", "mcmc", 1.0, 0.002, spread=spread, seed=3),
-    )
-    return canned((*twins, *ELSE))
-
-
-def _pair(seconds: float, spread: float) -> RunTables:
+def _two(
+    seconds: tuple[float, float] = (1.0, 1.0), spread: tuple[float, float] = (0.02, 0.02),
+    error: tuple[float, float] = (0.002, 0.002), *, compile: float = 0.0,
+) -> RunTables:  # fmt: skip
+    """Two samplers that need nothing before a fit, or (`compile`) the faster one so many seconds."""
     pair = (
-        Fake("a.nuts", "mcmc", 1.0, 0.002, spread=0.0, seed=2),
-        Fake("b.nuts", "mcmc", seconds, 0.002, spread=spread, seed=3),
+        Fake("a.nuts", "mcmc", seconds[0], error[0], spread=spread[0], importing=0.0, compile=compile, seed=2),
+        Fake("b.nuts", "mcmc", seconds[1], error[1], spread=spread[1], importing=0.0, seed=3),
     )
     return canned((*pair, *ELSE))
 
 
 STATES: dict[str, Callable[[], RunTables]] = {
     "clear": lambda: canned(),
-    "size unsure": lambda: _pair(1.2, 0.12),
-    "small": lambda: _pair(1.05, 0.005),
-    "equivalent": lambda: _twins(0.01),
-    "no difference shown": lambda: _twins(0.3),
-    "trade-off": lambda: canned(
-        (Fake("a.nuts", "mcmc", 1.0, 0.006, seed=2), Fake("b.nuts", "mcmc", 9.0, 0.0004, seed=3), *ELSE)
-    ),
+    "split": lambda: _two((0.05, 1.0), compile=4.4),
+    "size unsure": lambda: _two((1.0, 1.2), (0.0, 0.12)),
+    "small": lambda: _two((1.0, 1.05), (0.0, 0.005)),
+    "equivalent": lambda: _two(spread=(0.01, 0.01)),
+    "no difference shown": lambda: _two(spread=(0.3, 0.3)),
+    "trade-off": lambda: _two((1.0, 9.0), error=(0.006, 0.0004)),
     "only one": lambda: canned((Fake("a.nuts", "mcmc", 1.0, 0.002, seed=2), *ELSE)),
     "none": lambda: canned((Fake("a.nuts", "mcmc", 1.0, 0.05, seed=2), *ELSE)),
     "not enough": lambda: canned(reps=2, rounds=1),

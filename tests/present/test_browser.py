@@ -117,7 +117,7 @@ def test_the_answer_stands_on_the_first_screen(opened: Callable[..., Any], state
     assert box["y"] + box["height"] <= size["height"], "no scrolling to the verdict"
     how_sure = page.locator(".front:visible .badge").bounding_box()
     assert how_sure["y"] + how_sure["height"] <= size["height"]
-    if section.verdict.ratios:
+    if section.verdict.compared:
         forest = page.locator(".front:visible figure.forest .drawing").bounding_box()
         assert forest["y"] + forest["height"] <= size["height"], "the ratios too"
     if size is WIDE:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bench.analysis.contender import QUESTIONS
+from bench.analysis.seconds import times
 from bench.analysis.sections import sections
 from bench.analysis.tables import RunTables
 from bench.calibration import bands
@@ -248,7 +250,7 @@ def test_what_is_left_out_is_said(make: Make):
     many = tuple(Fake(f"f{i % 3}.m{i}", "mcmc", 0.1 * (i + 1), 0.002, seed=i) for i in range(16))
     found = sections(make(many))
     made = {f.kind: f for f in figures.of_section(found[0], figures.styles(found))}
-    assert "4 slower backends are not drawn" in made["ratios"].caption
+    assert "10 slower backends are not drawn" in made["ratios"].caption
     assert "4 backends of the table are not drawn" in made["error-seconds-warm"].caption
     for key, svg in figures.draw([made["error-seconds-warm"], made["ratios"]]).items():
         boxes = list(texts(ElementTree.fromstring(svg), (0.0, 0.0)))
@@ -268,13 +270,17 @@ def test_forest_says_the_leaders_seconds_and_the_ratios(make: Make):
     section = sections(tables)[0]
     figure = figures.of_section(section, figures.styles([section]))[0]
     shown = [layer["data"]["values"] for layer in figure.spec["layer"]]
-    rows = {row["row"]: row for row in next(v for v in shown if "top" in v[0] and len(v) == 3)}
-    leader = section.verdict.leader
-    times = sorted(next(r for r in section.rows if r.label == leader).tables.times(finish=False).values())
-    assert rows[leader]["x"] == 1.0 and rows[leader]["text"] == f"fastest, {fmt.seconds(times[2])}"
-    for name, ratio in section.verdict.ratios.items():
-        assert rows[name]["x"] == ratio.value
-    wild, tame = section.verdict.ratios["wild.nuts"], section.verdict.ratios["pyro.nuts"]
+    drawn = next(v for v in shown if "top" in v[0] and len(v) == 6)
+    for i, question in enumerate(QUESTIONS):
+        rows = {row["row"]: row for row in drawn[3 * i : 3 * i + 3]}
+        answer = section.answer(question)
+        leader = next(r for r in section.rows if r.label == answer.leader)
+        seconds = sorted(times(leader.tables, question, finish=False).values())
+        assert rows[leader.label]["x"] == 1.0
+        assert rows[leader.label]["text"] == f"fastest, {fmt.seconds(seconds[2], about=True)}"
+        for name, ratio in answer.ratios.items():
+            assert rows[name]["x"] == ratio.value
+    wild, tame = answer.ratios["wild.nuts"], answer.ratios["pyro.nuts"]
     assert (rows["pyro.nuts"]["low"], rows["pyro.nuts"]["high"]) == (tame.low, tame.high)
     assert rows["wild.nuts"]["low"] > wild.low or rows["wild.nuts"]["high"] < wild.high
     assert any("triangle" in str(row.get("shape")) for row in shown[-1])

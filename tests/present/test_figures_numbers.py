@@ -211,7 +211,7 @@ def test_course_is_medians_and_quantiles_over_reps(standard: RunTables, section:
     assert way.low == pytest.approx(by_step["value"].quantile(0.05).to_numpy())
     assert way.reps == []
     cold = course(row, ways(row), "cold")  # five cold reps: a band too
-    assert cold is not None and cold.x[0] > 6.4  # its compile seconds come first
+    assert cold is not None and cold.x[0] > 4.4  # its compile seconds come first
 
 
 def test_fewer_than_five_reps_are_drawn_each(make: Make):

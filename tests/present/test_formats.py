@@ -18,7 +18,7 @@ from rich.console import Console
 from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
 from bench.present import markdown, terminal
-from bench.present.columns import WORDS
+from bench.present.cells import WORDS
 from bench.present.html import report as html
 from bench.present.provenance import warnings
 from bench.words.sentence import plain

@@ -21,7 +21,7 @@ from tests.comparison.runs import with_facts
 from tests.present.conftest import FAKES, Fake
 
 GOLDEN = Path(__file__).parent / "golden"
-NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.004, seed=2)
+NUTS = Fake("numpyro.nuts", "mcmc", 0.12, 0.004, importing=0.0, seed=2)
 SVI = Fake("pyro.svi", "vi", 0.08, 0.41, {"guide": "normal"}, seed=4)
 HOST = {"cpu": "A CPU", "logical_cpus": 2, "memory_bytes": 8 << 30, "system": "Linux 6"}
 SETS: dict[str, tuple[Fake, ...]] = {
@@ -29,6 +29,7 @@ SETS: dict[str, tuple[Fake, ...]] = {
     "no difference": (NUTS, dataclasses.replace(NUTS, backend="numpyro.twin", spread=0.3, seed=12), SVI),
     "equivalent": (NUTS, dataclasses.replace(NUTS, backend="numpyro.twin", seed=12), SVI),
     "trade-off": (NUTS, Fake("pyro.nuts", "mcmc", 2.0, 0.0005, seed=3), SVI),
+    "split": (dataclasses.replace(NUTS, compile=5.0), Fake("pyro.nuts", "mcmc", 2.0, 0.004, divergences=0.5, seed=3)),
     "only one": (NUTS, SVI, FAKES[6], FAKES[8]),
     "none": (SVI, FAKES[6], FAKES[8]),
 }
@@ -98,6 +99,6 @@ def test_texts_long_beyond_reason_are_cut_too(make: Callable[..., RunTables]):
 
 def test_the_choice_names_every_one_of_the_best_group(make: Callable[..., RunTables]):
     lines = markdown.render(report(make(SETS["no difference"]))).splitlines()
-    row = next(line for line in lines if line.startswith("| s0-exponential | **"))
+    row = next(line for line in lines if line.startswith("| s0-exponential | each further fit | **"))
     assert "**`numpyro.nuts`** or **`numpyro.twin`**" in row or "**`numpyro.twin`** or **`numpyro.nuts`**" in row
     assert "no difference shown" in row

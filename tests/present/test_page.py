@@ -17,13 +17,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.analysis.contender import MANY
 from bench.analysis.sections import Section, report, sections
 from bench.analysis.tables import RunTables
 from bench.present.columns import page_columns
 from bench.present.html import fits, pictures, results
 from bench.present.html import report as html
 from bench.present.html.fairness import settings, terms, work
-from bench.present.html.flags import GATES, NOTES, STATES, flags
+from bench.present.html.flags import GATES, NOTES, STATES, WARNINGS, flags
 from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.words.sentence import plain
@@ -76,7 +77,7 @@ def test_first_screen_of_every_state(state: str, undrawn: None):
 @pytest.mark.parametrize("state", ["equivalent", "no difference shown"])
 def test_of_identical_twins_none_is_to_be_chosen(state: str, undrawn: None):
     said = first_screen(html.render(report(RUNS[state]())))
-    assert "Choose" not in said and ("equally fast" in said or "No difference shown" in said)
+    assert "choose" not in said.lower() and ("equally fast" in said or "no difference shown between" in said)
     assert "pyro.svi[guide=normal]" in said and "crashed: signal 11" in said and "blackjax is not installed" in said
 
 
@@ -151,7 +152,7 @@ def test_flags_number_what_they_count():
     assert {"timed out", "failed", STATES["off target"]} & key
     rows = dict(matrix.rows)
     assert "numpyro.nuts" not in rows and all(rows["stan.nuts"])
-    texts = [*GATES.values(), *NOTES.values(), *STATES.values()]
+    texts = [*GATES.values(), *WARNINGS.values(), *NOTES.values(), *STATES.values()]
     assert len(set(texts)) == len(texts)
 
 
@@ -160,17 +161,18 @@ def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
         Fake("a.x", "mcmc", 1.0, 0.002, r_hat=1.2),
         Fake("b.x", "mcmc", 1.0, 0.002, ess=50.0),
         Fake("c.x", "mcmc", 1.0, 0.002, divergences=3.0),
-        Fake("d.x", "mcmc", 1.0, 0.002, gates={"treedepth_hits": 2.0}),
         Fake("e.x", "mcmc", 1.0, 0.002, gates={"e_bfmi": 0.1}),
         Fake("f.x", "mcmc", 1.0, 0.002, gates={"stuck_parameters": 1.0}),
         Fake("g.x", "vi", 1.0, 0.002, gates={"k_hat": 0.9}),
         Fake("h.x", "vi", 1.0, 0.002, gates={"log_ratios_lost": 4.0}),
         Fake("i.x", "mcmc", 1.0, 0.002, z_bias=8.0),
         Fake("j.x", "point", 1.0, 0.4, gates={"optimum_distance_sd": 0.5}),
+        Fake("k.x", "mcmc", 1.0, 0.002, divergences=0.5),
+        Fake("l.x", "mcmc", 1.0, 0.002, gates={"treedepth_hits": 2.0}),
     )
     matrix = dict(flags(sections(make(bad))).rows)
     key = {number: text for number, text, _ in flags(sections(make(bad))).key}
-    for fake, text in zip(bad, GATES.values(), strict=True):
+    for fake, text in zip(bad, [*GATES.values(), *WARNINGS.values()], strict=True):
         assert text in {key[number] for mine in matrix[fake.backend] for number in mine}, fake.backend
 
 
@@ -247,7 +249,7 @@ def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
     shown = re.findall(r'<tr class="state-([\w-]+)"', page)
     assert shown == sorted(shown, key=lambda state: state != "met"), "those that met the target first"
     assert "the 200 best of 520" in page and len(page.encode()) < 5 * 2**20
-    matrix = view(found)
+    matrix = view(found, MANY)
     assert matrix.columns == ["f0", "f1", "f2", "f3"] and "20 backends by framework" in matrix.note
     assert "fits stand here without their tables" in page
 
@@ -263,8 +265,15 @@ def test_a_page_that_grows_too_large_drops_detail_and_says_so(undrawn: None, mon
 
 def test_the_whole_run_has_no_score_but_a_safest_choice(make: Callable[..., RunTables]):
     said = plain(overall(sections(several())))
-    assert said.startswith("numpyro.nuts is in the best group in 3 of 3 scenarios and met the target in 3 of 3. ")
+    assert said.startswith(
+        "For one fit and for each further fit: numpyro.nuts is in the best group in 3 of 3 scenarios and met the "
+        "target in 3 of 3. "
+    )
     assert said.endswith("Safest choice: numpyro.nuts met the target on all 3 and led each.")
     assert overall(sections(RUNS["clear"]())) == (), "one scenario has no summary"
+    pair = (Fake("a.nuts", "mcmc", 0.05, 0.002, compile=4.4), Fake("b.nuts", "mcmc", 1.0, 0.002, seed=1))
+    split = plain(overall(sections(make(pair, scenarios=("s", "t")))))
+    assert split.startswith("For one fit: b.nuts is in the best group in 2 of 2 ")
+    assert " For each further fit: a.nuts is in the best group in 2 of 2 " in split
     none = make((Fake("a.nuts", "mcmc", 1.0, 0.05), Fake("b.nuts", "mcmc", 1.0, 0.06)), scenarios=("s", "t"))
     assert overall(sections(none)) == ()

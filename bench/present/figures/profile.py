@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.sections import Row, Section
+from bench.analysis.contender import MANY
+from bench.analysis.sections import Section
 from bench.present.figures import spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.solved import NOT_ASKED
@@ -32,12 +33,13 @@ def profile_figure(sections: Sequence[Section], style: Styles, *, track: str = "
     on = f" on the {track} track" if track else ""
     return Figure(
         kind="profile",
-        title=f"Performance profile over {len(scenarios)} scenarios{on}",
+        title=f"Performance profile of further fits over {len(scenarios)} scenarios{on}",
         caption=(
-            "Height at 1×: share of scenarios on which a backend was the fastest to the target; at 2×: on which it "
-            "took at most twice as long as the fastest (Dolan & Moré 2002). Upper left is better. A scenario it failed "
-            "or ended above the target counts as never; what it does not apply to is left out of its denominator, "
-            "which is printed. The curves depend on who takes part, so two of them do not order the backends behind "
+            "By the seconds of each further fit in the same process. Height at 1×: share of scenarios on which a "
+            "backend was the fastest to the target; at 2×: on which it took at most twice as long as the fastest "
+            "(Dolan & Moré 2002). Upper left is better. A scenario it failed or ended above the target counts as "
+            "never; what it does not apply to is left out of its denominator, which is printed. The curves depend on "
+            "who takes part, so two of them do not order the backends behind "
             f"the best.{nobody}{left}"
         ),
         spec=_chart(times, {name: curves[name] for name in shown}, style, len(scenarios)),
@@ -48,20 +50,16 @@ def profile_figure(sections: Sequence[Section], style: Styles, *, track: str = "
 
 
 def seconds_by_backend(sections: Sequence[Section]) -> dict[str, dict[str, float]]:
-    """Warm seconds to the target of every row that is ranked, inf off target, over sections with a reference."""
+    """Seconds to the target of each further fit of what is ranked, inf off target, over sections with a reference."""
     times: dict[str, dict[str, float]] = {}
     for section in sections:
         rows = [r for r in section.rows if r.kind not in ("exact", "point") and r.state not in NOT_ASKED]
         if any(row.state == "unchecked" for row in rows):
             continue
         for row in rows:
-            times.setdefault(row.label, {})[section.title] = _seconds(row, finish=section.finish)
+            seconds = section.seconds(row, MANY)
+            times.setdefault(row.label, {})[section.title] = seconds if seconds and seconds > 0 else math.inf
     return times
-
-
-def _seconds(row: Row, *, finish: bool) -> float:
-    seconds = (row.warm if finish else row.time_to_target) if row.state == "met" else None
-    return math.inf if seconds is None or seconds <= 0 else seconds
 
 
 def profile(times: Times) -> dict[str, list[tuple[float, float]]]:

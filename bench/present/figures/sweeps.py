@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from bench.analysis.contender import MANY
 from bench.analysis.labels import scenario_of
+from bench.analysis.seconds import times
 from bench.analysis.sections import Row, Section
 from bench.types import bracketed
 
@@ -46,4 +48,4 @@ def seconds(sweep: Sweep) -> dict[str, list[tuple[float, float]]]:
 
 
 def _rounds(row: Row) -> dict[int, float]:
-    return {k: v for k, v in sorted(row.tables.times(finish=True).items()) if v > 0}
+    return {k: v for k, v in sorted(times(row.tables, MANY, finish=True).items()) if v > 0}

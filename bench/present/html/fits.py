@@ -15,7 +15,7 @@ from bench.analysis.columnar import largest
 from bench.analysis.contender import TARGET
 from bench.analysis.diagnostics import Diagnostic
 from bench.analysis.tables import CellTables
-from bench.present.columns import WORDS
+from bench.present.cells import status_words
 from bench.present.html.fairness import settings, work
 from bench.present.html.results import Entry
 from bench.present.reproduce import reproduce
@@ -92,7 +92,7 @@ def left_out(fits: int, *, full: int, brief: int) -> str:
 def sentence(entry: Entry) -> str:
     """What became of the fit, in one sentence."""
     row = entry.row
-    text = WORDS[row.state].capitalize()
+    text = status_words(row).capitalize()
     if row.b2_max is not None:
         text += f": largest error b² {row.shown_error} (target {TARGET})"
         errors = row.tables.by_part("b2")
@@ -123,10 +123,15 @@ def _reps(cell: CellTables) -> Table:
     fits = cell.fits
     worst = {metric: by_rep for metric in SCALARS if (by_rep := _worst(cell, metric))}
     phases = [p for p in REP_PHASES if f"seconds_{p}" in fits and fits[f"seconds_{p}"].fillna(0).gt(0).any()]
+    draws = _worst(cell, "draws")
     rows = []
     for _, fit in fits.head(REPS).iterrows():
-        seconds = [fmt.seconds(_float(fit[f"seconds_{phase}"])) for phase in phases]
-        numbers = [(_r_hat if m == "r_hat" else fmt.significant)(by_rep.get(fit["rep"])) for m, by_rep in worst.items()]
+        about = fit.get("split") == "prorated"
+        seconds = [
+            fmt.seconds(_float(fit[f"seconds_{phase}"]), about=about and phase in ("warmup", "sample"))
+            for phase in phases
+        ]
+        numbers = [_number(m, by_rep.get(fit["rep"]), draws.get(fit["rep"])) for m, by_rep in worst.items()]
         when = "cold" if fit["cold"] else "warm"
         rows.append((str(int(fit["rep"])), str(int(fit["round"])), when, clean(str(fit["status"])), *seconds, *numbers))
     heads = ("rep", "round", "", "status", *phases, *(SCALARS[metric] for metric in worst))
@@ -140,6 +145,12 @@ def _worst(cell: CellTables, metric: str) -> dict[float, float]:
     sign = -1.0 if metric == "ess_bulk" else 1.0
     worst = sign * largest(scores.rep, sign * scores.value)
     return dict(zip(np.unique(scores.rep).tolist(), worst.tolist(), strict=True))
+
+
+def _number(metric: str, value: float | None, draws: float | None) -> str:
+    if metric == "divergences" and value is not None and draws is not None:
+        return f"{value * draws / 1000.0:,.0f}"
+    return _r_hat(value) if metric == "r_hat" else fmt.significant(value)
 
 
 def _r_hat(value: float | None) -> str:

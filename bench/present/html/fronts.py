@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bench.analysis.contender import CHOSEN, QUESTIONS
 from bench.analysis.sections import STATES, Row, Section
-from bench.present.columns import WORDS, icon
+from bench.present.cells import WORDS, icon
 from bench.present.html.results import Results
 from bench.words import format as fmt
 from bench.words.clean import clean
@@ -51,17 +52,27 @@ class Front(NamedTuple):
 def front(section: Section, table: Results) -> Front:
     """The answer on one scenario."""
     verdict = section.verdict
-    inside = {*verdict.ratios, verdict.leader} if verdict.ratios else set()
+    inside = verdict.compared
     rest = [entry for entry in table.of(section) if entry.row.label not in inside]
     rest.sort(key=lambda entry: _rank(entry.row))
     others = tuple(_other(entry.row, entry.number) for entry in rest)
     return Front(
         section,
-        BADGES[verdict.state],
-        verdict.state in ("clear", "size unsure", "trade-off"),
+        _badge(section),
+        all(answer.state in ("clear", "size unsure", "trade-off") for answer in verdict.answers.values()),
         others[:SHOWN],
         "Not ranked" if inside else HEADINGS.get(verdict.state, "What became of each"),
         len(others) - SHOWN,
+    )
+
+
+def _badge(section: Section) -> str:
+    state = section.verdict.state
+    if state != "split":
+        return BADGES[state]
+    return "; ".join(
+        f"{QUESTIONS[q]}: {clean(answer.leader) if answer.state in CHOSEN else BADGES[answer.state]}"
+        for q, answer in section.verdict.answers.items()
     )
 
 
@@ -77,6 +88,6 @@ def _other(row: Row, number: int) -> Other:
         words += f", error {row.shown_error}" if row.b2_max is not None else ""
     elif row.reason and row.state != "reference":
         words += f": {fmt.shortened(clean(row.reason).splitlines()[0], 60)}"
-    if row.warm is not None:
-        words += f" · {fmt.seconds(row.warm)} warm"
+    if row.whole:
+        words += " · " + ", ".join(f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items())
     return Other(icon(row.state), clean(row.label), clean(words), number)

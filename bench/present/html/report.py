@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from bench.analysis.contender import HOW, QUESTIONS
 from bench.analysis.sections import GROUPS, Report
-from bench.present import columns, provenance
+from bench.present import cells, columns, provenance
 from bench.present.html import fairness, results
 from bench.present.html import fits as details
 from bench.present.html.flags import MOST_FAILED, failed, flags
@@ -67,11 +68,14 @@ def _shared(report: Report) -> dict[str, Any]:
         "sections": sections,
         "fronts": [front(section, table) for section in sections],
         "overall": overall(sections),
-        "matrix": view(sections),
+        "matrices": [view(sections, question) for question in QUESTIONS],
         "table": table,
         "page_size": results.PAGE,
         "filters": results.FILTERS,
+        "cells": cells,
         "columns": columns,
+        "how": HOW,
+        "questions": QUESTIONS,
         "groups": GROUPS,
         "pictures": pictures(sections, tables),
         "flags": flags(sections),

@@ -10,8 +10,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bench.analysis.contender import MANY
 from bench.analysis.sections import STATES, Report, Row, Section
-from bench.present.columns import WORDS, Cell, Column, icon, page_columns
+from bench.present.cells import WORDS, Cell, row_icon
+from bench.present.columns import Column, page_columns
 from bench.words.clean import clean
 
 WHOLE = 500
@@ -90,8 +92,8 @@ def results(report: Report) -> Results:
 
 
 def _rank(section: Section, row: Row) -> tuple[int, float, float, str]:
-    ratio = section.ratio(row)
-    factor = 1.0 if section.leads(row) else ratio.value if ratio else math.inf
+    ratio = section.ratio(row, MANY)
+    factor = 1.0 if section.leads(row, MANY) else ratio.value if ratio else math.inf
     error = math.inf if row.b2_max is None else row.b2_max
     return STATES.index(row.state), factor, error, f"{section.title}/{row.label}"
 
@@ -116,7 +118,7 @@ def embedded(table: Results, *, hidden: bool = True) -> Markup:
         "scenario": [clean(e.section.title) for e in rest],
         "backend": [clean(e.row.label) for e in rest],
         "state": [e.row.state for e in rest],
-        "icon": ["" if e.row.state == "met" else icon(e.row.state) for e in rest],
+        "icon": ["" if e.row.state == "met" and not e.row.warning else row_icon(e.row) for e in rest],
         "fit": [e.number for e in rest],
         "facts": {name: _coded([e.facts.get(name, "") for e in rest]) for name in FILTERS},
         "cells": {

@@ -45,8 +45,10 @@ def _reason(section: Section, row: Row) -> tuple[str, str] | None:
         return "is the reference itself", "are the reference itself"
     if row.state != "met":
         return OUTCOMES[row.state]
-    if section.in_best_group(row) or section.ratio(row):
-        return None if section.verdict.ratios else ("met the target alone",) * 2
+    if row.label in section.verdict.compared:
+        return None
+    if section.verdict.state == "only one":
+        return ("met the target alone",) * 2
     return (WITHOUT_VERDICT.get(section.verdict.state, "met the target, without a verdict"),) * 2
 
 
@@ -61,6 +63,6 @@ def _named(cells: Mapping[str, list[str]]) -> str:
 
 def summary(sections: Sequence[Section]) -> str:
     """How many cells have a ratio or lead, of all, in one sentence."""
-    ranked = sum(len({*s.verdict.ratios, s.verdict.leader}) for s in sections if s.verdict.ratios)
+    ranked = sum(len(s.verdict.compared) for s in sections)
     cells = fmt.count(sum(len(section.rows) for section in sections), "cell")
     return f"{ranked} of {cells} took part in a comparison of seconds."

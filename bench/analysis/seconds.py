@@ -1,0 +1,59 @@
+"""What a reader waits: seconds of one fit from a fresh start, and of each further fit in the same process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.analysis.columnar import medians
+from bench.analysis.contender import ONCE
+from bench.analysis.tables import CellTables
+from bench.types import Array
+
+
+def metric_of(question: str) -> str:
+    """The score that holds the seconds to the target."""
+    return "time_to_accuracy_cold" if question == ONCE else "time_to_accuracy"
+
+
+def to_target_known(cell: CellTables, question: str) -> bool:
+    """Whether the seconds to the target are known, per rep or across reps."""
+    return _per_rep(cell, question) or cell.across(metric_of(question)) is not None
+
+
+def whole(cell: CellTables, question: str) -> float | None:
+    """Median seconds of a whole fit over its reps; once, with the import before it."""
+    seconds = _column(cell, "seconds_total", question) + _before(cell, question)
+    seconds = seconds[~np.isnan(seconds)]
+    return float(np.median(seconds)) if len(seconds) else None
+
+
+def times(cell: CellTables, question: str, *, finish: bool) -> dict[int, float]:
+    """{round: median over its reps of the seconds to the target, or (`finish`) of the whole fit}.
+
+    Once: of cold reps, the import before them included; many: of warm reps. A target that is known only for the mean
+    over reps has one time; a round's share of it is as the seconds of its fits to their median.
+    """
+    seconds = fits = _column(cell, "seconds_total", question)
+    target = cell.across(metric_of(question))
+    if not finish and not _per_rep(cell, question) and target is not None:
+        seconds = fits * (target / (np.nanmedian(fits) if not np.isnan(fits).all() else np.nan))
+    elif not finish:
+        scores = cell.scores(metric_of(question))
+        known = dict(zip(scores.rep.tolist(), scores.value.tolist(), strict=True))
+        seconds = np.array([known.get(rep, np.nan) for rep in _column(cell, "rep", question).tolist()])
+        seconds = np.where(np.isnan(fits), np.nan, seconds)  # a compile that was reused leaves no cold seconds
+    by_round = medians(_column(cell, "round", question), seconds + _before(cell, question))
+    return {int(number): value for number, value in by_round.items() if value > 0}
+
+
+def _column(cell: CellTables, name: str, question: str) -> Array:
+    return cell.floats(name, cold=question == ONCE)
+
+
+def _before(cell: CellTables, question: str) -> Array | float:
+    return _column(cell, "seconds_import", question) if question == ONCE else 0.0
+
+
+def _per_rep(cell: CellTables, question: str) -> bool:
+    reps = cell.scores(metric_of(question)).rep
+    return bool(np.isin(reps, _column(cell, "rep", question)).any())
