@@ -208,7 +208,7 @@ def _departure(worst: Departed) -> str:
     """`joint off: correlation of a and b 0.02, reference −0.91 (Monte-Carlo error 0.01)`."""
     if worst.rep is not None:
         return f"{worst.group} off in rep {worst.rep}: {worst.function}, p {fmt.significant(worst.p, 2)}"
-    estimate, reference = (f"{value:.3f}".replace("-", "−") for value in (worst.estimate, worst.reference))
+    estimate, reference = (f"{round(value, 3) + 0.0:.3f}".replace("-", "−") for value in worst[4:6])
     error = fmt.significant(worst.error, 2)
     return f"{worst.group} off: {worst.function} {estimate}, reference {reference} (Monte-Carlo error {error})"
 

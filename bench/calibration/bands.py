@@ -33,13 +33,13 @@ def band(n: int, draws: int, alpha: float) -> Band:
     low, high = 0, len(levels) - 1  # all counts with a tail above levels[low - 1] are inside often enough
     while low < high:
         middle = (low + high + 1) // 2
-        if _stays(tails > levels[middle - 1]) >= 1.0 - alpha:
+        if stays(tails > levels[middle - 1]) >= 1.0 - alpha:
             low = middle
         else:
             high = middle - 1
     inside = tails > levels[low - 1] if low else np.ones(tails.shape, dtype=bool)
     lower, upper = _edges(inside)
-    return Band(lower.astype(float), upper.astype(float), _stays(inside))
+    return Band(lower.astype(float), upper.astype(float), stays(inside))
 
 
 def p_value(ranks: Array, draws: int) -> float:
@@ -50,7 +50,7 @@ def p_value(ranks: Array, draws: int) -> float:
     below = counts(ranks, draws).astype(int)
     tails = _tails(len(ranks), draws + 1)
     least = tails[np.arange(draws), below].min()
-    return max(0.0, 1.0 - _stays(tails > least))
+    return max(0.0, 1.0 - stays(tails > least))
 
 
 def counts(ranks: Array, draws: int) -> Array:
@@ -73,18 +73,19 @@ def _edges(inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> tuple[Arr
     return lower, last - inside[:, ::-1].argmax(axis=1)
 
 
-def _stays(inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
-    """Probability that the counts below every k are inside."""
+def stays(inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], shares: Array | None = None) -> float:
+    """Probability that the counts below every k are inside; `shares` (cell,) where ranks are not uniform."""
     lower, upper = _edges(inside)
     if (lower > upper).any():
         return 0.0
     n, cells = inside.shape[1] - 1, len(lower) + 1
-    rate, j = n / cells, np.arange(n + 1.0)
-    poisson = np.exp(j * np.log(rate) - rate - special.gammaln(j + 1.0))
+    rates, j = n * (np.full(cells, 1.0 / cells) if shares is None else shares), np.arange(n + 1.0)
+    factorials = special.gammaln(j + 1.0)
     state, first = np.ones(1), 0
-    for low, high in zip(lower, upper, strict=True):
-        reach = np.convolve(state, poisson[: high - first + 1])
+    for low, high, rate in zip(lower, upper, rates[:-1], strict=True):
+        most = high - first + 1
+        reach = np.convolve(state, np.exp(j[:most] * np.log(rate) - rate - factorials[:most]))
         state, first = reach[low - first : high - first + 1], low
     last = n - first - np.arange(len(state))
-    total = np.exp(n * np.log(n) - n - special.gammaln(n + 1.0))
-    return float(state @ poisson[last] / total)
+    total = np.exp(n * np.log(n) - n - factorials[n])
+    return float(state @ np.exp(last * np.log(rates[-1]) - rates[-1] - factorials[last]) / total)

@@ -56,7 +56,8 @@ def calibrate(
     Exit codes: 0 every backend is calibrated, as far as so many data sets can tell · 2 usage · 3 some backend is
     miscalibrated, gave too few effective draws to tell, or has fits that failed, crashed, timed out or were invalid
     (unsupported and unavailable count only when named without a glob) · 4 nothing ran · 130 interrupted.
-    A calibrated backend is called miscalibrated with a chance of 1 %.
+    A calibrated backend is called miscalibrated with a chance of 1 %. Of posterior sds 7 % too small 200 data sets find
+    1 %, of 20 % too small ones 46 %; 4800 data sets find 7 % in 95 % of calibrations. It says so before the first fit.
     """
     chosen = options.named(locals(), FIXED)
 

@@ -76,6 +76,10 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
 def make(begun: Begun, limits: Limits, *, as_json: bool) -> None:
     """Fit what is missing, judge, report; exits with the code of the outcome."""
     folder, planned, manifest = begun
+    if not as_json:
+        from bench.calibration import power  # scipy
+
+        output.ERR.print(power.statement(manifest.datasets))
     progress = CalibrationProgress(planned, manifest.datasets, quiet=as_json)
     with signals.patience(), progress, local.Local() as executor:
         finished = study.Study(planned, manifest.datasets, folder, limits, progress, executor).run()

@@ -220,6 +220,10 @@ def _metric_info(name: str) -> str:
         f"better: {m.direction}; kinds: {', '.join(sorted(m.kinds))}; source: {m.source}",
         *(f"  {kind}: {m.not_applicable(kind)}" for kind in sorted(ALL - m.kinds)),
     ]
+    if name in {"p_mean", "p_spread"}:
+        from bench.analysis import power  # scipy
+
+        lines += power.lines()
     return "\n".join(lines)
 
 
