@@ -23,7 +23,7 @@ from bench.store.durable import described, unwritable, write_bytes
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run, run_of
 from bench.store.records import now
-from bench.verify import gate
+from bench.verify import gate, methods
 
 if TYPE_CHECKING:  # a machine that only fits need not have what scoring and reports need
     from bench.analysis.sections import Report
@@ -110,8 +110,12 @@ def fit(
 def verify(
     folder: RunFolder, plan: Plan, manifest: Run, tick: Callable[[str], None], executor: Executor
 ) -> Mapping[str, str]:
-    """Verify the densities that a plan fits, and book that in the manifest: {cell id: why it must not be timed}."""
+    """Verify the densities that a plan fits and the methods that fit them, and book that in the manifest.
+
+    What is returned are the cells that must not be timed, {id: why}.
+    """
     outcomes = gate.verify(gate.pairs_of(plan), tick, executor=executor)
+    outcomes += methods.verify(methods.methods_of(plan), tick, executor)
     known = [*(manifest.verified or ()), *outcomes]
     manifest.verified = list({entry.key: entry for entry in known}.values())
     folder.write_manifest(manifest)

@@ -21,8 +21,10 @@ from bench.measure.executor import Executor, Request, needs_of
 from bench.reference.cache import reference
 from bench.store import arrays
 from bench.store.folder import RunFolder
+from bench.store.manifest import Density
 from bench.store.records import Record
 from bench.types import Dataset, Fit, Scenario
+from bench.verify import methods, sharp
 
 LINES = 60
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
@@ -40,6 +42,7 @@ def findings(
     if missing := info.home.missing:
         yield problem(info.name, f"{', '.join(missing)} is not installed, so it cannot be tried", info.home.install)
         return
+    yield from _given_data(info, progress, executor)
     tried = Tried(info, tuple(info.validate(options).items()), progress, executor)
     for name in info.families or families():
         yield from tried.on_family(name)
@@ -78,6 +81,20 @@ def _code_lines(source: str) -> int:
             held |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     lines = enumerate(source.splitlines(), 1)
     return sum(1 for number, line in lines if line.strip() and not line.strip().startswith("#") and number not in held)
+
+
+def _given_data(info: BackendInfo, progress: Callable[[str], None], executor: Executor) -> Iterator[Finding]:
+    """Whether it fits the data it is given, shown on one problem of the family linear."""
+    if "linear" not in (info.families or families()):
+        return
+    where = f"{info.name} on the {sharp.NAME} problem"
+    (outcome,) = methods.verify([Density(info.name, sharp.NAME, "float64", "cpu")], progress, executor)
+    if outcome.verdict == "wrong":
+        yield problem(where, outcome.reason, "look for what its file does to the data before it fits them")
+    elif outcome.verdict == "same":
+        yield ok(where, "it fits the data it is given: other data would have given another answer")
+    else:
+        yield note(where, f"nothing to be said on whether it fits the data it is given: {outcome.reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
 from bench.measure import host
 from bench.store.durable import write_json
-from bench.store.manifest import Verified, plain
+from bench.store.manifest import Density, Verified, plain
 from bench.types import digest_of
 from bench.verify.outcome import Pair
 from bench.words.reading import as_type
@@ -23,38 +23,48 @@ KEPT = ("same", "wrong", "unsupported")
 """Verdicts that follow from the content alone; what ended otherwise may have had another cause."""
 
 
+def file(key: Density, content: Sequence[object]) -> Path:
+    """Where a verdict is kept: named by a hash of what it is about, of what it follows from, and of all versions."""
+    return cache_folder() / "verified" / f"{digest_of([key, content, versions()])[:32]}.json"
+
+
+def load(file: Path, key: Density, kept: Sequence[str] = KEPT) -> Verified | None:
+    """The verdict in a file; None where there is none, it is damaged, or of no verdict that is `kept`."""
+    try:
+        outcome = as_type({**json.loads(file.read_text()), "cached": True}, Verified)
+    except (OSError, ValueError, TypeError):
+        return None
+    return outcome if outcome.key == key and outcome.verdict in kept else None
+
+
+def store(file: Path, outcome: Verified, kept: Sequence[str] = KEPT) -> None:
+    """Keep a verdict that follows from content; where nothing can be written, the next run verifies again."""
+    if outcome.verdict in kept:
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, plain(outcome))
+
+
 class Verdicts:
-    """What was judged earlier of these frameworks. Their sources are read when this is made, before any child: what is
-    edited while one runs cannot have its verdict kept under the new content.
+    """What was judged earlier of these frameworks' densities. Their sources are read when this is made, before any
+    child: what is edited while one runs cannot have its verdict kept under the new content.
     """
 
     def __init__(self, frameworks: Iterable[Framework]) -> None:
-        self._folder = cache_folder() / "verified"
         self._harness = harness_digest()
         self._frameworks = {framework.name: _digest(sources(framework.folder)) for framework in frameworks}
 
-    def file(self, pair: Pair, framework: Framework) -> Path:
-        """Named by a hash of the framework's sources, the families', the scenario, this gate's, and all versions."""
-        sources = (self._frameworks[framework.name], self._harness, pair.scenario.digest)
-        content = [pair.key, sources, versions()]
-        return self._folder / f"{digest_of(content)[:32]}.json"
+    def file(self, pair: Pair) -> Path:
+        """By the framework's sources, the families', the scenario and this gate's."""
+        return file(pair.key, [self._frameworks[pair.framework], self._harness, pair.scenario.digest])
 
-    def load(self, pair: Pair, framework: Framework) -> Verified | None:
-        """The verdict on exactly this content; None where there is none, or its file is damaged."""
-        try:
-            stored = json.loads(self.file(pair, framework).read_text())
-            outcome = as_type({**stored, "cached": True}, Verified)
-        except (OSError, ValueError, TypeError):
-            return None
-        return outcome if outcome.key == pair.key and outcome.verdict in KEPT else None
+    def load(self, pair: Pair) -> Verified | None:
+        """The verdict on exactly this content."""
+        return load(self.file(pair), pair.key)
 
-    def store(self, pair: Pair, framework: Framework, outcome: Verified) -> None:
-        """Keep a verdict that follows from content; where nothing can be written, the next run verifies again."""
-        file = self.file(pair, framework)
-        if outcome.verdict in KEPT:
-            with contextlib.suppress(OSError):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_json(file, plain(outcome))
+    def store(self, pair: Pair, outcome: Verified) -> None:
+        """Keep it, where it follows from content."""
+        store(self.file(pair), outcome)
 
 
 def harness_digest() -> str:

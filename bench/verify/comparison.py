@@ -73,8 +73,8 @@ def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[st
     of a large offset: Higham 2002, Accuracy and Stability of Numerical Algorithms, §1.6), k = `roundings` of these:
     1e-14 of what enters in float64. The scatter is the standard deviation of value − wanted, or gradient − wanted,
     among neighbours: intermediate results that cancel (log Γ(x + ½) − log Γ(x) of a Student's t) are rough, a wrong
-    density is smooth (Moré & Wild 2011, SIAM J. Sci. Comput. 33:1292). 20 is what Student's t of 4 degrees of freedom
-    exceeds once in 25 000 times. It excuses at most a hundred times what the gate allows the value, or the steepest
+    density is smooth (Moré & Wild 2011, SIAM J. Sci. Comput. 33:1292). 20 is what Student's t of 6 degrees of freedom
+    exceeds once in a million times. It excuses at most a hundred times what the gate allows the value, or the steepest
     component at the point: in float32 a density whose third digit is noise fails.
     """
     finite = np.asarray(np.isfinite(value).all(axis=0) & np.isfinite(gradient).all(axis=(0, -1)))

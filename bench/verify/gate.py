@@ -16,6 +16,7 @@ from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
 from bench.store.ledger import Ledger
 from bench.store.manifest import Density, Verified
+from bench.verify import methods
 from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
 from bench.verify.outcome import REFUSED, Pair, judged, unjudged
@@ -46,12 +47,12 @@ def verify(
         framework = catalog[pair.framework]
         if why := framework.unavailable:
             outcomes[pair.key] = unjudged(pair, "unavailable", why)
-        elif not again and (kept := verdicts.load(pair, framework)):
+        elif not again and (kept := verdicts.load(pair)):
             outcomes[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in outcomes), key=_child)
     groups = [list(group) for _, group in groupby(left, key=_child)]
     for pair, outcome in _side_by_side(groups, tick, executor or local.Local()):
-        verdicts.store(pair, catalog[pair.framework], outcome)
+        verdicts.store(pair, outcome)
         outcomes[pair.key] = outcome
     return [outcomes[pair.key] for pair in wanted]
 
@@ -65,7 +66,8 @@ def pairs_of(plan: Plan) -> list[Pair]:
 def refused(plan: Plan, outcomes: Iterable[Verified]) -> dict[str, str]:
     """{cell id: reason} of the cells that must not be timed."""
     bad = {outcome.key: outcome for outcome in outcomes if outcome.verdict in REFUSED}
-    return {p.cell.id: bad[key].refusal for p in plan.cells if (key := pair_of(p).key) in bad}
+    keys = ((p.cell.id, key) for p in plan.cells for key in (pair_of(p).key, methods.key_of(p)))
+    return {cell: bad[key].refusal for cell, key in keys if key in bad}
 
 
 def pair_of(planned: Planned) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.errors import NoReference
 from bench.protocols import Family
@@ -13,12 +14,17 @@ from bench.types import Array, Dataset, DType, derive_seed
 
 NEAR, POSTERIOR, FAR = 32, 32, 8
 """How many points of each group."""
-NEIGHBOURS, NEIGHBOURHOOD = 4, 8
+NEIGHBOURS, NEIGHBOURHOOD = 6, 8
 """How many neighbours of each point tell how rough a density is, and how many units away they lie at most."""
 UNIFORM = "U(−2, 2) points"
 FAR_TAIL = "far-tail points"
+FAR_OUT = "points 50 to 1000 out"
 FAR_SDS, FAR_STEP = (10.0, 30.0), (4.0, 8.0)
 """Posterior sds from the posterior mean, and steps from the origin, at which the far tail is probed."""
+OUT = np.geomspace(50.0, 1000.0, 8)
+"""How far out sites without a bound are probed."""
+HUGE = 1e30
+"""Densities and gradients beyond this are not asked for: what enters them may have left float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Points:
 
 
 def points(data: Dataset, family: Family) -> Points:
-    """The same points for every framework: 32 of U(−2, 2), 32 posterior draws and 8 in the far tail.
+    """The same points for every framework: 32 of U(−2, 2), 32 posterior draws, 8 in the far tail and 8 far out.
 
     Where there is no reference posterior, its draws are replaced by truths drawn from the prior, or, of an improper
     prior, by points around the posterior mode.
@@ -56,7 +62,8 @@ def points(data: Dataset, family: Family) -> Points:
     near = rng.uniform(-2.0, 2.0, (NEAR, data.dim))
     name, middle = _posterior(data, family, rng)
     far = _far(data, middle, rng)
-    parts = [(UNIFORM, near), (name, middle), (FAR_TAIL, far)]
+    out = _out(data, family, middle, rng)
+    parts = [(UNIFORM, near), (name, middle), (FAR_TAIL, far), (FAR_OUT, out)]
     return Points(np.concatenate([part for _, part in parts]), tuple(group for group, part in parts for _ in part))
 
 
@@ -92,10 +99,32 @@ def _far(data: Dataset, middle: Array, rng: np.random.Generator) -> Array:
     Sites with a bound stay within 4 steps of where they were, a factor of 55: further out their exponential leaves
     float32.
     """
-    half = FAR // 2
-    bounded = np.concatenate([np.full(p.size, np.isfinite(p.lower) or np.isfinite(p.upper)) for p in data.sites])
+    half, bounded = FAR // 2, _bounded(data)
     away = rng.uniform(*FAR_SDS, (half, data.dim)) * middle.std(axis=0)
     away = np.where(bounded, np.minimum(away, FAR_STEP[0]), away)
     sign = rng.choice([-1.0, 1.0], (FAR, data.dim))
     outside = rng.uniform(*FAR_STEP, (FAR - half, data.dim))
     return np.concatenate([middle.mean(axis=0) + sign[:half] * away, sign[half:] * outside])
+
+
+def _out(data: Dataset, family: Family, middle: Array, rng: np.random.Generator) -> Array:
+    """All sites without a bound at once between half and all of 50 to 1000 from the origin, those with one as before.
+
+    So what is clipped, or cut off, somewhere out there is seen. None where every site has a bound, or the family's own
+    density leaves what float32 can hold.
+    """
+    bounded = _bounded(data)
+    share = rng.uniform(0.5, 1.0, (len(OUT), data.dim)) * rng.choice([-1.0, 1.0], (len(OUT), data.dim))
+    out = np.where(bounded, middle.mean(axis=0), OUT[:, None] * share)
+    if bounded.all():
+        return np.empty((0, data.dim))
+    with np.errstate(all="ignore"):
+        value, gradient = family.log_density(data, out)
+        kept = (np.abs(value) < HUGE) & (np.abs(gradient) < HUGE).all(axis=-1)
+    return np.asarray(out[kept])
+
+
+def _bounded(data: Dataset) -> npt.NDArray[np.bool_]:
+    """Which scalars of z belong to sites with a bound."""
+    bounded = [np.full(p.size, np.isfinite(p.lower) or np.isfinite(p.upper)) for p in data.sites]
+    return np.asarray(np.concatenate(bounded), bool)

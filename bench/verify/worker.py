@@ -22,6 +22,7 @@ from bench.measure.target import observations
 from bench.measure.worker import main
 from bench.store.ledger import Ledger
 from bench.types import Array, Dataset, Place
+from bench.verify import sharp
 from bench.verify.wire import ANSWERS, packed, unpacked
 
 CHUNK = 10_000_000
@@ -29,9 +30,12 @@ CHUNK = 10_000_000
 
 
 def answer(request: dict[str, Any], *_: Any) -> None:
-    """Import the framework, say whether that went well, then answer the tasks one by one."""
-    place = Place(request["device"], request["dtype"], request["threads"])
+    """Import the framework, say whether that went well, then answer the tasks one by one; or judge methods."""
     answers = Ledger(Path(request["folder"]) / ANSWERS)
+    if "methods" in request:
+        sharp.answer(request, answers)
+        return
+    place = Place(request["device"], request["dtype"], request["threads"])
     try:
         load(request["framework"], place, "matched", [f"{request['framework']}.models"])
         runtime_of(request["framework"]).start(place)

@@ -170,7 +170,7 @@ def test_a_damaged_cache_file_is_made_again(fakes, fresh_cache, children, damage
 FAULTS = {
     "jacobian": ("wrong", "centred log density off by"),
     "nan": ("wrong", "not finite"),
-    "shape": ("failed", "gave shapes (360, 1)"),
+    "shape": ("failed", "gave shapes (560, 1)"),
     "raises": ("failed", "ArithmeticError: planned"),
     "family": ("unsupported", "its models have no family linear"),
     "unavailable": ("unavailable", "no such device here"),

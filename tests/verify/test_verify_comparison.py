@@ -14,7 +14,7 @@ from bench.errors import NoReference
 from bench.types import Array, Dataset, DType
 from bench.verify.comparison import GATES, Errors, compare
 from bench.verify.expected import Expected, expected, rounding
-from bench.verify.points import FAR_TAIL, UNIFORM, points
+from bench.verify.points import FAR_OUT, FAR_TAIL, UNIFORM, points
 
 NAME = "correlated-rho95"
 
@@ -44,8 +44,8 @@ def case() -> Case:
 
 
 def test_the_points_are_those_promised_and_the_same_every_time(case: Case) -> None:
-    assert [case.groups.count(name) for name in (UNIFORM, "posterior draws", FAR_TAIL)] == [32, 32, 8]
-    near, middle, far = case.z[0, :32], case.z[0, 32:64], case.z[0, 64:]
+    assert [case.groups.count(name) for name in (UNIFORM, "posterior draws", FAR_TAIL, FAR_OUT)] == [32, 32, 8, 8]
+    near, middle, far, out = np.split(case.z[0], [32, 64, 72])
     assert (np.abs(near) < 2).all() and np.ptp(near) > 3.5
     again = points(case.data, family("linear"))
     np.testing.assert_array_equal(again.rounded("float64")[0], case.z[0])
@@ -58,13 +58,15 @@ def test_the_points_are_those_promised_and_the_same_every_time(case: Case) -> No
     assert (np.abs(middle.mean(axis=0)[:3] - centre) < 5 / np.sqrt(32) * exact).all()
     assert (np.abs(far[:4, :3] - centre) > 8 * exact).all()
     assert ((np.abs(far[4:]) > 4) & (np.abs(far[4:]) < 8)).all()
+    assert np.abs(out[:, :3]).min() > 25 and 500 < np.abs(out[:, :3]).max() < 1000
+    np.testing.assert_allclose(out[:, 3], middle[:, 3].mean())  # the logarithm of sigma
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_points_are_numbers_of_their_precision_with_neighbours_a_few_units_away(dtype: DType) -> None:
     case = make(dtype)
     np.testing.assert_array_equal(case.z, case.z.astype(dtype))
-    assert case.z.shape == (5, 72, 4)
+    assert case.z.shape == (7, 80, 4)
     moved = np.abs(case.z[1:] - case.z[0]) / np.abs(case.z[0])
     assert 0 < moved.max() <= 9 * np.finfo(dtype).eps
 
@@ -109,6 +111,15 @@ def test_a_value_that_is_wrong_at_one_point_is_seen_there(case: Case, point: int
     found = case.compare(value, case.wanted.gradient)
     assert not found.passed
     assert found.value_at == case.groups[point]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_density_that_is_clipped_far_out_is_wrong(dtype: DType) -> None:
+    case = make(dtype)
+    clipped = case.z.copy()
+    clipped[..., :3] = np.clip(clipped[..., :3], -40, 40)
+    found = case.compare(*family("linear").log_density(case.data, clipped))
+    assert found.value_at == found.gradient_at == FAR_OUT and not found.passed
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -1,0 +1,128 @@
+"""What a method's own file does to the data is seen before it is timed: as shipped it passes, changed it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.catalog.backends import backend
+from bench.catalog.families import families
+from bench.catalog.places import backend_files
+from bench.data import family
+from bench.measure.contender import Contender
+from bench.store.manifest import Density
+from bench.verify import methods, sharp
+from tests import in_process
+from tests.conftest import FAKES
+from tests.measure.inprocess import InProcess
+from tests.measure.test_faults import plug_in
+
+METHOD = '''
+"""Least squares, ridge's way to it, or draws around it, of data that are changed before."""
+from dataclasses import dataclass
+import numpy as np
+from bench.types import Estimate, Fit
+KIND = "{kind}"
+FAMILIES = ("linear",)
+CHANGE, RATE, NOISE = "{change}", {rate}, {noise}
+@dataclass(frozen=True)
+class Options:
+    pass
+def build(data, budget, options, place):
+    return budget
+def fit(budget, data, seed, clock):
+    x, y, rng = data.arrays["x"], data.arrays["y"], np.random.default_rng(seed)
+    if CHANGE == "scaled":
+        x = 1.02 * x
+    if CHANGE == "shortened":
+        x, y = x[:-1], y[:-1]
+    design = np.column_stack([x, np.ones(len(y))])
+    best = np.linalg.lstsq(design, y, rcond=None)[0]
+    at = rng.normal(size=3)
+    with clock("sample"):
+        for step in range(1, budget.steps + 1 if KIND != "mcmc" else 1):
+            at = best + (1 - RATE) * (at - best) + NOISE * rng.normal(size=3)
+            clock.checkpoint(step, lambda: Estimate({{"weights": at[:2], "bias": at[2]}}))
+    if KIND == "mcmc":
+        spread = 0.0015625 * rng.normal(size=(budget.chains, budget.draws, 3))
+        at = best + spread
+    return at
+def draw(at):
+    shape = at.shape[:2] if KIND == "mcmc" else (1, 1)
+    at = at.reshape(*shape, 3)
+    return Fit(KIND, {{"weights": at[..., :2], "bias": at[..., 2]}}, stats={{"gradients": 1, "gradients_warmup": 0}})
+'''
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Makes a method and gives the verdict on it, of this process."""
+    monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}:{tmp_path / 'more'}")
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def make(name, kind="point", change="none", rate=0.1, noise=0.0):
+        plug_in(tmp_path / "more", name, METHOD.format(kind=kind, change=change, rate=rate, noise=noise))
+        in_process.forget()
+        (outcome,) = methods.verify([Density(f"{name}.one", sharp.NAME, "float64", "cpu")], str, InProcess())
+        return outcome
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["point", "vi", "mcmc"])
+def test_a_method_that_changes_the_data_is_wrong_and_one_that_does_not_is_not(made, kind):
+    assert made(f"honest{kind}", kind).verdict == "same"
+    for change in ("scaled", "shortened"):
+        outcome = made(f"{change}{kind}", kind, change)
+        assert outcome.verdict == "wrong" and outcome.refusal.startswith("wrong target: on a problem whose posterior")
+
+
+def test_who_is_slow_or_noisy_is_not_judged(made):
+    """0.02 per step as Adam's swinging about a minimum; 0.001: not arrived after 1500 steps."""
+    assert made("noisy", noise=0.02).verdict == "unknown"
+    for rate in (1e-6, 1e-3):
+        assert made(f"slow{rate:.0e}".replace("-", ""), rate=rate).verdict == "unknown"
+
+
+def test_a_verdict_is_kept_by_content(made):
+    first = made("kept")
+    assert not first.cached
+    (again,) = methods.verify([first.key], str, InProcess())
+    assert again.cached and again.verdict == "same"
+
+
+def test_the_problem_is_as_sharp_as_it_says():
+    data = sharp.problem()
+    posterior = family("linear").reference
+    exact, scaled = posterior(data), posterior(replace(data, arrays={**data.arrays, "x": 1.02 * data.arrays["x"]}))
+    shifts = np.abs(scaled.mean["weights"] - exact.mean["weights"]) / exact.sd["weights"]
+    assert (shifts > sharp.SHIFT).all()
+    for row in range(sharp.ROWS):
+        fewer = {name: np.delete(x, row, axis=0) for name, x in data.arrays.items()}
+        less = posterior(replace(data, arrays=fewer))
+        assert (np.abs(less.mean["weights"] - exact.mean["weights"]) / exact.sd["weights"] > sharp.SHIFT).all()
+
+
+def test_a_run_does_not_time_such_a_method(bench, tmp_path, made, monkeypatch):
+    import pandas as pd
+
+    monkeypatch.setattr("bench.measure.local.Local", InProcess)
+    made("scaledpoint", change="scaled")
+    done = bench("run", "-s", "correlated-rho95", "-b", "scaledpoint.one", "--name", "r", "--no-score")
+    assert done.code == 3, done.err
+    table = pd.read_csv(tmp_path / "results" / "r" / "fits.csv")
+    assert set(table.status) == {"invalid"} and table.reason.str.startswith("wrong target: on a problem").all()
+
+
+QUICK = {"exact.posterior", "numpy.gd", "torch.metropolis"}
+SHIPPED = sorted(name for name in backend_files() if "linear" in (backend(name).families or families()))
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in SHIPPED])
+def test_a_shipped_method_passes(name):
+    """torch.map is slow, torch.metropolis noisy: what they are given cannot be seen in their answer."""
+    verdict = sharp.verdict(Contender(sharp.cell_of_method(name, "cpu", "float64"), 1))
+    assert verdict["verdict"] == ("unknown" if name in {"torch.map", "torch.metropolis"} else "same"), verdict
