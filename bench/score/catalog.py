@@ -265,7 +265,11 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
     ("mean_loss_gap", "", "lower", POINT, "fit", OWN,
      "Mean squared error on the full data minus its least value; least squares only."),
     ("elpd", "nats", "higher", SPREAD, "fit", ELPD,
-     "Expected log predictive density, Σ log mean_s p(y_i | θ_s) over the hold-out rows, pointwise."),
+     "Expected log predictive density, Σ log mean_s p(y_i | θ_s) over the hold-out rows, pointwise; of all draws, or "
+     "evenly thinned ones where that would take more than 4 million densities."),
+    ("elpd_mcse", "nats", "none", SPREAD, "fit", OWN,
+     "Monte-Carlo standard error of elpd: of the mean over its draws of Σ p(y_i | θ_s) / mean_s p(y_i | θ_s), by their "
+     "effective number."),
     ("elpd_se", "nats", "none", SPREAD, "fit", ELPD,
      "Standard error of elpd over the hold-out rows."),
     *((f"predictive_{short}", "", "lower", ALL, "fit", OWN,
@@ -273,8 +277,10 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
     ("predictive_r2", "", "higher", ALL, "fit", OWN,
      "1 − predictive_mse / variance of the hold-out observations; no row where they do not vary."),
     ("predictive_crps", "", "lower", SPREAD, "fit", GNEITING,
-     "Mean continuous ranked probability score of the hold-out observations, the mixture over 50 draws; of binary "
-     "ones the Brier score."),
+     "Mean continuous ranked probability score of the hold-out observations, of the mixture over evenly thinned draws "
+     "(50 or more, up to 1.5 million evaluations) less what their small number adds; of binary ones the Brier score."),
+    ("predictive_crps_mcse", "", "none", SPREAD, "fit", OWN,
+     "Monte-Carlo standard error of predictive_crps, of the draws that it mixes."),
     *((f"predictive_coverage_{mass}", "", "none", SPREAD, "fit", CZADO,
        f"predictive_coverage_95 of the central {mass} % interval.") for mass in MASSES[:-1]),
     ("predictive_coverage_95", "", "none", SPREAD, "fit", CZADO,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
 
+from bench.score import chains
 from bench.score.problem import Problem, Row, Scored
 from bench.types import Array, Arrays
 
 Cdf = Callable[[Array], Array]
 
-MOST = 2000
-"""Draws that predictions are averaged over: their Monte-Carlo error is far below that of the hold-out's size."""
-MOST_CRPS, MOST_REACH = 50, 10
-"""Draws mixed for the CRPS, and to see how far to integrate. A mixture of S exceeds the CRPS of all by about (share of
-the parameters in the predictive variance) / 2S: 0.1 % for a tenth."""
+EVALUATIONS, EVALUATIONS_CRPS = 4_000_000, 1_500_000
+"""Densities or distribution functions that a score may take, about a tenth of a second: all draws where they suffice,
+else draws that are thinned evenly, whose own Monte-Carlo error is stated."""
+MOST, LEAST, MOST_REACH = 2000, 50, 10
+"""Draws of a predictive quantile at most, of the CRPS at least, and to see how far to integrate."""
 COVERAGES = (0.5, 0.9, 0.95)
 TAIL = 1e-4
 """Where the integral of the CRPS is cut: what is left out is of the order of TAIL²."""
@@ -42,7 +44,7 @@ def predictive_rows(scored: Scored) -> Iterator[Row]:
 
 def _errors(scored: Scored, rows: Arrays, suffix: str) -> Iterator[Row]:
     """Of the mean over draws of the expected observation."""
-    error = predictive_mean(scored.problem, thinned(scored), rows) - rows["y"]
+    error = predictive_mean(scored.problem, _affordable(scored, rows), rows) - rows["y"]
     mse = float(np.mean(error**2))
     yield Row(f"predictive_mae{suffix}", "", float(np.abs(error).mean()))
     yield Row(f"predictive_mse{suffix}", "", mse)
@@ -53,26 +55,64 @@ def _errors(scored: Scored, rows: Arrays, suffix: str) -> Iterator[Row]:
 
 
 def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
-    log_p = scored.problem.family.log_likelihood(scored.problem.data, thinned(scored), rows)
-    log_p = log_p.reshape(-1, log_p.shape[-1])
-    pointwise = logsumexp(log_p, axis=0) - np.log(len(log_p))
+    log_p = scored.problem.family.log_likelihood(scored.problem.data, _affordable(scored, rows), rows)
+    pointwise = logsumexp(log_p, axis=(0, 1)) - np.log(log_p.shape[0] * log_p.shape[1])
     yield Row("elpd", "", float(pointwise.sum()))
     yield Row("elpd_se", "", float(np.sqrt(len(pointwise) * pointwise.var())))
+    # elpd = Σ_i log mean_s p_is moves by the mean over draws of Σ_i p_is / mean_s p_is, to first order
+    influence = np.exp(log_p - pointwise).sum(axis=-1)
+    yield Row("elpd_mcse", "", float(influence.std() / np.sqrt(_effective(scored, influence))))
 
 
 def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
     """Coverage by the probability integral transform, and the CRPS."""
     discrete, y = scored.problem.family.DISCRETE, np.asarray(rows["y"], dtype=float)
-    cdf, mixed, fewer = (
-        mixture_cdf(scored.problem, thinned(scored, most), rows) for most in (MOST, MOST_CRPS, MOST_REACH)
-    )
+    cdf = mixture_cdf(scored.problem, _affordable(scored, rows), rows)
     below = cdf(y)
     before = cdf(y - 1.0) if discrete else None
     for share in COVERAGES:
         yield Row(f"predictive_coverage_{share * 100:.0f}", "", float(covered(below, before, share).mean()))
-    score = discrete_crps(mixed, y, fewer) if discrete else continuous_crps(mixed, y, fewer)
-    if score is not None:
-        yield Row("predictive_crps", "", float(score.mean()))
+    fewer = mixture_cdf(scored.problem, thinned(scored, MOST_REACH), rows)
+    values = thinned(scored, max(LEAST, EVALUATIONS_CRPS // (2 * len(NODES) * len(y))))
+    mixed = (discrete_crps if discrete else continuous_crps)(each_cdf(scored.problem, values, rows), y, fewer)
+    if mixed is not None:
+        effective = _effective(scored, mixed.influence.reshape(np.shape(next(iter(values.values())))[:2]))
+        yield Row("predictive_crps", "", float((mixed.score - mixed.variance / effective).mean()))
+        yield Row("predictive_crps_mcse", "", float(mixed.influence.std() / np.sqrt(effective)))
+
+
+def _affordable(scored: Scored, rows: Arrays) -> dict[str, Array]:
+    """All draws, or as many as can be evaluated at these rows."""
+    return thinned(scored, max(LEAST, EVALUATIONS // len(rows["y"])))
+
+
+def _effective(scored: Scored, values: Array) -> float:
+    """How many independent draws the mean of these values (chain, draw) is worth, at most as many as there are."""
+    if scored.fit.kind != "mcmc" or values.shape[1] < chains.MIN_DRAWS or np.ptp(values) == 0.0:
+        return float(values.size)
+    ess = float(chains.Diagnostics(values[..., None]).ess_mean[0])
+    return min(max(ess, 1.0), values.size) if np.isfinite(ess) else 1.0
+
+
+class Mixed(NamedTuple):
+    """The CRPS of a mixture of S draws: its `score` at each of n observations, and what its Monte-Carlo error is from.
+
+    The score exceeds that of all draws by `variance` (n,) over the number of independent draws, on average; `influence`
+    (S,) is how the mean score moves with each draw, to first order.
+    """
+
+    score: Array
+    variance: Array
+    influence: Array
+
+
+def each_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
+    """P(Y_i ≤ y_i) given each draw {name: (…, *shape)}, as a function of y (n,): (S, n)."""
+
+    def cdf(y: Array) -> Array:
+        return problem.family.observation_cdf(problem.data, draws, {**rows, "y": y}).reshape(-1, len(y))
+
+    return cdf
 
 
 def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
@@ -108,33 +148,47 @@ def covered(below: Array, before: Array | None, share: float) -> Array:
     return np.asarray(np.divide(overlap, width, out=np.zeros_like(width), where=width > 0.0))
 
 
-def continuous_crps(cdf: Cdf, y: Array, like: Cdf | None = None) -> Array:
+def continuous_crps(cdf: Cdf, y: Array, like: Cdf) -> Mixed:
     """∫ (F(t) − 1[t ≥ y])² dt for each observation (n,), Gauss–Legendre in √|t − y| on either side of y.
 
-    The root puts nodes where a heavy tail leaves the mass: errors stay below 0.5 % from Student's t with 2 degrees up.
-    `like` is a cheaper F to see where the tails end.
+    F is the mean over S draws of `cdf`, (S, n). The root puts nodes where a heavy tail leaves the mass: errors stay
+    below 0.5 % from Student's t with 2 degrees up. `like` is a cheaper F, (n,), to see where the tails end.
     """
-    total = np.zeros_like(y)
-    for sign in (-1.0, 1.0):
-        reach = _reach(like or cdf, y, sign)
-        for node, weight in zip(NODES, WEIGHTS, strict=True):
-            root = 0.5 * (1.0 + node)
-            tail = cdf(y + sign * reach * root**2)
-            total += reach * root * weight * (tail if sign < 0.0 else 1.0 - tail) ** 2
-    return total
+
+    def terms() -> Iterator[tuple[Array, Array]]:
+        for sign in (-1.0, 1.0):
+            reach = _reach(like, y, sign)
+            for node, weight in zip(NODES, WEIGHTS, strict=True):
+                root = 0.5 * (1.0 + node)
+                yield reach * root * weight, cdf(y + sign * reach * root**2) - (sign > 0.0)
+
+    return _mixed(terms())
 
 
-def discrete_crps(cdf: Cdf, y: Array, like: Cdf | None = None) -> Array | None:
+def discrete_crps(cdf: Cdf, y: Array, like: Cdf) -> Mixed | None:
     """Σ_k (F(k) − 1[k ≥ y])² over the integers, for each observation (n,); of a binary one the Brier score.
 
-    None where the predictive distribution spreads over more integers than are worth summing.
+    F and `like` as of `continuous_crps`. None where the predictive distribution spreads over more integers than are
+    worth summing.
     """
-    low, high = (y + sign * np.ceil(_reach(like or cdf, y, sign, least=1.0)) for sign in (-1.0, 1.0))
+    low, high = (y + sign * np.ceil(_reach(like, y, sign, least=1.0)) for sign in (-1.0, 1.0))
     first, last = float(low.min()), float(high.max())
     if last - first > WIDEST:
         return None
-    steps = (cdf(np.full_like(y, k)) - (k >= y) for k in np.arange(first, last + 1.0))
-    return np.asarray(np.sum([step**2 for step in steps], axis=0))
+    ones = np.ones_like(y)
+    return _mixed((ones, cdf(np.full_like(y, k)) - (k >= y)) for k in np.arange(first, last + 1.0))
+
+
+def _mixed(terms: Iterable[tuple[Array, Array]]) -> Mixed:
+    """Σ weight (mean_s difference)² over terms of weights (n,) and differences F_s − 1[…] (S, n)."""
+    score = variance = influence = np.zeros(1)
+    for weight, each in terms:
+        mean = each.mean(axis=0)
+        each = each - mean
+        score = score + weight * mean**2
+        variance = variance + weight * np.einsum("sn,sn->n", each, each) / max(len(each) - 1, 1)
+        influence = influence + each @ (2.0 * weight * mean) / len(mean)
+    return Mixed(score, variance, influence)
 
 
 def _reach(cdf: Cdf, y: Array, sign: float, least: float = 0.0) -> Array:

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from bench.protocols import Family
-from bench.score.predictive import MOST_CRPS, continuous_crps, covered, discrete_crps, predictive_rows
+from bench.score import predictive
+from bench.score.predictive import continuous_crps, covered, discrete_crps, predictive_rows
 from bench.score.problem import Problem
-from bench.types import Array, Arrays, Dataset, Parameter
+from bench.types import Array, Arrays, Dataset, Kind, Parameter
 from tests.score.normal import TRUTH, as_draws, make_problem, make_scored, of_posterior, table
 
 
@@ -69,10 +70,15 @@ def normal_crps(y: Array) -> Array:
     return np.asarray(y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi))
 
 
+def crps_of(cdf: Callable[[Any], Any], y: Array) -> Array:
+    """Of one distribution."""
+    return continuous_crps(lambda t: cdf(t)[None], y, cdf).score
+
+
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e5])
 def test_crps_of_a_normal(scale: float) -> None:
     y = scale * np.array([0.0, 0.3, -1.7, 4.0, -12.0])
-    found = continuous_crps(lambda t: np.asarray(stats.norm.cdf(t / scale)), y)
+    found = crps_of(lambda t: stats.norm.cdf(t / scale), y)
     # cut where the tail is 1e-4; 32 nodes on either side, one of which spans 16 sd where y is 12 sd out
     relative = np.abs(found / (scale * normal_crps(y / scale)) - 1.0)
     assert np.all(relative < [1e-6, 1e-6, 1e-6, 1e-6, 2e-4]), relative
@@ -84,21 +90,76 @@ def test_crps_of_a_heavy_tail() -> None:
     below = law.cdf(fine)
     brute = [np.trapezoid((below - (fine >= t)) ** 2, fine) for t in y]
     # 32 nodes over the 22 scales that hold all but 1e-4; the brute sum is off by half a step, 5e-4
-    np.testing.assert_allclose(continuous_crps(law.cdf, y), brute, rtol=2e-3)
+    np.testing.assert_allclose(crps_of(law.cdf, y), brute, rtol=2e-3)
 
 
 def test_crps_of_a_mixture_over_draws_is_that_of_its_sample() -> None:
     rng = np.random.default_rng(3)
-    problem = make_problem(holdout={"x": np.zeros((3, 2)), "y": np.array([0.1, 1.0, 4.0])}, sd=0.4)
-    z = rng.standard_normal((1, MOST_CRPS, 4))
-    scored = make_scored(problem, "exact", of_posterior(problem, 0.2 * z))
-    found = table(list(predictive_rows(scored)))["predictive_crps"][""]
-    bias, sigma = (np.asarray(scored.fit.draws[k]).ravel() for k in ("bias", "sigma"))
-    y = np.sort((bias + sigma * rng.standard_normal((2000, MOST_CRPS))).ravel())
-    n = len(y)
-    spread = (2.0 * np.arange(1, n + 1) - n - 1.0) @ y / n**2
-    brute = np.mean([np.abs(y - t).mean() - spread for t in problem.data.holdout["y"]])
-    assert found == pytest.approx(brute, rel=5e-3)  # 400 000 draws: their mean is known to 0.7/632 = 0.001
+    bias, sigma = rng.normal(0.5, 0.8, 50), rng.uniform(0.5, 1.0, 50)
+    y = np.array([0.1, 1.0, 4.0])
+
+    def each(t: Array) -> Array:
+        return np.asarray(stats.norm.cdf(t, bias[:, None], sigma[:, None]))
+
+    score = continuous_crps(each, y, lambda t: each(t).mean(axis=0)).score
+    drawn = np.sort((bias + sigma * rng.standard_normal((2000, 50))).ravel())
+    n = len(drawn)
+    spread = (2.0 * np.arange(1, n + 1) - n - 1.0) @ drawn / n**2
+    brute = [np.abs(drawn - t).mean() - spread for t in y]
+    assert score == pytest.approx(brute, abs=0.01)  # 100 000 draws of sd 1: their mean is known to 0.003
+
+
+def test_what_few_draws_add_to_a_crps_is_taken_off() -> None:
+    few, reps = 5, 4000
+    bias, y = 0.8 * np.random.default_rng(6).standard_normal((few, reps)), np.full(reps, 0.7)
+    mixed = continuous_crps(lambda t: stats.norm.cdf(t, bias, 0.6), y, stats.norm.cdf)
+    corrected, truth = mixed.score - mixed.variance / few, normal_crps(y[:1])[0]
+    standard_error = corrected.std() / np.sqrt(reps)
+    assert abs(corrected.mean() - truth) < 4.0 * standard_error
+    assert mixed.score.mean() - truth > 10.0 * standard_error  # what would be stated else
+
+
+def autocorrelated(rng: np.random.Generator, shape: tuple[int, int], rho: float) -> Array:
+    """AR(1) chains of mean 0 and variance 1, stationary from the start: (chain, draw)."""
+    z = rng.standard_normal(shape)
+    for t in range(1, shape[1]):
+        z[:, t] = rho * z[:, t - 1] + np.sqrt(1 - rho**2) * z[:, t]
+    return z
+
+
+@pytest.mark.parametrize(("kind", "shape", "rho"), [("exact", (1, 60), 0.0), ("mcmc", (4, 100), 0.7)])
+def test_scores_are_off_a_normal_predictive_by_their_stated_error(kind: Kind, shape: Any, rho: float) -> None:
+    y = np.array([-1.0, 0.2, 1.5])
+    problem, rng = make_problem(holdout={"x": np.zeros((3, 2)), "y": y}), np.random.default_rng(4)
+    # bias ~ N(0.5, 0.8²) and sigma 0.6 predict N(0.5, 1)
+    truth = {"elpd": stats.norm.logpdf(y, 0.5).sum(), "predictive_crps": normal_crps(y - 0.5).mean()}
+    reps, errors, stated = 80, dict[str, list[float]](), dict[str, list[float]]()
+    for _ in range(reps):
+        bias = 0.5 + 0.8 * autocorrelated(rng, shape, rho)
+        others = [np.full(shape, v) for v in (*TRUTH["weights"], 0.6)]
+        draws = as_draws(np.stack([*others[:2], bias, others[2]], axis=-1))
+        values = table(list(predictive_rows(make_scored(problem, kind, draws))))
+        for name, value in truth.items():
+            errors.setdefault(name, []).append(values[name][""] - value)
+            stated.setdefault(name, []).append(values[f"{name}_mcse"][""])
+    for name in truth:
+        error, mcse = np.array(errors[name]), np.array(stated[name])
+        ratio = np.sqrt(np.mean(error**2)) / np.sqrt(np.mean(mcse**2))
+        # a root mean square of 80 is known to 1/√160 = 8 %: three times that
+        assert 0.75 < ratio < 1.25, (name, ratio)
+
+
+def test_thinned_draws_state_their_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng, y = np.random.default_rng(5), np.array([-1.0, 0.2, 3.0])
+    problem = make_problem(holdout={"x": np.zeros((3, 2)), "y": y})
+    scored = make_scored(problem, "exact", of_posterior(problem, 0.1 * rng.standard_normal((1, 4000, 4))))
+    whole = table(list(predictive_rows(scored)))
+    monkeypatch.setattr(predictive, "EVALUATIONS", 3 * 250)
+    monkeypatch.setattr(predictive, "EVALUATIONS_CRPS", 3 * 64 * 250)
+    few = table(list(predictive_rows(scored)))
+    for name in ("elpd", "predictive_crps"):
+        assert few[f"{name}_mcse"][""] == pytest.approx(4.0 * whole[f"{name}_mcse"][""], rel=0.2)  # √(4000 / 250)
+        assert abs(few[name][""] - whole[name][""]) < 4.0 * few[f"{name}_mcse"][""]
 
 
 class Coin:
@@ -133,13 +194,14 @@ def test_discrete_crps_sums_over_the_integers() -> None:
     law, y = stats.poisson(4.0), np.array([0.0, 4.0, 11.0])
     k = np.arange(60)
     brute = [np.sum((law.cdf(k) - (k >= t)) ** 2) for t in y]
-    found = discrete_crps(law.cdf, y)
+    found = discrete_crps(lambda k: law.cdf(k)[None], y, law.cdf)
     assert found is not None
-    np.testing.assert_allclose(found, brute, rtol=1e-6)  # cut where the tail is 1e-4
+    np.testing.assert_allclose(found.score, brute, rtol=1e-6)  # cut where the tail is 1e-4
 
 
 def test_a_wide_discrete_distribution_is_not_summed() -> None:
-    assert discrete_crps(stats.poisson(1e10).cdf, np.array([1e10])) is None
+    law = stats.poisson(1e10)
+    assert discrete_crps(lambda k: law.cdf(k)[None], np.array([1e10]), law.cdf) is None
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.95])
