@@ -53,7 +53,7 @@ def _choice(
     for question, answer in answers.items():
         r = answer.ratios[answer.rival]
         sentence += say(
-            "{how:b} takes {t:b}{goal}, {B:b} {times:b} as long ({interval})" + ("; " if question == ONCE else "."),
+            "{how:b} takes {t:b}{goal}, {B} {times:b} as long ({interval})" + ("; " if question == ONCE else "."),
             how=HOW[question], t=taken(met[leader], question, finish), B=answer.rival, times=fmt.times(r.value),
             goal=_goal(question, finish) if question == ONCE or finish else "", interval=fmt.interval(r.low, r.high),
         )  # fmt: skip

@@ -33,7 +33,7 @@ def error(value: float | None) -> str:
 
 
 def seconds(value: float | None, *, about: bool = False) -> str:
-    """A duration given in seconds, with its unit: `2.90 µs`, `412 ms`, `1.20 s`, `3.40 min`.
+    """A duration given in seconds, with its unit: `410 µs`, `412 ms`, `1.20 s`, `3.40 min`.
 
     `about` marks what is modelled, not measured: `≈1.20 s`.
     """
@@ -44,7 +44,7 @@ def seconds(value: float | None, *, about: bool = False) -> str:
     if value == 0:
         return "0 s"
     rounded = float(f"{value:.2e}")
-    if rounded < 1e-4:
+    if rounded < 1e-3:
         return f"{significant(rounded * 1e6)} µs"
     if rounded < 1:
         return f"{significant(rounded * 1e3)} ms"

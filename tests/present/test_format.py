@@ -19,7 +19,8 @@ def test_three_significant_digits_with_trailing_zeros(value: float | None, text:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.00041, "0.410 ms"), (0.412, "412 ms"), (0.9996, "1.00 s"), (1.2, "1.20 s"), (59.94, "59.9 s"),
+    [(0.00041, "410 µs"), (2.9e-6, "2.90 µs"),
+     (0.412, "412 ms"), (0.9996, "1.00 s"), (1.2, "1.20 s"), (59.94, "59.9 s"),
      (119.96, "2.00 min"), (204.0, "3.40 min"), (0.0, "0 s"), (None, "–")],
 )  # fmt: skip
 def test_seconds_carry_their_unit(value: float | None, text: str):

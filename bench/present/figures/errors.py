@@ -17,9 +17,10 @@ from bench.words import format as fmt
 TOP, MARGIN = 100.0, 10.0
 """Larger errors are cut off, unless a finished fit has them: a tenth of its frame is left above."""
 BETTER = "lower left is better"
+DRAWS = "Seconds along a sampler's draws are prorated by gradients (≈)."
 HOW: Mapping[str, str] = {
-    "warm": "Warm: a program compiled before.",
-    "cold": "Cold: the first fit of a process, build and compilation included, import not.",
+    "warm": f"Warm: each further fit in the same process, all loaded and compiled. {DRAWS}",
+    "cold": f"Cold: the first fit of a process, build and compilation included, import not. {DRAWS}",
     "gradients": "Gradients count warmup; a minibatch counts as its share of the data.",
 }
 
@@ -38,7 +39,8 @@ def _figure(section: Section, style: Styles, read: Sequence[tuple[Row, Ways]], a
     if not shown:
         return None
     left = spec.left_out(len(courses) - len(shown), "backend", "of the table are not drawn")
-    chart, cut = _chart(shown, style, title)
+    modelled = " (≈ of samplers)" if against != "gradients" and any(row.kind == "mcmc" for row, _ in shown) else ""
+    chart, cut = _chart(shown, style, title + modelled)
     above = " Errors above the frame are cut off." if cut else ""
     return Figure(
         kind=kind,

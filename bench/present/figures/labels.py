@@ -61,4 +61,4 @@ def chart(
     backends = [row for name, row in zip(ends, rows, strict=True) if name not in bare]
     symbols = spec.symbols(backends, at["x"], at["y"], size=55, xOffset=9)
     names = spec.words(rows, at["x"], at["y"], align="left", dx=18)
-    return spec.chart([*layers, leaders, symbols, names], width=width, note=note)
+    return spec.chart([*layers, leaders, symbols, names], width=width, note=note, texts=[row["text"] for row in rows])

@@ -86,6 +86,7 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
         for k, name in enumerate(names):
             if name in part.backends:
                 _place(name, part.backends[name], top + k + 1, edge, style, intervals, centres, arrows)
+    legend = _names(names, edge, style)
     layers = [
         spec.layer([{"x": 0.0}], {"type": "rule", "color": GRID, "strokeWidth": 1.5}, x=x),
         spec.layer(rules, {"type": "rule", "color": GRID}, y=y),
@@ -101,9 +102,10 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
         spec.symbols(centres, x, y, size=34),
         spec.words(arrows, x, y, fontSize=spec.SMALL),
         spec.words(texts, x, y, align="right", dx=-8),
-        spec.words(_names(names, edge, style), x, y, align="left", dx=8, fontSize=spec.SMALL),
+        spec.words(legend, x, y, align="left", dx=8, fontSize=spec.SMALL),
     ]  # fmt: skip
-    return spec.chart([layer for layer in layers if layer["data"]["values"]], width=380, height=height)
+    drawn = [layer for layer in layers if layer["data"]["values"]]
+    return spec.chart(drawn, width=380, height=height, texts=[str(row["text"]) for row in legend])
 
 
 def _place(

@@ -34,7 +34,7 @@ def phases_figure(section: Section, style: Styles) -> Figure | None:
     left = spec.left_out(max(0, len(labels) - MOST), "backend", "of the table are not drawn")
     measured = {str(s) for row, *_ in shown for s in row.tables.fits.get("split", pd.Series(dtype=str)).dropna()}
     prorated = (
-        " Where warmup and sampling are one compiled program, they are divided by gradients."
+        " Where warmup and sampling are one compiled program, they are prorated by gradients (≈)."
         if "prorated" in measured
         else ""
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.analysis.sections import Row, Section
 from bench.present.figures import spec
+from bench.present.figures.errors import DRAWS
 from bench.present.figures.figure import Figure
 from bench.present.figures.steps import Steps, ecdf, steps_chart
 from bench.present.figures.style import Styles
@@ -60,7 +61,7 @@ def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = ""
             f"{', '.join(map(str, TARGETS))}; solved from the second on after which a rep's error stays below the "
             "target. Failed, timed-out and unconverged fits are never solved; what a backend does not apply to is left "
             "out, and its denominator says so. × marks where its data end: beyond it nothing more was run. Point "
-            f"estimates state no spread and are left out.{without}{left}"
+            f"estimates state no spread and are left out. {DRAWS}{without}{left}"
         ),
         spec=_chart(shown, style, len(judged), warm=warm),
         table="the results tables of all scenarios",
@@ -114,5 +115,5 @@ def _chart(shown: dict[str, Solved], style: Styles, scenarios: int, *, warm: boo
         part = "" if one.scenarios == scenarios else f", {one.scenarios} of {scenarios} apply"
         text = f"{spec.short(name)}: {fmt.share(one.share)} of {one.total}{part}"
         steps[name] = Steps([corners[int(i)] for i in kept], corners[1:-1][:: max(1, len(corners) // 4)], text)
-    x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds", domain)
+    x = spec.log_axis("x", f"{'warm' if warm else 'cold'} seconds (≈ of samplers)", domain)
     return steps_chart(steps, style, x, title="solved", stopped=True)

@@ -20,6 +20,8 @@ TEXT, SMALL = 13, 12
 MOST = 12
 """Backends that one figure can tell apart."""
 LONGEST = 30
+WIDER = 1.3
+"""Pixels by which a character of DejaVu Sans, of `TEXT` size, is wider than one of Arial, on average."""
 SHARES = (-0.02, 1.02)
 """Domain of an axis of shares: lines at 0 and 1 stand clear of the frame."""
 CROSS = "M-.6,-.6L.6,.6M.6,-.6L-.6,.6"
@@ -30,9 +32,16 @@ Domain = tuple[float, float]
 Json = dict[str, Any]
 
 
-def chart(layers: Sequence[Json], *, width: int = WIDTH, height: int = HEIGHT, note: str = "") -> Json:
-    """A chart of layers; `note` stands above it, at the left."""
-    return {**_frame(note), "width": width, "height": height, "layer": list(layers)}
+def chart(
+    layers: Sequence[Json], *, width: int = WIDTH, height: int = HEIGHT, note: str = "", texts: Iterable[str] = ()
+) -> Json:
+    """A chart of layers; `note` stands above it, at the left. At its right edge there is room for these `texts`.
+
+    That is more than they need by the widths of the font that they are measured in: readers may have a wider one.
+    """
+    right = max(map(len, texts), default=0) * WIDER
+    padding = {"left": 5, "top": 5, "bottom": 5, "right": 5 + round(right)}
+    return {**_frame(note), "padding": padding, "width": width, "height": height, "layer": list(layers)}
 
 
 def panels(charts: Sequence[Json], *, columns: int, note: str = "") -> Json:
