@@ -108,7 +108,7 @@ def test_the_defaults_track_takes_each_frameworks_own_precision_unless_one_is_na
     chosen = {"scenarios": ["s4-linear"], "backends": ["numpyro.nuts", "numpy.gd"]}
     shipped = make(Choice(**chosen, track="defaults"))
     assert [p.cell.dtype for p in shipped.cells] == ["float32", "float64"]
-    assert shipped.cells[0].backend.defaults == {"aot": False, "chain_method": "sequential"}
+    assert shipped.cells[0].backend.defaults == {"aot": False, "chain_method": "sequential", "progress_bar": True}
     assert {p.cell.dtype for p in make(Choice(**chosen, track="defaults", dtype="float64")).cells} == {"float64"}
     assert {p.cell.dtype for p in make(Choice(**chosen)).cells} == {"float64"}
 

@@ -18,8 +18,8 @@ from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
-DEFAULTS = {"aot": False, "chain_method": "sequential"}
-"""What `MCMC` does by default where there is one device; the options of the track `defaults`."""
+DEFAULTS = {"aot": False, "chain_method": "sequential", "progress_bar": True}
+"""What `MCMC` does by default where there is one device, for which it turns "parallel" into "sequential"."""
 FIELDS = ("num_steps", "diverging", "energy", "accept_prob", "potential_energy")
 
 Drawn = tuple[dict[str, jax.Array], dict[str, jax.Array]]
@@ -34,6 +34,7 @@ class Options:
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
     dense_mass: bool = option(False, "adapt a dense metric instead of a diagonal one")
+    progress_bar: bool = option(False, "show NumPyro's progress bar, which needs aot=false and costs a little")
 
 
 class Collected(NUTS):
@@ -67,6 +68,8 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         raise Unsupported(
             f"chain_method=parallel needs aot=false and a device per chain; found {devices} for {budget.chains} chains"
         )
+    if options.progress_bar and options.aot:
+        raise Unsupported("progress_bar=true needs aot=false: a program compiled ahead of time has none")
     model = models.model(data)
 
     def kernel() -> NUTS:
@@ -106,7 +109,7 @@ def _ahead(kernel: Callable[[], NUTS], budget: Budget, options: Options) -> Call
 
 
 def _plain(kernel: Callable[[], NUTS], budget: Budget, options: Options) -> Callable[..., Drawn]:
-    """`MCMC.run` with the progress bar off, which also collects the warmup to count its gradients."""
+    """`MCMC.run`, which also collects the warmup to count its gradients."""
 
     def run(key: jax.Array, *args: jax.Array) -> Drawn:
         mcmc = MCMC(
@@ -115,7 +118,7 @@ def _plain(kernel: Callable[[], NUTS], budget: Budget, options: Options) -> Call
             num_samples=budget.warmup + budget.draws,
             num_chains=budget.chains,
             chain_method=options.chain_method,
-            progress_bar=False,
+            progress_bar=options.progress_bar,
         )
         mcmc.run(key, *args, extra_fields=FIELDS)
         return mcmc.get_samples(group_by_chain=True), mcmc.get_extra_fields(group_by_chain=True)

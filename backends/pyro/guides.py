@@ -88,6 +88,14 @@ class Automatic:
         """What is optimised."""
         return self.guide.parameters()
 
+    def state_dict(self) -> Any:
+        """Its parameters by name."""
+        return self.guide.state_dict()
+
+    def load_state_dict(self, state: Any) -> None:
+        """Set its parameters."""
+        self.guide.load_state_dict(state)
+
     def current(self) -> dist.Distribution:
         """q(z) at this step; a point while a Laplace approximation still looks for its mode."""
         return dist.Delta(self.guide.loc, event_dim=1) if self.name == "laplace" else self.guide.get_posterior()

@@ -31,6 +31,7 @@ from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Pl
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
+DEFAULTS = {"progress_bar": True}
 ATTEMPTS = 100
 """Starts tried per chain until density and gradient are finite."""
 TRACED_CALLS = 3
@@ -47,6 +48,7 @@ class Options:
     jit_compile: bool = option(False, "trace the density once per data set instead of running the model at each step")
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    progress_bar: bool = option(False, "show Pyro's progress bar")
 
 
 class Program(NamedTuple):
@@ -188,7 +190,7 @@ def _chain(
             initial_params=start,
             transforms=transforms,
             hook_fn=hook,
-            disable_progbar=True,
+            disable_progbar=not options.progress_bar,
         )
         phase.enter_context(clock("warmup" if budget.warmup else "sample"))
         mcmc.run()

@@ -1,7 +1,8 @@
 """Stochastic variational inference; one step is one ELBO gradient per particle, on all rows or a mini-batch.
 
-What a careful user switches off is off: validation, and one optimiser object per parameter. With `jit` the ELBO is
-traced once, in the compile phase.
+What a careful user does is done: several particles, several starts, a learning rate that falls, a stop once the ELBO
+stands still (see `optimisation`); validation is off. With `jit` the ELBO is traced once, in the compile phase.
+`restarts=1,particles=1,lr_decay=1,window=0` is plain Adam for all the steps of the budget.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from torch import Tensor
 
 from backends.pyro import guides, models, moments
 from backends.pyro import map as delta
+from backends.pyro.optimisation import Plan, Search
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported, option
 
 KIND = "vi"
 KIND_OF = {"guide=delta": "point"}
+DEFAULTS = {"guide": "normal", "lr": 0.001, "lr_decay": 1.0, "particles": 1, "restarts": 1, "window": 0}
+"""The constructors' own: Adam at 0.001 held fixed, one particle, one start, no stop; Pyro has no default guide."""
 DEVICES = ("cpu", "cuda")
 DRAWS = 4000
 MOMENT_DRAWS, MOMENT_DRAWS_AT_CHECKPOINTS = 100_000, 10_000
@@ -39,8 +43,10 @@ class Options:
         "manual", "family of q"
     )
     lr: float = option(0.05, "learning rate of Adam")
-    lr_decay: float = option(1.0, "factor by which the learning rate has shrunk at the last step, exponentially")
-    particles: int = option(1, "draws from q per ELBO gradient, vectorised")
+    lr_decay: float = option(0.01, "last learning rate, as a factor of the first")
+    particles: int = option(4, "draws from q per ELBO gradient, vectorised")
+    restarts: int = option(3, "starts; the best ELBO of as many short runs goes on")
+    window: int = option(100, "steps whose mean ELBO is compared with that of the window before; 0: no early stop")
     batch_size: int = option(0, "rows per step, subsampled without replacement; 0: all")
     jit: bool = option(False, "trace the ELBO once instead of running model and guide in Python at each step")
 
@@ -73,10 +79,13 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         raise Unsupported(f"batch_size={options.batch_size}: only a linear model with as many rows has batches")
     if options.guide == "delta":
         if options != Options(guide="delta", lr=options.lr):
-            raise Unsupported(
-                "guide=delta takes lr alone: a point has neither particles nor batches, decay or jit here"
-            )
+            raise Unsupported("guide=delta takes lr alone: a point is found by pyro.map, which has no other option")
         return delta.build(data, budget, delta.Options(lr=options.lr), place)
+    if options.restarts < 1 or options.particles < 1 or options.window < 0 or not 0 < options.lr_decay <= 1:
+        raise Unsupported(
+            f"restarts={options.restarts}, particles={options.particles}, window={options.window}, lr_decay="
+            f"{options.lr_decay:g}: allowed are 1 or more, 1 or more, 0 or more, and above 0 to 1"
+        )
     pyro.enable_validation(False)
     pyro.clear_param_store()
     model = models.model(data, place, options.batch_size or None)
@@ -100,6 +109,7 @@ def compile(program: Program | delta.Program, data: Dataset) -> None:
         program.guide(*args)
         with warnings.catch_warnings():  # Pyro 1.9 knows no other compiler than the one torch now calls deprecated
             warnings.filterwarnings("ignore", "`torch.jit.trace", DeprecationWarning)
+            warnings.filterwarnings("ignore", "Encountered", UserWarning)  # known errors are zero in a skeleton
             for _ in range(3):  # the executor optimises during its first calls, backward included
                 program.loss(*args).backward()
 
@@ -110,26 +120,24 @@ def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock
         return delta.fit(program, data, seed, clock)
     options, guide = program.options, program.guide
     _reset(program, seed)
+    starts = [partial(guide.reset, torch.Generator().manual_seed(seed))] * options.restarts
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
     particle_fraction = options.particles * program.fraction
-    with clock("sample"):
+
+    def checkpoint(step: int, loss: float) -> None:
+        clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
+
+    with clock("sample"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Encountered", UserWarning)  # Pyro's word on a loss that `Search` looks at
         guide(*args)  # registers the parameters, which a traced ELBO looks up by name
-        optimiser = torch.optim.Adam(guide.parameters(), lr=options.lr, fused=True)
-        decay = options.lr_decay ** (1 / program.steps)
-        for step in range(1, program.steps + 1):
-            optimiser.zero_grad()
-            loss = program.loss(*args)
-            loss.backward()
-            optimiser.step()
-            if decay != 1.0:
-                optimiser.param_groups[0]["lr"] *= decay
-            clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
+        plan = Plan(program.steps, options.lr, options.lr_decay, options.restarts, options.window)
+        outcome = Search(plan, guide, partial(program.loss, *args), checkpoint).run(starts)
         posterior = guide.posterior(*args)
     with clock("sample"):
         z = posterior.sample((DRAWS,))
-    estimate = _look(program, data, program.steps, loss, posterior)
-    stats = {"steps": program.steps, "gradients": program.steps * particle_fraction}
+    estimate = _look(program, data, outcome.steps, outcome.loss, posterior)
+    stats = {"steps": outcome.steps, "gradients": outcome.steps * particle_fraction, "stop": outcome.stop}
     log_q = posterior.log_prob(z).detach().double().cpu().numpy()
     return State(data, estimate, z.double().cpu().numpy(), log_q, stats)
 
@@ -142,14 +150,14 @@ def _reset(program: Program, seed: int) -> None:
         leaf.grad = None
 
 
-def _look(program: Program, data: Dataset, step: int, loss: Tensor, posterior: Any = None) -> Estimate:
+def _look(program: Program, data: Dataset, step: int, loss: float, posterior: Any = None) -> Estimate:
     """Moments of q and the −ELBO estimate of this step; Diverged if they are not finite."""
     q = program.guide.current() if posterior is None else posterior
     loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
-    if not (np.isfinite(loc).all() and np.isfinite(scale).all() and np.isfinite(loss.item())):
-        raise Diverged(f"−ELBO is {loss.item():g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
+    if not (np.isfinite(loc).all() and np.isfinite(scale).all()):
+        raise Diverged(f"−ELBO is {loss:g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
     mean, sd = moments.of(q, data, MOMENT_DRAWS_AT_CHECKPOINTS if posterior is None else MOMENT_DRAWS)
-    return Estimate(mean, sd if scale.any() else None, loss.item())
+    return Estimate(mean, sd if scale.any() else None, loss)
 
 
 def draw(state: State | delta.State) -> Fit:

@@ -1,0 +1,64 @@
+"""The track `defaults` is what the installed frameworks ship: read from their signatures, so that a drift shows."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import pytest
+
+from bench.catalog.backends import backend
+
+
+def ships(module: str, name: str, *parameters: str) -> dict[str, Any]:
+    """Default values of a callable's parameters."""
+    signature = inspect.signature(getattr(importlib.import_module(module), name))
+    return {parameter: signature.parameters[parameter].default for parameter in parameters}
+
+
+def on_track(name: str) -> dict[str, Any]:
+    """A backend's options on the track `defaults`."""
+    info = backend(name)
+    return {key: option.default for key, option in info.options.items()} | dict(info.defaults)
+
+
+def test_frameworks_compute_in_their_own_precision() -> None:
+    homes = {name: backend(name).home.dtype for name in ("numpyro.nuts", "pyro.nuts", "torch.nuts")}
+    assert homes == dict.fromkeys(homes, "float32")
+
+
+@pytest.mark.needs("numpyro")
+def test_numpyro_nuts() -> None:
+    track, infer = on_track("numpyro.nuts"), importlib.import_module("numpyro.infer")
+    kernel = ships("numpyro.infer", "NUTS", "target_accept_prob", "max_tree_depth", "dense_mass")
+    assert list(kernel.values()) == [track["target_accept"], track["max_tree_depth"], track["dense_mass"]]
+    run = ships("numpyro.infer", "MCMC", "progress_bar", "chain_method", "num_chains")
+    assert run == {"progress_bar": track["progress_bar"], "chain_method": "parallel", "num_chains": 1}
+    assert track["aot"] is False  # MCMC.run compiles when it is called
+    with pytest.warns(UserWarning, match="not enough devices"):
+        mcmc = infer.MCMC(infer.NUTS(lambda: None), num_warmup=1, num_samples=1, num_chains=4)
+    assert mcmc.chain_method == track["chain_method"]
+    # the settings of both tracks
+    shared = ships("numpyro.infer", "NUTS", "step_size", "find_heuristic_step_size", "init_strategy")
+    assert shared == {"step_size": 1.0, "find_heuristic_step_size": False, "init_strategy": infer.init_to_uniform}
+
+
+@pytest.mark.needs("pyro")
+def test_pyro_nuts() -> None:
+    track, autoguide = on_track("pyro.nuts"), importlib.import_module("pyro.infer.autoguide")
+    kernel = ships("pyro.infer", "NUTS", "target_accept_prob", "max_tree_depth", "jit_compile", "full_mass")
+    assert list(kernel.values()) == [track["target_accept"], track["max_tree_depth"], track["jit_compile"], False]
+    assert ships("pyro.infer", "MCMC", "disable_progbar") == {"disable_progbar": not track["progress_bar"]}
+    assert ships("pyro.infer", "NUTS", "init_strategy") == {"init_strategy": autoguide.init_to_uniform}
+    assert ships("pyro.infer.autoguide", "init_to_uniform", "radius") == {"radius": 2.0}
+
+
+@pytest.mark.needs("pyro")
+def test_pyro_svi() -> None:
+    track = on_track("pyro.svi")
+    assert ships("torch.optim", "Adam", "lr") == {"lr": track["lr"]}
+    assert ships("pyro.infer", "Trace_ELBO", "num_particles") == {"num_particles": track["particles"]}
+    clipped = ships("pyro.optim.clipped_adam", "ClippedAdam", "lr", "lrd")
+    assert clipped == {"lr": track["lr"], "lrd": track["lr_decay"]}
+    assert (track["restarts"], track["window"], track["batch_size"], track["jit"]) == (1, 0, 0, False)
