@@ -38,6 +38,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     simulated = fam.simulate(scenario, np.random.default_rng(derive_seed(0, scenario.name) if drawn is None else drawn))
     parameters, coordinates = fam.parameters(scenario), fam.coordinates(scenario)
     start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
+    link = scenario.settings.get("link", "")
     return Dataset(
         family=scenario.family,
         parameters=parameters,
@@ -48,9 +49,11 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         holdout=simulated.holdout,
         predict=dict(simulated.predict),
         coordinates=coordinates,
+        link=link,
         digest=_digest(
             parameters + coordinates,
             scenario.priors,
+            link,
             simulated.arrays,
             simulated.truth,
             simulated.holdout,
@@ -75,7 +78,7 @@ def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number
         truth=truth,
         holdout={},
         predict={},
-        digest=_digest(template.parameters + template.coordinates, template.priors, arrays, truth),
+        digest=_digest(template.parameters + template.coordinates, template.priors, template.link, arrays, truth),
     )
 
 
@@ -87,8 +90,9 @@ def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]
         at += p.size
 
 
-def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], *groups: Arrays) -> str:
-    hashed = hashlib.sha256(repr((parameters, sorted(priors.items(), key=lambda item: item[0]))).encode())
+def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], link: str, *groups: Arrays) -> str:
+    content = repr((parameters, sorted(priors.items(), key=lambda item: item[0])))
+    hashed = hashlib.sha256(f"{content}{link}".encode())
     for group in groups:
         for key in sorted(group):
             array = np.ascontiguousarray(group[key])

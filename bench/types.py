@@ -137,7 +137,8 @@ class Dataset:
     """One data set with the model to fit; `predict` holds new inputs. `digest` covers everything but `start`.
 
     `coordinates` are the blocks a model samples where they are not the parameters themselves, as the standardised
-    effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them.
+    effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them. `link` names the link
+    function of a regression where it is not the family's usual one.
     """
 
     family: str
@@ -150,6 +151,7 @@ class Dataset:
     predict: Arrays = field(default_factory=dict)
     digest: str = ""
     coordinates: tuple[Parameter, ...] = ()
+    link: str = ""
 
     @property
     def sites(self) -> tuple[Parameter, ...]:

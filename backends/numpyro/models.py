@@ -12,6 +12,7 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro.infer.util import potential_energy
 
+from backends.numpyro import laws
 from backends.numpyro.priors import distribution
 from bench.types import Array, Arrays, Dataset, Place
 
@@ -19,16 +20,17 @@ Model = Callable[..., None]
 
 
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Model]:
-    """y ~ law(X·weights + bias, values of all parameters, the known ones among them)."""
+    """y ~ law(X·weights + bias + offset, values of all parameters, known ones and the rows' trials among them)."""
 
     def regression(data: Dataset) -> Model:
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+        beside = _arguments(data)[2:]
 
-        def model(X: jax.Array, y: jax.Array) -> None:
-            params = known | _sample(data)
-            predictor = X @ params["weights"] + params.get("bias", 0.0)
+        def model(X: jax.Array, y: jax.Array, *columns: jax.Array) -> None:
+            params = known | _sample(data) | dict(zip(beside, columns, strict=True))
+            predictor = X @ params["weights"] + params.get("bias", 0.0) + params.get("offset", 0.0)
             with numpyro.plate("observations", len(y)):
-                numpyro.sample("y", law(predictor, params), obs=y)
+                numpyro.sample("y", law(laws.LOG_ODDS[data.link](predictor), params), obs=y)
 
         return model
 
@@ -77,6 +79,10 @@ MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     "two_groups": (two_groups, ("y1", "y2")),
     "logistic": (_regression(lambda logits, p: dist.Bernoulli(logits=logits)), ("x", "y")),
     "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
+    "binomial": (_regression(lambda logits, p: dist.BinomialLogits(logits, p["trials"])), ("x", "y")),
+    "poisson": (_regression(lambda log_rate, p: laws.LogPoisson(log_rate)), ("x", "y")),
+    "negative_binomial": (_regression(laws.negative_binomial), ("x", "y")),
+    "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }
@@ -87,11 +93,16 @@ def model(data: Dataset) -> Model:
     return MODELS[data.family][0](data)
 
 
+def _arguments(data: Dataset) -> tuple[str, ...]:
+    """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
+    names = MODELS[data.family][1]
+    return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
+
+
 def to_arrays(arrays: Arrays, data: Dataset, place: Place) -> tuple[jax.Array, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
     device = jax.devices(place.device)[0]
-    names = MODELS[data.family][1]
-    return tuple(jax.device_put(np.asarray(arrays[name], place.dtype), device) for name in names)
+    return tuple(jax.device_put(np.asarray(arrays[name], place.dtype), device) for name in _arguments(data))
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from torch.distributions import biject_to
 
 from backends._shared import pytorch
 from backends._shared.pytorch import dtype_of
+from backends.pyro import laws
 from backends.pyro.priors import distribution
 from bench.types import Array, Arrays, Dataset, Parameter, Place
 
@@ -21,18 +22,23 @@ Model = Callable[..., None]
 
 
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
-    """y ~ law(X·weights + bias, values of all parameters), over a mini-batch of the rows if `batch` is given."""
+    """y ~ law(X·weights + bias + offset, values of all parameters, known ones and the rows' trials among them).
+
+    Over a mini-batch of the rows if `batch` is given.
+    """
 
     def regression(data: Dataset, place: Place, batch: int | None = None) -> Model:
         sample, n = _sampler(data, place), len(data.arrays["y"])
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+        beside = _arguments(data)[2:]
 
-        def model(X: Tensor, y: Tensor) -> None:
+        def model(*arrays: Tensor) -> None:
             params = known | sample()
             with pyro.plate("observations", n, subsample_size=batch) as rows:
-                X, y = (X, y) if batch is None else (X[rows], y[rows])
-                predictor = _rows(params["weights"] @ X.mT) + params.get("bias", 0.0)
-                pyro.sample("y", law(predictor, params), obs=y)
+                X, y, *columns = arrays if batch is None else (array[rows] for array in arrays)
+                params |= dict(zip(beside, columns, strict=True))
+                predictor = _rows(params["weights"] @ X.mT) + params.get("bias", 0.0) + params.get("offset", 0.0)
+                pyro.sample("y", law(laws.LOG_ODDS[data.link](predictor), params), obs=y)
 
         return model
 
@@ -90,6 +96,10 @@ MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
     "two_groups": (two_groups, ("y1", "y2")),
     "logistic": (_regression(lambda logits, p: dist.Bernoulli(logits=logits)), ("x", "y")),
     "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
+    "binomial": (_regression(lambda logits, p: dist.Binomial(p["trials"], logits=logits)), ("x", "y")),
+    "poisson": (_regression(lambda log_rate, p: laws.LogPoisson(log_rate)), ("x", "y")),
+    "negative_binomial": (_regression(laws.negative_binomial), ("x", "y")),
+    "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
 }
@@ -100,10 +110,16 @@ def model(data: Dataset, place: Place, batch: int | None = None) -> Model:
     return MODELS[data.family][0](data, place, batch)
 
 
+def _arguments(data: Dataset) -> tuple[str, ...]:
+    """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
+    names = MODELS[data.family][1]
+    return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
+
+
 def to_tensors(arrays: Arrays, data: Dataset, place: Place) -> tuple[Tensor, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
     tensors = pytorch.to_tensors(arrays, place)
-    return tuple(tensors[name] for name in MODELS[data.family][1])
+    return tuple(tensors[name] for name in _arguments(data))
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from backends._shared.pytorch import split, to_tensors
+from backends.torch import laws
 from backends.torch.priors import log_prob
 from bench.types import Array, Dataset, Place
 
-Tensors = Mapping[str, Tensor]
+Tensors = laws.Tensors
 
 
 def constrain(data: Dataset, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -44,42 +45,25 @@ def log_posterior(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
 
 
 def linear_mean(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """X·weights + bias, (…, n): observations last, whatever the batch, so that it never broadcasts against y."""
+    """X·weights + bias + offset, (…, n): observations last, whatever the batch: it never broadcasts against y."""
     mean = params["weights"] @ arrays["x"].mT
+    if "offset" in arrays:
+        mean = mean + arrays["offset"]
     return mean + params["bias"].unsqueeze(-1) if "bias" in params else mean
 
 
 def _regression(law: Callable[..., Tensor]) -> Callable[[Dataset, Tensors, Tensors], Tensor]:
-    """The log likelihood of y under law(y, X·weights + bias, parameters, known parameters), (…); one pass over X."""
+    """The log likelihood of y under law(y, X·weights + bias + offset, parameters and arrays, known parameters), (…).
+
+    One pass over X.
+    """
 
     def log_likelihood(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
-        return law(arrays["y"], linear_mean(data, arrays, params), params, known)
+        predictor = laws.LOG_ODDS[data.link](linear_mean(data, arrays, params))
+        return law(arrays["y"], predictor, {**arrays, **params}, known)
 
     return log_likelihood
-
-
-def normal(y: Tensor, mean: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
-    """Gaussian, up to N/2·log 2π, and up to N·log sigma where sigma is known."""
-    squares = (y - mean).square().sum(-1)
-    if "sigma" in known:
-        return squares * (-0.5 / known["sigma"] ** 2)
-    return -y.shape[-1] * torch.log(params["sigma"]) - squares / (2 * params["sigma"].square())
-
-
-def bernoulli(y: Tensor, logits: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
-    """Bernoulli: log(1 + exp) in the form that never overflows."""
-    return torch.nn.functional.logsigmoid((2 * y - 1) * logits).sum(-1)
-
-
-def student_t(y: Tensor, mean: Tensor, params: Tensors, known: Mapping[str, float]) -> Tensor:
-    """Student's t; the terms that depend on df alone are included where df is inferred."""
-    sigma, df = (y.new_tensor(known[name]) if name in known else params[name] for name in ("sigma", "df"))
-    ratio, n = (y - mean) / sigma.unsqueeze(-1), y.shape[-1]
-    value = -n * torch.log(sigma) - (df + 1) / 2 * torch.log1p(ratio.square() / df.unsqueeze(-1)).sum(-1)
-    if "df" in known:
-        return value
-    return value + n * (torch.lgamma((df + 1) / 2) - torch.lgamma(df / 2) - 0.5 * torch.log(df))
 
 
 def two_groups(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
@@ -117,10 +101,14 @@ def _effects(data: Dataset, params: Tensors) -> tuple[Tensor, Tensor]:
 
 
 MODELS: dict[str, Callable[[Dataset, Tensors, Tensors], Tensor]] = {
-    "linear": _regression(normal),
+    "linear": _regression(laws.normal),
     "two_groups": two_groups,
-    "logistic": _regression(bernoulli),
-    "robust": _regression(student_t),
+    "logistic": _regression(laws.bernoulli),
+    "robust": _regression(laws.student_t),
+    "binomial": _regression(laws.binomial),
+    "poisson": _regression(laws.poisson),
+    "negative_binomial": _regression(laws.negative_binomial),
+    "gamma": _regression(laws.gamma),
     "eight_schools": eight_schools,
     "varying_intercept": varying_intercept,
 }

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from bench.data import family
+from bench.catalog.scenarios import scenario
+from bench.data import dataset, family
 from bench.measure.runtime import runtime_of
 from bench.types import Array, Dataset, Place, Prior
 
@@ -86,6 +87,41 @@ def test_robust_matches_the_family(framework: str, sigma: str, df: float, robust
 def test_robust_with_unknown_df_matches_the_family(framework: str, df: str, robust: Callable[..., Dataset]) -> None:
     assert_matches(framework, robust(df=SIGMAS[df], bias=df != "uniform", location=LOCATIONS["student_t"]))
     assert_matches(framework, robust(df=SIGMAS[df], sigma=SIGMAS["known"]))
+
+
+LAWS: dict[str, dict[str, object]] = {
+    "poisson-exposure": {},
+    "binomial": {"offset": {"normal": [0, 1]}},
+    "binomial[probit]": {"link": "probit"},
+    "logistic": {"link": "probit", "offset": {"normal": [0, 1]}},
+    "negative-binomial": {},
+    "negative-binomial[known]": {"priors.phi": {"known": 0.7}},
+    "gamma": {"priors.shape": {"uniform": [0.5, 9]}, "offset": {"normal": [0, 1]}},
+    "gamma[known]": {"priors.shape": {"known": 0.7}},
+}
+"""Scenarios changed so that every law is seen with and without an offset, and with its scale known and not."""
+
+
+def law_data(case: str) -> Dataset:
+    return dataset(scenario(case.partition("[")[0], {"n_obs": 40, **LAWS[case]}), seed=0, rep=0)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("case", LAWS)
+def test_observation_laws_match_the_family(framework: str, case: str) -> None:
+    assert_matches(framework, law_data(case))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("case", ["poisson-exposure", "negative-binomial", "gamma"])
+def test_no_log_density_is_nan_where_the_inverse_link_overflows(framework: str, case: str) -> None:
+    data = law_data(case)
+    far = np.array([1.0, -1.0, 3.0, -3.0])[:, None] * np.linspace(300.0, 900.0, data.dim)
+    far[:, 4:] = 0.0  # three weights, a bias, and the law's scale, which stays 1
+    # exp(89) is no float32 and exp(710) no float64; predictors here are hundreds and thousands.
+    for place in (Place(), Place(dtype="float32")):
+        value = log_density(framework, data, far, place)[0]
+        assert not np.isnan(value).any() and np.all(value < np.inf)
 
 
 def assert_matches(framework: str, data: Dataset) -> None:

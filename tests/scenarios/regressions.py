@@ -22,6 +22,20 @@ SCIPY: dict[str, Callable[..., Any]] = {
 }
 
 
+LAWS: dict[str, Callable[..., Any]] = {
+    "poisson": lambda eta, scales, trials: stats.poisson(np.exp(eta)),
+    "negative_binomial": lambda eta, scales, trials: stats.nbinom(
+        scales["phi"], scales["phi"] / (scales["phi"] + np.exp(eta))
+    ),
+    "gamma": lambda eta, scales, trials: stats.gamma(scales["shape"], scale=np.exp(eta) / scales["shape"]),
+    "binomial": lambda eta, scales, trials: stats.binom(trials, special.expit(eta)),
+    "binomial-probit": lambda eta, scales, trials: stats.binom(trials, stats.norm.cdf(eta)),
+    "logistic": lambda eta, scales, trials: stats.bernoulli(special.expit(eta)),
+    "logistic-probit": lambda eta, scales, trials: stats.bernoulli(stats.norm.cdf(eta)),
+}
+"""By family and link: the law of a row by its predictor, its scales and its trials."""
+
+
 def logpdf(prior: Prior, x):
     """From scipy.stats; 0 for a flat or known one."""
     return np.zeros_like(x) if prior.name in ("flat", "known") else SCIPY[prior.name](*prior.args).logpdf(x)

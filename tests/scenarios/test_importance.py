@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.data import family
 from bench.errors import NoReference
 from bench.types import Dataset, Parameter, Prior
 from scenarios.families.posteriors import importance, modes
@@ -13,11 +14,12 @@ from scenarios.families.posteriors.student_mixtures import StudentMixture
 from scenarios.families.regression.linear import FAMILY as linear
 from scenarios.families.regression.logistic import FAMILY as logistic
 from scenarios.families.regression.robust import FAMILY as robust
-from tests.scenarios.regressions import Grid, line, logpdf, positive
+from tests.scenarios.regressions import LAWS, Grid, line, logpdf, positive
 from tests.scenarios.regressions import logistic as make_logistic
 from tests.scenarios.regressions import robust as make_robust
 
 NORMAL, CAUCHY, STUDENT = Prior("normal", (0.0, 2.5)), Prior("cauchy", (0.0, 0.3)), Prior("student_t", (6.0, 0.0, 0.5))
+UNIT_NORMAL = Prior("normal", (0.0, 1.0))
 EXPONENTIAL, FOUR, UNIT = Prior("exponential", (1.0,)), Prior("known", (4.0,)), Prior("known", (1.0,))
 
 
@@ -81,7 +83,37 @@ def linear_case(prior: Prior, y_mean: float = 0.8, known: bool = False) -> tuple
     return data, Grid(log_joint, {"weights": w, "sigma": s}, {"weights": dw, "sigma": ds})
 
 
+def law_case(law: str, scale: str = "", offset: float = 0.0) -> tuple[Dataset, Grid]:
+    """Twelve rows of a law, and their posterior by scipy.stats."""
+    rng, (name, _, link) = np.random.default_rng(4), law.partition("-")
+    x, trials = rng.standard_normal(12), np.array([4, 9] * 6)
+    y = LAWS[law](0.6 * x + 0.4 + offset, {scale: 1.5}, trials).rvs(random_state=rng).astype(float)
+    priors = {"weights": UNIT_NORMAL, "bias": UNIT_NORMAL} | ({scale: EXPONENTIAL} if scale else {})
+    parameters = (Parameter("weights", (1,)), Parameter("bias")) + ((Parameter(scale, (), 0.0),) if scale else ())
+    arrays = {"x": x[:, None], "y": y, "offset": np.full(12, offset), "trials": trials.astype(float)}
+    data = Dataset(name, parameters, arrays, priors, link=link)
+
+    def log_joint(weights, bias, **scales):
+        total = logpdf(UNIT_NORMAL, weights) + logpdf(UNIT_NORMAL, bias)
+        total = total + sum(logpdf(EXPONENTIAL, value) for value in scales.values())
+        for xi, yi, ni in zip(x, y, trials, strict=True):
+            at = LAWS[law](weights * xi + bias + offset, scales, ni)
+            total = total + (at.logpdf(yi) if law == "gamma" else at.logpmf(yi))
+        return total
+
+    # Twice the points in each axis move the log evidence by less than 1e-6.
+    (w, dw), (b, db), (s, ds) = line(-5.0, 5.0, 81), line(-5.0, 5.0, 81), positive(0.02, 60.0, 61)
+    axes, widths = {"weights": w, "bias": b}, {"weights": dw, "bias": db}
+    if scale:
+        axes, widths = axes | {scale: s}, widths | {scale: ds}
+    return data, Grid(log_joint, axes, widths)
+
+
 CASES = {
+    "poisson": (family("poisson"), lambda: law_case("poisson", offset=0.7)),
+    "negative_binomial": (family("negative_binomial"), lambda: law_case("negative_binomial", "phi")),
+    "gamma": (family("gamma"), lambda: law_case("gamma", "shape", offset=-0.5)),
+    "binomial-probit": (family("binomial"), lambda: law_case("binomial-probit")),
     "logistic": (logistic, logistic_case),
     "robust": (robust, robust_case),
     "linear-student": (linear, lambda: linear_case(STUDENT)),

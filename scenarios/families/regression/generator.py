@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench.errors import ScenarioError
-from bench.types import Array, Prior, Scenario, Simulated, derive_seed
+from bench.types import Array, Arrays, Prior, Scenario, Simulated, derive_seed
 from scenarios.families.common import checks, designs, priors
+from scenarios.families.regression import columns
 from scenarios.families.regression.likelihood import Likelihood
 
 Truth = Mapping[str, Array]
@@ -29,18 +31,30 @@ def true_scales(settings: Mapping[str, Any], law: Likelihood) -> dict[str, Array
 
 def truth_known(settings: Mapping[str, Any]) -> bool:
     """Whether the settings say how the observations came about, so that more of them can be drawn."""
-    return all(settings[key] is not None for key in settings.keys() - {"n_obs", "n_features", "features"})
+    free = {"n_obs", "n_features", "features", *columns.KEYS}
+    return all(settings[key] is not None for key in settings.keys() - free)
 
 
-def read_table(scenario: Scenario) -> tuple[Array, Array]:
-    """x (n, J) and y (n,) of the scenario's CSV file, which has the header x0,…,y; ScenarioError."""
+class Table(NamedTuple):
+    """x (n, J), y (n,) and what else each row has, {name: (n,)}."""
+
+    x: Array
+    y: Array
+    columns: Arrays
+
+
+def read_table(scenario: Scenario) -> Table:
+    """The scenario's CSV file, whose header is x0,…,y and then any of `columns.KEYS`; ScenarioError."""
     return _read_table(checks.data_file(scenario))
 
 
 @lru_cache(maxsize=8)
-def _read_table(table: checks.DataFile) -> tuple[Array, Array]:
+def _read_table(table: checks.DataFile) -> Table:
     file, header = table.name, table.header().split(",")
-    if len(header) < 2 or header != [f"x{j}" for j in range(len(header) - 1)] + ["y"]:
+    width = header.index("y") if "y" in header else 0
+    beside = header[width + 1 :]
+    named = header[:width] == [f"x{j}" for j in range(width)] and len(set(beside)) == len(beside)
+    if not width or not named or not set(beside) <= columns.KEYS.keys():
         raise ScenarioError("data.file", file, f"its header must be x0,…,y but is {','.join(header)}")
     try:
         values = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2)
@@ -48,18 +62,19 @@ def _read_table(table: checks.DataFile) -> tuple[Array, Array]:
         raise ScenarioError("data.file", file, f"its rows must be {len(header)} numbers: {error}") from error
     if values.shape[1:] != (len(header),) or not len(values) or not np.isfinite(values).all():
         raise ScenarioError("data.file", file, f"its rows must be {len(header)} finite numbers")
-    x, y = np.ascontiguousarray(values[:, :-1]), values[:, -1].copy()
-    x.flags.writeable = y.flags.writeable = False  # cached: a backend that writes into its data must not change ours
-    return x, y
+    values = np.asfortranarray(values)
+    x, y = np.ascontiguousarray(values[:, :width]), values[:, width]
+    x.flags.writeable = values.flags.writeable = y.flags.writeable = False  # cached: a backend must not change ours
+    return Table(x, y, {name: values[:, width + 1 + i] for i, name in enumerate(beside)})
 
 
 def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) -> None:
     """Validate `[data] file` and what it leaves no choice about; ScenarioError."""
-    x, y = read_table(scenario)
+    x, y, beside = read_table(scenario)
     if "seed" in table:
         raise ScenarioError("data.seed", table["seed"], "only a recipe has a seed")
     for key in scenario.settings:
-        if key in scenario.overrides:
+        if key in scenario.overrides and key != "link":
             raise ScenarioError(key, scenario.overrides[key], f"{table['file']} fixes the data; leave it as it is")
     n, width = x.shape
     for key, value in (("n_obs", n), ("n_features", width)):
@@ -67,7 +82,9 @@ def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) ->
             raise ScenarioError(key, scenario.settings[key], f"{table['file']} has {value}; leave {key} out")
     designs.check_width(scenario.settings["features"], width)
     refuse_random_weights(scenario.settings)
-    if wrong := law.invalid(y):
+    for key in beside.keys() - set(law.COLUMNS):
+        raise ScenarioError("data.file", table["file"], f"it has {key}, which {scenario.family} regressions have not")
+    if wrong := law.at("", beside).invalid(y):
         raise ScenarioError("data.file", table["file"], wrong)
 
 
@@ -81,7 +98,7 @@ def refuse_random_weights(settings: Mapping[str, Any]) -> None:
 def sizes(scenario: Scenario) -> tuple[int, int]:
     """(N, J), from the data file where there is one."""
     if "file" in scenario.data:
-        n, width = read_table(scenario)[0].shape
+        n, width = read_table(scenario).x.shape
         return n, width
     return scenario.settings["n_obs"], scenario.settings["n_features"]
 
@@ -102,15 +119,16 @@ def true_weights(settings: Mapping[str, Any], width: int, rng: np.random.Generat
             return priors.draw(Prior(name, tuple(args)), (width,), rng)
 
 
-def predictor(truth: Truth, x: Array) -> Array:
-    """X·weights + bias at a truth, (n,)."""
-    return np.asarray(x @ truth["weights"] + truth.get("bias", 0.0))
+def predictor(truth: Truth, x: Array, beside: Arrays = MappingProxyType({})) -> Array:
+    """X·weights + bias + offset at a truth, (n,)."""
+    return np.asarray(x @ truth["weights"] + truth.get("bias", 0.0) + beside.get("offset", 0.0))
 
 
 def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, recipe: Recipe | None = None) -> Simulated:
-    """One data set: arrays x (n, J) and y (n,); truth; hold-out x and y, x_outside and y_outside; new x.
+    """One data set: arrays x (n, J), y (n,) and the law's columns (n,); truth; hold-out of the same; new x.
 
-    y_outside are expected values. `recipe` makes x and y in place of the design and the law.
+    The hold-out may have x_outside and y_outside, which are expected values. `recipe` makes x and y in place of the
+    design and the law.
     """
     settings, (n, width) = scenario.settings, sizes(scenario)
     if scenario.data:
@@ -122,26 +140,38 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
         truth["bias"] = np.array(settings["bias"])
     truth |= true_scales(settings, law)
     root = designs.covariance_root(settings["features"], width, rng)
+    beside: Arrays = {}
     if "file" in scenario.data:
-        x, y = read_table(scenario)
+        x, y, beside = read_table(scenario)
     elif recipe is not None:
         x, y = recipe(scenario, truth)
     else:
         x = designs.rows(settings["features"], (n, width), root, rng)
-        y = law.sample(predictor(truth, x), truth, rng)
+        beside = columns.rows(settings, n, {}, rng)
+        y = _observed(truth, x, beside, settings, law, rng)
     new = {"x": np.array(scenario.predict["x"], dtype=float)} if scenario.predict else {}
-    held = _holdout(scenario, truth, root, rng, law) if truth_known(settings) else {}
-    return Simulated({"x": x, "y": y}, truth, held, new)
+    held = _holdout(scenario, truth, root, beside, rng, law) if truth_known(settings) else {}
+    return Simulated({"x": x, "y": y, **beside}, truth, held, new)
+
+
+def _observed(
+    truth: Truth, x: Array, beside: Arrays, settings: Mapping[str, Any], law: Likelihood, rng: np.random.Generator
+) -> Array:
+    """y (n,) of rows x (n, J) and their columns."""
+    return law.at(settings.get("link", ""), beside).sample(predictor(truth, x, beside), truth, rng)
 
 
 def _holdout(
-    scenario: Scenario, truth: Truth, root: Array | None, rng: np.random.Generator, law: Likelihood
+    scenario: Scenario, truth: Truth, root: Array | None, like: Arrays, rng: np.random.Generator, law: Likelihood
 ) -> dict[str, Array]:
-    features, (n, width) = scenario.settings["features"], sizes(scenario)
+    settings, (n, width) = scenario.settings, sizes(scenario)
+    features = settings["features"]
     x = designs.rows(features, (scenario.holdout.get("n_obs", min(max(100, n), 1000)), width), root, rng)
-    held = {"x": x, "y": law.sample(predictor(truth, x), truth, rng)}
+    beside = columns.rows(settings, len(x), like if scenario.data else {}, rng)
+    held = {"x": x, "y": _observed(truth, x, beside, settings, law, rng), **beside}
     if outside := scenario.holdout.get("outside"):
         span = (float(outside["low"]), float(outside["high"]))
         held["x_outside"] = designs.rows_between(features, (outside["n_obs"], width), span, rng)
-        held["y_outside"] = law.mean(predictor(truth, held["x_outside"]))
+        usual = law.at(settings.get("link", ""), {})
+        held["y_outside"] = usual.mean(predictor(truth, held["x_outside"]))
     return held

@@ -23,7 +23,8 @@ CHUNK = 2_000_000
 class Regression(Family):
     """Parameters weights (J,), bias () unless "none", and the scales of the law unless known; draws lead.
 
-    Arrays are x (n, J) and y (n,). The reference is by importance sampling unless a subclass has a better one.
+    Arrays are x (n, J), y (n,) and those of the law's columns that the data have, (n,). The reference is by
+    importance sampling unless a subclass has a better one.
     """
 
     def __init__(self, name: str, law: Likelihood) -> None:
@@ -42,7 +43,7 @@ class Regression(Family):
             self.check_data(scenario)
         settings.check_priors(scenario, self.PRIORS, self.law)
         self.check_start(scenario)
-        settings.check_holdout(scenario)
+        settings.check_holdout(scenario, self.law)
         settings.check_predict(scenario)
 
     def check_data(self, scenario: Scenario) -> None:
@@ -79,15 +80,21 @@ class Regression(Family):
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
         return generator.simulate(scenario, rng, self.law)
 
+    def law_of(self, data: Dataset, arrays: Arrays) -> Likelihood:
+        """The law with the data's link for rows of these arrays."""
+        return self.law.at(data.link, arrays)
+
     def observe(self, data: Dataset, truth: Arrays, rng: np.random.Generator) -> dict[str, Array]:
         eta = self.predictor(data, truth, data.arrays)
-        return {"y": self.law.sample(eta, self.scales(data, truth), rng)}
+        return {"y": self.law_of(data, data.arrays).sample(eta, self.scales(data, truth), rng)}
 
     def predictor(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """X·weights + bias at `arrays["x"]` (n, J): weights (..., J) → (..., n)."""
+        """X·weights + bias + offset at the rows of `arrays`: weights (..., J) → (..., n)."""
         eta = np.asarray(draws["weights"], dtype=float) @ arrays["x"].T
         if "bias" in data.names:
             eta += np.asarray(draws["bias"], dtype=float)[..., None]
+        if "offset" in arrays:
+            eta += arrays["offset"]
         return eta
 
     def scales(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
@@ -101,13 +108,13 @@ class Regression(Family):
         return arrays["y"], self.predictor(data, draws, arrays), scales
 
     def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return self.law.mean(self.predictor(data, draws, arrays))
+        return self.law_of(data, arrays).mean(self.predictor(data, draws, arrays))
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return self.law.log_prob(*self._observations(data, draws, arrays))
+        return self.law_of(data, arrays).log_prob(*self._observations(data, draws, arrays))
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return self.law.cdf(*self._observations(data, draws, arrays))
+        return self.law_of(data, arrays).cdf(*self._observations(data, draws, arrays))
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         return {"prediction": self.predict(data, draws, data.predict)} if data.predict else {}
@@ -116,14 +123,14 @@ class Regression(Family):
         """The log likelihood, a chunk of draws at a time."""
         size = len(sites["weights"])
         value, slopes = np.empty(size), {p.name: np.empty((size, *p.shape)) for p in data.parameters}
-        x, y = data.arrays["x"], data.arrays["y"]
+        x, y, law = data.arrays["x"], data.arrays["y"], self.law_of(data, data.arrays)
         step = max(1, CHUNK // max(1, len(y)))
         for at in range(0, size, step):
             part = slice(at, at + step)
             draws = {name: values[part] for name, values in sites.items()}
             eta = self.predictor(data, draws, data.arrays)
             scales = {name: np.broadcast_to(v, len(eta)) for name, v in self.scales(data, draws).items()}
-            value[part], along, of_scales = self.law.sums(y, eta, scales)
+            value[part], along, of_scales = law.sums(y, eta, scales)
             slopes["weights"][part] = along @ x
             if "bias" in slopes:
                 slopes["bias"][part] = along.sum(axis=-1)

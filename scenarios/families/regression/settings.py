@@ -8,6 +8,7 @@ from typing import Any
 from bench.errors import ScenarioError
 from bench.types import Scenario
 from scenarios.families.common import checks, designs
+from scenarios.families.regression import columns
 from scenarios.families.regression.generator import WEIGHT_RULES, sizes, truth_known
 from scenarios.families.regression.likelihood import Likelihood
 
@@ -26,12 +27,16 @@ FEATURES = (
 
 def keys(law: Likelihood) -> dict[str, str]:
     """What a scenario file may say beside its tables, {key: help}."""
-    return {**COMMON_KEYS, **{scale.key: scale.meaning for scale in law.SCALES}, "features": FEATURES}
+    scales = {scale.key: scale.meaning for scale in law.SCALES}
+    beside = {name: columns.KEYS[name] for name in law.COLUMNS}
+    link = {"link": f"link function: {', '.join(law.LINKS)}; the first when absent"} if law.LINKS else {}
+    return {**COMMON_KEYS, **scales, **beside, **link, "features": FEATURES}
 
 
 def required(law: Likelihood) -> tuple[str, ...]:
     """The keys that generated data cannot do without."""
-    return ("n_obs", "weights", *(scale.key for scale in law.SCALES if scale.default is None))
+    trials = {"trials"} & set(law.COLUMNS)
+    return ("n_obs", "weights", *(scale.key for scale in law.SCALES if scale.default is None), *trials)
 
 
 def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[str, Any]:
@@ -47,6 +52,9 @@ def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[
     for scale in law.SCALES:
         value = table.get(scale.key, scale.default)
         full[scale.key] = None if value is None else checks.number(scale.key, value, above=0.0)
+    full |= columns.settings(table, law)
+    if law.LINKS:
+        full["link"] = _link(table.get("link", law.LINKS[0]), law.LINKS)
     if full["features"]["constant_columns"] and full["bias"] != "none":
         allowed = 'a constant column needs bias = "none": beside a bias the posterior cannot tell the two apart'
         raise ScenarioError("features.constant_columns", full["features"]["constant_columns"], allowed)
@@ -65,6 +73,13 @@ def _bias(value: object) -> float | str:
             raise ScenarioError("bias", value, 'it must be a number or "none"')
         return value
     return checks.number("bias", value)
+
+
+def _link(value: object, known: tuple[str, ...]) -> str:
+    """The name of the link; "" for the usual one, so that saying it changes no data set's digest."""
+    if value not in known:
+        raise ScenarioError("link", value, f"it must be one of {', '.join(known)}")
+    return "" if value == known[0] else str(value)
 
 
 def _weights(value: object) -> list[float] | dict[str, Any]:
@@ -122,11 +137,11 @@ def check_predict(scenario: Scenario) -> None:
         checks.numbers(f"predict.x[{i}]", row, length=width)
 
 
-def check_holdout(scenario: Scenario) -> None:
+def check_holdout(scenario: Scenario, law: Likelihood) -> None:
     """Validate the `[holdout]` table; ScenarioError."""
     table = checks.table("holdout", scenario.holdout, ("n_obs", "outside"))
     if table and not truth_known(scenario.settings):
-        needed = " and ".join(k for k in ("weights", "noise") if k in scenario.settings)
+        needed = " and ".join(("weights", *(scale.key for scale in law.SCALES if scale.default is None)))
         raise ScenarioError("holdout", table, f"without {needed} in the file, no rows can be generated")
     most = checks.ROWS // sizes(scenario)[1]
     if "n_obs" in table:
