@@ -21,6 +21,9 @@ def gate(
     threshold: options.Threshold = None,
     metric: options.Metric = None,
     strict: Annotated[bool, typer.Option("--strict", help="A baseline of another machine is exit code 6.")] = False,
+    advice_only_ok: Annotated[
+        bool, typer.Option("--advice-only-ok", help="A rule that only advice answers (another machine) is passed.")
+    ] = False,
     format_: options.Form = "text",
     all_: options.All = False,
     pyproject: Annotated[Path, typer.Option(help="File whose [tool.bench.gate] says the rest.")] = Path(
@@ -53,7 +56,8 @@ def gate(
     from bench.present.gate import render
 
     form = options.word("format", format_, options.FORMATS)
-    chosen = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric, "strict": strict}
+    chosen = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric}
+    chosen |= {"strict": strict, "advice_only_ok": advice_only_ok}
     policy = rules(pyproject, chosen)
     candidate = sources.load(run)
     try:

@@ -1,7 +1,7 @@
 """A run and its baseline → a verdict with an exit code: the judgement of `bench compare` and a policy on top of it.
 
-The policy: a fit that did not finish has an exit code of its own, times of another machine are advice or (`strict`)
-not comparable, and a gate none of whose benchmarks has an interval is not passed but `not comparable`.
+The policy: a fit that did not finish has an exit code of its own. Times of another machine are advice or (`strict`) not
+compared. A rule that no benchmark answers, or only advice (unless `advice_only_ok`), is not passed: `not comparable`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
         return Verdict(outcome, why, rules.baseline, failed=failed)
     request = rules.request()
     comparison = judged(base.tables, candidate.tables, request)
-    outcome, reason = ("fits failed", counted(failed)) if failed else _outcome(comparison, request, strict=rules.strict)
+    outcome, reason = ("fits failed", counted(failed)) if failed else _outcome(comparison, request, rules)
     alone: dict[str, list[str]] = {"missing": [], "new": [], "deselected": []}
     for row in comparison.rows:
         if not row.metric:
@@ -65,7 +65,7 @@ def judge(candidate: Source, base: Source | NoBaseline, rules: Rules) -> Verdict
     )  # fmt: skip
 
 
-def _outcome(comparison: Comparison, request: Request, *, strict: bool) -> tuple[str, str]:
+def _outcome(comparison: Comparison, request: Request, rules: Rules) -> tuple[str, str]:
     """What a comparison of finished fits comes to, a key of CODES, and why."""
     rows, cells = comparison.rows, comparison.cells
     if failing := comparison.regressions:
@@ -74,13 +74,16 @@ def _outcome(comparison: Comparison, request: Request, *, strict: bool) -> tuple
     elsewhere = "; ".join(comparison.machine) or next((r.reason for r in rows if r.verdict == "other-machine"), "")
     if not elsewhere and any(row.advisory for row in rows):
         elsewhere = "its fits had other numbers of CPUs"
-    if strict and elsewhere:
+    if rules.strict and elsewhere:
         return "not comparable", f"the baseline is of another machine: {elsewhere}"
     if comparison.unchecked:
         gate = comparison.unchecked[0]
         return "not comparable", f"{gate!r} could be checked in no benchmark: {_why(comparison, parse(gate).metric)}"
     if why := _unjudged(comparison, request):
         return "not comparable", why
+    if not rules.advice_only_ok and (rule := _advice_only(comparison, request)):
+        why = f"{rule!r} was answered by advice only, for the baseline is of another machine ({elsewhere})"
+        return "not comparable", f"{why}; next: a baseline of this machine, or --advice-only-ok"
     advice = f"; times are advice only, the baseline is of another machine ({elsewhere})" if elsewhere else ""
     return "ok", f"no regression in {cells} benchmarks{advice}"
 
@@ -94,6 +97,17 @@ def _unjudged(comparison: Comparison, request: Request) -> str:
     if timed and not request.gates and not any(r.estimate is not None for r in timed):
         return f"seconds_total could be compared in no benchmark: {_why(comparison, 'seconds_total')}"
     return ""
+
+
+def _advice_only(comparison: Comparison, request: Request) -> str:
+    """The first rule (without rules, `seconds_total`) whose every answer is advice; empty where there is none."""
+    rows = [r for r in comparison.rows if r.estimate is not None]
+    answers = {
+        g.text: [r for r in rows if r.metric == g.metric and g.covers(r.cell, r.scenario, r.backend)]
+        for g in request.gates
+    }
+    answers = answers or {"seconds_total": [r for r in rows if r.metric == "seconds_total"]}
+    return next((text for text, own in answers.items() if own and all(r.advisory for r in own)), "")
 
 
 def _why(comparison: Comparison, metric: str = "") -> str:

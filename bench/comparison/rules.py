@@ -26,12 +26,14 @@ class _Table(Struct, frozen=True, forbid_unknown_fields=True):
     metric: Texts = ()
     baseline: str = ""
     strict: bool = False
+    advice_only_ok: bool = False
 
 
 class Rules(_Table, frozen=True):
     """`fail_on`, `threshold` and `metric` as in `bench compare`; `baseline` a JSON file or a run's folder in `where`.
 
     `strict`: on another machine times are not read as advice, but not read at all, with an exit code of their own.
+    `advice_only_ok`: a rule that is answered by advice alone is passed.
     """
 
     where: Path = Path()

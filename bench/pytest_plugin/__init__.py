@@ -43,6 +43,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
               "help": "Gate: what alone fails, as 'seconds_total>10%%' or 'b2_avg>2x'; may be repeated. "
                       "[default: fail_on of [tool.bench.gate], else every metric compared]"}),
     ("gate-strict", {"action": "store_true", "help": "Gate: a baseline of another machine is exit code 6."}),
+    ("gate-advice-only-ok", {"action": "store_true",
+                             "help": "Gate: a rule that only advice answers (another machine) is passed."}),
     ("gate-json", {"metavar": "FILE", "help": "Gate: write the verdict to this file."}),
 )  # fmt: skip
 

@@ -87,7 +87,7 @@ class BenchSession:
 
     def _rules(self) -> Rules:
         options = {"fail_on": self.option("gate"), "baseline": self.option("baseline")}
-        options["strict"] = self.option("gate_strict")
+        options |= {"strict": self.option("gate_strict"), "advice_only_ok": self.option("gate_advice_only_ok")}
         return rules(self.config.rootpath / "pyproject.toml", options)
 
     @property

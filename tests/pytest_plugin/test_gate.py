@@ -61,7 +61,7 @@ def test_no_baseline_and_another_machine_have_their_own_codes(project: Project, 
     ended, found = judged(project, "absent.json")
     assert (ended.code, found["outcome"]) == (5, "no baseline") and "no such file" in ended.out
     other = edited(lambda held: held["posterior_bench"]["run"]["host"].update(cpu="Another CPU"))
-    advice, said = judged(project, other, plant={"slow": 3.0})
+    advice, said = judged(project, other, "--bench-gate-advice-only-ok", plant={"slow": 3.0})
     assert (advice.code, said["outcome"]) == (0, "ok") and "times are advice only" in said["reason"]
     strict, refused = judged(project, other, "--bench-gate-strict", plant={"slow": 3.0})
     assert (strict.code, refused["outcome"]) == (6, "not comparable") and "Another CPU" in refused["reason"]

@@ -81,7 +81,8 @@ def test_the_verb_has_a_code_for_everything(tmp_path: Path, written):
     elsewhere = written(run(Cell(), seed=1, host={**HOST, "cpu": "Another"}), "elsewhere.json")
     crashed = written(run(Cell(statuses={2: "crashed"}), seed=2), "crashed.json")
     for args, code in (
-        ((base, "--baseline", base), 0), ((base, "--baseline", elsewhere), 0),
+        ((base, "--baseline", base), 0), ((base, "--baseline", elsewhere), 6),
+        ((base, "--baseline", elsewhere, "--advice-only-ok"), 0),
         ((base, "--baseline", elsewhere, "--strict"), 6), ((base, "--baseline", "absent.json"), 5), ((base,), 5),
         ((crashed, "--baseline", base), 3), (("absent.json", "--baseline", base), 2),
         ((base, "--baseline", base, "--fail-on", "seconds"), 2),

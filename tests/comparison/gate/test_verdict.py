@@ -104,15 +104,19 @@ def test_a_gate_on_what_nobody_has_is_not_passed():
 def test_another_machine_is_advice_unless_strict_and_quality_counts_on_any():
     a = run(QUIET, seed=1, host={**HOST, "cpu": "Another CPU"})
     slow, wrong = run(replace(QUIET, seconds=3.0), seed=2), run(replace(QUIET, b2=0.5), seed=2)
-    advice = verdict(a, slow)
+    unanswered, advice = verdict(a, slow), verdict(a, slow, advice_only_ok=True)
+    assert unanswered.code == 6 and "'seconds_total' was answered by advice only" in unanswered.reason
     assert advice.code == 0 and "advice only" in advice.reason and "Another CPU" in advice.reason
+    assert verdict(a, slow, "seconds_total>10%", "b2_avg>2x").code == 6  # a rule that checked nothing is not passed
+    assert verdict(a, slow, "b2_avg>2x").code == 0
     assert verdict(a, slow, strict=True).code == 6
     assert verdict(a, wrong).code == verdict(a, wrong, strict=True).code == 1
 
 
 def test_other_threads_are_another_machine():
     a, b = run(QUIET, seed=1), run(replace(QUIET, threads=1, seconds=2.0), seed=2)
-    assert verdict(a, b).code == 0 and "CPUs" in verdict(a, b).reason
+    advice = verdict(a, b, advice_only_ok=True)
+    assert verdict(a, b).code == 6 and advice.code == 0 and "CPUs" in advice.reason
     assert verdict(a, b, strict=True).code == 6
 
 
