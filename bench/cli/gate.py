@@ -56,9 +56,8 @@ def gate(
     from bench.present.gate import render
 
     form = options.word("format", format_, options.FORMATS)
-    chosen = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric}
-    chosen |= {"strict": strict, "advice_only_ok": advice_only_ok}
-    policy = rules(pyproject, chosen)
+    texts = {"baseline": baseline, "fail_on": fail_on, "threshold": threshold, "metric": metric}
+    policy = rules(pyproject, {**texts, "strict": strict, "advice_only_ok": advice_only_ok})
     candidate = sources.load(run)
     try:
         base: sources.Source | sources.NoBaseline = sources.baseline(policy.baseline, policy.where)
