@@ -218,18 +218,14 @@ def made_of(leader: Contender, rival: Contender) -> Sentence:
     (work, cost), (more, dearer) = leader.work or (1.0, 1.0), rival.work or (1.0, 1.0)
     numbers = {"B": rival.label, "x": fmt.times(more / work), "y": fmt.times(dearer / cost)}
     numbers |= {"h": f"{more:,.0f}", "g": f"{work:,.0f}", "t": fmt.seconds(dearer), "s": fmt.seconds(cost)}
-    equal = [1 / MARGIN <= ratio <= MARGIN for ratio in (more / work, dearer / cost)]
-    template = {
-        (True, True): "Each further fit is equal work at equal cost: {h} against {g} evaluations of the model, {t} "
-        "against {s} each.",
-        (True, False): "Each further fit is equal work, {h} against {g} evaluations of the model; one costs {y:b} as "
-        "much in {B:b} ({t} against {s}).",
-        (False, True): "{B:b} needs {x:b} as many evaluations of the model ({h} against {g}), each as cheap ({t} "
-        "against {s}).",
-        (False, False): "{B:b} needs {x:b} as many evaluations of the model ({h} against {g}), and one costs {y:b} as "
-        "much ({t} against {s}).",
-    }[equal[0], equal[1]]
-    return say(template, **numbers)
+    equal_work, equal_cost = (1 / MARGIN <= ratio <= MARGIN for ratio in (more / work, dearer / cost))
+    head = (
+        "Each further fit is equal work, {h} against {g} evaluations of the model"
+        if equal_work
+        else "For each further fit {B:b} needs {x:b} as many evaluations of the model ({h} against {g})"
+    )
+    costs = "; one costs {y:b} as much in {B:b}" if equal_work else ", and one costs {y:b} as much"
+    return say(f"{head}{', each as cheap' if equal_cost else costs} ({{t}} against {{s}}).", **numbers)
 
 
 def how_sure(answers: Mapping[str, Answer]) -> Sentence:

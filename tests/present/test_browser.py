@@ -232,7 +232,11 @@ def test_the_shown_view_can_be_taken_away(opened: Callable[..., Any]):
     assert warm == column(page, "warm"), "numbers in full"
     assert texts["Markdown"].count("\n") == len(shown) + 2 and "| numpyro.nuts |" in texts["Markdown"]
     assert texts["LaTeX"].startswith("\\begin{tabular}{l") and "numpyro.nuts & " in texts["LaTeX"]
-    assert not set("×²–−≥") & set(texts["LaTeX"]) and "b$^2$\\_max" in texts["LaTeX"]
+    marked = [row.get("target_prorated", False) for row in json.loads(texts["JSON"])]
+    place = table[0].index("each further fit, to target detail")
+    assert marked == ["prorated" in line[place] for line in table[1:]]
+    assert any(marked) and "$\\approx$" in texts["LaTeX"]
+    assert not set("×²–−≥≈µ") & set(texts["LaTeX"]) and "b$^2$\\_max" in texts["LaTeX"]
 
 
 def test_figures_can_be_isolated_and_saved(opened: Callable[..., Any]):

@@ -14,7 +14,7 @@ from bench.present.palette import GRID, INK, MUTED
 from bench.words import format as fmt
 
 WIDTH = 370
-ROW, TITLE, BAR, HALF, HEAD = 40, 10, 28, 10, 24
+ROW, TITLE, BAR, HALF, HEAD = 38, 10, 27, 9, 22
 """Pixels of a row, where in it the name and the bar stand, half the height of the line at 1×; and of a question."""
 WIDEST = 20.0
 """How many times beyond the estimates an interval is drawn, before it is cut off with an arrow."""
