@@ -35,6 +35,8 @@ def word(name: str, value: str, allowed: tuple[str, ...]) -> str:
 
 def integer(name: str, value: int | None, least: int) -> int | None:
     """A whole number of at least `least` and at most a million (a seed: 2⁶³), or None; UsageError."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise UsageError(f"--{name} {shown(value)} is not allowed; a whole number")
     if value is not None and value < least:
         raise UsageError(f"--{name} {shown(value)} is not allowed; at least {least}")
     most = 2**63 - 1 if name == "seed" else 10**6
@@ -45,8 +47,8 @@ def integer(name: str, value: int | None, least: int) -> int | None:
 
 def positive(name: str, value: float | None) -> float | None:
     """A number above 0, or None; UsageError."""
-    if value is not None and not 0 < value <= 1e9:
-        raise UsageError(f"--{name} {value} is not allowed; above 0 and at most 1e9")
+    if value is not None and not (isinstance(value, int | float) and 0 < value <= 1e9):
+        raise UsageError(f"--{name} {shown(value)} is not allowed; above 0 and at most 1e9")
     return value
 
 

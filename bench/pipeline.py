@@ -43,10 +43,20 @@ def command_line() -> str:
     return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
 
 
-def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any]) -> Run:
+@contextmanager
+def begun(
+    results: Path, name: str | None, plan: Plan, chosen: dict[str, Any], command: str = ""
+) -> Iterator[tuple[RunFolder, Run]]:
+    """A new run, in which nobody else makes fits meanwhile: its folder and its manifest. Errors as `storage_errors`."""
+    folder = RunFolder.create(results, name)
+    with storage_errors(folder), folder.held():
+        yield folder, start_manifest(folder, plan, chosen, command)
+
+
+def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any], command: str = "") -> Run:
     """Write run.json before the first fit, so that a run killed at any moment says what it meant to do.
 
-    Scenarios that no catalog has are copied into the folder.
+    Scenarios that no catalog has are copied into the folder. `command` is by default what was typed.
     """
     commit, dirty = host.commit(root())
     description, options = plan.description(), {k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()}
@@ -57,7 +67,7 @@ def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any]) -> Run
         options["scenario"] = list(plan.selectors)
     facts = {
         "id": folder.name,
-        "command": command_line(),
+        "command": command or command_line(),
         "started": now(),
         "finished": None,
         "state": "running",

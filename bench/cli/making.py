@@ -25,9 +25,8 @@ def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: boo
     if dry_run:
         output.show_plan(planned, as_json=as_json)
         return
-    folder = RunFolder.create(Path(chosen.get("results", "results")), chosen.get("name"))
-    with pipeline.storage_errors(folder), signals.patience(), folder.held():
-        manifest = pipeline.start_manifest(folder, planned, chosen)
+    results = Path(chosen.get("results", "results"))
+    with signals.patience(), pipeline.begun(results, chosen.get("name"), planned, chosen) as (folder, manifest):
         code = make(folder, planned, list(planned.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
     raise typer.Exit(code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,10 +75,8 @@ def warn(*folders: RunFolder) -> None:
         for (cell, rep), why in list(folder.unscored.items())[:NAMED]:
             ERR.print(f"warning: {folder.fit(cell, rep)} {why}", markup=False)
         known = len(folder.damage)
-        for where, why in list(folder.damage.items())[:NAMED]:
-            # of another run, `latest` says
-            place = folder.path.parent / where[3:] if where.startswith("../") else folder.path / where
-            ERR.print(f"warning: {place} is damaged and left out: {why}", markup=False)
+        for damaged in itertools.islice(folder.damaged(), NAMED):
+            ERR.print(f"warning: {damaged}", markup=False)
         if known > NAMED:
             ERR.print(
                 f"warning: {known - NAMED} more are damaged; all: python -m bench check {folder.path}", markup=False

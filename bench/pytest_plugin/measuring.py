@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import pipeline
 from bench.comparison.baseline import Source
 from bench.measure.job import Limits
-from bench.plan import Job, Plan
+from bench.measure.lines import Lines
+from bench.plan import Plan
 from bench.score.run import score_run
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run
-from bench.store.records import Record
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class Watcher:
-    """A line per child that has ended, as `bench run` prints where there is no terminal."""
-
-    say: Say
-    names: Mapping[str, str]
-    jobs: int
-    done: int = 0
-    verified: set[str] = field(default_factory=set)
-
-    def imports(self, framework: str) -> None:
-        """Nothing: many times a second."""
-
-    def starts(self, job: Job) -> None:
-        """Nothing: its end is said."""
-
-    def waits(self) -> None:
-        """Nothing."""
-
-    def verifies(self, what: str) -> None:
-        """Name the densities that are being verified, once."""
-        if what not in self.verified:
-            self.verified.add(what)
-            self.say(f"verifying {what}")
-
-    def ends(self, job: Job, records: list[Record]) -> None:
-        """How it ended."""
-        self.done += 1
-        bad = [r for r in records if r.status != "ok"]
-        seconds = sum(v for r in records for v in r.seconds.values())
-        how = f"{bad[0].status}: {bad[0].reason}" if bad else f"{seconds:.2f} s"
-        self.say(f"[{self.done}/{self.jobs}] {self.names[job.planned.cell.id]}: {how}")
 
 
 def measure(
@@ -64,7 +29,7 @@ def measure(
     folder = RunFolder.create(results, None)
     manifest = _manifest(folder, plan, about)
     jobs = list(plan.jobs())
-    watcher = Watcher(say, names, len(jobs))
+    watcher = Lines(say, len(jobs), names)
 
     with folder.held():
         finished = pipeline.fit(folder, plan, jobs, limits, manifest, watcher)

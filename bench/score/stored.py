@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from bench.catalog.scenarios import scenario
@@ -109,17 +110,20 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
 
 
 def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = None) -> Scored:
-    """A stored fit with its problem, ready to be scored or drawn; UsageError as `Problems.get`.
-
-    The worker's draws.npz becomes draws.nc the first time.
-    """
+    """A stored fit with its problem, ready to be scored or drawn, and its draws.nc; UsageError as `Problems.get`."""
     problem = (problems or Problems(folder, folder.manifest().seed)).get(stored)
     fit, checkpoints = load_fit(folder, stored, problem.data)
+    draws_file(folder, stored)
+    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
+
+
+def draws_file(folder: RunFolder, stored: Stored) -> Path:
+    """The draws.nc of a fit; the worker's draws.npz becomes it the first time."""
     where = folder.fit(stored.record.cell, stored.record.rep)
     if (npz := where / "draws.npz").is_file():
         about = {"scenario": stored.scenario, "backend": stored.entry.backend, "rep": stored.record.rep}
         netcdf.convert(npz, where / "draws.nc", about)
-    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
+    return where / "draws.nc"
 
 
 def _matches(pattern: str, label: str) -> bool:

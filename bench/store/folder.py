@@ -209,6 +209,13 @@ class RunFolder:
         """Note that a file of a fit cannot be used."""
         self.damage[f"{self.INNER}/{cell}-{rep}/{file}"] = why
 
+    def damaged(self) -> Iterator[str]:
+        """A sentence on everything that could not be read so far."""
+        for where, why in self.damage.items():
+            # of another run, `latest` says
+            place = self.path.parent / where[3:] if where.startswith("../") else self.path / where
+            yield f"{place} is damaged and left out: {why}"
+
     def spoilt(self, cell: str, rep: int) -> str:
         """The damage of a fit that is known so far, as a sentence; empty where there is none."""
         start = f"{self.INNER}/{cell}-{rep}/"
