@@ -11,6 +11,7 @@ import scipy
 from bench.errors import NoReference
 from bench.protocols import DerivedExact
 from bench.types import Array, Dataset, Parameter
+from scenarios.families.posteriors import residuals
 from scenarios.families.posteriors.conditional import CoefficientPrior, Conditional, condition
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
@@ -116,10 +117,12 @@ class ConjugatePosterior(NormalGivenScales):
 
 
 def posterior(data: Dataset) -> ConjugatePosterior:
-    """The exact posterior of a linear data set; NoReference with the reason where its priors allow none."""
+    """The exact posterior of a linear data set; NoReference with the reason where priors or residuals allow none."""
     x, y = data.arrays["x"], data.arrays["y"]
     prior = _coefficient_prior(data)
     conditional = condition(x, y, prior, has_bias="bias" in data.names)
+    if residuals.are_small(conditional.rss, y):
+        residuals.demand(with_bias(x, data), y, data.priors["sigma"])
     bounded = np.isfinite(prior.high - prior.low)
     constant = -float(np.log((prior.high - prior.low)[bounded]).sum())
 
@@ -133,9 +136,7 @@ def posterior(data: Dataset) -> ConjugatePosterior:
         scale = math.sqrt((conditional.rss + float(conditional.rotated @ conditional.rotated)) / len(y)) or 1.0
         sigma = SigmaPosterior(log_likelihood, data.priors["sigma"], scale=scale)
         method = "normal given sigma, trapezoid rule over sigma"
-    new = data.predict.get("x")
-    if new is not None and "bias" in data.names:
-        new = np.hstack([new, np.ones((len(new), 1))])
+    new = with_bias(data.predict["x"], data) if "x" in data.predict else None
     posterior = ConjugatePosterior(data.parameters, conditional, sigma, method, new)
     if bounded.any():
         beyond = posterior.mass_beyond(prior.low, prior.high)
@@ -143,6 +144,11 @@ def posterior(data: Dataset) -> ConjugatePosterior:
             raise NoReference(f"a uniform prior cuts {beyond:.1e} of the posterior: no exact reference")
         posterior.method = f"{method}; uniform bounds neglected, {beyond:.1e} of the mass beyond"
     return posterior
+
+
+def with_bias(x: Array, data: Dataset) -> Array:
+    """x (n, J), with a column of ones last where the model has a bias."""
+    return np.hstack([x, np.ones((len(x), 1))]) if "bias" in data.names else x
 
 
 def _coefficient_prior(data: Dataset) -> CoefficientPrior:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.protocols import DerivedExact
 from bench.types import Array, Arrays, Dataset, Parameter
-from scenarios.families.posteriors import conjugate
+from scenarios.families.posteriors import conjugate, residuals
 from scenarios.families.posteriors.mixtures import NEGLIGIBLE, NormalMixture
 
 OWN = {"mu": "bias", "sigma": "sigma"}
@@ -36,6 +36,10 @@ class GroupsPosterior:
     centred_square_variance: Arrays
 
     def __init__(self, data: Dataset) -> None:
+        for g in range(2):
+            y = data.arrays[f"y{g + 1}"]
+            of = f"the observations of group {g + 1}"
+            residuals.demand(np.ones((len(y), 1)), y, data.priors["sigma"], scale=f"sigma[{g}]", of=of)
         self._groups = [conjugate.posterior(regression(data, g)) for g in range(2)]
         self.mean = self._paired([g.mean for g in self._groups])
         self.sd = self._paired([g.sd for g in self._groups])

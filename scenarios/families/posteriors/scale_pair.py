@@ -111,7 +111,8 @@ class ScalePair:
             last = len(offsets) - 1 - np.argmax(inside[:, ::-1], axis=1)
             rows = inside.any(axis=1)
             if np.any(last[rows] == len(offsets) - 1):
-                raise NoReference("the posterior of sigma is improper or lacks a fourth moment: too few observations")
+                where = "does not fall towards 0" if sign < 0.0 else "lacks a fourth moment: too few observations"
+                raise NoReference(f"the posterior of sigma is improper or {where}")
             edges.append(float(np.max(sign * peak[rows] + offsets[last[rows] + 1])))
         return sign * max(edges)
 

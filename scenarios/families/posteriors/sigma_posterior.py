@@ -75,9 +75,8 @@ class SigmaPosterior:
         threshold = float(heights.max()) - NATS
         first = int(np.argmax(heights > threshold))
         if first == 0:
-            raise NoReference(
-                f"the posterior of {self._name} is improper or lacks a fourth moment: too few observations"
-            )
+            where = "does not fall towards 0" if power == 0.0 else "lacks a fourth moment: too few observations"
+            raise NoReference(f"the posterior of {self._name} is improper or {where}")
         return float(
             scipy.optimize.brentq(lambda at: float(height(np.array([at]))[0]) - threshold, t[first - 1], t[first])
         )

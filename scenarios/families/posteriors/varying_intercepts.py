@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.protocols import DerivedExact
 from bench.types import Array, Dataset
+from scenarios.families.posteriors import residuals
 from scenarios.families.posteriors.given_scales import GivenScales
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
@@ -32,6 +33,9 @@ class VaryingInterceptPosterior(NormalGivenScales):
 
     def __init__(self, data: Dataset) -> None:
         self._data, self._given = data, GivenScales(data)
+        if residuals.are_small(self._given.within_squares, data.arrays["y"]):
+            member = data.arrays["group"][:, None] == np.arange(self._given.n_groups)
+            residuals.demand(np.hstack([member, data.arrays["x"]]), data.arrays["y"], data.priors["sigma"])
         prior_pair = (data.priors["sigma"], data.priors["tau"])
         self._pair = ScalePair(self._given.log_likelihood, prior_pair, scales=rough_scales(self._given))
         # a lattice of twice the step has the same evidence, and a quarter of the components

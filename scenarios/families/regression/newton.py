@@ -10,6 +10,7 @@ import scipy
 from bench.errors import NoReference
 from bench.types import Array, Dataset
 from scenarios.families.common import priors, starts, transforms
+from scenarios.families.posteriors.conjugate import with_bias
 
 LogDensity = Callable[[Dataset, Array], tuple[Array, Array]]
 MAX_STEPS = 300
@@ -25,8 +26,7 @@ _LEAST_RELATIVE_SIGMA = 1e-14
 
 def design(data: Dataset) -> Array:
     """X, with a column of ones appended when the model has a bias."""
-    x = data.arrays["x"]
-    return np.hstack([x, np.ones((len(x), 1))]) if "bias" in data.names else x
+    return with_bias(data.arrays["x"], data)
 
 
 def least_squares(data: Dataset) -> dict[str, Array]:

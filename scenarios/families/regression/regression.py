@@ -12,7 +12,8 @@ from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simulated
 from scenarios.families.common import checks, priors, starts, transforms
 from scenarios.families.common.base import Family
-from scenarios.families.posteriors import importance, modes
+from scenarios.families.posteriors import importance, modes, residuals
+from scenarios.families.posteriors.conjugate import with_bias
 from scenarios.families.regression import generator, settings
 from scenarios.families.regression.likelihood import Likelihood
 
@@ -144,6 +145,8 @@ class Regression(Family):
 
     def reference(self, data: Dataset) -> Reference:
         """By importance sampling, with its own errors; NoReference where they are not to be trusted."""
+        if "sigma" in data.names:
+            residuals.demand(with_bias(data.arrays["x"], data), data.arrays["y"], data.priors["sigma"])
         return importance.posterior(data, self.log_density, self.constrain, self.begin(data))
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
