@@ -83,19 +83,22 @@ def departures(fits: Sequence[Deviations], *, shared: bool) -> list[Departure]:
     draws go with large values, a weighted mean is biased.
     """
     reps, m = len(fits), fits[0].moments
-    mean = np.mean([fit.mean for fit in fits], axis=0)
-    effective = np.array([fit.effective for fit in fits])
+    size = min(len(fit.mean) for fit in fits)  # the log likelihood, which some data sets may lack, comes last
+    mean = np.mean([fit.mean[:size] for fit in fits], axis=0)
+    effective = np.array([fit.effective[:size] for fit in fits])
     sampling = (1.0 / effective).sum(axis=0) / reps**2
-    own = np.mean([fit.moments.own_error for fit in fits], axis=0) / (1 if shared else reps)
-    skewness = np.mean([fit.moments.skewness for fit in fits], axis=0)
-    share = np.mean([fit.effective / fit.draws for fit in fits], axis=0)
+    own = np.mean([fit.moments.own_error[:size] for fit in fits], axis=0) / (1 if shared else reps)
+    skewness = np.mean([fit.moments.skewness[:size] for fit in fits], axis=0)
+    share = np.mean([fit.effective[:size] / fit.draws for fit in fits], axis=0)
     variance = sampling + own
     skew = skewness * np.sqrt(sampling) * (sampling / variance) ** 1.5 * _slow(share)
     p = p_values(mean, variance, skew, np.minimum(effective, [[fit.draws] for fit in fits]).sum(axis=0))
-    labels = [a if all(a == fit.labels[i] for fit in fits) else fits[0].names[i] for i, a in enumerate(fits[0].labels)]
+    labels = [
+        a if all(a == fit.labels[i] for fit in fits) else fits[0].names[i] for i, a in enumerate(fits[0].labels[:size])
+    ]
     found = []
     for i, name in enumerate(GROUPS):
-        places = np.flatnonzero(m.group == i)
+        places = np.flatnonzero(m.group[:size] == i)
         if not len(places):
             continue
         count = len(places)

@@ -20,7 +20,7 @@ from bench.types import PHASES
 def score(scored: Scored) -> list[Row]:
     """Every row that applies to the fit; a value that is not finite is left out, never stored."""
     groups = (
-        _answer, _chains, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
+        _answer, chain_rows, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
     )  # fmt: skip
     return [row for group in groups for row in group(scored) if np.isfinite(row.value)]
 
@@ -37,7 +37,8 @@ def _answer(scored: Scored) -> Iterator[Row]:
         yield Row("steps_per_second", "", steps / scored.fitting)
 
 
-def _chains(scored: Scored) -> Iterator[Row]:
+def chain_rows(scored: Scored) -> Iterator[Row]:
+    """Diagnostics of the chains of a sampler, what they cost, and what it says of itself; none of another kind."""
     if scored.fit.kind != "mcmc":
         return
     yield Row("stuck_parameters", "", float((np.ptp(scored.draws, axis=1) == 0.0).any(axis=0).sum()))

@@ -9,15 +9,17 @@ import pytest
 from scipy import stats
 
 from bench.data import family
+from bench.protocols import Family, Reference
 from bench.score.across import CellScores, RepRow
 from bench.score.curves import curve
 from bench.score.error import expected_distance
 from bench.score.functions import Functions, legendre
+from bench.score.judged import Deviations, departures, judge
 from bench.score.marginals import KNOTS, LEVELS, NormalScores, levels
 from bench.score.problem import Problem, Scored
 from bench.score.scores import score
-from bench.types import Array, Fit, Prior
-from tests.score.normal import table
+from bench.types import Array, Arrays, Dataset, Fit, Parameter, Prior
+from tests.score.normal import NormalReference, table
 from tests.score.test_variational import linear
 
 TARGET = 0.01
@@ -92,6 +94,31 @@ def test_exact_draws_meet_the_target_and_pass(problem: Problem) -> None:
     assert max(rep["w1_excess"][""] for rep in each) < 3.0
 
 
+class Flat:
+    """A family whose likelihood says nothing."""
+
+    def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+        return np.zeros((len(draws["theta"]), 1))
+
+
+def test_directions_are_not_expected_to_vary_as_in_the_draws_that_whitened_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In those, 2000 of 200 scalars, they vary a tenth less than in any others."""
+    monkeypatch.setattr("bench.score.functions.MOST", 2000)
+    size, n = 200, 2000
+    data = Dataset("flat", (Parameter("theta", (size,)),), {}, {}, truth={"theta": np.zeros(size)})
+    reference = NormalReference({"theta": np.zeros(size)}, {"theta": np.ones(size)})
+    quantiles = stats.norm.ppf(LEVELS)[:, None] + np.zeros(size)
+    functions = Functions(data, cast(Family, Flat()), cast(Reference, reference), quantiles)
+    assert functions.own_draws == pytest.approx(1500)  # a quarter has chosen the functions
+    x = np.random.default_rng(2).standard_normal((4, n // 4, size))
+    mean = judge(functions, {"theta": x}, (4, n // 4), chains=True).mean
+    spreads = [i for i, name in enumerate(functions.names) if name.startswith("spread of direction")]
+    z = mean[spreads] / np.sqrt(1 / n + 1 / functions.own_draws)
+    assert len(z) == 10 and abs(z.sum()) < 3.5 * np.sqrt(10)  # a tenth would be 2.1 in each
+
+
 def test_narrowness_is_found_ever_better_with_more_reps(problem: Problem) -> None:
     p = [max(row.value for row in cell(problem, "narrow", reps)[0] if row.metric == "p_spread") for reps in (1, 2, 4)]
     # 1 − 0.95² = 0.0975 is 4.4 standard errors of a mean square of 4000 draws, and √reps as many
@@ -145,3 +172,16 @@ def test_w1_excess_is_one_on_average_for_independent_draws(problem: Problem) -> 
         distances.append(np.abs(np.quantile(x, LEVELS) - problem.quantiles[:, 2]).mean() / problem.moments[1][2])
     ratio = np.mean(distances) / expected_distance(problem, 1000.0)[2]
     assert ratio == pytest.approx(1.0, abs=0.15)  # W1 of one sample varies by 40 %: 5 % of the mean of 60
+
+
+def test_reps_that_lack_the_log_likelihood_are_judged_by_the_rest(problem: Problem) -> None:
+    fits = []
+    for rep in range(2):
+        x = faulty(problem, "corr", np.random.default_rng(rep)).reshape(4, 1000, -1)
+        draws = {"weights": x[..., :2], "bias": x[..., 2], "sigma": x[..., 3]}
+        fits.append(Scored(problem, Fit("mcmc", draws), {}, cold=False).deviations)
+    whole, other = cast("list[Deviations]", fits)
+    short = other._replace(**{name: getattr(other, name)[:-2] for name in ("labels", "names", "mean", "effective")})
+    assert whole.names[-1] == "spread of log likelihood"
+    pooled = {one.group: one for one in departures([whole, short], shared=True)}
+    assert pooled["joint"].p < 1e-12 and pooled["joint"].label.startswith("correlation of")

@@ -30,9 +30,10 @@ from bench.reference.cache import reference
 from bench.score.across import CellScores
 from bench.score.agreement import agreement
 from bench.score.curves import Curve, curve
+from bench.score.error import error_rows
 from bench.score.judged import Deviations, departures
 from bench.score.problem import Problem, Row, Scored
-from bench.score.scores import score
+from bench.score.scores import chain_rows
 from bench.stats.effective import ess
 from bench.stats.effective import split as split_chains
 from bench.store.manifest import run_of
@@ -162,7 +163,8 @@ def pieces(problem: Problem, fault: Fault, draws: int, keep: float, n: int, seed
     for _ in range(n):
         x = problem.flat(problem.reference.draw(4 * draws, rng)).reshape(4, draws, -1)
         fit = scored(problem, fault.make(sticky(x, keep, rng), mean, sd, rng))
-        fits.append(Piece(score(fit), curve(fit), fit.deviations))
+        rows = [row for group in (chain_rows, error_rows) for row in group(fit) if np.isfinite(row.value)]
+        fits.append(Piece(rows, curve(fit), fit.deviations))
     return fits
 
 
@@ -214,9 +216,13 @@ def table_of_faults(references: Mapping[str, str], budgets: Sequence[str], fits:
 
 
 class Honest(NamedTuple):
-    """Honest fits: deviations, and Σz² with its cumulants (number, Σ tr R², Σ tr R³), (fit, 4)."""
+    """Honest fits: deviations, the least p-value in each, and Σz² with its cumulants, (fit, 4).
+
+    Cumulants are the number of z, Σ tr R² and Σ tr R³.
+    """
 
     deviations: list[Deviations]
+    single: list[float]
     squares: Array
 
 
@@ -247,7 +253,8 @@ def honest(rows: int, n: int, draws: int, phi: float, seed: int) -> Honest:
                     functions.moments,
                 )
             )  # fmt: skip
-    return Honest(deviations, np.array(squares))
+    single = [min(d.p for d in departures([fit], shared=True) if d.group in SINGLE) for fit in deviations]
+    return Honest(deviations, single, np.array(squares))
 
 
 LEVELS = (1, 10, 100)
@@ -260,14 +267,17 @@ def false_alarms(fits: Honest, reps: int) -> Array:
     (level, kind): Σz², a single rep, all reps together, any.
     """
     count = np.zeros((len(LEVELS), 4))
-    single = [min(d.p for d in departures([fit], shared=True) if d.group in SINGLE) for fit in fits.deviations]
     for first in range(0, len(fits.deviations) - reps + 1, reps):
         these = slice(first, first + reps)
         total, *cumulants = fits.squares[these].sum(axis=0)
         together = min(d.p for d in departures(fits.deviations[these], shared=True) if d.group in POOLED)
         for i, times in enumerate(LEVELS):
             low, high = bounds(*cumulants, times * LEVEL)
-            kinds = [not low <= total <= high, min(single[these]) * reps <= times * LEVEL, together <= times * LEVEL]
+            kinds = [
+                not low <= total <= high,
+                min(fits.single[these]) * reps <= times * LEVEL,
+                together <= times * LEVEL,
+            ]
             count[i] += [*kinds, any(kinds)]
     return count
 
