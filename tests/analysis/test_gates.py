@@ -246,8 +246,8 @@ def test_r_hat_is_shown_as_what_its_limits_are_about(make: Callable[..., RunTabl
     assert (median.value, median.limit, median.holds) == ("1.001", "< 1.01", True)
     assert (largest.value, largest.limit, largest.holds) == (f"{one:.3f}", "< 1.05", holds)
     page = html.render(report(tables)).replace("&lt;", "<")
-    assert "R-hat, median over reps: 1.001 (< 1.01 needed)" in page
-    assert f"R-hat, largest: {one:.3f} (< 1.05 needed)" in page
+    assert "R-hat, median over reps: 1.001 (needed: < 1.01)" in page
+    assert f"R-hat, largest: {one:.3f} (needed: < 1.05)" in page
     assert ("R-hat 1.060" in page) != holds
 
 
