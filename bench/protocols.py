@@ -178,10 +178,12 @@ class Backend(Protocol):
     one is of another type or shape is `invalid` (`bench.measure.statistics` is the table):
 
     - of the fit: `gradients` of the full data, in all; `gradients_warmup`, those before the first kept draw;
-      `gradients_executed`, with those that chains in lockstep waste; `steps` of an optimiser or VI; `objective`
+      `gradients_executed`, with those that chains in lockstep waste, and `gradients_executed_warmup`, by which the
+      seconds of one compiled program are divided; `steps` of an optimiser or VI; `objective`
       (`least_squares`, `map`, `map_unconstrained`); `plug_in`, parameters that are not estimated; `thinning`, every
       how many-th draw is kept (1); `treedepth_hits` (may be per draw);
-    - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `energy`; of VI `log_q`, the log density of q
+    - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `num_steps_executed`, with those
+      wasted, by which a draw's seconds are prorated; `energy`; of VI `log_q`, the log density of q
       on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the sampler evaluated it
       at the draw, up to a constant: it is held against the family's (`bench.measure.target`), so that no method
       that fits other data than it was given is timed.

@@ -152,13 +152,15 @@ def draw(state: tuple[Program, Drawn]) -> Fit:
     warmup = program.budget.warmup
     steps = np.asarray(extra["num_steps"], np.int64)
     lockstep = program.options.chain_method == "vectorized"
-    executed = steps.max(0).sum() * len(steps) if lockstep else steps.sum()
+    executed = np.repeat(steps.max(0, keepdims=True), len(steps), axis=0) if lockstep else steps
     stats = {
         "gradients": int(steps.sum()),
         "gradients_warmup": int(steps[:, :warmup].sum()),
-        "gradients_executed": int(executed),
+        "gradients_executed": int(executed.sum()),
+        "gradients_executed_warmup": int(executed[:, :warmup].sum()),
         "treedepth_hits": int((steps[:, warmup:] >= 2**program.options.max_tree_depth - 1).sum()),
         "num_steps": steps[:, warmup:],
+        "num_steps_executed": executed[:, warmup:],
         "diverging": np.asarray(extra["diverging"])[:, warmup:],
         "energy": np.asarray(extra["energy"], np.float64)[:, warmup:],
         "accept_prob": np.asarray(extra["accept_prob"], np.float64)[:, warmup:],

@@ -90,6 +90,7 @@ def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
     steps = _per_draw([one.steps for one in transitions])
     stats: dict[str, Any] = {
         "num_steps": steps,
+        "num_steps_executed": np.repeat(steps.max(0, keepdims=True), len(steps), axis=0),
         "diverging": _per_draw([one.diverging for one in transitions]),
         "energy": _per_draw([one.energy for one in transitions]).astype(np.float64),
         "accept_prob": _per_draw([one.accept for one in transitions]).astype(np.float64),

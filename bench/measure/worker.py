@@ -150,12 +150,13 @@ def _os_threads() -> int | None:
 
 
 def _split(record: Record) -> None:
-    """Divide the seconds of one compiled program between warmup and sample by gradients."""
+    """Divide the seconds of one compiled program between warmup and sample by gradients, executed ones if stated."""
     both = record.seconds.pop("warmup+sample", None)
     if both is None:
         return
-    total = float(record.stats.get("gradients", 0.0))
-    share = float(record.stats.get("gradients_warmup", 0.0)) / total if total else 0.0
+    work = "gradients_executed" if "gradients_executed_warmup" in record.stats else "gradients"
+    total = float(record.stats.get(work, 0.0))
+    share = float(record.stats.get(f"{work}_warmup", 0.0)) / total if total else 0.0
     record.split = "prorated"
     record.seconds |= {"warmup": both * share, "sample": both * (1.0 - share)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -86,17 +86,18 @@ def _of_draws(scored: Scored) -> Curve:
     draws, problem = scored.draws, scored.problem
     n = draws.shape[1]
     count = counts(n).astype(int)
-    work = np.asarray(scored.fit.stats.get("num_steps", np.ones((1, n))), dtype=float).sum(axis=0)
-    share = np.cumsum(work)[count - 1] / work.sum()
+    stats, even = scored.fit.stats, np.ones((1, n))
+    useful = _share(stats.get("num_steps", even), count)
+    executed = _share(stats.get("num_steps_executed", stats.get("num_steps", even)), count)
     warmup, total = (scored.stat(k) for k in ("gradients_warmup", "gradients"))
-    seconds = scored.seconds.get("warmup", 0.0) + scored.seconds.get("sample", 0.0) * share
+    seconds = scored.seconds.get("warmup", 0.0) + scored.seconds.get("sample", 0.0) * executed
     # moments about the reference mean: raw ones would cancel where a mean is large against its sd
     centre = problem.moments[0] if problem.reference is not None else draws[0, 0]
     first, second = (
         np.cumsum(((draws - centre) ** power).mean(axis=0), axis=0)[count - 1] / count[:, None] for power in (1, 2)
     )
     squared = _squared(scored, first + centre, np.sqrt(np.maximum(second - first**2, 0.0)))
-    return _curve(scored, count, seconds, warmup + (total - warmup) * share, squared, np.full(len(count), np.nan))
+    return _curve(scored, count, seconds, warmup + (total - warmup) * useful, squared, np.full(len(count), np.nan))
 
 
 def _squared(scored: Scored, mean: Array, sd: Array) -> Array:
@@ -109,6 +110,12 @@ def _squared(scored: Scored, mean: Array, sd: Array) -> Array:
     judged = judged_b2(scored.problem.functions, scored.judged.running)
     at_end = len(judged) != len(squared) or scored.fit.kind == "vi"
     return np.hstack([squared, np.broadcast_to(judged[-1:], (len(squared), judged.shape[1])) if at_end else judged])
+
+
+def _share(steps: Any, count: Array) -> Array:
+    """Of the gradients (chain, draw) of all draws, those of the first `count` of each chain."""
+    work = np.asarray(steps, dtype=float).sum(axis=0)
+    return np.cumsum(work)[count - 1] / work.sum()
 
 
 def _curve(scored: Scored, *columns: object) -> Curve:

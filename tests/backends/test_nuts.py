@@ -39,6 +39,8 @@ def test_the_plain_path_compiles_on_every_call_and_it_is_booked_as_compile(
     assert clock.recompiled > 0.1 and clock.seconds["compile"] == clock.recompiled
     assert clock.seconds["warmup+sample"] < clock.recompiled
     assert fit.stats["gradients_executed"] > fit.stats["gradients"]
+    after = fit.stats["gradients_executed"] - fit.stats["gradients_executed_warmup"]
+    assert after == fit.stats["num_steps_executed"].sum() == 2 * fit.stats["num_steps"].max(0).sum()
     assert fit.draws["weights"].shape == (2, 200, 2) and fit.stats["num_steps"].shape == (2, 200)
     exact = family("linear").reference(data)
     # 400 draws: 5/√200 posterior sds.

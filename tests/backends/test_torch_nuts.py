@@ -83,6 +83,7 @@ def test_every_gradient_is_counted_in_its_phase(
     assert stats["gradients_executed"] == counting.rows == count * counting.calls
     assert clock.seconds["warmup"] + clock.seconds["sample"] == counting.calls
     assert clock.seconds["sample"] == stats["num_steps"].max(0).sum()  # the longest trajectory of each round
+    assert stats["num_steps_executed"].sum() == count * clock.seconds["sample"]
     assert stats["gradients"] == stats["gradients_warmup"] + stats["num_steps"].sum()
     if count == 1:
         assert (

@@ -83,6 +83,11 @@ def test_draws_are_prorated_by_their_gradients() -> None:
     np.testing.assert_allclose(way.gradients, 600 + 400 * spent, rtol=1e-12)
     np.testing.assert_allclose(way.seconds_cold, way.seconds + 11.0, rtol=1e-12)
     assert way.step[0] == 2 and way.step[-1] == 100 and len(way.step) <= 30 and (np.diff(way.step) > 0).all()
+    scored.fit.stats["num_steps_executed"] = executed = np.arange(200.0).reshape(2, 100)  # type: ignore[index]
+    lockstep = curve(scored)
+    np.testing.assert_array_equal(lockstep.gradients, way.gradients)
+    took = np.cumsum(executed.sum(axis=0))[way.step.astype(int) - 1] / executed.sum()
+    np.testing.assert_allclose(lockstep.seconds, 2.0 + 3.0 * took, rtol=1e-12)
 
 
 def test_each_point_scores_the_first_draws_of_all_chains() -> None:

@@ -37,7 +37,7 @@ CHAINS = 4
 
 
 class Timed(NamedTuple):
-    """A run's seconds in all, those before its first draw (none of one compiled program), and its gradients."""
+    """A run's seconds in all, those before its first draw (none of one compiled program), and gradients executed."""
 
     seconds: float
     before: float
@@ -66,7 +66,8 @@ def runner(backend: str, data: Dataset, warmup: int, timer: Callable[[], float],
         clock = WallClock(synchronize=runtime.synchronize, timer=timer)
         stats = method.draw(method.fit(program, data, 1, clock)).stats
         seconds = clock.seconds.get("warmup", 0.0), sum(clock.seconds.get(p, 0.0) for p in ("sample", "warmup+sample"))
-        return Timed(sum(seconds), seconds[0], stats["gradients_warmup"], stats["num_steps"])
+        warmup = stats.get("gradients_executed_warmup", stats["gradients_warmup"])
+        return Timed(sum(seconds), seconds[0], warmup, stats["num_steps_executed"])
 
     run()
     return run
