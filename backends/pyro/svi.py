@@ -44,7 +44,7 @@ class Options:
     )
     lr: float = option(0.05, "learning rate of Adam")
     lr_decay: float = option(0.01, "last learning rate, as a factor of the first")
-    particles: int = option(4, "draws from q per ELBO gradient, vectorised")
+    particles: int = option(16, "draws from q per ELBO gradient, vectorised")
     restarts: int = option(3, "starts; the best ELBO of as many short runs goes on")
     window: int = option(100, "steps whose mean ELBO is compared with that of the window before; 0: no early stop")
     batch_size: int = option(0, "rows per step, subsampled without replacement; 0: all")
