@@ -115,7 +115,8 @@ def _squared(scored: Scored, mean: Array, sd: Array) -> Array:
 def _share(steps: Any, count: Array) -> Array:
     """Of the gradients (chain, draw) of all draws, those of the first `count` of each chain."""
     work = np.asarray(steps, dtype=float).sum(axis=0)
-    return np.cumsum(work)[count - 1] / work.sum()
+    share: Array = np.cumsum(work)[count - 1] / work.sum()
+    return share
 
 
 def _curve(scored: Scored, *columns: object) -> Curve:
