@@ -33,8 +33,8 @@ MOST, MOST_NUMBERS, MOST_LIKELIHOODS = 20_000, 1_000_000, 10_000_000
 """Reference draws, scalars in them, and pointwise log likelihoods of them, at most: a third of a second."""
 FEWEST = 5_000
 """Reference draws that the log likelihood needs; above 2 000 observations it is not judged."""
-TOGETHER = 256
-"""Functions evaluated in one go."""
+TOGETHER = 2_000_000
+"""Values of functions held at once: 16 MB of float64."""
 
 
 class Block(NamedTuple):
@@ -92,14 +92,12 @@ class Functions:
     def blocks(self, draws: Arrays) -> Iterator[Block]:
         """Every function at draws {parameter: (…, *shape)}, standardised, a bounded number at a time."""
         w = self.marginals(self._flat(draws))
-        size, first = w.shape[-1], 0
-        for at in range(0, size, TOGETHER):
-            yield Block(at, w[..., at : at + TOGETHER])
-        for at in range(0, size, TOGETHER):
-            yield Block(size + at, (w[..., at : at + TOGETHER] ** 2 - 1.0) / math.sqrt(2.0))
-        first, step = 2 * size, TOGETHER // len(DEGREES)
+        size, step = w.shape[-1], max(1, TOGETHER // max(w[..., 0].size * len(DEGREES), 1))
         for at in range(0, size, step):
-            yield Block(first + at * len(DEGREES), legendre(special.ndtr(w[..., at : at + step])))
+            some = w[..., at : at + step]
+            yield Block(at, some)
+            yield Block(size + at, (some**2 - 1.0) / math.sqrt(2.0))
+            yield Block(2 * size + at * len(DEGREES), legendre(special.ndtr(some)))
         if len(self._expectation):
             values = (self._joint(w, self._likely_scores(draws)) - self._expectation) / self._sd
             yield Block((2 + len(DEGREES)) * size, values)
