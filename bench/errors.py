@@ -86,5 +86,10 @@ def escaped(line: str) -> str:
     return "".join(c if unicodedata.category(c) not in _OBEYED else repr(c)[1:-1] for c in line)
 
 
+def tame(text: str) -> str:
+    """Lines, each escaped so."""
+    return "\n".join(map(escaped, text.split("\n")))
+
+
 _OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Control characters, invisible format characters (bidirectional ones among them), surrogates, line separators."""

@@ -21,7 +21,9 @@ def folder() -> Path:
 @cache
 def family_files(families: Path) -> dict[str, Path]:
     """{name: file} of the model families below `families`, sorted by name: the files that define `FAMILY`."""
-    files = [f for f in families.glob("*/*.py") if re.search(r"^FAMILY = ", f.read_text(), re.MULTILINE)]
+    files = [
+        f for f in families.glob("*/*.py") if re.search(r"^FAMILY = ", f.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
     return {f.stem: f for f in sorted(files, key=lambda f: f.stem)}
 
 
@@ -47,7 +49,7 @@ def sources(file: Path) -> tuple[Path, ...]:
         if source in behind or not source.is_file():
             continue
         behind.add(source)
-        for package, module, names in _IMPORT.findall(source.read_text()):
+        for package, module, names in _IMPORT.findall(source.read_text(encoding="utf-8")):
             modules = [module] if module else re.findall(r"\w+", names)
             waiting += [families / package / f"{name}.py" for name in modules]
     return tuple(sorted(behind))
@@ -56,4 +58,4 @@ def sources(file: Path) -> tuple[Path, ...]:
 @cache
 def source_digest(file: Path) -> str:
     """Digest of all that `sources` names, read once per process."""
-    return digest_of([source.read_text() for source in sources(file)])
+    return digest_of([source.read_text(encoding="utf-8") for source in sources(file)])

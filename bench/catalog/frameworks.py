@@ -55,7 +55,9 @@ class Framework:
     def has_density(self) -> bool:
         """Whether its `models.py` defines `log_density`: then its backends fit what that says."""
         models = self.folder / "models.py"
-        return models.is_file() and any(line.startswith("def log_density(") for line in models.read_text().splitlines())
+        return models.is_file() and any(
+            line.startswith("def log_density(") for line in models.read_text(encoding="utf-8").splitlines()
+        )
 
     @property
     def versions(self) -> dict[str, str]:

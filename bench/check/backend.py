@@ -49,7 +49,7 @@ def findings(
 
 
 def _declared(info: BackendInfo) -> Iterator[Finding]:
-    source = info.file.read_text()
+    source = info.file.read_text(encoding="utf-8")
     where = info.file.name
     wrong = [f"FAMILIES names {name!r}, which is none" for name in info.families if name not in families()]
     wrong += [f"it defines no {name}" for name in ("build", "fit", "draw") if name not in _defined(source)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from bench.cli import signals
+from bench.cli import signals, streams
 from bench.errors import StorageError, UsageError
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE = 0, 1, 2, 3, 4, 5, 6
@@ -92,7 +93,8 @@ app = typer.Typer(
     name="bench",
     cls=Verbs,
     help="For this model and this data: which inference backend gives how good an answer, after how many seconds?",
-    epilog="Start with `bench run` (a few minutes), then open the report it names. `bench VERB --help` has examples.",
+    epilog="Start with `bench run` (a few minutes), then open the report it names. `bench VERB --help` has examples. "
+    "Exit code 74 of any verb: all was done, but standard output took no more.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -108,19 +110,23 @@ def bench() -> None:
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr and exit code 2."""
+    streams.install()
     signals.install()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what a library says of its own lines is no message to a user
     try:
         app()
+        code = OK
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else OK
     except (UsageError, StorageError) as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(USAGE if isinstance(error, UsageError) else FAILED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(OK)
+        code = USAGE if isinstance(error, UsageError) else FAILED
     except OSError as error:
         from bench.store.durable import unwritable
 
         if not unwritable(error):
             raise
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(FAILED)
+        code = FAILED
+    sys.exit(streams.code(code))

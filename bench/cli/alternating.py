@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench import pipeline
 from bench.analysis.tables import RunTables
-from bench.cli import INTERRUPTED, signals
+from bench.cli import INTERRUPTED, output, signals
 from bench.cli.progress import AlternatingProgress, Status
 from bench.comparison.baseline import statuses
 from bench.comparison.rows import NO_BASELINE, Request
@@ -71,12 +71,12 @@ def conclude(measured: Measured, base: str, form: str, *, everything: bool) -> i
     """Print what differs, or that there is no baseline (the side typed as `base`); the exit code."""
     if statuses(measured.tables[0]):
         see = f"see python -m bench report {measured.sides[0].folder.path}"
-        sys.stderr.write(f"no baseline: no fit of {base} finished; {see}\n")
+        output.ERR.print(f"no baseline: no fit of {base} finished; {see}", markup=False)
         return INTERRUPTED if measured.interrupted else NO_BASELINE
     comparison = judged(*measured.tables, measured.request)
     code = INTERRUPTED if measured.interrupted else comparison.code
     labels = [side.source.label for side in measured.sides]
-    sys.stdout.write(render(comparison, form, everything=everything, code=code, sides=labels))
+    output.write(render(comparison, form, everything=everything, code=code, sides=labels))
     return code
 
 
@@ -148,4 +148,4 @@ def _score(side: Side, *, quiet: bool) -> None:
         )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        sys.stderr.write(f"{side.source.label} cannot score its fits ({last}); only times are compared\n")
+        output.ERR.print(f"{side.source.label} cannot score its fits ({last}); only times are compared", markup=False)

@@ -17,7 +17,7 @@ from bench.catalog.options import BUDGET_OPTIONS
 from bench.catalog.places import backend_files, root, scenario_files, suite_files
 from bench.cell import BUDGETS
 from bench.cli import options
-from bench.errors import UsageError, escaped, printable, unknown
+from bench.errors import UsageError, escaped, printable, tame, unknown
 from bench.score.catalog import ALL, METRICS
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ def info(
     elif name in backend_files():
         text = _backend_info(name)
     elif name in suite_files():
-        text = suite_files()[name].read_text()
+        text = suite_files()[name].read_text(encoding="utf-8")
         text += f"\nthe budget of the same name:\n{_budget_info(name)}" if name in BUDGETS else ""
     elif name in METRICS:
         text = _metric_info(name)
@@ -81,7 +81,7 @@ def info(
             known = [*scenario_files(), *backend_files(), *suite_files(), *METRICS, *runs]
             raise unknown("name", name, known)
         text = _run_info(runs[name])
-    sys.stdout.write("\n".join(escaped(line.expandtabs(4)) for line in text.rstrip().split("\n")) + "\n")
+    sys.stdout.write(tame(text.rstrip().expandtabs(4)) + "\n")
 
 
 def _scenarios(_: Path) -> Iterator[Row]:
@@ -169,7 +169,7 @@ def _print(thing: str, rows: Sequence[Row], *, heading: bool) -> None:
     if heading:
         sys.stdout.write(f"{thing}:\n")
     for line in _aligned([list(map(str, row.values())) for row in rows]) or ["none"]:
-        sys.stdout.write(f"  {line}\n")
+        sys.stdout.write(f"  {escaped(line)}\n")
 
 
 def _scenario_info(name: str) -> str:
@@ -188,7 +188,7 @@ def _scenario_info(name: str) -> str:
         "parameters: " + ", ".join(f"{p.name}{list(p.shape) if p.shape else ''}" for p in data.parameters),
         f"run it: python -m bench run -s {s.name}",
         "",
-        Path(s.file).read_text(),
+        Path(s.file).read_text(encoding="utf-8"),
     ]
     return "\n".join(lines)
 

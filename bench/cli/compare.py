@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.cli import options
+from bench.cli import options, output
 from bench.store.folder import RunFolder
 
 CONFIG = {"fail_on": list, "metric": list, "threshold": list, "format": str, "allow_other_machine": bool, "all": bool}
@@ -66,5 +65,5 @@ def compare(
     request = Request.read(**chosen)
     candidate = judging.tables(RunFolder.open(results, b))
     comparison = judged(judging.baseline(results, a), candidate, request)
-    sys.stdout.write(render(comparison, form, everything=everything, code=comparison.code))
+    output.write(render(comparison, form, everything=everything, code=comparison.code))
     raise typer.Exit(comparison.code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) ->
 def write(text: str, to: Path | None) -> None:
     """Into a file, whose name is printed, or on stdout; UsageError where there is no such folder."""
     if to is None:
-        sys.stdout.write(text)
+        output.write(text)
         return
     try:
         write_bytes(to, text.encode())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bench.cli import options
+from bench.cli import options, output
 from bench.comparison.rules import rules
 
 
@@ -64,5 +63,5 @@ def gate(
     except sources.NoBaseline as error:
         base = error
     verdict = judge(candidate, base, policy)
-    sys.stdout.write(render(verdict, form=form, everything=all_))
+    output.write(render(verdict, form=form, everything=all_))
     raise typer.Exit(verdict.code)

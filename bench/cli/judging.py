@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,5 +37,5 @@ def baseline(results: Path, name: str) -> RunTables:
 
 def no_baseline(why: str) -> NoReturn:
     """Say so and exit."""
-    sys.stderr.write(f"no baseline: {why}\n")
+    output.ERR.print(f"no baseline: {why}", markup=False)
     raise typer.Exit(NO_BASELINE)

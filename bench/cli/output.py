@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK
+from bench.errors import tame
 from bench.types import BAD_STATUSES
 
 if TYPE_CHECKING:  # a machine that only fits need not have what tables and reports need
@@ -24,8 +26,22 @@ if TYPE_CHECKING:  # a machine that only fits need not have what tables and repo
 
 NAMED = 10
 """How many damaged files are named before the rest are counted."""
-OUT = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
-ERR = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+
+
+class Terminal(Console):
+    """A console to which no text gives orders: what a terminal or an eye would obey is written out."""
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(s if s.control else Segment(tame(s.text), s.style) for s in buffer)
+
+
+def write(text: str) -> None:
+    """Text that has its form already, on stdout."""
+    sys.stdout.write(tame(text))
+
+
+OUT = Terminal(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
+ERR = Terminal(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
 
 
 def print_json(value: Any) -> None:

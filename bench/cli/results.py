@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,14 +44,15 @@ def query(
       bench query "select scenario, backend, max(value) from metrics where metric = 'r_hat' group by all" --format csv
     """
     from bench.store.queries import ask  # pandas
+    from bench.store.tables import defused
 
     options.word("format", format_, ("table", "csv", "json"))
     runs = RunFolder.all(results)
     frame = ask(results, sql, runs=runs)
     output.warn(*runs)
     if format_ == "csv":
-        sys.stdout.write(frame.to_csv(index=False))
+        output.write(defused(frame).to_csv(index=False))
     elif format_ == "json":
-        sys.stdout.write(frame.to_json(orient="records", indent=1, date_format="iso") + "\n")
+        output.write(frame.to_json(orient="records", indent=1, date_format="iso") + "\n")
     else:
         output.OUT.print(frame.to_string(index=False, max_rows=200), markup=False)

@@ -87,12 +87,12 @@ def sharing(seconds: float = LOOK_SECONDS) -> Finding:
 
 def frequency(folder: Path) -> Finding:
     """Frequency scaling, where the system shows it."""
-    governors = {f.read_text().strip() for f in folder.glob("cpu[0-9]*/cpufreq/scaling_governor")}
+    governors = {f.read_text(encoding="utf-8").strip() for f in folder.glob("cpu[0-9]*/cpufreq/scaling_governor")}
     if not governors:
         read = "no frequency scaling to be seen (a virtual machine hides it from its guests)"
         return Finding("frequency", "note", read, "trust rounds, not single fits: the host may change the clock")
     boost = folder / "intel_pstate" / "no_turbo"
-    turbo = "; turbo is on" if boost.is_file() and boost.read_text().strip() == "0" else ""
+    turbo = "; turbo is on" if boost.is_file() and boost.read_text(encoding="utf-8").strip() == "0" else ""
     read = f"governor {', '.join(sorted(governors))}{turbo}"
     if governors == {"performance"}:
         return Finding("frequency", "ok", read)
@@ -128,7 +128,9 @@ def gpu() -> Finding:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return Finding("GPU", "ok", "none (no nvidia-smi)", "")
-    done = subprocess.run([tool, f"--query-gpu={query}", "--format=csv,noheader"], capture_output=True, text=True)
+    done = subprocess.run(
+        [tool, f"--query-gpu={query}", "--format=csv,noheader"], capture_output=True, encoding="utf-8", errors="replace"
+    )
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     if done.returncode or not lines:
         return Finding(

@@ -73,5 +73,6 @@ def environment(threads: int, code: Path | None = None) -> dict[str, str]:
         **{name: str(threads) for name in THREAD_VARIABLES},
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
         "PYTHONHASHSEED": "0",
     }

@@ -63,7 +63,13 @@ def scratch(what: str) -> Iterator[Path]:
 def run(args: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """`subprocess.run` of a command that does not outlive this process, its output captured as text."""
     with subprocess.Popen(
-        args, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        args,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
     ) as process:
         watch_group(process.pid)
         try:

@@ -56,7 +56,8 @@ def _git(folder: Path, *args: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(folder), *args],  # noqa: S607
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=True,
     )
     return done.stdout.strip()
@@ -64,7 +65,7 @@ def _git(folder: Path, *args: str) -> str:
 
 def _cpu_model() -> str:
     if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

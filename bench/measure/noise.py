@@ -43,7 +43,7 @@ class Disturbance(NamedTuple):
 def look(cpus: Iterable[int]) -> Ticks | None:
     """The counters now; None where the system offers none."""
     try:
-        lines = STAT.read_text().splitlines()
+        lines = STAT.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     wanted, busy, stolen = {f"cpu{i}" for i in cpus}, 0.0, 0.0

@@ -33,7 +33,9 @@ def peak_bytes() -> int:
     getrusage(2) counts that in: a child of a large process would start with its parent's.
     """
     try:
-        fields = dict(line.split(":", 1) for line in (SELF / "status").read_text().splitlines())
+        fields = dict(
+            line.split(":", 1) for line in (SELF / "status").read_text(encoding="utf-8", errors="replace").splitlines()
+        )
         return int(fields["VmHWM"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -44,7 +46,7 @@ def mapped_files() -> list[Mapped]:
     mappings = []
     try:
         with FileIO(SELF / "pagemap") as pagemap:
-            for line in (SELF / "maps").read_text().splitlines():
+            for line in (SELF / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
                 addresses, _, _, _, inode, *_ = line.split()
                 start, end = (int(address, 16) for address in addresses.split("-"))
                 if inode != "0":

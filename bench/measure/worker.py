@@ -139,7 +139,7 @@ class Worker:
 
 def _age() -> float:
     """Seconds since this process was started or forked, to a hundredth."""
-    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    started = int(Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK"))
 
 
@@ -177,7 +177,7 @@ def answer(request: dict[str, Any], imported: float = 0.0, mapped: Sequence[resi
 
 def main(path: str, work: Callable[[dict[str, Any]], None] = answer) -> None:
     """Do the work that the file `path` asks for, as the only thing this process does."""
-    request = json.loads(Path(path).read_text())
+    request = json.loads(Path(path).read_text(encoding="utf-8"))
     die_with_parent(request["parent"])
     faulthandler.enable()
     work(request)

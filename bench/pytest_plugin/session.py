@@ -214,7 +214,7 @@ class BenchSession:
             return
         session.exitstatus = verdict.code or session.exitstatus
         if file := self.option("gate_json"):
-            Path(file).write_text(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n")
+            Path(file).write_text(json.dumps(as_json(verdict), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """The verdict, and where the run lies."""

@@ -55,7 +55,13 @@ def reference(data: Dataset) -> Reference:
 def key(data: Dataset) -> str:
     """What names the reference of a data set: a digest of all that it depends on."""
     source, smoothing = source_digest(family_file(data.family)), root() / "bench" / "stats" / "pareto.py"
-    parts = (data.family, data.digest, source, smoothing.read_text(), *map(version, ("numpy", "scipy", "arviz-stats")))
+    parts = (
+        data.family,
+        data.digest,
+        source,
+        smoothing.read_text(encoding="utf-8"),
+        *map(version, ("numpy", "scipy", "arviz-stats")),
+    )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 

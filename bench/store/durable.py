@@ -116,7 +116,7 @@ def has_room(folder: Path) -> bool:
 def described(folder: Path) -> str:
     """The file system that a folder lies on or will lie on, with what is free of it, in words."""
     mounts, folder = Path("/proc/self/mounts"), folder.resolve()
-    lines = mounts.read_text().splitlines() if mounts.exists() else []
+    lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines() if mounts.exists() else []
     points = (line.split()[1].replace("\\040", " ") for line in lines)
     holding = [point for point in points if folder.is_relative_to(point)] or ["/"]
     free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.is_dir())).free

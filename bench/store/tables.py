@@ -40,6 +40,8 @@ CELL = ("family", "backend", "kind", "track", "budget", "device", "dtype", "chai
 COLUMNS = {"fits": FITS_COLUMNS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}
 KEYS = COLUMNS | {"fits": FITS_KEYS}
 TABLES = tuple(COLUMNS)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of texts that spreadsheets take for formulas."""
 TYPES = {
     **dict.fromkeys(
         ("chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes",
@@ -136,7 +138,18 @@ def typed(frame: pd.DataFrame) -> pd.DataFrame:
 def write(folder: RunFolder, name: str, frame: pd.DataFrame) -> None:
     """Write one table as Parquet and CSV, each whole or not at all; full precision in both."""
     write_whole(folder.path / f"{name}.parquet", lambda file: frame.to_parquet(file, index=False))
-    write_whole(folder.path / f"{name}.csv", lambda file: frame.to_csv(file, index=False))
+    text = defused(frame)
+    write_whole(folder.path / f"{name}.csv", lambda file: text.to_csv(file, index=False))
+
+
+def defused(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame for a CSV file: a text that a spreadsheet would run as a formula begins with an apostrophe."""
+    frame = frame.copy()
+    for column, values in frame.select_dtypes(["string", "object"]).items():
+        risky = values.map(lambda v: isinstance(v, str) and v.startswith(FORMULA)).astype(bool)
+        if risky.any():
+            frame[column] = values.mask(risky, "'" + values.astype(str))
+    return frame
 
 
 def read(folder: RunFolder, name: str) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def file(key: Density, content: Sequence[object]) -> Path:
 def load(file: Path, key: Density, kept: Sequence[str] = KEPT) -> Verified | None:
     """The verdict in a file; None where there is none, it is damaged, or of no verdict that is `kept`."""
     try:
-        outcome = as_type({**json.loads(file.read_text()), "cached": True}, Verified)
+        outcome = as_type({**json.loads(file.read_text(encoding="utf-8")), "cached": True}, Verified)
     except (OSError, ValueError, TypeError):
         return None
     return outcome if outcome.key == key and outcome.verdict in kept else None
