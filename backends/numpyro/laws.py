@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.special import gammaln, log_ndtr
-
-Params = Mapping[str, Any]
 
 
 class LogPoisson(dist.Poisson):
@@ -36,11 +33,6 @@ class LogGamma(dist.Gamma):
         """That of Gamma(shape, rate) by log rate."""
         shape = self.concentration
         return shape * self.log_rate + (shape - 1.0) * jnp.log(value) - self.rate * value - gammaln(shape)
-
-
-def negative_binomial(log_mean: jax.Array, p: Params) -> dist.Distribution:
-    """Mean mu, variance mu + mu²/phi."""
-    return dist.NegativeBinomialLogits(p["phi"], log_mean - jnp.log(p["phi"]))
 
 
 LOG_ODDS: Mapping[str, Callable[[jax.Array], jax.Array]] = {

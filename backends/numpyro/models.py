@@ -81,7 +81,10 @@ MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
     "binomial": (_regression(lambda logits, p: dist.BinomialLogits(logits, p["trials"])), ("x", "y")),
     "poisson": (_regression(lambda log_rate, p: laws.LogPoisson(log_rate)), ("x", "y")),
-    "negative_binomial": (_regression(laws.negative_binomial), ("x", "y")),
+    "negative_binomial": (
+        _regression(lambda log_mean, p: dist.NegativeBinomialLogits(p["phi"], log_mean - jnp.log(p["phi"]))),
+        ("x", "y"),
+    ),
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),

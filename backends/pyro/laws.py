@@ -9,8 +9,6 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
-Params = Mapping[str, Any]
-
 
 class LogPoisson(dist.Poisson):
     """A Poisson of mean exp(log_rate): torch's own takes the logarithm of a rate that may have overflowed."""
@@ -31,10 +29,9 @@ class LogPoisson(dist.Poisson):
 class LogGamma(dist.Gamma):
     """A Gamma of mean exp(log_mean)."""
 
-    def __init__(self, shape: Tensor | float, log_mean: Tensor) -> None:
-        self.shape, self.log_mean = torch.as_tensor(shape, dtype=log_mean.dtype, device=log_mean.device), log_mean
-        self.log_rate = self.shape.log() - log_mean
-        super().__init__(self.shape, self.log_rate.exp(), validate_args=False)
+    def __init__(self, shape: Tensor, log_mean: Tensor) -> None:
+        self.shape, self.log_mean, self.log_rate = shape, log_mean, shape.log() - log_mean
+        super().__init__(shape, self.log_rate.exp(), validate_args=False)
 
     def expand(self, batch_shape: torch.Size, _instance: Any = None) -> LogGamma:
         """The same law in a wider batch."""
@@ -44,12 +41,6 @@ class LogGamma(dist.Gamma):
         """That of Gamma(shape, rate) by log rate."""
         shape = self.concentration
         return shape * self.log_rate + (shape - 1.0) * value.log() - self.rate * value - torch.lgamma(shape)
-
-
-def negative_binomial(log_mean: Tensor, p: Params) -> dist.Distribution:
-    """Mean mu, variance mu + mu²/phi."""
-    phi = torch.as_tensor(p["phi"], dtype=log_mean.dtype, device=log_mean.device)
-    return dist.NegativeBinomial(phi, logits=log_mean - phi.log())
 
 
 LOG_ODDS: Mapping[str, Callable[[Tensor], Tensor]] = {

@@ -29,7 +29,8 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
 
     def regression(data: Dataset, place: Place, batch: int | None = None) -> Model:
         sample, n = _sampler(data, place), len(data.arrays["y"])
-        known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+        values = {name: np.array(prior.args[0]) for name, prior in data.priors.items() if prior.name == "known"}
+        known = pytorch.to_tensors(values, place)
         beside = _arguments(data)[2:]
 
         def model(*arrays: Tensor) -> None:
@@ -98,7 +99,10 @@ MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
     "robust": (_regression(lambda mean, p: dist.StudentT(p["df"], mean, p["sigma"])), ("x", "y")),
     "binomial": (_regression(lambda logits, p: dist.Binomial(p["trials"], logits=logits)), ("x", "y")),
     "poisson": (_regression(lambda log_rate, p: laws.LogPoisson(log_rate)), ("x", "y")),
-    "negative_binomial": (_regression(laws.negative_binomial), ("x", "y")),
+    "negative_binomial": (
+        _regression(lambda log_mean, p: dist.NegativeBinomial(p["phi"], logits=log_mean - p["phi"].log())),
+        ("x", "y"),
+    ),
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from bench.measure.target import GATES, UNIT, roundings
 from bench.types import Array, DType
 from bench.verify.expected import Expected
 
+REACH: Mapping[DType, float] = {"float64": 1e100, "float32": 1e30}
+"""A log density or slope beyond which nothing is compared: the terms of its sums are near the largest number."""
 SCATTERS, EXCUSED = 20.0, 100.0
 """How many times the scatter among neighbours is taken for rounding, and how many times the gate that may be."""
 
@@ -75,9 +78,12 @@ def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[st
     among neighbours: intermediate results that cancel (log Γ(x + ½) − log Γ(x) of a Student's t) are rough, a wrong
     density is smooth (Moré & Wild 2011, SIAM J. Sci. Comput. 33:1292). 20 is what Student's t of 6 degrees of freedom
     exceeds once in a million times. It excuses at most a hundred times what the gate allows the value, or the steepest
-    component at the point: in float32 a density whose third digit is noise fails.
+    component at the point: in float32 a density whose third digit is noise fails. Points where the density or a slope
+    is beyond REACH, as where a log link meets a predictor far out, are left out.
     """
-    finite = np.asarray(np.isfinite(value).all(axis=0) & np.isfinite(gradient).all(axis=(0, -1)))
+    largest = np.maximum(np.abs(wanted.value).max(axis=0), np.abs(wanted.gradient).max(axis=(0, -1)))
+    within = ~(largest > REACH[dtype])
+    finite = within & np.asarray(np.isfinite(value).all(axis=0) & np.isfinite(gradient).all(axis=(0, -1)))
     if not finite.any():
         return Errors(math.inf, math.inf, groups[0], groups[0], GATES[dtype])
     off, slopes_off = (value - wanted.value)[:, finite], (gradient - wanted.gradient)[:, finite]
@@ -87,7 +93,7 @@ def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[st
     size = _size(centred, condition, off, wanted.terms, dtype)
     slope_condition = 1.0 + wanted.gradient_condition[finite]
     slope_size = _size(np.abs(wanted.gradient[0, finite]), slope_condition, slopes_off, wanted.terms, dtype)
-    value_error, slope_error = np.full(len(finite), math.inf), np.full(len(finite), math.inf)
+    value_error, slope_error = np.where(within, math.inf, 0.0), np.where(within, math.inf, 0.0)
     value_error[finite] = np.abs(off[0] - np.average(off[0], weights=weights)) / size
     slope_error[finite] = (np.abs(slopes_off[0]) / slope_size).max(axis=-1)
     at, slope_at = int(np.argmax(value_error)), int(np.argmax(slope_error))

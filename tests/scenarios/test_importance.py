@@ -162,6 +162,17 @@ def test_quantiles_distribution_function_and_draws_are_the_grids(case):
     assert found.draw(70_000, np.random.default_rng(1))["weights"].shape == (70_000, 1)
 
 
+def test_starts_that_overflow_a_log_link_are_passed_over():
+    """x of about 2000, as of years: a weight of 1 is a mean of e^2000."""
+    rng = np.random.default_rng(0)
+    x = 2000.0 + 30.0 * rng.standard_normal((40, 1))
+    arrays = {"x": x, "y": rng.poisson(np.exp(0.001 * x[:, 0])).astype(float)}
+    parameters = (Parameter("weights", (1,)), Parameter("bias"))
+    data = Dataset("poisson", parameters, arrays, {"weights": UNIT_NORMAL, "bias": NORMAL})
+    (mode,) = modes.find(lambda z: family("poisson").log_density(data, z), modes.starts(np.zeros(2)))
+    assert np.abs(family("poisson").log_density(data, mode.at)[1]).max() < 1e-6
+
+
 def test_two_modes_are_both_found_and_weighed():
     data, grid = linear_case(Prior("cauchy", (0.0, 0.004)), y_mean=0.9, known=True)
     found = linear.reference(data)

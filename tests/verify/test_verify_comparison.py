@@ -122,6 +122,16 @@ def test_a_density_that_is_clipped_far_out_is_wrong(dtype: DType) -> None:
     assert found.value_at == found.gradient_at == FAR_OUT and not found.passed
 
 
+@pytest.mark.parametrize(("dtype", "far"), [("float64", 1e101), ("float32", 1e31)])
+def test_what_no_number_of_the_precision_holds_is_not_compared(dtype: DType, far: float) -> None:
+    case = make(dtype)
+    value, gradient = case.wanted.value.copy(), case.wanted.gradient.copy()
+    case.wanted.value[:, 3], value[:, 3], gradient[:, 3] = -far, -np.inf, np.nan
+    assert case.compare(value, gradient).passed
+    gradient[:, 4] = np.nan
+    assert not case.compare(value, gradient).passed
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["value", "gradient"])
 def test_what_is_not_finite_fails(case: Case, bad: float, where: str) -> None:

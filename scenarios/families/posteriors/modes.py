@@ -21,6 +21,8 @@ STEP = 1e-4
 """Of a central difference, in standard deviations: truncation and rounding then both leave about 1e-8 of a slope."""
 CERTAIN = 1e-8
 """Newton decrement in nats below which a step is taken unseen: rounding of the density hides its gain."""
+STEEPEST = 1e100
+"""Slope or curvature beyond which a start leads nowhere: the optimiser squares them."""
 NEGLIGIBLE = 20.0
 """Nats below the best by which the Laplace mass of a mode may fall before the mode is left out."""
 
@@ -74,7 +76,10 @@ def _scale(curvature: Array) -> Array:
 
 
 def _climb(density: Density, start: Array) -> Mode | None:
-    scale = _scale(hessian(density, start, np.full(len(start), 0.01)))
+    bend = hessian(density, start, np.full(len(start), 0.01))
+    if not (np.all(np.abs(density(start[None])[1]) < STEEPEST) and np.all(np.abs(bend) < STEEPEST)):
+        return None
+    scale = _scale(bend)
 
     def value(u: Array) -> float:
         least = -float(density((u * scale)[None])[0][0])

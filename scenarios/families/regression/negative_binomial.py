@@ -10,11 +10,11 @@ import scipy
 from bench.types import Array, Arrays
 from scenarios.families.regression import links
 from scenarios.families.regression.likelihood import Scale
-from scenarios.families.regression.poisson import Poisson, counts
+from scenarios.families.regression.poisson import Counts, counts
 from scenarios.families.regression.regression import Regression
 
 
-class NegativeBinomial(Poisson):
+class NegativeBinomial(Counts):
     """A Poisson count whose rate is Gamma of mean mu and shape phi. No flat prior of phi: at infinity it is Poisson."""
 
     SCALES = (
@@ -34,15 +34,16 @@ class NegativeBinomial(Poisson):
         ways = -scipy.special.betaln(phi, y + 1.0) - np.log(y + phi)
         return np.asarray(ways - phi * np.logaddexp(0.0, odds) - y * np.logaddexp(0.0, -odds))
 
-    def slope(self, y: Array, eta: Array, scales: Arrays) -> Array:
-        odds = eta - np.log(scales["phi"])
-        return np.asarray(y * scipy.special.expit(-odds) - scales["phi"] * scipy.special.expit(odds))
-
-    def scale_slopes(self, y: Array, eta: Array, scales: Arrays) -> Mapping[str, Array]:
-        phi = scales["phi"]
-        digammas = scipy.special.digamma(y + phi) - scipy.special.digamma(phi)
-        direct = digammas - np.logaddexp(0.0, eta - np.log(phi))
-        return {"phi": np.asarray(direct - self.slope(y, eta, scales) / phi)}
+    def sums(self, y: Array, eta: Array, scales: Arrays) -> tuple[Array, Array, Mapping[str, Array]]:
+        """Functions of y and phi, which are dear, once per different count."""
+        phi, (values, times) = scales["phi"], np.unique(y, return_counts=True)
+        at, odds = values + phi[:, None], eta - np.log(phi)[:, None]
+        ways = -scipy.special.betaln(phi[:, None], values + 1.0) - np.log(at)
+        tail = np.logaddexp(0.0, odds)
+        slope = y - (y + phi[:, None]) * scipy.special.expit(odds)
+        of_phi = scipy.special.digamma(at) @ times - len(y) * scipy.special.digamma(phi)
+        of_phi -= tail.sum(axis=-1) + slope.sum(axis=-1) / phi
+        return ways @ times - phi * tail.sum(axis=-1) - (tail - odds) @ y, slope, {"phi": of_phi}
 
     def cdf(self, y: Array, eta: Array, scales: Arrays) -> Array:
         success = scipy.special.expit(np.log(scales["phi"]) - eta)

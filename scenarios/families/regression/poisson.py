@@ -14,8 +14,8 @@ EXACT = 2.0**53
 """Beyond it float64 has gaps between whole numbers, and a Poisson count is normal to all its digits."""
 
 
-class Poisson(Likelihood):
-    """y is a count."""
+class Counts(Likelihood):
+    """y is a count of mean exp(eta)."""
 
     DISCRETE = True
     LINKS = ("log",)
@@ -26,6 +26,10 @@ class Poisson(Likelihood):
 
     def mean(self, eta: Array) -> Array:
         return links.exp(eta)
+
+
+class Poisson(Counts):
+    """Counts whose variance is their mean."""
 
     def log_prob(self, y: Array, eta: Array, scales: Arrays) -> Array:
         return np.asarray(y * eta - links.exp(eta) - scipy.special.gammaln(y + 1.0))
