@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from bench import options, pipeline, plan
 from bench.api.results import Run
+from bench.catalog import backends as backends_
 from bench.errors import UsageError
 from bench.measure import interrupts
 from bench.measure.lines import Lines
@@ -86,6 +87,7 @@ def run(
     given |= {k: _texts(given[k]) for k in ("scenarios", "backends") if k in given}
     chosen = {k.removesuffix("s") if k in ("scenarios", "backends") else k: v for k, v in given.items()}
     chosen.pop("progress", None)
+    backends_.forget()  # a session may have edited their files since its last run
     place = Path(chosen.get("results", results))
     limits = options.limits(chosen)
     planned = plan.make(options.choice(chosen))
@@ -97,8 +99,9 @@ def run(
         jobs, say = list(planned.jobs()), progress or (lambda line: None)
         with interrupts.heeded(), pipeline.begun(place, name, planned, chosen, _call(given)) as (folder, manifest):
             finished = pipeline.fit(folder, planned, jobs, limits, manifest, Lines(say, len(jobs)))
-            say("scoring")
-            pipeline.score(folder, lambda text: interrupts.check())
+            if not interrupts.urgent():
+                say("scoring")
+                pipeline.score(folder, lambda text: interrupts.check())
     finally:
         _at_work.release()
     if not finished:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_state = {"asked": False, "heard": False}
+_state = {"asked": False, "heard": False, "urgent": False}
 
 
 def ask() -> None:
@@ -19,6 +19,11 @@ def ask() -> None:
 def asked() -> bool:
     """Whether it has been asked to end."""
     return _state["asked"]
+
+
+def urgent() -> bool:
+    """Whether whoever asked has asked again."""
+    return _state["urgent"]
 
 
 def check() -> None:
@@ -34,7 +39,7 @@ def heeded() -> Iterator[None]:
 
     In another thread than the main one nothing is changed, for Ctrl-C does not reach it.
     """
-    _state.update(asked=False, heard=False)
+    _state.update(asked=False, heard=False, urgent=False)
     handler = signal.getsignal(signal.SIGINT)
     changed = threading.current_thread() is threading.main_thread() and handler not in (signal.SIG_IGN, None)
     if changed:
@@ -44,10 +49,11 @@ def heeded() -> Iterator[None]:
     finally:
         if changed:
             signal.signal(signal.SIGINT, handler)
-        _state.update(asked=False, heard=False)
+        _state.update(asked=False, heard=False, urgent=False)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
     if asked():
+        _state["urgent"] = True
         raise KeyboardInterrupt
     ask()

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import bench
+from bench.catalog import backends
 from bench.cli.run import run as command
 from bench.measure import interrupts
 from tests.conftest import FAKES, ROOT
@@ -162,6 +163,35 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(in_process: None, tmp_path: P
     assert left.fits["status"].tolist() == ["ok", "interrupted", "interrupted"]
     assert left.report().path.is_file()
     assert not interrupts.asked()
+
+
+def test_ctrl_c_twice_leaves_at_once(in_process: None, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def interrupt(line: str) -> None:
+        said.append(line)
+        if line.startswith("[1/"):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="was interrupted"):
+        bench.run(**{**ONE, "rounds": 3}, results=tmp_path, name="r", progress=interrupt)
+    assert "scoring" not in said and not (tmp_path / "r" / "report.html").exists()
+    assert bench.load(tmp_path / "r").fits["status"].tolist() == ["ok", "interrupted", "interrupted"]
+
+
+def test_a_backend_file_that_was_mended_is_read_again(in_process: None, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "__init__.py").write_text("PACKAGES = ()\n")
+    file = tmp_path / "odd" / "one.py"
+    file.write_text("def build(data, budget, options, place): ...\n")
+    monkeypatch.setenv("BENCH_BACKENDS", str(tmp_path))
+    with pytest.raises(bench.UsageError, match=r"unknown backend .odd\.one"):
+        bench.run(LABEL, "odd.one", results=tmp_path / "results")
+    file.write_text(f'"""Mended."""\nKIND = "mcmc"\n{file.read_text()}')
+    with pytest.raises(bench.UsageError, match=r"unknown option of odd\.one .x"):
+        bench.run(LABEL, "odd.one[x=1]", results=tmp_path / "results")
+    backends.forget()
 
 
 def test_it_works_in_a_thread_where_an_event_loop_runs_one_run_at_a_time(in_process: None, tmp_path: Path) -> None:
