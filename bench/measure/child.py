@@ -26,13 +26,27 @@ SWEEPS = 100
 class Child(abc.ABC):
     """A started worker, leader of a process group of its own; its output goes to `log`, open for appending.
 
-    What it starts carries its `mark`; so do the `others`, which are left alone. `peak_rss_bytes`, known once it has
-    ended, is its largest resident memory by the system's account, its descendants excepted; 0 if that is not known.
+    What it starts carries its `mark`; so do the `others`, which are left alone. What has put that off is known by
+    parentage: it was seen below the child, or hangs below its `reaper`, the process that adopts what the child leaves.
+    `peak_rss_bytes`, known once it has ended, is its largest resident memory by the system's account, its descendants
+    excepted; 0 if that is not known.
     """
 
-    def __init__(self, pid: int, log: Path, mark: str, *others: int) -> None:
+    def __init__(self, pid: int, log: Path, mark: str, *others: int, reaper: int | None = None) -> None:
         self.pid, self.log, self.peak_rss_bytes = pid, log, 0
-        self._mark, self._known = mark, {pid, *others}
+        self._mark, self._known, self._reaper = mark, {pid, *others}, reaper
+        self._seen: set[psutil.Process] = set()
+        if reaper is not None:  # what was there before the child
+            self._known |= {process.pid for process in below(reaper)} - {process.pid for process in below(pid)}
+
+    def resident(self) -> int:
+        """Resident bytes of the child and its descendants, which are remembered."""
+        total, family = 0, below(self.pid)
+        self._seen.update(family)
+        for process in (_process(self.pid), *family):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss if process is not None else 0
+        return total
 
     @abc.abstractmethod
     def wait(self, seconds: float) -> bool:
@@ -44,7 +58,9 @@ class Child(abc.ABC):
 
     def strays(self) -> Iterator[int]:
         """Processes that it started and that are still there, itself excepted."""
-        return (pid for pid in guardian.marked(self._mark) if pid not in self._known)
+        adopted = below(self._reaper) if self._reaper is not None else []
+        related = (process.pid for process in {*self._seen, *adopted} if _lives(process))
+        return (pid for pid in {*guardian.marked(self._mark), *related} if pid not in self._known)
 
 
 def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None], progress: Path | None = None) -> End:
@@ -62,7 +78,7 @@ def watch(child: Child, *, timeout: float, memory: int, tick: Callable[[], None]
             interrupts.check()
             tick()
             logs.trim(child.log)
-            peak = max(peak, tree_rss(child.pid))
+            peak = max(peak, child.resident())
             now, grown = time.perf_counter(), _size(progress)
             if grown > size:
                 since, size = now, grown
@@ -85,15 +101,25 @@ def _size(file: Path | None) -> int:
     return file.stat().st_size if file is not None and file.is_file() else 0
 
 
-def tree_rss(pid: int) -> int:
-    """Resident bytes of a process and its descendants; a worker adopts what its descendants orphan."""
-    total = 0
+def below(pid: int) -> list[psutil.Process]:
+    """The descendants of a process: a worker adopts what those orphan, and its fork server what it leaves."""
+    process = _process(pid)
     with contextlib.suppress(psutil.Error):
-        parent = psutil.Process(pid)
-        for process in [parent, *parent.children(recursive=True)]:
-            with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-    return total
+        return process.children(recursive=True) if process is not None else []
+    return []
+
+
+def _process(pid: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still runs and is not another that has its number now."""
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def end_all(child: Child) -> None:

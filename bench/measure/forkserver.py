@@ -47,6 +47,9 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
             with contextlib.suppress(Exception):  # a child will say so
                 scenario(name, along=Path(request["folder"]))  # imports its family, once for all children
             mapped = mapped_files()
+        with contextlib.suppress(ChildProcessError):  # what earlier children left has been killed: bury it
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         pid = os.fork()
         if not pid:
             answers.close()

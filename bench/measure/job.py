@@ -94,10 +94,12 @@ def _attempt(
     )
     try:
         end = executor.submit(request, folder.path, tick)
+        folder.mend()
         if end.code == STORAGE:
             raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")
         records = record_missing(job, folder, *end.status(request.timeout), child=child, end=end)
     finally:
+        folder.mend()
         _tidy(folder, cell.id)
     before, after = end.reference_seconds or (None, None)
     folder.children.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -120,7 +121,8 @@ class Local:
             if request.log and log.is_file():
                 write_bytes(into / request.log, logs.end(log))
             for used in (file, log):
-                used.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a child may have put anything in the way
+                    used.unlink()
 
     def _child(self, request: Request, needs: Needs, content: dict[str, Any], file: Path, log: Path) -> Child:
         """A fork of the server that fits, or a fresh interpreter where there is none or it has just gone."""

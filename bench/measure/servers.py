@@ -75,7 +75,7 @@ class ForkedChild(Child):
     """A child forked by a server, which tells how it ended."""
 
     def __init__(self, server: Server, pid: int, log: Path, mark: str, server_pid: int) -> None:
-        super().__init__(pid, log, mark, server_pid)
+        super().__init__(pid, log, mark, server_pid, reaper=server_pid)
         self._server = server
         self._code: int | None = None
 

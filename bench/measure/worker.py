@@ -5,7 +5,9 @@ Started by the executor as `python -m bench.measure.worker REQUEST.json`; whatev
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import faulthandler
 import json
 import os
@@ -68,7 +70,7 @@ class Worker:
         before = noise.look(self.cpus)
         seed = self._fit_seed(record.rep)
         attempt = self.contender.attempt(lambda: self._data(record.rep), seed, cold=record.cold)
-        if attempt.error is not None and unwritable(attempt.error) and not has_room(self.folder.path):
+        if attempt.error is not None and _is_full(attempt.error) and not has_room(self.folder.path):
             sys.exit(STORAGE)
         print_error(attempt)
         after = noise.look(self.cpus)
@@ -82,7 +84,7 @@ class Worker:
         try:
             self._store(record, attempt)
         except OSError as error:
-            if not unwritable(error):
+            if not _is_full(error):
                 raise
             sys.exit(STORAGE)  # no row can say this: the run ends
 
@@ -137,6 +139,11 @@ class Worker:
         self.folder.write_fit(record, arrays, log)
 
 
+def _is_full(error: Exception) -> bool:
+    """Whether the file system takes no more; a limit that a contender has set to its own process is nobody else's."""
+    return unwritable(error) and getattr(error, "errno", None) != errno.EFBIG
+
+
 def _age() -> float:
     """Seconds since this process was started or forked, to a hundredth."""
     started = int(Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
@@ -161,6 +168,16 @@ def _split(record: Record) -> None:
     record.seconds |= {"warmup": both * share, "sample": both * (1.0 - share)}
 
 
+def _kill_children() -> bool:
+    """Kill what this process started or adopted; whether there was any. Nothing where the system does not tell."""
+    children = [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+    for pid in children:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+    return bool(children)
+
+
 def die_with_parent(parent: int) -> None:
     """Ask Linux to kill this process when its parent ends; leave at once if that has happened."""
     if sys.platform == "linux":
@@ -183,6 +200,8 @@ def main(path: str, work: Callable[[dict[str, Any]], None] = answer) -> None:
     work(request)
     sys.stdout.flush()
     sys.stderr.flush()
+    while _kill_children():  # theirs are adopted then
+        pass
     os._exit(0)  # every result is on disk; a framework takes a third of a second to tear itself down
 
 

@@ -62,6 +62,8 @@ def sync(path: Path) -> None:
 def put_folder(ready: Path, final: Path) -> None:
     """Rename a folder into place, at once also where another is there: that one is then removed."""
     sync(ready)
+    if final.is_symlink() or (os.path.lexists(final) and not final.is_dir()):
+        remove(final)  # nothing that a run has written
     if final.exists():
         _exchange(ready, final)
         shutil.rmtree(ready, ignore_errors=True)

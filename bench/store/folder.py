@@ -166,6 +166,15 @@ class RunFolder:
         hidden = [file for folder in folders if not folder.is_symlink() for file in folder.glob(".*")]
         return sorted(file for file in hidden if file.name != ".compiled")
 
+    def mend(self) -> None:
+        """Have the folder of fits there and writable again: a contender may have removed it, or put a link there."""
+        inner = self.path / self.INNER
+        if inner.is_symlink() or not inner.is_dir():
+            remove(inner)
+            inner.mkdir(exist_ok=True)
+        elif not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
+            inner.chmod(0o755)
+
     def fit(self, cell: str, rep: int) -> Path:
         """The folder of one fit."""
         return self.path / "fits" / f"{cell}-{rep}"

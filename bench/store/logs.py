@@ -17,10 +17,10 @@ _PUNCH_HOLE = 0x01 | 0x02  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE of fallo
 def end(log: Path) -> bytes:
     """The last bytes of a log, at most LOG_LIMIT; none where there is no file."""
     try:
-        with log.open("rb") as stream:
+        with open(os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             stream.seek(max(0, os.fstat(stream.fileno()).st_size - LOG_LIMIT))
             return stream.read(LOG_LIMIT)
-    except FileNotFoundError:
+    except OSError:  # not there, or whatever its writer has put in its place
         return b""
 
 
@@ -34,11 +34,11 @@ def trim(log: Path) -> None:
 
     It must be open for appending. Where the file system cannot punch holes, the log starts afresh.
     """
-    with contextlib.suppress(FileNotFoundError):
-        facts = log.stat()
-        if facts.st_blocks * 512 <= ROOM:
+    with contextlib.suppress(OSError):
+        if log.lstat().st_blocks * 512 <= ROOM:
             return
-        descriptor = os.open(log, os.O_RDWR)
+        descriptor = os.open(log, os.O_RDWR | os.O_NOFOLLOW)
+        facts = os.fstat(descriptor)
         try:
             libc, size = ctypes.CDLL(None), ctypes.c_longlong
             if libc.fallocate(descriptor, _PUNCH_HOLE, size(0), size(max(1, facts.st_size - LOG_LIMIT))) != 0:
