@@ -155,7 +155,7 @@ def _manifest(sources: Sequence[Source], apart: Mapping[tuple[str, str], str], d
     return Combined(
         schema=SCHEMA,
         id=" + ".join(runs),
-        started=min((run.started or "" for run in runs.values()), default=""),
+        started=min(runs.values(), key=lambda run: run.instant).started,
         seed=0,
         cells=[],
         scenarios=_scenarios(sources, apart),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from bench.present.history.formats import render
 from bench.selection import is_named
 from bench.store.durable import write_bytes
 from bench.store.folder import RunFolder
+from bench.store.manifest import Run, instant
 
 __all__ = ["render", "tracks", "write"]
 
@@ -37,31 +39,30 @@ def _sources(results: Path, since: str | None) -> list[Source]:
     folders = RunFolder.all(results)
     if not folders:
         raise UsageError(f"no runs in {results}; first: python -m bench run")
-    readable: list[tuple[RunFolder, str, str]] = []
+    readable: list[tuple[RunFolder, Run]] = []
     for folder in folders:
         try:
-            manifest = folder.manifest()
+            readable.append((folder, folder.manifest()))
         except UsageError as error:
             folder.damage["run.json"] = str(error)
-            continue
-        readable.append((folder, manifest.started or "", manifest.commit or ""))
-    from_ = _start(readable, since) if since else ""
-    sources = [Source(f.name, pipeline.run_tables(f)) for f, started, _ in readable if started >= from_]
+    from_ = _start(readable, since) if since else -math.inf
+    sources = [Source(folder.name, pipeline.run_tables(folder)) for folder, run in readable if run.instant >= from_]
     output.warn(*folders)
     return sources
 
 
-def _start(runs: list[tuple[RunFolder, str, str]], since: str) -> str:
-    """When the run named was started, or the first of that commit, or the date itself."""
-    for folder, started, _ in runs:
+def _start(runs: list[tuple[RunFolder, Run]], since: str) -> float:
+    """The instant at which the run named was started, or the first of that commit, or that of the date itself."""
+    for folder, run in runs:
         if folder.name == since:
-            return started
-    if re.fullmatch(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?", since):
-        return since.replace(" ", "T")
-    starts = sorted(started for _, started, commit in runs if len(since) >= 7 and commit.startswith(since))
+            return run.instant
+    date = f"{since}-01" if re.fullmatch(r"\d{4}-\d{2}", since) else since
+    if "-" in date and instant(date) > -math.inf:
+        return instant(date)
+    starts = [run.instant for _, run in runs if len(since) >= 7 and (run.commit or "").startswith(since)]
     if not starts:
-        raise unknown("run, commit or date for --since", since, [folder.name for folder, *_ in runs])
-    return starts[0]
+        raise unknown("run, commit or date for --since", since, [folder.name for folder, _ in runs])
+    return min(starts)
 
 
 def _wanted(sources: list[Source], scenarios: list[str], backends: list[str]) -> Callable[[str, str], bool]:

@@ -105,7 +105,7 @@ def series(
 
     Runs are put in the order in which they were started. Machines, threads and problems that differ never share one.
     """
-    sources = sorted(sources, key=lambda s: (s.tables.run.started or "", s.name))
+    sources = sorted(sources, key=lambda s: (s.tables.run.instant, s.name))
     machines, problems = machines_of(sources), problems_of(sources)
     tracks: dict[tuple[str, ...], _Track] = {}
     for s in sources:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from bench.errors import StorageError
+from bench.measure import noise
 from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan, Planned
 from bench.store.durable import STORAGE, described, remove
@@ -88,7 +89,7 @@ def _attempt(
             "child": child,
             "compiled": compiled,
         },
-        timeout=limits.timeout or cell.resolved_budget().timeout,
+        timeout=limits.timeout or round(cell.resolved_budget().timeout * noise.slowness()),
         memory=limits.memory,
         name=f"{folder.INNER}/.{cell.id}-round{job.round}",
     )
@@ -97,7 +98,10 @@ def _attempt(
         folder.mend()
         if end.code == STORAGE:
             raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")
-        records = record_missing(job, folder, *end.status(request.timeout), child=child, end=end)
+        status, reason = end.status(request.timeout)
+        if status == "timeout":
+            reason += f"; for more: --timeout {2.5 * request.timeout:.0f}"
+        records = record_missing(job, folder, status, reason, child=child, end=end)
     finally:
         folder.mend()
         _tidy(folder, cell.id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ SHORTEST = 0.2
 DISTURBED = 0.1
 """Share of the CPUs' time in other hands from which a fit is flagged."""
 ROUNDS, LOOPS = 5, 20_000
+AMPLE = 0.001
+"""Seconds of the reference workload up to which the time limits of budgets are ample (0.00065 on a cloud's core)."""
 
 
 class Ticks(NamedTuple):
@@ -64,6 +67,12 @@ def between(before: Ticks | None, after: Ticks | None, cpus: int) -> Disturbance
     total = (after.at - before.at) * cpus
     foreign = (after.busy - before.busy) - (after.own - before.own)
     return Disturbance(max(0.0, foreign / total), max(0.0, (after.stolen - before.stolen) / total))
+
+
+@cache
+def slowness() -> float:
+    """By how much this machine is slower than one on which the limits of budgets are ample; at least 1, at most 10."""
+    return min(10.0, max(1.0, reference_workload() / AMPLE))
 
 
 def reference_workload() -> float:

@@ -5,7 +5,9 @@ Keys that a run of another version has besides are kept as they are, and written
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -201,6 +203,11 @@ class Run(Part, kw_only=True, omit_defaults=True):
     resumed: list[Resumed] = []
 
     @property
+    def instant(self) -> float:
+        """When it was started, in seconds since 1970; minus infinity where it does not say."""
+        return instant(self.started or "")
+
+    @property
     def command_line(self) -> str:
         """The command as one text."""
         import shlex
@@ -232,6 +239,15 @@ class CalibrationRun(Run, kw_only=True, omit_defaults=True):
     kind: str
     datasets: Int64
     digests: dict[str, tuple[str, str]]
+
+
+def instant(when: str) -> float:
+    """A date or time of ISO 8601 in seconds since 1970, UTC where it names no zone; minus infinity where it is none."""
+    try:
+        time = datetime.fromisoformat(when)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf
 
 
 P = TypeVar("P", bound=Part)

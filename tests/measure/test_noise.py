@@ -62,3 +62,11 @@ def test_the_workload_is_the_same_whenever_it_is_asked_for():
     assert min(times) > 0.0
     # the best of several tries: half of the looks agree within 50 % even on a machine whose CPUs are shared
     assert sorted(times)[10] < 1.5 * min(times)
+
+
+def test_limits_of_budgets_grow_with_the_slowness_of_the_machine(monkeypatch):
+    for seconds, factor in ((0.0005, 1.0), (0.004, 4.0), (1.0, 10.0)):
+        monkeypatch.setattr(noise, "reference_workload", lambda seconds=seconds: seconds)
+        noise.slowness.cache_clear()
+        assert noise.slowness() == pytest.approx(factor)
+    noise.slowness.cache_clear()

@@ -40,7 +40,7 @@ def test_a_timeout_ends_the_whole_process_tree(bench, tmp_path, fault):
     assert done.code == 3
     assert time.monotonic() - began < 60  # 600 s of sleep was asked for
     assert set(fits(tmp_path).status) == {"timeout"}
-    assert "limit of 3 s" in fits(tmp_path).reason[0]
+    assert "limit of 3 s; for more: --timeout 8" in fits(tmp_path).reason[0]
     assert not left_running(tmp_path)
 
 

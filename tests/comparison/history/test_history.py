@@ -19,6 +19,7 @@ from bench.comparison.measures import MEASURES
 from bench.comparison.series import Series, series
 from bench.errors import UsageError
 from bench.present.history import formats, html, words
+from bench.store.manifest import instant
 from tests.comparison.history.stored import store
 from tests.comparison.runs import HOST, Cell, run
 
@@ -214,3 +215,14 @@ def test_what_cannot_be_is_one_message(results: Path, args: list[str], said: str
 def test_a_folder_without_runs_says_what_to_do(tmp_path: Path):
     with pytest.raises(UsageError, match="first: python -m bench run"):
         call(tmp_path)
+
+
+def test_runs_are_ordered_by_instants_whatever_their_zone_and_fractions():
+    times = [
+        "2026-01-02T00:30:00+02:00", "2026-01-01T23:00:00.250Z", "2026-01-01T23:00:00+00:00",
+        "2026-01-01T21:59:59-01:00",
+    ]  # fmt: skip
+    assert sorted(times, key=instant) == [times[0], times[3], times[2], times[1]]
+    assert instant("2026-01-01") == instant("2026-01-01T00:00:00Z") and instant("soon") == -math.inf
+    (one,) = found(*(nightly(i, started=when) for i, when in enumerate(times)))
+    assert [point.run for point in one.points] == ["nightly-00", "nightly-03", "nightly-02", "nightly-01"]
