@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 
@@ -54,3 +57,14 @@ def split(data: Dataset, flat: Tensor) -> dict[str, Tensor]:
     """Views of a (…, dim) tensor, one per site."""
     pieces = flat.split([p.size for p in data.sites], dim=-1)
     return {p.name: x.reshape(flat.shape[:-1] + p.shape) for p, x in zip(data.sites, pieces, strict=True)}
+
+
+def log_ndtr(u: Tensor) -> Tensor:
+    """log Φ(u), whose slope keeps its digits in the lower tail too: torch's own has exp(−u²/2 − log Φ(u))."""
+    low, high = u.clamp(max=0.0) * -math.sqrt(0.5), u.clamp(min=0.0) * math.sqrt(0.5)
+    tail = torch.log(0.5 * torch.special.erfcx(low)) - low.square()
+    return torch.where(u < 0.0, tail, torch.log1p(-0.5 * torch.special.erfc(high)))
+
+
+LOG_ODDS: Mapping[str, Callable[[Tensor], Tensor]] = {"": lambda u: u, "probit": lambda u: log_ndtr(u) - log_ndtr(-u)}
+"""By link, what a law takes for a predictor: the log odds where it is not the usual link; exact in both tails."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyro.distributions as dist
@@ -41,10 +40,3 @@ class LogGamma(dist.Gamma):
         """That of Gamma(shape, rate) by log rate."""
         shape = self.concentration
         return shape * self.log_rate + (shape - 1.0) * value.log() - self.rate * value - torch.lgamma(shape)
-
-
-LOG_ODDS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "": lambda eta: eta,
-    "probit": lambda eta: torch.special.log_ndtr(eta) - torch.special.log_ndtr(-eta),
-}
-"""By link, what a law takes for a predictor: the log odds where it is not the usual link; exact in both tails."""

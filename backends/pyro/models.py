@@ -39,7 +39,7 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
                 X, y, *columns = arrays if batch is None else (array[rows] for array in arrays)
                 params |= dict(zip(beside, columns, strict=True))
                 predictor = _rows(params["weights"] @ X.mT) + params.get("bias", 0.0) + params.get("offset", 0.0)
-                pyro.sample("y", law(laws.LOG_ODDS[data.link](predictor), params), obs=y)
+                pyro.sample("y", law(pytorch.LOG_ODDS[data.link](predictor), params), obs=y)
 
         return model
 

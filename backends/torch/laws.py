@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -58,10 +58,3 @@ def gamma(y: Tensor, log_mean: Tensor, params: Tensors, known: Mapping[str, floa
     log_ratio = torch.log(y) - log_mean
     value = shape * (log_ratio - torch.exp(log_ratio)).sum(-1)
     return value if "shape" in known else value + y.shape[-1] * (shape * torch.log(shape) - torch.lgamma(shape))
-
-
-LOG_ODDS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "": lambda eta: eta,
-    "probit": lambda eta: torch.special.log_ndtr(eta) - torch.special.log_ndtr(-eta),
-}
-"""By link, what a law takes for a predictor: the log odds where it is not the usual link; exact in both tails."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends._shared.pytorch import split, to_tensors
+from backends._shared.pytorch import LOG_ODDS, split, to_tensors
 from backends.torch import laws
 from backends.torch.priors import log_prob
 from bench.types import Array, Dataset, Place
@@ -60,7 +60,7 @@ def _regression(law: Callable[..., Tensor]) -> Callable[[Dataset, Tensors, Tenso
 
     def log_likelihood(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
-        predictor = laws.LOG_ODDS[data.link](linear_mean(data, arrays, params))
+        predictor = LOG_ODDS[data.link](linear_mean(data, arrays, params))
         return law(arrays["y"], predictor, {**arrays, **params}, known)
 
     return log_likelihood
