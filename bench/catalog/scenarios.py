@@ -44,6 +44,8 @@ def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
             _override(table, dotted, value)
         return _validated(table, file, dict(overrides or {}))
     except ScenarioError as error:
+        if error.key in (overrides or {}) and "must be a list" in error.allowed:
+            error.allowed += f"; a list of values is a sweep, one list is written {error.key}=[[…]]"
         raise error.at(file.name) from None
 
 

@@ -13,7 +13,7 @@ from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan, Planned
 from bench.store.durable import STORAGE, described, remove
 from bench.store.folder import RunFolder
-from bench.store.logs import tail
+from bench.store.logs import last_words, tail
 from bench.store.records import Record, now
 
 
@@ -101,6 +101,8 @@ def _attempt(
         status, reason = end.status(request.timeout)
         if status == "timeout":
             reason += f"; for more: --timeout {2.5 * request.timeout:.0f}"
+        elif status == "crashed":
+            reason += last_words(end.log)
         records = record_missing(job, folder, status, reason, child=child, end=end)
     finally:
         folder.mend()

@@ -99,7 +99,9 @@ class BenchSession:
     def pytest_report_header(self) -> str:
         """What will be measured."""
         jobs = sum(p.rounds for p in self.plan.cells)
-        gate = f", gate against {self.rules.baseline or 'no baseline'}" if self.gated else ""
+        base = self._baseline() if self.rules.baseline else None
+        absent = f" (no baseline: {base})" if isinstance(base, NoBaseline) else ""
+        gate = f", gate against {self.rules.baseline or 'no baseline'}{absent}" if self.gated else ""
         return f"bench: {len(self.plan.cells)} benchmarks, {jobs} children, {self.plan.fits} fits{gate}"
 
     @pytest.hookimpl(tryfirst=True)

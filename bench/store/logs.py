@@ -7,6 +7,8 @@ import ctypes
 import os
 from pathlib import Path
 
+from bench.errors import VALUE_LIMIT, printable
+
 LOG_LIMIT = 65_536
 """Bytes of a child's output kept per fit, from its end."""
 ROOM = 2**24
@@ -27,6 +29,13 @@ def end(log: Path) -> bytes:
 def tail(log: bytes) -> str:
     """The last 4 KiB of a log, as text."""
     return log[-4096:].decode(errors="replace")
+
+
+def last_words(log: bytes) -> str:
+    """`; its last words: …`: the last line before the interpreter's own account of a crash; empty without one."""
+    text = tail(log).partition("Fatal Python error")[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"; its last words: {printable(lines[-1], VALUE_LIMIT)}" if lines else ""
 
 
 def trim(log: Path) -> None:

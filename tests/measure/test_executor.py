@@ -63,7 +63,8 @@ def test_a_gate_refuses_and_a_child_that_leaves_nothing_is_a_crash(executor, tmp
     assert run.execute(plan, folder, Limits(), Quiet(), executor, lambda: {bad: "wrong target"})
     refused, crashed = folder.record(bad, 1), folder.record(good, 1)
     assert (refused.status, refused.reason) == ("invalid", "wrong target")
-    assert (crashed.status, crashed.reason) == ("crashed", "left with exit code 7 after 1.5 s without a result")
+    why = "left with exit code 7 after 1.5 s without a result; its last words: last words"
+    assert (crashed.status, crashed.reason) == ("crashed", why)
     assert (crashed.exit_code, crashed.log_tail, crashed.peak_rss_bytes) == (7, "last words", 2**20)
 
 

@@ -64,7 +64,7 @@ class DataFile(NamedTuple):
     def header(self) -> str:
         """Its first line."""
         with self.path.open("rb") as stream:
-            return stream.readline(100_000).decode(errors="replace").strip()
+            return stream.readline(100_000).decode("utf-8-sig", errors="replace").strip()
 
 
 def data_file(scenario: Scenario) -> DataFile:

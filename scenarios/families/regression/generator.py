@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.errors import ScenarioError
+from bench.errors import ScenarioError, shown
 from bench.types import Array, Arrays, Prior, Scenario, Simulated, derive_seed
 from scenarios.families.common import checks, designs, priors
 from scenarios.families.regression import columns
@@ -57,15 +57,37 @@ def _read_table(table: checks.DataFile) -> Table:
     if not width or not named or not set(beside) <= columns.KEYS.keys():
         raise ScenarioError("data.file", file, f"its header must be x0,…,y but is {','.join(header)}")
     try:
-        values = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2)
-    except ValueError as error:
-        raise ScenarioError("data.file", file, f"its rows must be {len(header)} numbers: {error}") from error
+        values = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8")
+    except ValueError:
+        values = np.empty(0)
     if values.shape[1:] != (len(header),) or not len(values) or not np.isfinite(values).all():
-        raise ScenarioError("data.file", file, f"its rows must be {len(header)} finite numbers")
+        raise ScenarioError(
+            "data.file", file, f"its rows must be {len(header)} finite numbers: {_fault(table, header)}"
+        )
     values = np.asfortranarray(values)
     x, y = np.ascontiguousarray(values[:, :width]), values[:, width]
     x.flags.writeable = values.flags.writeable = y.flags.writeable = False  # cached: a backend must not change ours
     return Table(x, y, {name: values[:, width + 1 + i] for i, name in enumerate(beside)})
+
+
+def _fault(table: checks.DataFile, header: list[str]) -> str:
+    """The first line of the file, with its column, that is no row of finite numbers."""
+    lines = table.path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.strip().split(",")
+        if cells != [""] and len(cells) != len(header):
+            return f"line {number} has {len(cells)} values"
+        for name, cell in zip(header, cells, strict=False):
+            if cells != [""] and not _finite(cell):
+                return f"line {number}, column {name}: {shown(cell)}"
+    return "it has none"
+
+
+def _finite(cell: str) -> bool:
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False
 
 
 def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) -> None:
