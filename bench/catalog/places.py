@@ -66,10 +66,11 @@ def scenario_files() -> dict[str, Path]:
 def kept_files(folder: Path) -> dict[str, Path]:
     """{name: TOML file} of the scenarios that a folder brings along, as `scenarios/<name>/<name>.toml` with their data.
 
-    That of a run has those whose user named them by their path.
+    That of a run has those whose user named them by their path. Symbolic links are not followed.
     """
     folders = sorted((folder / "scenarios").glob("*/"))
-    return {folder.name: folder / f"{folder.name}.toml" for folder in folders}
+    files = {folder.name: folder / f"{folder.name}.toml" for folder in folders}
+    return {name: file for name, file in files.items() if not (file.is_symlink() or file.parent.is_symlink())}
 
 
 def suite_files() -> dict[str, Path]:

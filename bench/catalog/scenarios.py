@@ -38,6 +38,8 @@ def scenario(name: str, overrides: Mapping[str, Any] | None = None, along: Path 
 
 def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read and validate one scenario file; ScenarioError (a UsageError) names file, key, value and what is allowed."""
+    if signs := "".join(sign for sign in "[],*?" if sign in file.stem):
+        raise UsageError(f"{file.name}: a name with any of {signs} could not be chosen; rename the file")
     table = toml.read(file)
     try:
         for dotted, value in (overrides or {}).items():

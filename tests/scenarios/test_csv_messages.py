@@ -49,3 +49,9 @@ def test_the_last_words_of_a_crash_are_those_before_the_interpreter_s_own():
     log = b"loading\nE0000 Unknown flag in XLA_FLAGS: --xla_nonsense\n\nFatal Python error: Aborted\n\nThread 0x1:\n"
     assert last_words(log) == "; its last words: E0000 Unknown flag in XLA_FLAGS: --xla_nonsense"
     assert last_words(b"Fatal Python error: Aborted\n") == last_words(b"") == ""
+
+
+def test_a_file_whose_name_could_not_be_chosen_is_broken_and_says_so(tmp_path):
+    (tmp_path / "br[1].toml").write_text(HEAD)
+    with pytest.raises(UsageError, match=r"br\[1\].toml: a name with any of \[\] could not be chosen; rename the file"):
+        load(tmp_path / "br[1].toml")
