@@ -55,7 +55,8 @@ def _read_table(table: checks.DataFile) -> Table:
     beside = header[width + 1 :]
     named = header[:width] == [f"x{j}" for j in range(width)] and len(set(beside)) == len(beside)
     if not width or not named or not set(beside) <= columns.KEYS.keys():
-        raise ScenarioError("data.file", file, f"its header must be x0,…,y but is {','.join(header)}")
+        wanted = f"its header must be x0,…,y, then any of {', '.join(columns.KEYS)}, but is {','.join(header)}"
+        raise ScenarioError("data.file", file, wanted)
     try:
         values = np.loadtxt(table.path, delimiter=",", skiprows=1, ndmin=2, encoding="utf-8")
     except ValueError:
