@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from msgspec import Meta, Struct, convert, field, to_builtins
+from msgspec import UNSET, Meta, Struct, UnsetType, convert, field, to_builtins
 
 from bench.errors import UsageError
 from bench.store.files import content
@@ -146,7 +146,7 @@ class About(Part, kw_only=True):
     priors: dict[str, str] = {}
     fixed_data: bool = False
     notes: list[str] = []
-    file: str = ""
+    file: str | UnsetType = UNSET
 
     @property
     def priors_text(self) -> str:
