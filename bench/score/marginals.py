@@ -19,8 +19,8 @@ FINE = np.linspace(-4.5, 4.5, 1801)
 """Scores between which the map is linear: the kinks are then worth 3e-6 of a score in a normal marginal."""
 END = 40
 """Points, 0.2 of a score, that give the direction beyond the outermost knots."""
-FARTHEST = 30.0
-"""Scores are clipped here: a draw far outside the reference is wrong by more than enough."""
+FARTHEST = 10.0
+"""Scores are clipped here, where a b² of their squares is 5 000: a draw this far outside is wrong by more than enough."""
 
 
 class NormalScores:
@@ -37,7 +37,7 @@ class NormalScores:
         self._maps = [_map(column, fine) for column in values.T]
 
     def __call__(self, draws: Array) -> Array:
-        """Scores of draws (…, scalar), same shape, within ±30; NaN counts as the lower end."""
+        """Scores of draws (…, scalar), same shape, within ±10; NaN counts as the lower end."""
         scores = [np.interp(draws[..., i], *at) for i, at in enumerate(self._maps)]
         return np.asarray(np.nan_to_num(np.stack(scores, axis=-1), nan=-FARTHEST))
 
