@@ -90,6 +90,7 @@ def test_a_calibration_goes_through_it(executor, tmp_path):
 
 
 def test_a_check_goes_through_it(executor, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))  # its file is verified where nothing is kept of it
     monkeypatch.setattr(of_backend, "families", lambda: ("linear",))
     findings = list(of_backend.findings(backend("fake.exact"), {}, lambda text: None, executor))
     assert not [f for f in findings if f.state == "problem"]

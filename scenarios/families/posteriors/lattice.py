@@ -146,16 +146,21 @@ def spline_quantile(p: Array, t: Array, at_nodes: Array, cumulative: Curve, slop
 
     `at_nodes` (K,) are its values at the nodes t (K,), `cumulative` its spline and `slope` that of the density.
     """
-    panel = np.clip(np.searchsorted(at_nodes, p, side="right") - 1, 0, len(t) - 2)
+    every = np.ravel(p)
+    panel = np.clip(np.searchsorted(at_nodes, every, side="right") - 1, 0, len(t) - 2)
     left, right = t[panel], t[panel + 1]
     x = 0.5 * (left + right)
+    moving = np.arange(len(every))
     for _ in range(60):
-        excess, steep = cumulative(x) - p, slope(x)
-        left, right = np.where(excess < 0.0, x, left), np.where(excess < 0.0, right, x)
-        newton = x - excess / np.where(steep > 0.0, steep, np.inf)
-        moved = np.where((newton > left) & (newton < right), newton, 0.5 * (left + right))
-        settled = np.abs(moved - x) <= 4.0 * np.finfo(float).eps * (1.0 + np.abs(x))
-        x = moved
-        if settled.all():
+        at = x[moving]
+        excess, steep = cumulative(at) - every[moving], slope(at)
+        left[moving] = np.where(excess < 0.0, at, left[moving])
+        right[moving] = np.where(excess < 0.0, right[moving], at)
+        newton = at - excess / np.where(steep > 0.0, steep, np.inf)
+        inside = (newton > left[moving]) & (newton < right[moving])
+        x[moving] = np.where(inside, newton, 0.5 * (left[moving] + right[moving]))
+        # rounding keeps a few of many thousands from settling: they alone go on
+        moving = moving[np.abs(x[moving] - at) > 4.0 * np.finfo(float).eps * (1.0 + np.abs(at))]
+        if not len(moving):
             break
-    return np.asarray(x)
+    return np.reshape(x, np.shape(p))
