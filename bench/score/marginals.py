@@ -20,7 +20,7 @@ FINE = np.linspace(-4.5, 4.5, 1801)
 END = 40
 """Points, 0.2 of a score, that give the direction beyond the outermost knots."""
 FARTHEST = 10.0
-"""Scores are clipped here, where a b² of their squares is 5 000: a draw this far outside is wrong by more than enough."""
+"""Scores are clipped here, where b² of their square is 5 000: wrong by more than enough."""
 
 
 class NormalScores:
