@@ -41,6 +41,8 @@ def resume(
         raise UsageError(
             f"{folder.path} is one side of `bench ab`, which measures both sides in turn: start that again"
         )
+    if not folder.at_work():
+        folder.mend()
     limits = options.limits({**(manifest.options or {}), **chosen})
     plan = remaining.plan_of(manifest, folder.path)
     jobs = remaining.missing(folder, plan, retry)

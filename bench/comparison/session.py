@@ -58,6 +58,8 @@ class Session:
         """
         until = math.inf if seconds is None else time.monotonic() + seconds
         with ExitStack() as stack:
+            for side in self.sides:
+                stack.enter_context(side.folder.spares.kept())
             executors = [stack.enter_context(Local(side.source.code)) for side in self.sides]
             self._start(executors)
             pairs = set(range(len(self.sides[0].plan.cells)))

@@ -74,6 +74,8 @@ def _attempt(
 ) -> list[Record]:
     """One child for the job."""
     cell, child = job.planned.cell, new_child()
+    for rep in job.reps:
+        folder.spares.forget(folder.fit(cell.id, rep).name)
     compiled = f".compiled/{cell.id}" if limits.reuse else ""
     if compiled and job.round == 0:
         shutil.rmtree(folder.path / compiled, ignore_errors=True)  # a first round made again compiles again
@@ -165,6 +167,7 @@ def record_missing(
                 log_tail=tail(log),
             )
             folder.write_fit(record, None, log)
+        folder.spares.keep(folder.fit(record.cell, rep).name)
         records.append(record)
     return records
 

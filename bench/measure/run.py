@@ -51,14 +51,15 @@ def execute(
         if not limits.fresh:
             executor.prepare(imports_of(job.planned for job in jobs), watcher.imports)
         refused = gate()
-        for job in jobs:
-            interrupts.check()
-            watcher.starts(job)
-            if why := refused.get(job.planned.cell.id):
-                records = record_missing(job, folder, "invalid", why, child=new_child())
-            else:
-                records = one(job, plan, folder, limits, executor, watcher.waits)
-            watcher.ends(job, records)
+        with folder.spares.kept():
+            for job in jobs:
+                interrupts.check()
+                watcher.starts(job)
+                if why := refused.get(job.planned.cell.id):
+                    records = record_missing(job, folder, "invalid", why, child=new_child())
+                else:
+                    records = one(job, plan, folder, limits, executor, watcher.waits)
+                watcher.ends(job, records)
     except KeyboardInterrupt:
         return False
     shutil.rmtree(folder.path / ".compiled", ignore_errors=True)

@@ -21,6 +21,7 @@ from bench.store.durable import described, put_folder, remove, write_bytes, writ
 from bench.store.ledger import Ledger
 from bench.store.logs import LOG_LIMIT
 from bench.store.records import Record
+from bench.store.spares import Spares
 
 if TYPE_CHECKING:
     from bench.store.manifest import CalibrationRun, CellEntry, Run
@@ -155,8 +156,11 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a process that was killed had begun to write; nothing of it was a finished fit or table."""
+        self.mend()
+        self.spares.close()
         for left in self.leftovers():
-            remove(left)
+            if left != self.spares.place:
+                remove(left)
         self.children.mend()
 
     def leftovers(self) -> list[Path]:
@@ -166,14 +170,20 @@ class RunFolder:
         hidden = [file for folder in folders if not folder.is_symlink() for file in folder.glob(".*")]
         return sorted(file for file in hidden if file.name != ".compiled")
 
+    @property
+    def spares(self) -> Spares:
+        """What finished fits are put back from, while fits are made."""
+        return Spares(self.path / self.INNER)
+
     def mend(self) -> None:
-        """Have the folder of fits there and writable again: a contender may have removed it, or put a link there."""
+        """Have the folder of fits there again, writable and with its fits: a contender may have removed it."""
         inner = self.path / self.INNER
         if inner.is_symlink() or not inner.is_dir():
             remove(inner)
             inner.mkdir(exist_ok=True)
         elif not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
             inner.chmod(0o755)
+        self.spares.restore()
 
     def fit(self, cell: str, rep: int) -> Path:
         """The folder of one fit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict
 
 import pytest
@@ -66,6 +67,25 @@ def test_a_gate_refuses_and_a_child_that_leaves_nothing_is_a_crash(executor, tmp
     why = "left with exit code 7 after 1.5 s without a result; its last words: last words"
     assert (crashed.status, crashed.reason) == ("crashed", why)
     assert (crashed.exit_code, crashed.log_tail, crashed.peak_rss_bytes) == (7, "last words", 2**20)
+
+
+def test_a_contender_that_removes_every_fit_costs_its_own_rows(executor, tmp_path, monkeypatch):
+    plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact", "fake.instrument"], reps=2, rounds=1))
+    folder, submit = RunFolder.create(tmp_path, "r"), executor.submit
+
+    def removes(*request):
+        end = submit(*request)
+        if len(executor.requests) == 2:
+            shutil.rmtree(folder.path / "fits")
+        return end
+
+    monkeypatch.setattr(executor, "submit", removes)
+    assert run.execute(plan, folder, Limits(), Quiet(), executor)
+    first, second = (job.planned.cell.id for job in plan.jobs())
+    assert [[folder.record(cell, rep).status for rep in (0, 1)] for cell in (first, second)] == [
+        ["ok", "ok"], ["crashed", "crashed"]]  # fmt: skip
+    assert [(folder.fit(first, rep) / "draws.npz").is_file() for rep in (0, 1)] == [True, True]
+    assert not folder.leftovers()
 
 
 def test_verification_goes_through_it(executor, tmp_path, monkeypatch):

@@ -137,6 +137,7 @@ def test_a_run_goes_on_after_each_of_them(bench, tmp_path, monkeypatch, how):
     assert done.code == 3, done.err
     table = fits(tmp_path)
     assert isinstance(table, pd.DataFrame) and len(table) == 2 * (1 + len(HOW))
+    assert set(table[table.backend == "fake.exact"].status) == {"ok"}
     last = table[(table["round"] == 1) & (table.position == table.position.max())]
     assert set(table[table.options.fillna("") == "how=stray"].status) <= {"ok", "interrupted"}
     assert set(table[table.options.fillna("") == "how=limit"].status) <= {"crashed", "failed", "interrupted"}
