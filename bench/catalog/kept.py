@@ -35,8 +35,6 @@ def keep(scenario: Scenario, folder: Path) -> str:
 
 
 def bring(scenario: Scenario, folder: Path) -> None:
-    """Let `scenario(…, along=folder)` find what no catalog has, by a link to where it lies."""
-    place = folder / "scenarios" / scenario.name
-    if not is_catalogued(scenario) and not place.is_symlink():
-        place.parent.mkdir(exist_ok=True)
-        place.symlink_to(Path(scenario.file).absolute().parent)
+    """Let `scenario(…, along=folder)` find what no catalog has, by a copy made once."""
+    if not is_catalogued(scenario) and not (folder / "scenarios" / scenario.name).exists():
+        keep(scenario, folder)

@@ -66,11 +66,12 @@ def scenario_files() -> dict[str, Path]:
 def kept_files(folder: Path) -> dict[str, Path]:
     """{name: TOML file} of the scenarios that a folder brings along, as `scenarios/<name>/<name>.toml` with their data.
 
-    That of a run has those whose user named them by their path. Symbolic links are not followed.
+    That of a run has those whose user named them by their path. Those with a symbolic link among their files are left
+    out: it is not followed.
     """
-    folders = sorted((folder / "scenarios").glob("*/"))
-    files = {folder.name: folder / f"{folder.name}.toml" for folder in folders}
-    return {name: file for name, file in files.items() if not (file.is_symlink() or file.parent.is_symlink())}
+    place = folder / "scenarios"
+    plain = (one for one in sorted(place.glob("*/")) if not any(map(Path.is_symlink, (place, one, *one.rglob("*")))))
+    return {one.name: one / f"{one.name}.toml" for one in plain}
 
 
 def suite_files() -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,10 @@ def scenario(name: str, overrides: Mapping[str, Any] | None = None, along: Path 
     kept = kept_files(along) if along else {}
     files = kept if name in kept else scenario_files()
     if name not in files and along:
-        raise UsageError(f"scenario {name} is neither in the catalog nor kept as {along}/scenarios/{name}/{name}.toml")
+        place = along / "scenarios" / name
+        if os.path.lexists(place):
+            raise UsageError(f"{place} is or has a symbolic link, which is not followed")
+        raise UsageError(f"scenario {name} is neither in the catalog nor kept as {place}/{name}.toml")
     if name not in files:
         raise unknown("scenario", name, files)
     return load(files[name], overrides)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.catalog.kept import keep
+from bench.catalog.kept import bring, keep
 from bench.catalog.scenarios import load, scenario
 from bench.data import dataset
 from bench.errors import UsageError
@@ -129,6 +129,24 @@ def test_what_is_kept_is_the_same_scenario_or_refused(mine: Path, tmp_path: Path
     assert dataset(copy, seed=0, rep=0).digest == data.digest
     with pytest.raises(UsageError, match=r"neither in the catalog nor kept as .*/scenarios/mine/mine\.toml"):
         scenario("mine", along=tmp_path)
+
+
+def test_a_request_brings_what_its_child_can_read(mine: Path, tmp_path: Path) -> None:
+    original = load(mine)
+    for _ in range(2):
+        bring(original, tmp_path / "request")
+    assert scenario("mine", along=tmp_path / "request").digest == original.digest
+
+
+@pytest.mark.parametrize("linked", ["scenarios", "scenarios/mine", "scenarios/mine/mine.toml", "scenarios/mine/data",
+                                    "scenarios/mine/data/rows.csv"])  # fmt: skip
+def test_a_link_among_what_a_run_keeps_is_not_followed(mine: Path, tmp_path: Path, linked: str) -> None:
+    keep(load(mine), tmp_path / "run")
+    place = tmp_path / "run" / linked
+    place.symlink_to(place.rename(tmp_path / "elsewhere"))
+    with pytest.raises(UsageError, match=r"scenarios/mine is or has a symbolic link, which is not followed"):
+        scenario("mine", along=tmp_path / "run")
+    assert "mine" not in Scenarios(along=tmp_path / "run").files
 
 
 def test_a_file_that_changes_while_it_is_copied_is_refused(mine: Path, tmp_path: Path) -> None:
