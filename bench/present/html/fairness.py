@@ -107,7 +107,7 @@ def _warmup(rows: Sequence[Row]) -> str:
         warmup, sample = (cell.phase(f"seconds_{name}", cold=False) for name in ("warmup", "sample"))
         if warmup is not None and sample is not None and warmup + sample > 0:
             seconds.append(100 * warmup / (warmup + sample))
-    split = ", told apart by gradients" if any(row.tables.first("split") == "prorated" for row in rows) else ""
+    split = ", told apart by executed gradients" if any(row.tables.first("split") == "prorated" for row in rows) else ""
     shares = ((gradients, "of the gradients"), (seconds, f"of the seconds{split}"))
     return ", ".join(f"{_span(values)} % {what}" for values, what in shares if values)
 
