@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench import pipeline
 from bench.analysis.tables import RunTables
-from bench.cli import INTERRUPTED, output, signals
+from bench.cli import FAILED, INTERRUPTED, OK, output, signals
 from bench.cli.progress import AlternatingProgress, Status
 from bench.comparison.baseline import statuses
 from bench.comparison.rows import NO_BASELINE, Request
@@ -146,6 +146,6 @@ def _score(side: Side, *, quiet: bool) -> None:
             [sys.executable, "-P", "-m", "bench", "score", side.folder.name, "--results", str(side.folder.path.parent)],
             environment(default_threads(), side.source.code),
         )
-    if done.returncode:
+    if done.returncode not in (OK, FAILED):
         last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
         output.ERR.print(f"{side.source.label} cannot score its fits ({last}); only times are compared", markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import options, output
+from bench.cli import FAILED, options, output
 from bench.cli.progress import Status
 from bench.store.folder import RunFolder
 
@@ -19,6 +19,9 @@ def score(run: options.Run, results: options.Results = Path("results")) -> None:
     Examples:
       bench score latest
       bench score results/20261121-101500      a run made elsewhere with --no-score
+
+    \b
+    Exit codes: 0 ok · 2 usage · 3 some fit could not be scored and is invalid, or the disk is full.
     """
     from bench import pipeline  # this and the next import numpy and scipy
     from bench.score.run import score_run
@@ -29,6 +32,8 @@ def score(run: options.Run, results: options.Results = Path("results")) -> None:
         pipeline.write_reports(folder)
     output.warn(folder)
     output.OUT.print(f"scored {scored} fits; report: {folder.path / 'report.html'}", markup=False)
+    if folder.unscored:
+        raise typer.Exit(FAILED)
 
 
 def query(

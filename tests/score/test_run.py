@@ -59,7 +59,7 @@ def test_what_cannot_be_scored_is_said_and_reported(copied_run: Path, bench: Cal
     fit = small_run.fit_of(copied_run, "fake.exact", 1)
     replace_draws(fit, ANSWERS["a statistic per chain"])
     done = bench("score", "r")
-    assert done.code == 0
+    assert done.code == 3
     assert f"{fit.relative_to(copied_run.parents[1])} cannot be scored: ValueError" in done.err
     assert (copied_run / "report.html").is_file() and "cannot be scored: ValueError" in (
         copied_run / "report.md"
