@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+import typer
 
 from bench import pipeline
 from bench.analysis.tables import RunTables
@@ -20,7 +23,7 @@ from bench.comparison.sides import Side, Source, are_contenders, checkout, plans
 from bench.comparison.verdicts import judged
 from bench.measure import guardian, local
 from bench.measure.environment import default_threads, environment
-from bench.measure.job import Limits
+from bench.measure.job import Limits, refusal
 from bench.plan import Choice, Plan
 from bench.present.comparison.formats import render
 from bench.store.folder import RunFolder
@@ -50,14 +53,17 @@ def measure(
 ) -> Measured:
     """Both sides measured and scored, in two run folders below `results`; UsageError where they cannot be paired.
 
-    `rounds` are those of every cell before the first look, and at most; nothing is begun after `seconds`.
+    `rounds` are those of every cell before the first look, and at most; nothing is begun after `seconds`. Where no cell
+    of the base may be fitted, nothing is measured: that is said, and the command ends as one without a baseline.
     """
     looks = schedule(*rounds)
     request = replace(request, looks=len(looks))
     pair_of_plans = plans(names, choice)
+    _need_one(names[0], [refusal(planned)[1] for planned in pair_of_plans[0].cells])
     with guardian.scratch("ab") as place:
         sources = [Source(n) if are_contenders(names) else checkout(n, place) for n in names]
         sides = _folders(results, name, sources, pair_of_plans, quiet=quiet)
+        _need_one(names[0], [sides[0].refused.get(p.cell.id, "") for p in sides[0].plan.cells], sides)
         progress = AlternatingProgress(quiet=quiet)
         session = Session(sides, Limits(fresh=fresh), progress)
         interrupted = not _measured(session, looks, request, seconds, progress)
@@ -65,6 +71,16 @@ def measure(
             pipeline.finish(side.folder, side.folder.manifest(), not interrupted)
             _score(side, quiet=quiet)
         return Measured(sides, _tables(sides), request, interrupted)
+
+
+def _need_one(base: str, refusals: Sequence[str], sides: Sequence[Side] = ()) -> None:
+    """Leave, without the folders of the sides, where every cell of the base has a reason not to be fitted."""
+    if not all(refusals):
+        return
+    for side in sides:
+        shutil.rmtree(side.folder.path, ignore_errors=True)
+    output.ERR.print(f"no baseline: {base} cannot be measured: {refusals[0]}; nothing was measured", markup=False)
+    raise typer.Exit(NO_BASELINE)
 
 
 def conclude(measured: Measured, base: str, form: str, *, everything: bool) -> int:

@@ -38,6 +38,8 @@ from bench.pytest_plugin.measuring import measure
 
 NAME = "bench-session"
 CHOICE = ("scenario", "backend", "suite", "budget", "track", "device", "dtype", "reps", "rounds", "seed", "threads")
+NAMED = 5
+"""Benchmarks that a sentence names at most."""
 INTERRUPTED = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
 
@@ -117,6 +119,10 @@ class BenchSession:
         chosen = [item for item in session.items if isinstance(item, Benchmark)]
         self.selected = [item for item in chosen if item.get_closest_marker("skip") is None]
         adapter.forget_untimed(self.config)
+        if not self.selected:
+            known = sorted(self.names.values())
+            more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+            self._say(f"no benchmark is selected, none will be measured; there are {', '.join(known[:NAMED])}{more}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:

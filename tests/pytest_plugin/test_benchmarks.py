@@ -76,6 +76,9 @@ def test_markers_keywords_groups_and_deselection_work(project: Project):
     for chosen, count in (("-k", "exact"), 3), (("-k", "mcmc and s4-linear"), 1), (("-m", "not bench"), 1):
         ended = project.pytest("--collect-only", "-q", *asked, *chosen)
         assert sum("::" in line for line in ended.out.splitlines()) == count, chosen
+    none = project.pytest("--collect-only", *asked, "-k", "nothing")
+    said = "bench: no benchmark is selected, none will be measured; there are s0-exponential/"
+    assert said in none.out and " and 1 more" in none.out
     run = project.pytest("-q", *asked, "-k", "exact and s4", "--benchmark-group-by=param:backend", "--benchmark-only")
     assert run.code == 0 and "backend=exact.posterior" in run.out
     assert list(run.benchmarks) == ["s4-linear/exact.posterior"]

@@ -1,11 +1,14 @@
 """`bench ab` as a user types it."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
+from bench import pipeline
+from tests.conftest import FAKES, ROOT
+from tests.measure.test_faults import plug_in
 
 SLOW = ("fake.instrument[cpu=0.05]", "fake.instrument[cpu=0.15]")
 SCENARIO = ("-s", "correlated-rho95")
@@ -70,6 +73,23 @@ def test_a_base_of_which_nothing_finished_is_no_baseline(bench):
     done = bench("ab", *faulty, *SCENARIO, "--rounds", "3", "--max-rounds", "3")
     assert done.code == 5
     assert "no fit of fake.faulty[fault=exception] finished" in done.err
+
+
+def test_a_base_that_is_not_installed_is_said_before_anything_is_measured(bench, tmp_path, monkeypatch):
+    plug_in(tmp_path / "more", "absent", 'KIND = "mcmc"\n')
+    (tmp_path / "more" / "absent" / "__init__.py").write_text('PACKAGES = ("no_such_package",)\n')
+    monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}{os.pathsep}{tmp_path / 'more'}")
+    done = bench("ab", "absent.one", "fake.exact", *SCENARIO)
+    assert done.code == 5 and not (tmp_path / "results").exists()
+    assert "no baseline: absent.one cannot be measured: " in done.err and "nothing was measured" in done.err
+
+
+def test_a_base_of_a_wrong_target_is_said_before_anything_is_measured(bench, tmp_path, monkeypatch):
+    why = "wrong target: another density"
+    monkeypatch.setattr(pipeline, "verify", lambda folder, plan, *rest: {p.cell.id: why for p in plan.cells})
+    done = bench("ab", "fake.exact", "fake.prior", *SCENARIO)
+    assert done.code == 5 and not list((tmp_path / "results").iterdir())
+    assert f"no baseline: fake.exact cannot be measured: {why}; nothing was measured" in done.err
 
 
 @pytest.mark.slow
