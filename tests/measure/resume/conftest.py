@@ -75,8 +75,8 @@ class Place:
         found = set()
         for file in self.run.glob("fits/[!.]*/record.json"):
             record = json.loads(file.read_text())
-            assert (file.parent / "draws.npz").is_file() or (file.parent / "draws.nc").is_file()
             if record["status"] == "ok":
+                assert (file.parent / "draws.npz").is_file() or (file.parent / "draws.nc").is_file()
                 found.add(file.parent.name)
         return found
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.measure.resume import victims
 from tests.measure.resume.conftest import FITS, SELECTION, same, tables
 
 LATEST = 1.1
@@ -63,6 +64,11 @@ def test_twelve_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tabl
     resumed, while_fitting = kill_and_resume(place, undisturbed, kills=12, seed=1)
     assert resumed and while_fitting >= 2  # fewer would prove little; six are aimed
     place.quiet()
+
+
+@pytest.mark.slow
+def test_twelve_kills_of_any_process_lose_nothing(place):
+    assert len(victims.kill_any(place, kills=12, seed=1)) >= 3  # kinds
 
 
 def test_what_a_killed_contender_has_started_dies_with_the_run(place):
