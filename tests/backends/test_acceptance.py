@@ -88,8 +88,8 @@ def test_mean_field_is_shown_for_what_it_is(svi: list[Scored]) -> None:
 @pytest.mark.slow
 def test_its_draws_look_perfect_to_effective_sample_size(svi: list[Scored]) -> None:
     found = chains.Diagnostics(svi[0].draws.reshape(4, 1000, -1))
-    # Independent draws: the estimator of 4000 of them has a relative sd of about 3 %, its minimum over four is lower.
-    assert found.ess_bulk.min() > 0.85 * 4000
+    # Of 12 000 series of 4 × 1000 independent draws one in 4 000 has an estimate below 0.75 of their number.
+    assert found.ess_bulk.min() > 0.75 * 4000
     assert found.r_hat.max() < 1.01
 
 

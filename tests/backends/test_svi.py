@@ -49,7 +49,7 @@ def moments(fit: Any) -> tuple[Array, Array]:
 def test_guides_find_the_best_of_their_family(
     options: dict[str, Any], correlated: bool, s1: Dataset, contender: Callable[..., Any]
 ) -> None:
-    settings = {"particles": 16, "lr_decay": 0.1, "steps": 4000, "jit": True} | options
+    settings = {"particles": 16, "lr_decay": 0.1, "window": 0, "steps": 4000, "jit": True} | options  # all the steps
     fit, _ = contender("pyro.svi", s1, **settings).fit(s1)
     mean, precision = posterior(s1)
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))

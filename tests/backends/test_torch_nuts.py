@@ -40,9 +40,9 @@ def assert_exact(fit: Fit, data: Dataset) -> None:
         ("torch.nuts", "s4-linear", 150),
         ("torch.nuts", "eight-schools", 120),
         pytest.param("torch.hmc", "s4-linear", 1000, marks=pytest.mark.slow),
-        pytest.param("torch.nuts", "eight-schools", 2000, marks=pytest.mark.slow),
+        pytest.param("torch.nuts", "eight-schools", 1000, marks=pytest.mark.slow),
         pytest.param("torch.hmc", "eight-schools", 2000, marks=pytest.mark.slow),
-        pytest.param("torch.nuts", "correlated-rho95", 1000, marks=pytest.mark.slow),
+        pytest.param("torch.nuts", "correlated-rho95", 400, marks=pytest.mark.slow),
         pytest.param("torch.hmc", "correlated-rho95", 1000, marks=pytest.mark.slow),
     ],
 )
@@ -153,5 +153,5 @@ def test_options_without_a_meaning_are_refused(
 def test_the_centred_hierarchy_diverges(contender: Callable[..., Any]) -> None:
     """A funnel: its neck cannot be integrated with the steps its mouth needs."""
     data = dataset(scenario("eight-schools-centred"), seed=0, rep=0)
-    fit, _ = contender("torch.nuts", data, draws=1000).fit(data)
-    assert fit.stats["diverging"].sum() > 10
+    fit, _ = contender("torch.nuts", data, draws=300).fit(data)
+    assert fit.stats["diverging"].sum() > 3

@@ -59,16 +59,16 @@ def kill_and_resume(place, undisturbed, kills, seed):
 
 
 @pytest.mark.slow
-def test_twelve_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
-    """A fault that one kill in five meets is met here with probability 0.93."""
-    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=12, seed=1)
-    assert resumed and while_fitting >= 2  # fewer would prove little; six are aimed
+def test_six_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
+    """A fault that one kill in three meets is met here with probability 0.91; `studies/kills.py` makes hundreds."""
+    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=6, seed=1)
+    assert resumed and while_fitting >= 1  # none would prove little; three are aimed
     place.quiet()
 
 
 @pytest.mark.slow
-def test_twelve_kills_of_any_process_lose_nothing(place):
-    assert len(victims.kill_any(place, kills=12, seed=1)) >= 3  # kinds
+def test_six_kills_of_any_process_lose_nothing(place):
+    assert len(victims.kill_any(place, kills=6, seed=1)) >= 3  # kinds
 
 
 def test_what_a_killed_contender_has_started_dies_with_the_run(place):
