@@ -1,9 +1,10 @@
 """The loop of `pyro.svi`: short runs from several starts, then Adam from the best of them until the ELBO is still.
 
 The learning rate is halved when the mean ELBO of a window of steps exceeds that of the window before by no more than
-the standard error of their difference; at the slowest it falls exponentially over all steps. Where it has its last
-value and the ELBO stands still, the fit is over. Welandawe et al. (2022, arXiv:2203.15945) halve the rate and stop by
-averages over windows and their errors (after Dhaka et al. 2020, arXiv:2009.00666), of the iterates instead of the ELBO.
+the standard error of their difference; at the slowest it falls exponentially over the second half of the steps, so that
+few steps reach far enough first. Where it has its last value and the ELBO stands still, the fit is over. Welandawe et
+al. (2022, arXiv:2203.15945) halve the rate and stop by averages over windows and their errors (after Dhaka et al. 2020,
+arXiv:2009.00666), of the iterates instead of the ELBO.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Search:
         """That many steps at `rate` or the schedule's, whichever is less; their losses."""
         plan, losses = self.plan, list[float]()
         for _ in range(steps):
-            slowest = plan.lr * plan.lr_decay ** (self.steps / plan.steps)
+            slowest = plan.lr * plan.lr_decay ** max(0.0, 2.0 * self.steps / plan.steps - 1.0)
             self.optimiser.param_groups[0]["lr"] = min(rate, slowest)
             self.optimiser.zero_grad()
             loss = self.loss()

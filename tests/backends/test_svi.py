@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data import family
+from bench.catalog.scenarios import scenario
+from bench.data import dataset, family
 from bench.types import Array, Dataset, Diverged, Parameter, Place, Prior, Unsupported
 
 pytestmark = pytest.mark.needs("pyro")
@@ -219,3 +220,14 @@ def test_hierarchies_are_scored_on_the_effects_of_q(contender: Callable[..., Any
         assert np.all(np.abs(drawn.mean(0) - mean) < 5 * sd / np.sqrt(4000))
         np.testing.assert_allclose(drawn.std(0), sd, rtol=0.25)
     assert set(clock.checkpoints[0].estimate.mean) == {"mu", "tau", "theta"}
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_quick_budget_reach_the_posterior(contender: Callable[..., Any]) -> None:
+    """At its own settings: a rate that falls over all of 1000 steps left means a thousand posterior sds away here."""
+    data = dataset(scenario("s0-uniform"), seed=0, rep=0)
+    fit, _ = contender("pyro.svi", data, steps=1000).fit(data)
+    exact = family(data.family).reference(data)
+    for name in data.names:
+        # b² of 0.01 is a tenth of an sd; half of one leaves room for the noise of the last steps, and for q's family
+        assert np.all(np.abs(fit.moments[name][0] - exact.mean[name]) < 0.5 * exact.sd[name])
