@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.places import kept_files, scenario_files
-from bench.catalog.scenarios import load
 from bench.errors import UsageError, shown
+from bench.formula.make import load
 from bench.selection import Selector, expand, parse, sweeps
 from bench.types import Scenario
 

@@ -50,27 +50,41 @@ PRIORS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """One independent prior for every element of a parameter; `args` in the order of `PRIORS[name]`."""
+    """One independent prior for every element of a parameter; `args` in the order of `PRIORS[name]`.
+
+    An argument is a number for all elements, or a tuple of one for each, as where terms of a formula differ.
+    """
 
     name: str
-    args: tuple[float, ...] = ()
+    args: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if self.name not in PRIORS or len(self.args) != len(PRIORS[self.name]):
             raise ValueError(f"not a prior: {self}")
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{a:g}' for a in self.args)})"
+        return f"{self.name}({', '.join(map(_argument, self.args))})"
+
+
+def _argument(value: float | tuple[float, ...]) -> str:
+    """`2.5`, or `[2.5, 0.31, …]` of an argument with a value for each element."""
+    if not isinstance(value, tuple):
+        return f"{value:g}"
+    return f"[{', '.join(f'{v:g}' for v in value[:3])}{', …' if len(value) > 3 else ''}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A named block of the posterior: its event shape and the open interval each element lives in."""
+    """A named block of the posterior: its event shape and the open interval each element lives in.
+
+    `labels` name its scalars in C order where the data do, as the columns of a formula's design.
+    """
 
     name: str
     shape: tuple[int, ...] = ()
     lower: float = -math.inf
     upper: float = math.inf
+    labels: tuple[str, ...] = field(default=(), repr=False)  # other names are no other data
 
     @property
     def size(self) -> int:
@@ -78,10 +92,30 @@ class Parameter:
         return math.prod(self.shape)
 
     def parts(self) -> list[str]:
-        """Names of its scalars in C order: `sigma`, `weights[0]`, …"""
+        """Names of its scalars in C order: `sigma`, `weights[0]`, … or the labels."""
+        if self.labels:
+            return list(self.labels)
         if not self.shape:
             return [self.name]
         return [f"{self.name}[{','.join(map(str, i))}]" for i in itertools.product(*map(range, self.shape))]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What a formula makes of a data file: `arrays` and `holdout` of a family, and the words for them.
+
+    `labels` {parameter: names of its scalars}; `terms` {term: labels of its columns}; `levels` {column: its categories,
+    the first of which the others are held against}; `dropped` {column: rows left out for a gap in it}; `notes`
+    are sentences that a reader of a result needs.
+    """
+
+    arrays: Arrays
+    holdout: Arrays
+    labels: Mapping[str, tuple[str, ...]]
+    terms: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, tuple[str, ...]]
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +123,7 @@ class Scenario:
     """A validated scenario file: what is simulated or loaded, and the model that is fitted to it.
 
     `settings` holds the family's own keys (`n_obs`, `weights`, …); `overrides` what the user changed in brackets;
-    `predict` new inputs at which a family predicts.
+    `predict` new inputs at which a family predicts; `design` what its formula, if it has one, made of its data file.
     """
 
     name: str
@@ -106,6 +140,7 @@ class Scenario:
     overrides: Mapping[str, Any]
     digest: str
     predict: Mapping[str, Any] = field(default_factory=dict)
+    design: Design | None = field(default=None, compare=False, repr=False)
 
     @property
     def fixed_data(self) -> bool:

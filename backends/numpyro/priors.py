@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions import constraints
 
@@ -27,5 +28,6 @@ def distribution(prior: Prior, parameter: Parameter) -> dist.Distribution:
     if prior.name == "flat":
         support = constraints.positive if parameter.lower == 0 else constraints.real
         return dist.ImproperUniform(support, (), parameter.shape)
-    elementwise = _DISTRIBUTIONS[prior.name](*prior.args)
+    arguments = (np.array(a) if isinstance(a, tuple) else a for a in prior.args)
+    elementwise = _DISTRIBUTIONS[prior.name](*arguments)
     return elementwise.expand(parameter.shape).to_event(event_dims) if event_dims else elementwise

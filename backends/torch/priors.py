@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,6 +12,18 @@ from torch import Tensor
 from bench.types import Prior
 
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+Argument = float | Tensor
+"""A number for all elements, or one for each, (J,)."""
+
+
+def _log(value: Argument) -> Argument:
+    return torch.log(value) if isinstance(value, Tensor) else math.log(value)
+
+
+def _lgamma(value: Argument) -> Argument:
+    return torch.lgamma(value) if isinstance(value, Tensor) else math.lgamma(value)
 
 
 def _positive(x: Tensor, log_density: Tensor) -> Tensor:
@@ -21,21 +34,21 @@ def _flat(x: Tensor) -> Tensor:
     return torch.zeros_like(x)
 
 
-def _normal(x: Tensor, loc: float, scale: float) -> Tensor:
-    return (x - loc).square() * (-0.5 / scale**2) - (math.log(scale) + _HALF_LOG_2PI)
+def _normal(x: Tensor, loc: Argument, scale: Argument) -> Tensor:
+    return (x - loc).square() * (-0.5 / scale**2) - (_log(scale) + _HALF_LOG_2PI)
 
 
 def _uniform(x: Tensor, low: float, high: float) -> Tensor:
     return torch.where((x > low) & (x < high), -math.log(high - low), -math.inf).to(x.dtype)
 
 
-def _student_t(x: Tensor, df: float, loc: float, scale: float) -> Tensor:
-    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi) - math.log(scale)
+def _student_t(x: Tensor, df: Argument, loc: Argument, scale: Argument) -> Tensor:
+    constant = _lgamma((df + 1) / 2) - _lgamma(df / 2) - 0.5 * _log(df * math.pi) - _log(scale)
     return constant - (df + 1) / 2 * torch.log1p(((x - loc) / scale).square() / df)
 
 
-def _cauchy(x: Tensor, loc: float, scale: float) -> Tensor:
-    return -math.log(math.pi * scale) - torch.log1p(((x - loc) / scale).square())
+def _cauchy(x: Tensor, loc: Argument, scale: Argument) -> Tensor:
+    return -_log(math.pi * scale) - torch.log1p(((x - loc) / scale).square())
 
 
 def _exponential(x: Tensor, rate: float) -> Tensor:
@@ -70,4 +83,13 @@ _LOG_DENSITIES: dict[str, Callable[..., Tensor]] = {
 
 def log_prob(prior: Prior, x: Tensor) -> Tensor:
     """Elementwise log density of `prior` at x, normalised unless it is flat."""
-    return _LOG_DENSITIES[prior.name](x, *prior.args)
+    return _LOG_DENSITIES[prior.name](x, *(_of_elements(a, x.dtype, x.device) for a in prior.args))
+
+
+def _of_elements(value: float | tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Argument:
+    return _tensor(value, dtype, device) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=32)
+def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)  # made once, not at each gradient

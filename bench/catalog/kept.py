@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from bench.catalog import designs
 from bench.catalog.places import scenario_folders
 from bench.catalog.scenarios import load
 from bench.errors import UsageError
@@ -12,8 +13,8 @@ from bench.types import Scenario, beside
 
 
 def is_catalogued(scenario: Scenario) -> bool:
-    """Whether its file lies in a folder of scenarios, where every process finds it by its name."""
-    return Path(scenario.file).resolve().parent in scenario_folders()
+    """Whether its file lies in a folder of scenarios, where every process finds it by its name; a design is made."""
+    return scenario.design is None and Path(scenario.file).resolve().parent in scenario_folders()
 
 
 def keep(scenario: Scenario, folder: Path) -> str:
@@ -29,6 +30,8 @@ def keep(scenario: Scenario, folder: Path) -> str:
     for source, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
+    if scenario.design is not None:
+        designs.keep(scenario.design, (folder / place).parent)
     if load(folder / place, scenario.overrides).digest != scenario.digest:
         raise UsageError(f"{place.name} or its data changed while they were read; try again")
     return str(place)
@@ -36,5 +39,9 @@ def keep(scenario: Scenario, folder: Path) -> str:
 
 def bring(scenario: Scenario, folder: Path) -> None:
     """Let `scenario(…, along=folder)` find what no catalog has, by a copy made once."""
-    if not is_catalogued(scenario) and not (folder / "scenarios" / scenario.name).exists():
+    if is_catalogued(scenario):
+        return
+    if not (place := folder / "scenarios" / scenario.name).exists():
         keep(scenario, folder)
+    elif scenario.design is not None:
+        designs.keep(scenario.design, place)

@@ -9,15 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.catalog import toml
+from bench.catalog import designs, terms, toml
 from bench.catalog.families import families, family_file, source_digest
 from bench.catalog.places import kept_files, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, UsageError, unknown
 from bench.protocols import Family
-from bench.types import PRIORS, Prior, Scenario, digest_of
+from bench.types import PRIORS, Design, Prior, Scenario, digest_of
 
 TEXT = ("family", "description", "source")
+OF_FORMULAS = frozenset({"link", "parametrisation"})
+"""A family's own keys that may stand beside a formula, which says the rest."""
 LARGEST = 1e100
 """No number of a prior is beyond this or, where it must be positive, below its inverse: squares stay finite."""
 TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
@@ -66,24 +68,33 @@ def _override(table: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> Scenario:
-    words = {key: _text(table, key) for key in TEXT}
-    fam = _family(words["family"])
-    allowed = [*TEXT, *TABLES, *fam.KEYS]
-    for key, value in table.items():
-        if key not in allowed:
-            raise ScenarioError(key, value, f"allowed keys: {', '.join(sorted(allowed))}")
     tables = {key: table.get(key, {}) for key in TABLES}
     for key, value in tables.items():
         if not isinstance(value, dict):
             raise ScenarioError(key, value, "a table")
+    by_formula = "formula" in table
+    words = {key: _text({"family": designs.family_of(table), **table} if by_formula else table, key) for key in TEXT}
+    fam = _family(words["family"])
+    allowed = (
+        [*designs.KEYS, *TEXT[1:], *TABLES, *(OF_FORMULAS & fam.KEYS.keys())]
+        if by_formula
+        else [*TEXT, *TABLES, *fam.KEYS]
+    )
+    for key, value in table.items():
+        if key not in allowed:
+            raise ScenarioError(key, value, f"allowed keys: {', '.join(sorted(allowed))}")
+    design = designs.find(file, table) if by_formula else None
+    own = {k: table[k] for k in fam.KEYS if k in table}
+    if design is not None and not {"bias", "mu"} & design.labels.keys():
+        own["bias"] = "none"
     scenario = Scenario(
         name=file.stem,
         family=words["family"],
         description=words["description"],
         source=words["source"],
         file=str(file),
-        settings=fam.settings({k: table[k] for k in fam.KEYS if k in table}, fixed=bool(tables["data"])),
-        priors=_priors(tables["priors"], fam),
+        settings=fam.settings(own, fixed=bool(tables["data"])),
+        priors=_priors(tables["priors"], fam, design),
         start=tables["start"],
         holdout=tables["holdout"],
         predict=tables["predict"],
@@ -91,6 +102,7 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         sweep=_sweep(tables["sweep"], fam),
         overrides=overrides,
         digest="",
+        design=design,
     )
     fam.check(scenario)
     return replace(scenario, digest=_digest(table, scenario))
@@ -109,7 +121,9 @@ def _family(name: str) -> Family:
     return family(name)
 
 
-def _priors(table: Mapping[str, Any], fam: Family) -> dict[str, Prior]:
+def _priors(table: Mapping[str, Any], fam: Family, design: Design | None) -> dict[str, Prior]:
+    if design is not None:
+        return terms.priors(table, design, _prior, fam.PRIORS)
     for key, value in table.items():
         if key not in fam.PRIORS:
             raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")

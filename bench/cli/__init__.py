@@ -22,6 +22,7 @@ INTERRUPTED = signals.INTERRUPTED
 
 VERBS: Mapping[str, str] = {
     "run": "run.run",
+    "new": "new.new",
     "list": "catalog.list_",
     "info": "catalog.info",
     "verify": "verify.verify",

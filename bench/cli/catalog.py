@@ -19,6 +19,7 @@ from bench.cell import BUDGETS
 from bench.cli import options
 from bench.errors import UsageError, escaped, printable, tame, unknown
 from bench.score.catalog import ALL, METRICS
+from bench.types import Parameter
 
 Row = dict[str, Any]
 
@@ -57,14 +58,15 @@ def info(
     \b
     Examples:
       bench info s0-uniform
+      bench info mine.toml
       bench info torch.adam
       bench info b2_max
       bench info latest
     """
     from bench.store.folder import every
 
-    if name in scenario_files():
-        text = _scenario_info(name)
+    if name in scenario_files() or name.endswith(".toml"):
+        text = _scenario_info(name if name in scenario_files() or "/" in name else f"./{name}")
     elif name in backend_files():
         text = _backend_info(name)
     elif name in suite_files():
@@ -93,7 +95,7 @@ def _scenarios(_: Path) -> Iterator[Row]:
 def _check(file: Path) -> None:
     """UsageError where a user's file is no scenario; the project's own are."""
     if file.parent != root() / "scenarios":
-        from bench.catalog.scenarios import load  # numpy, which whoever has no scenarios of his own does without
+        from bench.formula.make import load  # numpy, which whoever has no scenarios of his own does without
 
         load(file)
 
@@ -173,24 +175,32 @@ def _print(thing: str, rows: Sequence[Row], *, heading: bool) -> None:
 
 
 def _scenario_info(name: str) -> str:
-    from bench.catalog.scenarios import scenario
+    from bench.catalog import terms
     from bench.data import dataset
+    from bench.selected import Scenarios
 
-    s = scenario(name)
+    s = next(iter(Scenarios([name])))
+    priors = terms.assumed(s.design, s.priors) if s.design else s.priors
     data = dataset(s, seed=0, rep=0)
     lines = [
         f"{s.name}: {s.description}",
         f"family {s.family}" + (f", source {s.source}" if s.source else ""),
         "data: " + ("fixed, the same in every rep" if s.fixed_data else "fresh in every rep"),
-        *(f"  {k} = {v}" for k, v in s.settings.items()),
+        *(f"  {k} = {v}" for k, v in s.settings.items() if not s.design),
+        *(f"  {note}" for note in (s.design.notes if s.design else ())),
         "priors:",
-        *(f"  {k} ~ {v}" for k, v in s.priors.items()),
-        "parameters: " + ", ".join(f"{p.name}{list(p.shape) if p.shape else ''}" for p in data.parameters),
-        f"run it: python -m bench run -s {s.name}",
+        *(f"  {k} ~ {v}" for k, v in priors.items()),
+        "parameters: " + ", ".join(_parameter(p) for p in data.parameters),
+        f"run it: python -m bench run {'-s ' + s.name if s.name in scenario_files() else name}",
         "",
         Path(s.file).read_text(encoding="utf-8"),
     ]
     return "\n".join(lines)
+
+
+def _parameter(p: Parameter) -> str:
+    """`weights[2]` and, in words, what its elements are called."""
+    return f"{p.name}{list(p.shape) if p.shape else ''}" + (f" ({', '.join(p.labels)})" if p.labels else "")
 
 
 def _backend_info(name: str) -> str:

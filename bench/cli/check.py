@@ -1,4 +1,4 @@
-"""`bench check`: is a run's folder whole, does a backend keep its contract?"""
+"""`bench check`: is a run's folder whole, does a backend keep its contract, is a scenario what its author meant?"""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from bench.store.folder import RunFolder
 def check(
     name: Annotated[
         str,
-        typer.Argument(metavar="RUN|BACKEND", help="Name or path of a run, `latest`, or a backend with its options."),
+        typer.Argument(
+            metavar="RUN|BACKEND|SCENARIO.toml",
+            help="Name or path of a run, `latest`, a backend with its options, or a scenario's file.",
+        ),
     ],
     results: options.Results = Path("results"),
     json_: options.Json = False,
 ) -> None:
-    """Look whether a run's folder is whole and agrees with itself, or whether a backend keeps its contract.
+    """Look whether a run's folder is whole, a backend keeps its contract, or a scenario is what its author meant.
 
     A run: run.json, a record of every planned fit, the same code and data throughout, draws that can be read and are in
     their support, tables that say what the records say, nothing left over. Nothing is changed.
@@ -36,9 +39,13 @@ def check(
     child: draws named, shaped and in their support; the same seed gives the same draws and another one others; a
     program that has fitted other data answers as a new one; means and sds against the reference, where there is one.
 
+    A scenario's file: what is wrong with it or its data, what was understood (rows, categories, priors), what makes
+    its posterior hard, which reference there is, and which backends serve it. Nothing is fitted.
+
     \b
     Examples:
       bench check latest
+      bench check mine.toml
       bench check results/20261121-101500 --json
       bench check numpyro.nuts
       bench check 'torch.*'
@@ -75,7 +82,11 @@ def check(
 def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
     from bench.check import backend as of_backend  # scipy, and the next pandas
     from bench.check import run as of_run
+    from bench.check import scenario as of_scenario
 
+    if name.endswith(".toml"):
+        yield from of_scenario.findings(name if "/" in name else f"./{name}", progress)
+        return
     files, runs = backend_files(), {run.name for run in RunFolder.all(results)}
     if name in runs or name == "latest" or "/" in name or (Path(name) / "run.json").is_file():
         yield from of_run.findings(RunFolder.open(results, name), progress)

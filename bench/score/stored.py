@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,7 +19,7 @@ from bench.selection import is_named
 from bench.store import arrays, netcdf
 from bench.store.folder import RunFolder
 from bench.store.records import Record
-from bench.types import Budget, Checkpoint, Dataset, Fit, Kind, Scenario
+from bench.types import Budget, Checkpoint, Dataset, Fit, Kind, Parameter, Scenario
 
 if TYPE_CHECKING:
     from bench.store.manifest import CellEntry
@@ -113,16 +113,16 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
     """A stored fit with its problem, ready to be scored or drawn, and its draws.nc; UsageError as `Problems.get`."""
     problem = (problems or Problems(folder, folder.manifest().seed)).get(stored)
     fit, checkpoints = load_fit(folder, stored, problem.data)
-    draws_file(folder, stored)
+    draws_file(folder, stored, problem.data.parameters)
     return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
 
 
-def draws_file(folder: RunFolder, stored: Stored) -> Path:
-    """The draws.nc of a fit; the worker's draws.npz becomes it the first time."""
+def draws_file(folder: RunFolder, stored: Stored, parameters: Iterable[Parameter] = ()) -> Path:
+    """The draws.nc of a fit; the worker's draws.npz becomes it the first time, with the labels of these parameters."""
     where = folder.fit(stored.record.cell, stored.record.rep)
     if (npz := where / "draws.npz").is_file():
         about = {"scenario": stored.scenario, "backend": stored.entry.backend, "rep": stored.record.rep}
-        netcdf.convert(npz, where / "draws.nc", about)
+        netcdf.convert(npz, where / "draws.nc", about, {p.name: p.labels for p in parameters if p.shape and p.labels})
     return where / "draws.nc"
 
 

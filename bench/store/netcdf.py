@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -27,15 +28,20 @@ INFLATED = 50
 """Bytes of arrays for each byte of a file at most: others may have compressed it since."""
 
 
-def convert(npz: Path, nc: Path, attributes: Mapping[str, Any]) -> None:
-    """Write `nc` whole from `npz`, then remove `npz`."""
+def convert(
+    npz: Path,
+    nc: Path,
+    attributes: Mapping[str, Any],
+    labels: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Write `nc` whole from `npz`, then remove `npz`; `labels` {parameter: names of its elements} are coordinates."""
     arrays = read(npz)
     content = io.BytesIO()  # HDF5 does not survive a disk that fills while it writes
     with h5py.File(content, "w", track_order=True) as file:
         for name, (prefix, leading) in GROUPS.items():
             variables = {k.removeprefix(prefix).replace("/", "."): v for k, v in arrays.items() if k.startswith(prefix)}
             if variables:
-                _write(file.create_group(name, track_order=True), variables, leading)
+                _write(file.create_group(name, track_order=True), variables, leading, labels)
         file["posterior"].attrs.update(attributes)
     write_bytes(nc, content.getvalue())
     npz.unlink()
@@ -68,7 +74,9 @@ def _inside(group: h5py.Group) -> dict[str, Any]:
     return dict(group.items())
 
 
-def _write(group: h5py.Group, variables: Mapping[str, Any], leading: tuple[str, ...]) -> None:
+def _write(
+    group: h5py.Group, variables: Mapping[str, Any], leading: tuple[str, ...], labels: Mapping[str, Sequence[str]]
+) -> None:
     """One group; a variable's event dimensions are named after it.
 
     With h5py rather than xarray, which takes 60 ms for a file: netCDF-4 is HDF5 whose dimensions are shared scales.
@@ -79,7 +87,9 @@ def _write(group: h5py.Group, variables: Mapping[str, Any], leading: tuple[str, 
         dimensions = (*leading, *event)
         for dimension, size in zip(dimensions, array.shape, strict=True):
             if dimension not in scales:
-                scales[dimension] = _scale(group, dimension, size, counted=dimension in leading)
+                own = labels.get(name, ()) if dimension == f"{name}_dim_0" else ()
+                named = list(own) if len(own) == size else np.arange(size) if dimension in leading else None
+                scales[dimension] = _scale(group, dimension, size, named)
         flags = array.dtype == bool
         variable = group.create_dataset(name, data=array.astype(np.int8) if flags else array)
         if flags:
@@ -88,9 +98,10 @@ def _write(group: h5py.Group, variables: Mapping[str, Any], leading: tuple[str, 
             variable.dims[axis].attach_scale(scales[dimension])
 
 
-def _scale(group: h5py.Group, name: str, size: int, *, counted: bool) -> h5py.Dataset:
-    """A dimension, with its indices as coordinates where it is `counted`."""
-    scale = group.create_dataset(name, data=np.arange(size) if counted else np.zeros(size, np.float32))
+def _scale(group: h5py.Group, name: str, size: int, values: Any) -> h5py.Dataset:
+    """A dimension, with these coordinates unless they are None."""
+    text = h5py.string_dtype() if isinstance(values, list) else None
+    scale = group.create_dataset(name, data=np.zeros(size, np.float32) if values is None else values, dtype=text)
     # the name by which netCDF-4 tells a dimension without coordinates
-    scale.make_scale(name if counted else f"This is a netCDF dimension but not a netCDF variable.{size:10d}")
+    scale.make_scale(f"This is a netCDF dimension but not a netCDF variable.{size:10d}" if values is None else name)
     return scale

@@ -17,12 +17,12 @@ _LOG_2PI = math.log(2.0 * math.pi)
 
 def check_args(prior: Prior) -> str | None:
     """What is allowed, as a phrase, when an argument is out of range; None when all are fine."""
-    for name, value in zip(PRIORS[prior.name], prior.args, strict=True):
-        if not math.isfinite(value):
+    for name, value in zip(PRIORS[prior.name], map(np.asarray, prior.args), strict=True):
+        if not np.isfinite(value).all():
             return f"{name} must be finite"
-        if name in _MUST_BE_POSITIVE and value <= 0.0:
+        if name in _MUST_BE_POSITIVE and (value <= 0.0).any():
             return f"{name} must be greater than 0"
-    if prior.name == "uniform" and not prior.args[0] < prior.args[1]:
+    if prior.name == "uniform" and not np.all(np.less(*prior.args)):
         return "low must be smaller than high"
     return None
 
@@ -55,17 +55,23 @@ def log_density(prior: Prior, x: Array) -> Array:
     return np.where(inside, _log_density_inside(prior, np.where(inside, x, anywhere)), -np.inf)
 
 
+def arguments(prior: Prior) -> tuple[Array, ...]:
+    """Its arguments, each () or (J,), which broadcast against values (..., J)."""
+    return tuple(np.asarray(value, dtype=float) for value in prior.args)
+
+
 def _log_density_inside(prior: Prior, x: Array) -> Array:
-    match prior.name, prior.args:
+    match prior.name, arguments(prior):
         case "normal", (loc, scale):
-            return -0.5 * ((x - loc) / scale) ** 2 - math.log(scale) - 0.5 * _LOG_2PI
+            return np.asarray(-0.5 * ((x - loc) / scale) ** 2 - np.log(scale) - 0.5 * _LOG_2PI)
         case "uniform", (low, high):
             return np.full_like(x, -math.log(high - low))
         case "student_t", (df, loc, scale):
-            constant = math.lgamma(0.5 * (df + 1)) - math.lgamma(0.5 * df) - 0.5 * math.log(df * math.pi)
-            return constant - math.log(scale) - 0.5 * (df + 1) * np.log1p(((x - loc) / scale) ** 2 / df)
+            gammas = scipy.special.gammaln(0.5 * (df + 1)) - scipy.special.gammaln(0.5 * df)
+            constant = gammas - 0.5 * np.log(df * math.pi) - np.log(scale)
+            return np.asarray(constant - 0.5 * (df + 1) * np.log1p(((x - loc) / scale) ** 2 / df))
         case "cauchy", (loc, scale):
-            return -math.log(math.pi * scale) - np.log1p(((x - loc) / scale) ** 2)
+            return np.asarray(-np.log(math.pi * scale) - np.log1p(((x - loc) / scale) ** 2))
         case "exponential", (rate,):
             return math.log(rate) - rate * x
         case "half_normal", (scale,):
@@ -80,7 +86,7 @@ def _log_density_inside(prior: Prior, x: Array) -> Array:
 
 def derivative(prior: Prior, x: Array) -> Array:
     """d log density / dx at each x inside the support; analytic, so it also takes complex x."""
-    match prior.name, prior.args:
+    match prior.name, arguments(prior):
         case "normal", (loc, scale):
             return -(x - loc) / scale**2
         case "student_t", (df, loc, scale):
@@ -107,7 +113,7 @@ def curvature(prior: Prior, x: Array) -> Array:
 
 def draw(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Independent draws of that shape; `known` repeats its value, `flat` raises ValueError."""
-    match prior.name, prior.args:
+    match prior.name, arguments(prior):
         case "known", (value,):
             return np.full(shape, value)
         case "normal", (loc, scale):
@@ -129,17 +135,21 @@ def draw(prior: Prior, shape: tuple[int, ...], rng: np.random.Generator) -> Arra
     raise ValueError(f"{prior.name} is improper and cannot be drawn from")
 
 
-def variance(prior: Prior) -> float:
-    """Variance; inf where there is none, as for `flat`, `cauchy` and a student_t of at most two degrees of freedom."""
-    match prior.name, prior.args:
+def variance(prior: Prior) -> float | Array:
+    """Variance; inf where there is none, as for `flat`, `cauchy` and a student_t of at most two degrees of freedom.
+
+    Of a prior with a value for each element it is (J,).
+    """
+    match prior.name, arguments(prior):
         case "known", _:
             return 0.0
         case "normal", (_, scale):
             return scale**2
         case "uniform", (low, high):
             return (high - low) ** 2 / 12.0
-        case "student_t", (df, _, scale) if df > 2.0:
-            return scale**2 * df / (df - 2.0)
+        case "student_t", (df, _, scale):
+            with np.errstate(divide="ignore"):
+                return np.where(np.greater(df, 2.0), np.square(scale) / (1.0 - np.minimum(2.0 / df, 1.0)), math.inf)
         case "exponential", (rate,):
             return rate**-2
         case "half_normal", (scale,):
@@ -151,11 +161,11 @@ def variance(prior: Prior) -> float:
 
 def moments(prior: Prior) -> float:
     """The order below which absolute moments are finite: inf for light tails, the df of a student_t, 0 for `flat`."""
-    match prior.name, prior.args:
+    match prior.name, arguments(prior):
         case "flat", _:
             return 0.0
         case (("cauchy" | "half_cauchy"), _):
             return 1.0
         case "student_t", (df, _, _):
-            return df
+            return float(np.min(df))
     return math.inf

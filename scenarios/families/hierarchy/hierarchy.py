@@ -47,6 +47,8 @@ class Hierarchy(Family):
         scales = {name: "a standard deviation" for name in needed if self.PRIORS[name] == SCALE_PRIORS}
         checks.check_priors(scenario, needed, scales, lambda _: f"parameters with a prior are {', '.join(needed)}")
         starts.check(scenario.start, self.sites(scenario))
+        if scenario.design is not None:
+            return  # rows of the file are held out
         if held := checks.table("holdout", scenario.holdout, ("n_obs",)):
             self.check_holdout(scenario, held)
 
@@ -122,7 +124,7 @@ def effects(data: Dataset) -> Parameter:
 
 
 def _second_moment(prior: Prior) -> float:
-    match prior.name, prior.args:
+    match prior.name, tuple(map(float, prior.args)):
         case "half_normal", (scale,):
             return scale**2
         case "exponential", (rate,):

@@ -52,11 +52,10 @@ class VaryingIntercept(Hierarchy):
     }
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
-        """A data table is refused."""
-        self.known_keys(table, ())
+        """Of data that are fixed, a formula's, all but the parametrisation is None."""
+        self.known_keys(table, () if fixed else ("tau", "noise"))
         if fixed:
-            raise ScenarioError("data", "a table", f"the family {self.name} generates its data; leave it out")
-        self.known_keys(table, ("tau", "noise"))
+            return {**dict.fromkeys(self.KEYS), "parametrisation": parametrisation(table)}
         sizes = _sizes(table)
         if len(sizes) > checks.WIDTH:
             raise ScenarioError("n_per_group", sizes, f"at most {checks.WIDTH} groups, but it has {len(sizes)}")
@@ -80,22 +79,40 @@ class VaryingIntercept(Hierarchy):
             "parametrisation": parametrisation(table),
         }
 
+    def check_data(self, scenario: Scenario) -> None:
+        if scenario.data and scenario.design is None:
+            raise ScenarioError("data", dict(scenario.data), f"the family {self.name} has data of its own by a formula")
+
+    def sizes(self, scenario: Scenario) -> tuple[int, int]:
+        """(G, P): how many groups and features."""
+        if scenario.design is not None:
+            return len(scenario.design.labels["a"]), len(scenario.design.labels.get("weights", ()))
+        return len(scenario.settings["n_per_group"]), scenario.settings["n_features"]
+
     def priors_of(self, scenario: Scenario) -> Mapping[str, tuple[str, ...]]:
-        features = scenario.settings["n_features"]
+        features = self.sizes(scenario)[1]
         return {name: kinds for name, kinds in self.PRIORS.items() if name != "weights" or features}
+
+    def notes(self, scenario: Scenario) -> tuple[str, ...]:
+        of_data = scenario.design.notes if scenario.design is not None else ()
+        return (*of_data, *super().notes(scenario))
 
     def check_holdout(self, scenario: Scenario, held: Mapping[str, Any]) -> None:
         most = checks.ROWS // max(scenario.settings["n_features"], 1)
         checks.integer("holdout.n_obs", held["n_obs"], most=most)
 
     def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
-        settings = scenario.settings
+        groups, width = self.sizes(scenario)
+        labels = scenario.design.labels if scenario.design is not None else {}
         tau, sigma = (Parameter(s, (), *priors.positive_support(scenario.priors[s])) for s in ("tau", "sigma"))
-        weights = [Parameter("weights", (settings["n_features"],))] if settings["n_features"] else []
-        return (Parameter("mu"), tau, Parameter("a", (len(settings["n_per_group"]),)), *weights, sigma)
+        mu, a = Parameter("mu", labels=labels.get("mu", ())), Parameter("a", (groups,), labels=labels.get("a", ()))
+        weights = [Parameter("weights", (width,), labels=labels.get("weights", ()))] if width else []
+        return (mu, tau, a, *weights, sigma)
 
     def simulate(self, scenario: Scenario, rng: np.random.Generator) -> Simulated:
         """Hold-out rows are of the same groups."""
+        if scenario.design is not None:
+            return Simulated(scenario.design.arrays, {}, scenario.design.holdout)
         settings = scenario.settings
         sizes, width = settings["n_per_group"], settings["n_features"]
         truth = {"mu": np.array(settings["mu"]), "tau": np.array(settings["tau"])}

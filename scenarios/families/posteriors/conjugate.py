@@ -11,6 +11,7 @@ import scipy
 from bench.errors import NoReference
 from bench.protocols import DerivedExact
 from bench.types import Array, Dataset, Parameter
+from scenarios.families.common.priors import arguments
 from scenarios.families.posteriors import residuals
 from scenarios.families.posteriors.conditional import CoefficientPrior, Conditional, condition
 from scenarios.families.posteriors.mixtures import NormalMixture
@@ -153,11 +154,12 @@ def with_bias(x: Array, data: Dataset) -> Array:
 
 def _coefficient_prior(data: Dataset) -> CoefficientPrior:
     rows = []
+    row: tuple[Array | float, ...]
     for p in data.parameters:
         if p.name == "sigma":
             continue
         prior = data.priors[p.name]
-        match prior.name, prior.args:
+        match prior.name, arguments(prior):
             case "normal", (loc, scale):
                 row = (loc, scale, -math.inf, math.inf)
             case "flat", _:
@@ -166,5 +168,5 @@ def _coefficient_prior(data: Dataset) -> CoefficientPrior:
                 row = (0.0, math.inf, low, high)
             case _:
                 raise NoReference(f"a {prior.name} prior on {p.name} is not conjugate: no exact reference")
-        rows += [row] * p.size
-    return CoefficientPrior(*np.array(rows).T)
+        rows.append([np.broadcast_to(value, p.size) for value in row])
+    return CoefficientPrior(*np.concatenate(rows, axis=-1))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from bench.errors import NoReference
 from bench.types import Array, Dataset
+from scenarios.families.common.priors import arguments
 
 CHUNK = 2_000_000
 """Matrix entries held at once: 16 MB of float64."""
@@ -64,9 +65,9 @@ class GivenScales:
         return np.asarray(total / np.maximum(self.counts, 1.0)[:, None])
 
     def _set_prior(self, data: Dataset, design: Array) -> None:
-        own = [data.priors["mu"]] + [data.priors["weights"] for _ in range(design.shape[1] - 1)]
-        pairs = [p.args if p.name == "normal" else (0.0, math.inf) for p in own]
-        loc, scale = (np.array(values) for values in zip(*pairs, strict=True))
+        own = [(data.priors["mu"], 1)] + [(data.priors["weights"], design.shape[1] - 1)] * (design.shape[1] > 1)
+        pairs = [(arguments(p) if p.name == "normal" else (0.0, math.inf), size) for p, size in own]
+        loc, scale = (np.concatenate([np.broadcast_to(args[i], size) for args, size in pairs]) for i in (0, 1))
         flat = np.isinf(scale)
         if np.linalg.matrix_rank(design[:, flat]) < flat.sum():
             raise NoReference("flat priors on coefficients that the data do not determine: the posterior is improper")

@@ -44,7 +44,10 @@ class Table(NamedTuple):
 
 
 def read_table(scenario: Scenario) -> Table:
-    """The scenario's CSV file, whose header is x0,…,y and then any of `columns.KEYS`; ScenarioError."""
+    """The design of a formula, else a CSV file of header x0,…,y and then any of `columns.KEYS`; ScenarioError."""
+    if scenario.design is not None:
+        arrays = scenario.design.arrays
+        return Table(arrays["x"], arrays["y"], {name: v for name, v in arrays.items() if name not in ("x", "y")})
     return _read_table(checks.data_file(scenario))
 
 
@@ -96,6 +99,10 @@ def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) ->
     x, y, beside = read_table(scenario)
     if "seed" in table:
         raise ScenarioError("data.seed", table["seed"], "only a recipe has a seed")
+    if scenario.predict and scenario.design is not None:
+        raise ScenarioError(
+            "predict", dict(scenario.predict), "beside a formula there are no new inputs; hold rows out"
+        )
     for key in scenario.settings:
         if key in scenario.overrides and key != "link":
             raise ScenarioError(key, scenario.overrides[key], f"{table['file']} fixes the data; leave it as it is")
@@ -173,7 +180,9 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
         beside = columns.rows(settings, n, {}, rng)
         y = _observed(truth, x, beside, settings, law, rng)
     new = {"x": np.array(scenario.predict["x"], dtype=float)} if scenario.predict else {}
-    held = _holdout(scenario, truth, root, beside, rng, law) if truth_known(settings) else {}
+    held: Arrays = scenario.design.holdout if scenario.design is not None else {}
+    if truth_known(settings):
+        held = _holdout(scenario, truth, root, beside, rng, law)
     return Simulated({"x": x, "y": y, **beside}, truth, held, new)
 
 

@@ -11,7 +11,6 @@ import scipy
 from bench.errors import ScenarioError
 from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Scenario, Simulated
-from scenarios.families.common import checks
 from scenarios.families.posteriors import conjugate
 from scenarios.families.regression import generator, newton, recipe
 from scenarios.families.regression.likelihood import Likelihood, Scale
@@ -63,7 +62,7 @@ class Linear(Regression):
     OBJECTIVES = ("least_squares", "map", "map_unconstrained")
 
     def check_data(self, scenario: Scenario) -> None:
-        table = checks.table("data", scenario.data, ("file", "recipe", "seed"))
+        table = self.data_table(scenario, ("file", "recipe", "seed"))
         if ("file" in table) == ("recipe" in table):
             raise ScenarioError("data", table, "give either file or recipe")
         if "file" in table:

@@ -38,7 +38,7 @@ def least_squares(data: Dataset) -> dict[str, Array]:
 def residual_variance(data: Dataset) -> float:
     """The known sigma² if there is one, else RSS/N of the least-squares fit; 1 where that fit interpolates."""
     if data.priors["sigma"].name == "known":
-        return data.priors["sigma"].args[0] ** 2
+        return float(data.priors["sigma"].args[0]) ** 2
     y = data.arrays["y"]
     coefficients = transforms.flatten([p for p in data.parameters if p.name != "sigma"], least_squares(data))
     residual = y - design(data) @ coefficients

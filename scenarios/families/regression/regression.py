@@ -49,20 +49,25 @@ class Regression(Family):
 
     def check_data(self, scenario: Scenario) -> None:
         """Validate the `[data]` table and what it leaves no choice about; ScenarioError."""
-        generator.check_file(scenario, checks.table("data", scenario.data, ("file",)), self.law)
+        generator.check_file(scenario, self.data_table(scenario, ("file",)), self.law)
+
+    def data_table(self, scenario: Scenario, known: tuple[str, ...]) -> dict[str, Any]:
+        """The `[data]` table, whose keys are these; those of a formula are its own affair. ScenarioError."""
+        return dict(scenario.data) if scenario.design is not None else checks.table("data", scenario.data, known)
 
     def check_start(self, scenario: Scenario) -> None:
         """Validate the `[start]` table; ScenarioError."""
         starts.check(scenario.start, self.parameters(scenario))
 
     def notes(self, scenario: Scenario) -> tuple[str, ...]:
+        of_data = scenario.design.notes if scenario.design is not None else ()
         assumed = {name: prior.args[0] for name, prior in scenario.priors.items() if prior.name == "known"}
         sentences = [
             self.misspecified(name, assumed[name], float(true))
             for name, true in generator.true_scales(scenario.settings, self.law).items()
             if name in assumed and assumed[name] != true
         ]
-        return (*sentences, *super().notes(scenario))
+        return (*of_data, *sentences, *super().notes(scenario))
 
     def misspecified(self, name: str, assumed: float, true: float) -> str:
         """What a reader must know where the model takes a scale as known that is not the generator's."""
@@ -72,9 +77,12 @@ class Regression(Family):
 
     def parameters(self, scenario: Scenario) -> tuple[Parameter, ...]:
         width = generator.sizes(scenario)[1]
-        blocks = [Parameter("weights", (width,), *priors.support(scenario.priors["weights"]))]
+        labels = scenario.design.labels if scenario.design is not None else {}
+        blocks = [
+            Parameter("weights", (width,), *priors.support(scenario.priors["weights"]), labels.get("weights", ()))
+        ]
         if scenario.settings["bias"] != "none":
-            blocks.append(Parameter("bias", (), *priors.support(scenario.priors["bias"])))
+            blocks.append(Parameter("bias", (), *priors.support(scenario.priors["bias"]), labels.get("bias", ())))
         own = [scale.name for scale in self.law.SCALES if scenario.priors[scale.name].name != "known"]
         return (*blocks, *(Parameter(name, (), *priors.positive_support(scenario.priors[name])) for name in own))
 

@@ -139,6 +139,8 @@ def check_predict(scenario: Scenario) -> None:
 
 def check_holdout(scenario: Scenario, law: Likelihood) -> None:
     """Validate the `[holdout]` table; ScenarioError."""
+    if scenario.design is not None:
+        return  # rows of the file are held out
     table = checks.table("holdout", scenario.holdout, ("n_obs", "outside"))
     if table and not truth_known(scenario.settings):
         needed = " and ".join(("weights", *(scale.key for scale in law.SCALES if scale.default is None)))
