@@ -123,7 +123,8 @@ class Scenario:
     """A validated scenario file: what is simulated or loaded, and the model that is fitted to it.
 
     `settings` holds the family's own keys (`n_obs`, `weights`, …); `overrides` what the user changed in brackets;
-    `predict` new inputs at which a family predicts; `design` what its formula, if it has one, made of its data file.
+    `predict` new inputs at which a family predicts; `design` what its formula, if it has one, made of its data file;
+    `reference` where a reference is stored that no formula gives.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Scenario:
     digest: str
     predict: Mapping[str, Any] = field(default_factory=dict)
     design: Design | None = field(default=None, compare=False, repr=False)
+    reference: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fixed_data(self) -> bool:
@@ -156,6 +158,11 @@ class Scenario:
     def data_file(self) -> Path | None:
         """The file that `[data]` names, found from the scenario's own; None where it names none that can be."""
         return beside(Path(self.file), self.data.get("file"))
+
+    @property
+    def reference_file(self) -> Path | None:
+        """The file of stored references that `[reference]` names, as `data_file`."""
+        return beside(Path(self.file), self.reference.get("file"))
 
 
 class Simulated(NamedTuple):

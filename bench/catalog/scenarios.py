@@ -15,14 +15,14 @@ from bench.catalog.places import kept_files, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, UsageError, unknown
 from bench.protocols import Family
-from bench.types import PRIORS, Design, Prior, Scenario, digest_of
+from bench.types import PRIORS, Design, Prior, Scenario, beside, digest_of
 
 TEXT = ("family", "description", "source")
 OF_FORMULAS = frozenset({"link", "parametrisation"})
 """A family's own keys that may stand beside a formula, which says the rest."""
 LARGEST = 1e100
 """No number of a prior is beyond this or, where it must be positive, below its inverse: squares stay finite."""
-TABLES = ("priors", "start", "holdout", "predict", "data", "sweep")
+TABLES = ("priors", "start", "holdout", "predict", "data", "reference", "sweep")
 
 
 def scenario(name: str, overrides: Mapping[str, Any] | None = None, along: Path | None = None) -> Scenario:
@@ -103,6 +103,7 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         overrides=overrides,
         digest="",
         design=design,
+        reference=_reference(tables["reference"], file),
     )
     fam.check(scenario)
     return replace(scenario, digest=_digest(table, scenario))
@@ -156,6 +157,17 @@ def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:
     return Prior(name, tuple(named.values()))
 
 
+def _reference(table: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
+    """The `[reference]` table, which says nothing of data or model; ScenarioError."""
+    for key in table.keys() - {"file"}:
+        raise ScenarioError(f"reference.{key}", table[key], "its only key is file")
+    place = beside(file, table.get("file")) if table else None
+    if table and (place is None or place.suffix != ".npz" or not place.is_file()):
+        wanted = "it must name a .npz file in or below the scenario's folder, as bench reference writes one"
+        raise ScenarioError("reference.file", table.get("file"), wanted)
+    return table
+
+
 def _sweep(table: Mapping[str, Any], fam: Family) -> dict[str, tuple[Any, ...]]:
     for key, value in table.items():
         if key.partition(".")[0] not in {*fam.KEYS, *TABLES}:
@@ -174,7 +186,10 @@ def _finite(value: Any) -> bool:
 
 
 def _digest(table: Mapping[str, Any], scenario: Scenario) -> str:
-    parts: list[Any] = [table, source_digest(family_file(scenario.family))]
+    parts: list[Any] = [
+        {k: v for k, v in table.items() if k != "reference"},
+        source_digest(family_file(scenario.family)),
+    ]
     if scenario.data_file is not None:
         with scenario.data_file.open("rb") as stream:
             parts.append(hashlib.file_digest(stream, "sha256").hexdigest())

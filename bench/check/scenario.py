@@ -38,11 +38,10 @@ def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
         yield note(where, sentence)
     progress("looking for a reference posterior")
     try:
-        found = reference(data)
-        worth = "exact" if np.isinf(found.n_effective) else f"worth {found.n_effective:.0f} independent draws"
-        yield ok(where, f"reference posterior: {found.method}; {worth}")
+        found = reference(data, chosen.reference_file)
+        yield ok(where, f"reference posterior: {found.method}{'; exact' if np.isinf(found.n_effective) else ''}")
     except NoReference as reason:
-        yield note(where, f"no reference posterior, so no error can be stated: {reason}")
+        yield note(where, f"no reference posterior, so no error can be stated: {reason}", f"bench reference {path}")
     served = [name for name in backend_files() if _serves(name, chosen.family)]
     yield ok(where, f"served by {', '.join(served)}")
 

@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "ab": "ab.ab",
     "gate": "gate.gate",
     "calibrate": "calibrate.calibrate",
+    "reference": "reference.reference",
     "doctor": "doctor.doctor",
     "check": "check.check",
     "history": "history.history",

@@ -18,6 +18,7 @@ from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.errors import NoReference
 from bench.protocols import Reference
+from bench.reference import stored
 from bench.store.durable import write_whole
 from bench.types import Dataset
 
@@ -32,11 +33,14 @@ class Storable(Protocol):
         """Arrays that say everything, none of objects."""
 
 
-def reference(data: Dataset) -> Reference:
+def reference(data: Dataset, own: Path | None = None) -> Reference:
     """The reference of the data's family, kept for the next time if it is costly; NoReference where there is none.
 
+    A file `own` of stored references, where the scenario names one that has these data, comes first.
     What is kept is found by content: data, the family's sources, and the versions that draw its random numbers.
     """
+    if own is not None and (stored_reference := stored.load(own, data)) is not None:
+        return stored_reference
     file = cache_folder() / "references" / f"{key(data)}.npz" if data.digest else None
     if file is not None and (kept := _load(file)) is not None:
         return _restored(data, kept)
@@ -68,8 +72,8 @@ def key(data: Dataset) -> str:
 def _load(file: Path) -> dict[str, Any] | None:
     """The arrays of a file; None where there is none or it is damaged."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            kept = dict(stored)  # not as a run's arrays are read: these are our own, texts among them
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            kept = dict(archive)  # not as a run's arrays are read: these are our own, texts among them
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None
     known = "refused" in kept or str(kept.get("class", "")).startswith(PACKAGE)

@@ -65,14 +65,15 @@ class Problems:
         if self.problem is None or self.problem.data.digest != record.data_digest:
             if label not in self.scenarios:
                 self.scenarios[label] = scenario(stored.entry.scenario, dict(stored.entry.overrides), self.folder.path)
-            data = dataset(self.scenarios[label], seed=self.seed, rep=record.rep)
+            chosen = self.scenarios[label]
+            data = dataset(chosen, seed=self.seed, rep=record.rep)
             if data.digest != record.data_digest:
                 raise UsageError(
                     f"scenario {label} gives other data now than when rep {record.rep} of cell {record.cell} was "
                     "fitted: its file or generator has changed; run it again"
                 )
             try:
-                self.problem = Problem(data, family(data.family), reference(data))
+                self.problem = Problem(data, family(data.family), reference(data, chosen.reference_file))
             except NoReference as reason:
                 self.problem = Problem(data, family(data.family), None, str(reason))
         return self.problem

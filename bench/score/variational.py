@@ -34,7 +34,7 @@ def variational_rows(scored: Scored) -> Iterator[Row]:
     yield Row("elbo", "", elbo)
     yield Row("elbo_se", "", se)
     reference = scored.problem.reference
-    if reference is not None:
+    if reference is not None and math.isfinite(reference.log_evidence):  # a long run has none
         yield Row("elbo_gap", "", reference.log_evidence - elbo)
         yield Row("elbo_gap_se", "", math.hypot(se, reference.log_evidence_se))
     yield Row("k_hat", "", max(smooth(ratios).k_hat, LIGHTEST))

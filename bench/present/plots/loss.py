@@ -82,8 +82,9 @@ def path_of(subject: Subject) -> Path:
         return _path(NAMES.get(name, name), steps, seconds, values, least)
     stated = [np.nan if c.estimate.objective is None else c.estimate.objective for c in points]
     vi = scored.fit.kind == "vi"
-    evidence = -problem.reference.log_evidence if vi and problem.reference is not None else None
-    return _path("−ELBO" if vi else "objective", steps, seconds, stated, evidence)
+    evidence = problem.reference.log_evidence if vi and problem.reference is not None else np.nan
+    least = -evidence if np.isfinite(evidence) else None  # a long run has none
+    return _path("−ELBO" if vi else "objective", steps, seconds, stated, least)
 
 
 def _path(name: str, steps: list[float], seconds: list[float], values: list[float], least: float | None) -> Path:
