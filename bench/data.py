@@ -39,6 +39,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     parameters, coordinates = fam.parameters(scenario), fam.coordinates(scenario)
     start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
     link = scenario.settings.get("link", "")
+    source = str(Path(scenario.file).parent) if fam.OPAQUE else ""
     return Dataset(
         family=scenario.family,
         parameters=parameters,
@@ -50,10 +51,11 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         predict=dict(simulated.predict),
         coordinates=coordinates,
         link=link,
+        source=source,
         digest=_digest(
             parameters + coordinates,
             scenario.priors,
-            link,
+            link + (scenario.digest if source else ""),
             simulated.arrays,
             simulated.truth,
             simulated.holdout,

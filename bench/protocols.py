@@ -83,6 +83,9 @@ class Family(Protocol):
     DISCRETE: bool
     """Whether observations are integers: a predictive distribution function then has steps."""
 
+    OPAQUE: bool
+    """Whether its density is known to frameworks only: what is said of densities and likelihoods below, it lacks."""
+
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.catalog.places import kept_files, scenario_files
+from bench.catalog.places import MODEL, kept_files, name_of, scenario_files
 from bench.errors import UsageError, shown
 from bench.formula.make import load
 from bench.selection import Selector, expand, parse, sweeps
@@ -65,7 +65,8 @@ class Scenarios:
 
     def _added(self, file: Path) -> str:
         """The name of a file from now on."""
-        name, file = file.stem, file.absolute()
+        file = (file / MODEL if file.is_dir() else file).absolute()
+        name = name_of(file)
         if not name or any(sign in name for sign in "*?[]"):
             raise UsageError(f"{shown(file.name)} cannot name a scenario; rename it, without * ? [ ]")
         known = self.files.get(name)

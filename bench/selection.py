@@ -35,8 +35,8 @@ class Selector(NamedTuple):
 
     @property
     def is_path(self) -> bool:
-        """Whether it is the path of a scenario file, or a glob of such."""
-        return self.name.endswith(".toml")
+        """Whether it is the path of a scenario file, or of a folder that holds a model, or a glob of such."""
+        return self.name.endswith((".toml", "/"))
 
 
 def parse(text: str) -> Selector:

@@ -87,6 +87,18 @@ class Parameter:
     labels: tuple[str, ...] = field(default=(), repr=False)  # other names are no other data
 
     @property
+    def bounded(self) -> bool:
+        """Whether its support has an end."""
+        return math.isfinite(self.lower) or math.isfinite(self.upper)
+
+    @property
+    def interior(self) -> float:
+        """A point inside its support."""
+        if math.isfinite(self.upper):
+            return 0.5 * (self.lower + self.upper)
+        return self.lower + 1.0 if math.isfinite(self.lower) else 0.0
+
+    @property
     def size(self) -> int:
         """Number of scalars."""
         return math.prod(self.shape)
@@ -180,7 +192,7 @@ class Dataset:
 
     `coordinates` are the blocks a model samples where they are not the parameters themselves, as the standardised
     effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them. `link` names the link
-    function of a regression where it is not the family's usual one.
+    function of a regression where it is not the family's usual one; `source` the folder of a model of the user's own.
     """
 
     family: str
@@ -194,6 +206,7 @@ class Dataset:
     digest: str = ""
     coordinates: tuple[Parameter, ...] = ()
     link: str = ""
+    source: str = ""
 
     @property
     def sites(self) -> tuple[Parameter, ...]:
@@ -219,10 +232,13 @@ class Dataset:
         return replace(self, truth={}, holdout={}, predict={})
 
     def skeleton(self) -> Dataset:
-        """What `build` may see: shapes, dtypes and priors, every value zero."""
+        """What `build` may see: shapes, dtypes and priors, every value zero but whole numbers alone, the sizes."""
         import numpy as np
 
-        arrays, start = ({k: np.zeros_like(v) for k, v in group.items()} for group in (self.arrays, self.start))
+        arrays, start = (
+            {k: v if not v.ndim and v.dtype.kind == "i" else np.zeros_like(v) for k, v in group.items()}
+            for group in (self.arrays, self.start)
+        )
         return replace(self.observed(), arrays=arrays, start=start)
 
 

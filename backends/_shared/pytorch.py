@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,8 +50,9 @@ def dtype_of(place: Place) -> torch.dtype:
 
 
 def to_tensors(arrays: Arrays, place: Place) -> dict[str, Tensor]:
-    """The arrays on the device of `place`, in its dtype."""
-    return {name: torch.tensor(x, dtype=dtype_of(place), device=place.device) for name, x in arrays.items()}
+    """The arrays on the device of `place`, in its dtype but for whole numbers."""
+    kinds = {name: torch.int64 if np.asarray(x).dtype.kind == "i" else dtype_of(place) for name, x in arrays.items()}
+    return {name: torch.tensor(x, dtype=kinds[name], device=place.device) for name, x in arrays.items()}
 
 
 def split(data: Dataset, flat: Tensor) -> dict[str, Tensor]:

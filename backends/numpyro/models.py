@@ -12,6 +12,7 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro.infer.util import potential_energy
 
+from backends._shared import own as code
 from backends.numpyro import laws
 from backends.numpyro.priors import distribution
 from bench.types import Array, Arrays, Dataset, Place
@@ -74,6 +75,16 @@ def varying_intercept(data: Dataset) -> Model:
     return model
 
 
+def own(data: Dataset) -> Model:
+    """The function `model` of `numpyro.py` in the folder of a user's model, given the data by name."""
+    model, names, sizes = code.function(data, "numpyro", "model"), code.arrays(data), code.sizes(data)
+
+    def named(*values: jax.Array) -> None:
+        model(**dict(zip(names, values, strict=True)), **sizes)
+
+    return named
+
+
 MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     "linear": (_regression(lambda mean, p: dist.Normal(mean, p["sigma"])), ("x", "y")),
     "two_groups": (two_groups, ("y1", "y2")),
@@ -88,6 +99,7 @@ MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
+    "model": (own, ()),
 }
 
 
@@ -98,6 +110,8 @@ def model(data: Dataset) -> Model:
 
 def _arguments(data: Dataset) -> tuple[str, ...]:
     """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
+    if data.source:
+        return code.arrays(data)
     names = MODELS[data.family][1]
     return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
 
@@ -105,7 +119,12 @@ def _arguments(data: Dataset) -> tuple[str, ...]:
 def to_arrays(arrays: Arrays, data: Dataset, place: Place) -> tuple[jax.Array, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
     device = jax.devices(place.device)[0]
-    return tuple(jax.device_put(np.asarray(arrays[name], place.dtype), device) for name in _arguments(data))
+    return tuple(jax.device_put(_typed(arrays[name], place), device) for name in _arguments(data))
+
+
+def _typed(array: Array, place: Place) -> Array:
+    """In the dtype of `place`, but for whole numbers."""
+    return array if array.dtype.kind == "i" else np.asarray(array, place.dtype)
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:

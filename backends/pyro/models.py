@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch.distributions import biject_to
 
+from backends._shared import own as code
 from backends._shared import pytorch
 from backends._shared.pytorch import dtype_of
 from backends.pyro import laws
 from backends.pyro.priors import distribution
-from bench.types import Array, Arrays, Dataset, Parameter, Place
+from bench.types import Array, Arrays, Dataset, Place
 
 Model = Callable[..., None]
 
@@ -87,6 +88,16 @@ def varying_intercept(data: Dataset, place: Place, batch: int | None = None) -> 
     return model
 
 
+def own(data: Dataset, place: Place, batch: int | None = None) -> Model:
+    """The function `model` of `pyro.py` in the folder of a user's model, given the data by name."""
+    model, names, sizes = code.function(data, "pyro", "model"), code.arrays(data), code.sizes(data)
+
+    def named(*values: Tensor) -> None:
+        model(**dict(zip(names, values, strict=True)), **sizes)
+
+    return named
+
+
 def _rows(x: Tensor) -> Tensor:
     """Events as rows of a plate: of vectorised particles (P, 1, J) → (P, J)."""
     return x.squeeze(-2) if x.dim() > 1 else x
@@ -106,6 +117,7 @@ MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
     "varying_intercept": (varying_intercept, ("x", "group", "y")),
+    "model": (own, ()),
 }
 
 
@@ -116,6 +128,8 @@ def model(data: Dataset, place: Place, batch: int | None = None) -> Model:
 
 def _arguments(data: Dataset) -> tuple[str, ...]:
     """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
+    if data.source:
+        return code.arrays(data)
     names = MODELS[data.family][1]
     return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
 
@@ -148,16 +162,9 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
 
 def _supports(data: Dataset, target: Model, args: tuple[Tensor, ...], place: Place) -> dict[str, Any]:
     """The bijection onto the support that the model itself states for each site, seen by tracing it once."""
-    inside = {p.name: torch.full(p.shape, _interior(p), dtype=dtype_of(place), device=place.device) for p in data.sites}
+    inside = {p.name: torch.full(p.shape, p.interior, dtype=dtype_of(place), device=place.device) for p in data.sites}
     trace = pyro.poutine.trace(pyro.poutine.condition(target, inside)).get_trace(*args)
     return {name: biject_to(trace.nodes[name]["fn"].support) for name in inside}
-
-
-def _interior(p: Parameter) -> float:
-    """A point inside a site's support."""
-    if np.isfinite(p.upper):
-        return 0.5 * (p.lower + p.upper)
-    return p.lower + 1.0 if np.isfinite(p.lower) else 0.0
 
 
 def _sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:

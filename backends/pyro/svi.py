@@ -91,7 +91,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     model = models.model(data, place, options.batch_size or None)
     args = models.to_tensors(data.arrays, data, place)
     guide = guides.make(options.guide, data, place, model, args)
-    many = options.particles > 1
+    many = options.particles > 1 and not data.source  # a user's model need not broadcast over particles
     settings: dict[str, Any] = {"vectorize_particles": many, "max_plate_nesting": 1}
     if options.jit:
         elbo = JitTrace_ELBO(options.particles, ignore_jit_warnings=True, **settings)

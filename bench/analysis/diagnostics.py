@@ -167,7 +167,14 @@ def _weights(cell: CellTables) -> Iterator[Diagnostic]:
         name = "draws of q on a bound of the support"
         yield Diagnostic("support", name, f"{lost:.0f}", "0", False, f"{lost:.0f} {name}")
     elif k_hat is None:
-        yield Diagnostic("k_hat", "k-hat", "none", f"< {K_HAT}", False, "no k-hat: the density of q is not stated")
+        yield Diagnostic(
+            "k_hat",
+            "k-hat",
+            "none",
+            f"< {K_HAT}",
+            False,
+            "no k-hat: the density of q is not stated, or the model's not known",
+        )
     else:
         mass = cell.scores("mass_90")
         least = min(medians(mass.part.astype(np.float64), mass.value).values(), default=None)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from bench.catalog import designs
-from bench.catalog.places import scenario_folders
+from bench.catalog.places import MODEL, scenario_folders
 from bench.catalog.scenarios import load
 from bench.errors import UsageError
 from bench.types import Scenario, beside
@@ -22,8 +22,11 @@ def keep(scenario: Scenario, folder: Path) -> str:
 
     UsageError where they change meanwhile; OSError where they cannot be copied.
     """
-    place = Path("scenarios", scenario.name, f"{scenario.name}.toml")
-    copies = {Path(scenario.file): folder / place}
+    own = Path(scenario.file)
+    place = Path("scenarios", scenario.name, MODEL if own.name == MODEL else f"{scenario.name}.toml")
+    copies = {own: folder / place}
+    if own.name == MODEL:
+        copies |= {code: (folder / place).with_name(code.name) for code in own.parent.glob("*.py")}
     data = beside(folder / place, scenario.data.get("file"))
     if scenario.data_file and data:
         copies[scenario.data_file] = data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -58,9 +58,19 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posterior-bench"
 
 
+MODEL = "model.toml"
+"""The scenario file of a folder that holds a model of the user's own; the scenario has the folder's name."""
+
+
+def name_of(file: Path) -> str:
+    """The name of the scenario in a file."""
+    return file.parent.name if file.name == MODEL else file.stem
+
+
 def scenario_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return _by_stem(scenario_folders())
+    own = [(name_of(file), file) for folder in scenario_folders()[1:] for file in sorted(folder.glob(f"*/{MODEL}"))]
+    return _unique([*_stems(scenario_folders()), *own])
 
 
 def kept_files(folder: Path) -> dict[str, Path]:
@@ -71,7 +81,7 @@ def kept_files(folder: Path) -> dict[str, Path]:
     """
     place = folder / "scenarios"
     plain = (one for one in sorted(place.glob("*/")) if not any(map(Path.is_symlink, (place, one, *one.rglob("*")))))
-    return {one.name: one / f"{one.name}.toml" for one in plain}
+    return {one.name: one / (MODEL if (one / MODEL).is_file() else f"{one.name}.toml") for one in plain}
 
 
 def suite_files() -> dict[str, Path]:
@@ -97,7 +107,11 @@ def scanned(folders: tuple[Path, ...]) -> Mapping[str, Path]:
 
 
 def _by_stem(folders: Iterable[Path]) -> dict[str, Path]:
-    return _unique((file.stem, file) for folder in folders for file in _files(folder, ".toml"))
+    return _unique(_stems(folders))
+
+
+def _stems(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    return ((file.stem, file) for folder in folders for file in _files(folder, ".toml"))
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.catalog import designs, terms, toml
 from bench.catalog.families import families, family_file, source_digest
-from bench.catalog.places import kept_files, scenario_files
+from bench.catalog.places import MODEL, kept_files, name_of, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, UsageError, unknown
 from bench.protocols import Family
@@ -44,7 +44,7 @@ def scenario(name: str, overrides: Mapping[str, Any] | None = None, along: Path 
 
 def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Read and validate one scenario file; ScenarioError (a UsageError) names file, key, value and what is allowed."""
-    if signs := "".join(sign for sign in "[],*?" if sign in file.stem):
+    if signs := "".join(sign for sign in "[],*?" if sign in name_of(file)):
         raise UsageError(f"{file.name}: a name with any of {signs} could not be chosen; rename the file")
     table = toml.read(file)
     try:
@@ -54,7 +54,7 @@ def load(file: Path, overrides: Mapping[str, Any] | None = None) -> Scenario:
     except ScenarioError as error:
         if error.key in (overrides or {}) and "must be a list" in error.allowed:
             error.allowed += f"; a list of values is a sweep, one list is written {error.key}=[[…]]"
-        raise error.at(file.name) from None
+        raise error.at(f"{name_of(file)}/{MODEL}" if file.name == MODEL else file.name) from None
 
 
 def _override(table: dict[str, Any], dotted: str, value: Any) -> None:
@@ -73,6 +73,8 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
         if not isinstance(value, dict):
             raise ScenarioError(key, value, "a table")
     by_formula = "formula" in table
+    if "parameters" in table:
+        table = {"family": "model", **table}
     words = {key: _text({"family": designs.family_of(table), **table} if by_formula else table, key) for key in TEXT}
     fam = _family(words["family"])
     allowed = (
@@ -88,7 +90,7 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
     if design is not None and not {"bias", "mu"} & design.labels.keys():
         own["bias"] = "none"
     scenario = Scenario(
-        name=file.stem,
+        name=name_of(file),
         family=words["family"],
         description=words["description"],
         source=words["source"],
@@ -186,7 +188,9 @@ def _finite(value: Any) -> bool:
 
 
 def _digest(table: Mapping[str, Any], scenario: Scenario) -> str:
+    code = sorted(Path(scenario.file).parent.glob("*.py")) if family(scenario.family).OPAQUE else []
     parts: list[Any] = [
+        *(file.read_text(encoding="utf-8", errors="replace") for file in code),
         {k: v for k, v in table.items() if k != "reference"},
         source_digest(family_file(scenario.family)),
     ]

@@ -59,9 +59,10 @@ def difference(fit: Fit, data: Dataset, dtype: DType) -> tuple[float, float]:
     `bench.verify.expected`, but of the draws' own relative rounding, since those are what a fit hands over. Draws on a
     bound of their support say nothing, nor does a single other one.
     """
-    if "log_density" not in fit.stats:
+    fam = family(data.family)
+    if "log_density" not in fit.stats or fam.OPAQUE:
         return 0.0, 0.0
-    fam, count = family(data.family), fit.stats["log_density"].size
+    count = fit.stats["log_density"].size
     looked_at = np.unique(np.linspace(0, count - 1, max(FEWEST, min(DRAWS, LARGE // observations(data)))).astype(int))
     stated = np.asarray(fit.stats["log_density"], np.float64).ravel()[looked_at]
     draws = {k: np.asarray(v, np.float64).reshape(count, *v.shape[2:])[looked_at] for k, v in fit.draws.items()}

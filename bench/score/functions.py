@@ -124,8 +124,8 @@ class Functions:
         return max(1000, min(most, judged) if judged >= FEWEST else most)
 
     def _likelihood_scores(self, drawn: Arrays) -> NormalScores | None:
-        """The map of the log likelihood; None where it takes too long or hardly varies."""
-        if MOST_LIKELIHOODS // observations(self._data) < FEWEST:
+        """The map of the log likelihood; None where it takes too long, hardly varies, or is not known."""
+        if MOST_LIKELIHOODS // observations(self._data) < FEWEST or self._family.OPAQUE:
             return None
         likely = joint_log_likelihood(drawn, self._data, self._family)
         edge = -float(special.ndtri(10.0 / len(likely)))

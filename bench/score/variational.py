@@ -23,7 +23,7 @@ def variational_rows(scored: Scored) -> Iterator[Row]:
     ELBO = E_q[log p − log q] and log evidence − ELBO = KL(q‖p); k-hat of log p − log q by Yao et al. 2018,
     arXiv:1802.02538. log p is the family's, in float64, at the fit's own draws.
     """
-    if scored.fit.kind != "vi" or "log_q" not in scored.fit.stats:
+    if scored.fit.kind != "vi" or "log_q" not in scored.fit.stats or scored.problem.family.OPAQUE:
         return
     ratios = log_ratios(scored)
     kept = np.isfinite(ratios)

@@ -17,6 +17,7 @@ NEAR, POSTERIOR, FAR = 32, 32, 8
 NEIGHBOURS, NEIGHBOURHOOD = 6, 8
 """How many neighbours of each point tell how rough a density is, and how many units away they lie at most."""
 UNIFORM = "U(−2, 2) points"
+ORIGIN = "N(0, 1/4) points"
 FAR_TAIL = "far-tail points"
 FAR_OUT = "points 50 to 1000 out"
 FAR_SDS, FAR_STEP = (10.0, 30.0), (4.0, 8.0)
@@ -56,10 +57,14 @@ def points(data: Dataset, family: Family) -> Points:
     """The same points for every framework: 32 of U(−2, 2), 32 posterior draws, 8 in the far tail and 8 far out.
 
     Where there is no reference posterior, its draws are replaced by truths drawn from the prior, or, of an improper
-    prior, by points around the posterior mode.
+    prior, by points around the posterior mode. A density that only frameworks know is looked at near the origin: how
+    far out it can be computed at all, nobody says.
     """
     rng = np.random.default_rng(derive_seed(0, "verify", data.family, data.dim))
     near = rng.uniform(-2.0, 2.0, (NEAR, data.dim))
+    if family.OPAQUE:
+        around = 0.5 * rng.standard_normal((POSTERIOR, data.dim))
+        return Points(np.concatenate([near, around]), (UNIFORM,) * NEAR + (ORIGIN,) * POSTERIOR)
     name, middle = _posterior(data, family, rng)
     far = _far(data, middle, rng)
     out = _out(data, family, middle, rng)

@@ -14,12 +14,15 @@ SEED = 0
 
 
 class Problem(NamedTuple):
-    """A data set, the points, these with their neighbours in one precision (r, m, dim), and what the family says."""
+    """A data set, the points, these with their neighbours in one precision (r, m, dim), and what the family says.
+
+    `expected` is None where only frameworks know the density.
+    """
 
     data: Dataset
     points: Points
     z: Array
-    expected: Expected
+    expected: Expected | None
 
 
 class Problems:
@@ -38,5 +41,5 @@ class Problems:
         if (label, dtype) not in self._made:
             data, where = self._at[label]
             z = where.rounded(dtype)
-            self._made[label, dtype] = Problem(data, where, z, expected(data, fam, z))
+            self._made[label, dtype] = Problem(data, where, z, None if fam.OPAQUE else expected(data, fam, z))
         return self._made[label, dtype]

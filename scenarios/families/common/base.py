@@ -23,6 +23,7 @@ class Family(protocols.Family):
 
     PRIOR_DEFAULTS: Mapping[str, Prior] = {}
     DISCRETE = False
+    OPAQUE = False
     OBJECTIVES: ClassVar[tuple[str, ...]] = ("map", "map_unconstrained")
 
     def log_conditional(self, data: Dataset, sites: Arrays) -> tuple[Array, dict[str, Array]]:
