@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -27,9 +29,41 @@ def root() -> Path:
     return here
 
 
+@cache
+def _offered(package: str, path: tuple[str, ...]) -> tuple[tuple[Path, str], ...]:
+    """(folder, distribution) of the packages that installed distributions offer; UsageError for one that is not there.
+
+    An entry point of the group `posterior_bench.backends` or `posterior_bench.scenarios` names a package, whose folder
+    is looked through as the own one is. The package itself is not imported; `path` is what it was looked for on.
+    """
+    found = []
+    for offer in importlib.metadata.entry_points(group=f"posterior_bench.{package}"):
+        owner = offer.dist.name if offer.dist is not None else "an installed package"
+        try:
+            spec = importlib.util.find_spec(offer.value)
+            places = list(spec.submodule_search_locations or []) if spec else []
+        except Exception:  # noqa: BLE001 -- a parent package is imported, and may raise anything
+            places = []
+        if not places or not Path(places[0]).is_dir():
+            raise UsageError(f"{owner} offers {package} in the package {offer.value}, which cannot be found; repair it")
+        found.append((Path(places[0]).resolve(), owner))
+    return tuple(found)
+
+
+def owner(file: Path) -> str:
+    """The distribution that offers a scenario or backend; its folder where the user named that; empty for our own."""
+    offered = [*_offered("backends", tuple(sys.path)), *_offered("scenarios", tuple(sys.path))]
+    place = file.resolve()
+    if place.is_relative_to(root()):
+        return ""
+    return next((name for folder, name in offered if place.is_relative_to(folder)), str(file.parent))
+
+
 def _folders(package: str, variable: str) -> list[Path]:
-    """The package's own folder, then those the user names in an environment variable, separated as in PATH."""
-    more = []
+    """The package's own folder, those that distributions offer, then those that the user names in an environment
+    variable, separated as in PATH.
+    """
+    more = [folder for folder, _ in _offered(package, tuple(sys.path))]
     for named in filter(None, os.environ.get(variable, "").split(os.pathsep)):
         try:
             more.append(Path(named).resolve())

@@ -14,7 +14,7 @@ import typer
 from bench.catalog import toml
 from bench.catalog.backends import backend
 from bench.catalog.options import BUDGET_OPTIONS
-from bench.catalog.places import backend_files, root, scenario_files, suite_files
+from bench.catalog.places import backend_files, owner, root, scenario_files, suite_files
 from bench.cell import BUDGETS
 from bench.cli import options
 from bench.errors import UsageError, escaped, printable, tame, unknown
@@ -87,9 +87,11 @@ def info(
 
 
 def _scenarios(_: Path) -> Iterator[Row]:
-    for name, table, broken in _tables(scenario_files(), _check):
+    files = scenario_files()
+    sources = {_line(name): _line(owner(file)) for name, file in files.items()}
+    for name, table, broken in _tables(files, _check):
         family, description = ("broken", broken) if broken else (table.get("family", "?"), table.get("description", ""))
-        yield {"name": name, "family": _line(family), "description": _line(description)}
+        yield {"name": name, "family": _line(family), "description": _line(description), "from": sources[name]}
 
 
 def _check(file: Path) -> None:
@@ -123,10 +125,12 @@ def _backends(_: Path) -> Iterator[Row]:
         try:
             b = backend(name)
         except UsageError as error:
-            yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error)}
+            source = _line(owner(backend_files()[name]))
+            yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error), "from": source}
             continue
         state = f"not installed: {_line(b.home.install)}" if b.home.missing else "ready"
-        yield {"name": _line(b.name), "kind": b.kind, "state": state, "description": _line(b.summary)}
+        source = _line(owner(b.file))
+        yield {"name": _line(b.name), "kind": b.kind, "state": state, "description": _line(b.summary), "from": source}
 
 
 def _line(text: object) -> str:
@@ -170,7 +174,8 @@ LISTERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
 def _print(thing: str, rows: Sequence[Row], *, heading: bool) -> None:
     if heading:
         sys.stdout.write(f"{thing}:\n")
-    for line in _aligned([list(map(str, row.values())) for row in rows]) or ["none"]:
+    texts = [[f"(from {v})" if k == "from" and v else str(v) for k, v in row.items()] for row in rows]
+    for line in _aligned(texts) or ["none"]:
         sys.stdout.write(f"  {escaped(line)}\n")
 
 

@@ -45,6 +45,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("gate-strict", {"action": "store_true", "help": "Gate: a baseline of another machine is exit code 6."}),
     ("gate-advice-only-ok", {"action": "store_true",
                              "help": "Gate: a rule that only advice answers (another machine) is passed."}),
+    ("check", {"metavar": "NAME", "action": "append", "default": [],
+               "help": "For authors of backends: hold this one, or glob, against its contract; may be repeated."}),
     ("gate-json", {"metavar": "FILE", "help": "Gate: write the verdict to this file."}),
 )  # fmt: skip
 
@@ -58,6 +60,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register what does the work, if fits are asked for."""
+    if checked := config.getoption("bench_check"):
+        from bench.pytest_plugin import contracts
+
+        contracts.register(config, checked)
     fits = [f"--bench-{name}" for name in ("suite", "scenario", "backend") if config.getoption(_key(name))]
     if fits:
         from bench.pytest_plugin.session import register

@@ -132,7 +132,9 @@ def table(name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]] = ()) -> 
 
 def typed(frame: pd.DataFrame) -> pd.DataFrame:
     """The same column types whatever the run holds, so that tables of several runs stack."""
-    return frame.astype({c: TYPES.get(c, "float64" if c.startswith("seconds") else "string") for c in frame.columns})
+    wanted = {c: TYPES.get(c, "float64" if c.startswith("seconds") else "string") for c in frame.columns}
+    other = {c: wanted[c] for c, has in frame.dtypes.items() if str(has) != wanted[c]}  # a column is costly to convert
+    return frame.astype(other) if other else frame
 
 
 def write(folder: RunFolder, name: str, frame: pd.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from bench.store.folder import RunFolder
 from bench.types import Fit
 from tests import in_process
 from tests.conftest import FAKES
+from tests.measure.inprocess import InProcess
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +201,12 @@ def test_a_backend_s_fault_is_found_and_a_good_one_has_none(tmp_path, monkeypatc
     folder = backend_file(tmp_path, "one", changes)
     monkeypatch.setenv("BENCH_BACKENDS", f"{FAKES}:{folder.parent}")
     forget()
-    problems = problems_of(of_backend.findings(backend("mine.one"), {}, lambda text: None, Local()))
+    # what a process keeps, and how one ends, is seen in processes of its own
+    executor = Local() if fault in ("keeps data", "dies") else InProcess()
+    with mock.patch.dict(sys.modules):
+        for name in [name for name in sys.modules if name.startswith("backends.mine")]:
+            del sys.modules[name]
+        problems = problems_of(of_backend.findings(backend("mine.one"), {}, lambda text: None, executor))
     forget()
     assert bool(problems) == bool(words), problems
     assert any(words in f.what for f in problems) or not words, problems

@@ -17,11 +17,12 @@ from bench.store.queries import ask
 from tests.conftest import ROOT
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
     """A results folder with one run of which nothing was made, and a file that no query may see."""
     from bench.plan import Choice, make
 
+    tmp_path = tmp_path_factory.mktemp("queries")
     folder = RunFolder.create(tmp_path / "results", "r")
     made = make(Choice(scenarios=["s0-uniform"], backends=["numpy.gd"]))
     folder.write_manifest(run_of(made.description()))
@@ -107,16 +108,15 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("sql", OUTSIDE)
-def test_what_is_no_question_over_the_tables_is_one_sentence(results, tmp_path, sql):
-    before = sorted(tmp_path.rglob("*"))
+def test_what_is_no_question_over_the_tables_is_one_sentence(results, sql):
+    before = sorted(results.parent.rglob("*"))
     with pytest.raises(UsageError) as refused:
-        ask(results, sql.format(tmp_path / "secret.csv"))
+        ask(results, sql.format(results.parent / "secret.csv"))
     said = str(refused.value)
     assert said.startswith("query: ")
     assert len(said.splitlines()) == 1
     assert "hush" not in said and "LINE 1" not in said
-    assert sorted(tmp_path.rglob("*")) == before
-    assert len(ask(results, "from fits")) == 2
+    assert sorted(results.parent.rglob("*")) == before
 
 
 @pytest.mark.parametrize("setting", ["enable_external_access", "python_enable_replacements", "lock_configuration"])
@@ -153,7 +153,7 @@ def test_a_long_query_ends_at_ctrl_c(results):
         text=True,
     )
     try:
-        time.sleep(5)
+        time.sleep(3)
         assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
