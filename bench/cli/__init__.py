@@ -23,6 +23,7 @@ INTERRUPTED = signals.INTERRUPTED
 VERBS: Mapping[str, str] = {
     "run": "run.run",
     "new": "new.new",
+    "import": "importing.import_",
     "list": "catalog.list_",
     "info": "catalog.info",
     "verify": "verify.verify",

@@ -26,6 +26,8 @@ LARGEST = 1e6
 """No number in a formula is beyond this: `poly(x, 1000000000)` would not end."""
 POWER = 10
 LENGTH = 4000
+TERMS = 20_000
+"""Terms that a formula may stand for: `a * b` is three, `(a + b + c) ** 3` up to 27."""
 
 
 class Parsed(NamedTuple):
@@ -58,6 +60,8 @@ def parse(formula: str, names: list[str]) -> Parsed:
     response = left.strip().strip("`")
     others = [f"`{name}`" for name in names if name not in (response, group)]
     right = re.sub(r"(?<![\w.)`])\.(?![\w.(`])", f"({' + '.join(others)})", right)
+    if _size(right) > TERMS:
+        raise refused(f"its products and powers may stand for more than {TERMS} terms")
     try:
         fixed: Any = Formula(f"{left} ~ {right.strip().strip('+') or '1'}")
         terms = [list(side) for side in (fixed.lhs, fixed.rhs)]
@@ -72,6 +76,17 @@ def parse(formula: str, names: list[str]) -> Parsed:
         kind = factor.eval_method.value
         columns += [factor.expr] if kind == "lookup" else _names(factor.expr, refused) if kind == "python" else []
     return Parsed(fixed, response, group, offset, tuple(dict.fromkeys(columns)))
+
+
+def _size(right: str) -> float:
+    """A bound on the number of terms, read from the operators alone."""
+    plain, before = re.sub(r"`[^`]*`", "x", right), ""
+    while plain != before:  # what stands inside a function is arithmetic
+        plain, before = re.sub(r"[A-Za-z_][\w.]*\([^()]*\)", "x", plain), plain
+    factors = len(re.findall(r"[A-Za-z_]\w*", plain))
+    powers = [int(power) for power in re.findall(r"(?:\*\*|\^)\s*(\d{1,6})", plain)]
+    products = len(re.findall(r"(?<!\*)\*(?!\*)", plain))
+    return 2.0 ** min(products, 60) * float(max(factors, 1)) ** min(max(powers, default=1), 60)
 
 
 def _without_group(right: str, refused: Any) -> tuple[str, str]:

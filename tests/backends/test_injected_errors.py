@@ -42,6 +42,12 @@ def errors(models: ModuleType, name: str, change: Callable[[Dataset], Dataset] =
     return compare(made.expected, value, gradient, groups=made.points.groups, dtype="float64")
 
 
+@cache
+def honest(framework: str, name: str) -> bool:
+    """Whether the framework's own density passes."""
+    return errors(importlib.import_module(f"backends.{framework}.models"), name).passed
+
+
 def priors(**changed: Prior) -> Callable[[Dataset], Dataset]:
     return lambda data: replace(data, priors={**data.priors, **changed})
 
@@ -52,7 +58,7 @@ PRIORS = {
     "sigma without a prior": ("s0-exponential", priors(sigma=Prior("flat"))),
     "weights of N(0, 100) for N(0, 10)": ("s0-uniform", priors(weights=Prior("normal", (0.0, 100.0)))),
     "bias of N(0, 100) for N(0, 10)": ("correlated-rho95", priors(bias=Prior("normal", (0.0, 100.0)))),
-    "bias of N(0, 100), many rows": ("correlated-rho95[n_obs=20000]", priors(bias=Prior("normal", (0.0, 100.0)))),
+    "bias of N(0, 100), many rows": ("correlated-rho95[n_obs=5000]", priors(bias=Prior("normal", (0.0, 100.0)))),
     "weights of N(0, 10.0001)": ("wide-n1000-p100", priors(weights=Prior("normal", (0.0, 10.0001)))),
     "known sigma 0.1001 for 0.1": ("s1-known-noise", priors(sigma=Prior("known", (0.1001,)))),
 }
@@ -65,7 +71,7 @@ def test_a_wrong_prior_is_caught(framework: str, error: str) -> None:
     name, change = PRIORS[error]
     found = errors(models, name, change)
     assert max(found.value, found.gradient) > 100 * GATES["float64"], found
-    assert errors(models, name).passed
+    assert honest(framework, name)
 
 
 def without_jacobian(framework: str, models: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,11 @@ def test_a_design_is_the_one_written_out_by_hand(made):
     assert made_of.design.levels == {"region": ("east", "north", "west")}
 
 
+def test_arithmetic_inside_a_function_is_no_product_of_terms(made):
+    wide = "y ~ " + " + ".join(["age", "dose", "days", "n"] + [f"I(age ** 2 * dose * days / {i})" for i in range(2, 9)])
+    assert len(made(wide).design.labels["weights"]) == 11
+
+
 def test_a_dot_is_every_other_column_and_quoted_names_may_have_spaces(made):
     rows = "the age,dose,y\n1,2,3\n2,2.5,1\n4,1,0\n"
     assert made("y ~ .", rows).design.labels["weights"] == ("the age", "dose")
@@ -59,6 +64,8 @@ def test_a_dot_is_every_other_column_and_quoted_names_may_have_spaces(made):
         "y ~ (1 | site) + (1 | region)",
         "y + age ~ dose",
         "y ~ age ~ dose",
+        "y ~ (age + dose + days + n) ** 12",
+        "y ~ " + " * ".join(["age", "dose", "days", "n"] * 5),
         "y ~ age +* dose",
         "y ~ " + " + ".join(["age"] * 2000),
         "y",

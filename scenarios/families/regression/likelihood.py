@@ -38,7 +38,7 @@ class Likelihood:
     """What a row may have beside x and y: `offset`, added to its predictor, and `trials`."""
 
     SCALES: ClassVar[tuple[Scale, ...]] = ()
-    COEFFICIENT_PRIORS: ClassVar[tuple[str, ...]] = ("normal", "student_t", "cauchy")
+    COEFFICIENT_PRIORS: ClassVar[tuple[str, ...]] = ("flat", "normal", "uniform", "student_t", "cauchy")
     """Priors of weights and bias."""
     DISCRETE: ClassVar[bool] = False
 

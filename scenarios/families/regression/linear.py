@@ -22,7 +22,6 @@ _LOG_2PI = math.log(2.0 * math.pi)
 class Gaussian(Likelihood):
     """Mean eta, standard deviation sigma."""
 
-    COEFFICIENT_PRIORS = ("flat", "normal", "uniform", "student_t", "cauchy")
     SCALES = (
         Scale(
             "sigma",
