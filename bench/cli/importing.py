@@ -23,8 +23,8 @@ def import_(
 ) -> None:
     """Make scenarios of posteriordb's posteriors: table, formula with the same priors, and its draws as a reference.
 
-    Where our own reference is exact, or states its error, posteriordb's draws are held against it, and how far they differ
-    is said; elsewhere they become the scenario's reference, with their own error.
+    Where our own reference is exact, or states its error, posteriordb's draws are held against it, and how far they
+    differ is said; elsewhere they become the scenario's reference, with their own error.
 
     \b
     Examples:
