@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.api.comparing import Comparison, compare
     from bench.api.making import run
+    from bench.api.models import model
     from bench.api.results import Page, Run, load
     from bench.errors import ScenarioError, StorageError, UsageError
 
@@ -25,11 +26,13 @@ __all__ = [
     "UsageError",
     "compare",
     "load",
+    "model",
     "run",
 ]
 _HOMES = {
     "bench.api.comparing": ("Comparison", "compare"),
     "bench.api.making": ("run",),
+    "bench.api.models": ("model",),
     "bench.api.results": ("Page", "Run", "load"),
     "bench.errors": ("ScenarioError", "StorageError", "UsageError"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import linecache
 import re
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ def cells() -> list[str]:
 def shown(code: str, names: dict[str, Any]) -> Any:
     """Run a cell; what a notebook shows of it, the value of its last line where that is an expression."""
     *body, last = ast.parse(code).body
-    exec(compile(ast.Module(body, []), "<cell>", "exec"), names)
+    cell = f"<cell {len(linecache.cache)}>"
+    linecache.cache[cell] = (len(code), None, code.splitlines(keepends=True), cell)  # as a notebook keeps its source
+    exec(compile(ast.Module(body, []), cell, "exec"), names)
     if isinstance(last, ast.Expr):
-        return eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
-    exec(compile(ast.Module([last], []), "<cell>", "exec"), names)
+        return eval(compile(ast.Expression(last.value), cell, "eval"), names)
+    exec(compile(ast.Module([last], []), cell, "exec"), names)
     return None
 
 
@@ -47,8 +50,8 @@ def test_every_cell_runs(in_process: None, tmp_path: Path, monkeypatch, capsys) 
     names: dict[str, Any] = {}
     values = [shown(code, names) for code in cells()]
     assert [type(value).__name__ for value in values] == [
-        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "DataFrame", "Comparison", "DataFrame",
-        "NoneType",
+        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "DataFrame", "NoneType", "DataFrame",
+        "Comparison", "DataFrame", "NoneType",
     ]  # fmt: skip
     said = capsys.readouterr().out
     assert "did you mean correlated-rho95" in said and "[2/2]" in said
@@ -57,4 +60,7 @@ def test_every_cell_runs(in_process: None, tmp_path: Path, monkeypatch, capsys) 
     slope = values[6].query("part == 'weights[0]' and metric == 'mean'")["value"].item()
     # least squares gives 34.75 / 17.5; 2000 draws of sd 0.08 have a mean within 0.002, and the prior moves it by less
     assert slope == pytest.approx(34.75 / 17.5, abs=0.02)
+    rate = values[8]["value"].item()
+    # the mean of Gamma(6, 5.5); 1000 draws of sd 0.45, correlated over some ten, know it to 0.05
+    assert rate == pytest.approx(6 / 5.5, abs=0.25)
     assert names["comparison"].outcome == "ok"
