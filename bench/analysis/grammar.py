@@ -135,6 +135,16 @@ def not_trusted(scenario: str, disturbance: str) -> Sentence:
     return say("{No:b} for {S:i}: {why}.", No="No verdict", S=scenario, why=disturbance)
 
 
+def uncertified(scenario: str, finished: Sequence[Contender]) -> Sentence:
+    """Nobody can be judged, for nothing says what the posterior is."""
+    return say(
+        "{No:b} for {S:i}: it has no reference posterior, so no answer can be checked; {cmd} makes one by long runs. "
+        "The diagnostics of {names} object to nothing.",
+        No="No verdict", S=scenario, cmd=f"bench reference {scenario.partition('[')[0]}",
+        names=fmt.listed([c.label for c in finished]),
+    )  # fmt: skip
+
+
 def none(scenario: str, rivals: Sequence[Contender], budget: str) -> Sentence:
     """Nobody met the target: the nearest by error, or what became of all."""
     head = say(

@@ -40,6 +40,8 @@ def verdict(
     finished = [c for c in rivals if c.reps and c.state != "point"]
     if not finished:
         return _alike("none", grammar.none(scenario, rivals, budget))
+    if all(c.state == "unchecked" and c.error is None for c in finished):
+        return _alike("none", grammar.uncertified(scenario, finished))
     short = {question: _too_few(met or finished, question, paired=len(met) > 1) for question in QUESTIONS}
     if all(short.values()):
         sentence = grammar.not_enough(scenario, met, rivals, short[MANY], finish)

@@ -35,8 +35,8 @@ def model(
 
     Args:
         name: of the scenario.
-        parameters: `{"sigma": {"lower": 0}, "theta": {"shape": ["n"]}}`: shape of sizes or names of whole numbers in
-            the data, bounds `lower` and `upper`; all may be left out.
+        parameters: `{"sigma": {"lower": 0}, "theta": {"shape": ["n"]}}`: a shape of sizes or of names of
+            whole numbers in the data, bounds `lower` and `upper`; all may be left out.
         data: numbers, lists and arrays of them by name; a whole number alone is a size.
         numpyro: the model as a function of the data by name, or its source; likewise `pyro`.
         torch: `log_density(data, params)`, priors and all, of parameters with any leading dimensions; or its source.
