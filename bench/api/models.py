@@ -31,7 +31,7 @@ def model(
     description: str = "",
     folder: str | os.PathLike[str] = "models",
 ) -> str:
-    """Write a model of your own to `folder/name/`, where fits in children find it; what `bench.run` takes as a scenario.
+    """Write a model of your own to `folder/name/`, where children find it; what `bench.run` takes as a scenario.
 
     Args:
         name: of the scenario.

@@ -1,0 +1,60 @@
+"""README and docs: their links lead somewhere, their commands are commands, and the README is short."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bench.catalog.places import backend_files, scenario_files, suite_files
+from bench.cli import VERBS, Verbs
+from bench.selection import expand, parse
+from tests import in_process
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+ONES_OWN = {"mine", "mine_base", "mymodel", "sensor"}
+"""What the pages call the reader's own."""
+
+
+def commands(page: Path) -> list[str]:
+    """Lines of code that begin with `bench VERB`, without comments."""
+    lines = re.findall(r"^(?:    )?(bench (?!VERB)[a-z].*)$", page.read_text().replace("\\\n", " "), re.MULTILINE)
+    return [re.split(r"\s{2,}#|\s+#\s|\s>\s", line)[0].strip() for line in lines]
+
+
+CASES = [(page.name, line) for page in PAGES for line in dict.fromkeys(commands(page))]
+
+
+def test_the_readme_fits_two_screens_and_names_every_suite():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 120
+    assert all(f"`{name}`" in text for name in suite_files())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_there_are_commands_of_nearly_every_verb():
+    assert len(CASES) > 30
+    assert set(VERBS) - {line.split()[1] for _, line in CASES} <= {"gate"}
+
+
+@pytest.mark.parametrize(("page", "line"), CASES)
+def test_a_command_has_options_and_names_that_there_are(page: str, line: str, tmp_path: Path):
+    _, verb, *words = shlex.split(line)
+    context = Verbs(name="bench").get_command(None, verb).make_context(verb, words)
+    for option, known in (("scenario", scenario_files()), ("backend", backend_files())):
+        value = context.params.get(option) or []
+        for text in [value] if isinstance(value, str) else value:
+            selector = parse(text)
+            if verb != "new" and not selector.is_path and selector.name.partition(".")[0] not in ONES_OWN:
+                assert expand(selector, known, option), text
+    if verb == "run" and not any(own in line for own in ONES_OWN) and "--resume" not in words and "-c" not in words:
+        planned = in_process.run(verb, *words, *(["--dry-run"] if "--dry-run" not in words else []), cwd=tmp_path)
+        assert planned.code == 0, planned.err
