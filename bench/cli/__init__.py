@@ -8,12 +8,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from bench import __version__
 from bench.cli import signals, streams
 from bench.errors import StorageError, UsageError
 
@@ -106,9 +107,19 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"posterior-bench {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def bench() -> None:
-    """Nothing is to be set before the verb."""
+def bench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Nothing else is to be set before the verb."""
 
 
 def main() -> None:

@@ -283,3 +283,9 @@ def test_scoring_in_several_processes_ends_with_what_its_progress_raises(bench, 
         scoring.score_run(RunFolder(tmp_path / "r" / "x"), interrupted)
     assert not multiprocessing.active_children()
     assert not (tmp_path / "r" / "x" / "metrics.parquet").exists()
+
+
+def test_the_version_is_said(bench):
+    from bench import __version__
+
+    assert bench("--version").out == f"posterior-bench {__version__}\n"
