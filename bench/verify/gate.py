@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from bench.catalog.frameworks import frameworks
@@ -66,9 +68,21 @@ def verify(
 
 
 def pairs_of(plan: Plan) -> list[Pair]:
-    """The densities that the cells of a plan fit, where their framework has one."""
+    """The densities that the cells of a plan fit, where their framework has one.
+
+    Of a model that only frameworks know also those of the other frameworks that have it here, to be held against.
+    """
     known = frameworks()
-    return [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
+    pairs = [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
+    opaque = [pair for pair in pairs if family(pair.scenario.family).OPAQUE]
+    return pairs + [
+        replace(pair, framework=name)
+        for pair in opaque
+        for name, framework in known.items()
+        if framework.has_density
+        and not framework.missing
+        and Path(pair.scenario.file).with_name(f"{name}.py").is_file()
+    ]
 
 
 def refused(plan: Plan, outcomes: Iterable[Verified]) -> dict[str, str]:
