@@ -30,9 +30,10 @@ def keep(scenario: Scenario, folder: Path) -> str:
     data = beside(folder / place, scenario.data.get("file"))
     if scenario.data_file and data:
         copies[scenario.data_file] = data
-    stored = beside(folder / place, scenario.reference.get("file"))
-    if scenario.reference_file and stored:
-        copies[scenario.reference_file] = stored
+    for named in scenario.reference.values():
+        original, copied = beside(own, named), beside(folder / place, named)
+        if original and copied:
+            copies[original] = copied
     for source, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)

@@ -161,12 +161,15 @@ def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:
 
 def _reference(table: Mapping[str, Any], file: Path) -> Mapping[str, Any]:
     """The `[reference]` table, which says nothing of data or model; ScenarioError."""
-    for key in table.keys() - {"file"}:
-        raise ScenarioError(f"reference.{key}", table[key], "its only key is file")
-    place = beside(file, table.get("file")) if table else None
-    if table and (place is None or place.suffix != ".npz" or not place.is_file()):
-        wanted = "it must name a .npz file in or below the scenario's folder, as bench reference writes one"
-        raise ScenarioError("reference.file", table.get("file"), wanted)
+    if not table:
+        return table
+    if len(table) != 1 or not table.keys() <= {"file", "draws"}:
+        allowed = "one key: file, as bench reference writes it, or draws, arrays (chain, draw, …) by parameter"
+        raise ScenarioError("reference", table, allowed)
+    ((key, value),) = table.items()
+    place = beside(file, value)
+    if place is None or place.suffix != ".npz" or not place.is_file():
+        raise ScenarioError(f"reference.{key}", value, "it must name a .npz file in or below the scenario's folder")
     return table
 
 

@@ -13,7 +13,7 @@ from bench.catalog.places import backend_files
 from bench.check.findings import Finding, note, ok, problem
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError
-from bench.reference.cache import reference
+from bench.score.certified import reference_of
 from bench.selected import Scenarios
 from bench.types import Array, Dataset, Scenario
 
@@ -38,7 +38,7 @@ def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
         yield note(where, sentence)
     progress("looking for a reference posterior")
     try:
-        found = reference(data, chosen.reference_file)
+        found = reference_of(chosen, data)
         yield ok(where, f"reference posterior: {found.method}{'; exact' if np.isinf(found.n_effective) else ''}")
     except NoReference as reason:
         yield note(where, f"no reference posterior, so no error can be stated: {reason}", f"bench reference {path}")

@@ -22,7 +22,6 @@ from bench.score.problem import flatten
 from bench.score.stored import load_fit, stored_fits
 from bench.selected import Scenarios
 from bench.selection import parse
-from bench.store import arrays
 from bench.store.folder import RunFolder
 from bench.types import Dataset, Scenario, bracketed
 
@@ -64,7 +63,7 @@ def make(
         wrong = wrong or certified.faults(sampled, _parts(data))
         if not wrong:
             states[data.digest] = certified.state(sampled, np.random.default_rng(0))
-            wrong = _poor(states[data.digest])
+            wrong = certified.poor(states[data.digest])
         found += [f"data set {rep}: {fault}" if reps > 1 else fault for fault in wrong]
     _conclude(scenario, states, found, out, as_json=as_json)
 
@@ -73,26 +72,12 @@ def bring(selector: str, file: Path, out: Path | None, seed: int, *, as_json: bo
     """The reference that draws of the user's give; exits with the code of the outcome."""
     scenario = _one(selector)
     data = dataset(scenario, seed=seed, rep=0)
-    try:
-        read = arrays.read(file)
-    except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no such file
-        raise UsageError(f"--from {file}: no .npz file of draws: {' '.join(str(error).split())[:200]}") from None
-    drawn: dict[str, Any] = {}
-    for p in data.parameters:
-        if p.name not in read or read[p.name].shape[2:] != p.shape or read[p.name].ndim != 2 + len(p.shape):
-            has = f"has shape {read[p.name].shape}" if p.name in read else "is not in it"
-            raise UsageError(
-                f"--from {file}: {p.name} {has}, but it must be (chain, draw{''.join(f', {n}' for n in p.shape)})"
-            )
-        drawn[p.name] = read[p.name]
-    if len({values.shape[:2] for values in drawn.values()}) > 1:
-        raise UsageError(f"--from {file}: all parameters must have as many chains and draws")
-    sampled = [Sampled(file.name, flatten(data.parameters, drawn))]
+    sampled = [certified.read(file, data)]
     found = certified.faults(sampled, _parts(data), alone=True)
     states = {}
     if not found:
         states[data.digest] = certified.state(sampled, np.random.default_rng(0))
-        found = _poor(states[data.digest])
+        found = certified.poor(states[data.digest])
     _conclude(scenario, states, found, out, as_json=as_json)
 
 
@@ -124,13 +109,6 @@ def _sampled(folder: RunFolder, data: Dataset, rep: int) -> tuple[list[Sampled],
             per_draw = {name: fit.stats.get(name) for name in ("diverging", "energy")}
             sampled.append(Sampled(label, flatten(data.parameters, fit.draws), **per_draw))
     return sampled, wrong
-
-
-def _poor(state: Mapping[str, Any]) -> list[str]:
-    worth = float(state["n_effective"])
-    if worth >= certified.WORTH:
-        return []
-    return [f"all draws are worth {worth:.0f} independent ones, {certified.WORTH:.0f} are needed: more --draws"]
 
 
 def _conclude(

@@ -63,7 +63,7 @@ All = Annotated[bool, typer.Option("--all", help="Every row, not only what chang
 def scenario_file(text: str) -> str:
     """A selector that is a path; UsageError for a name, which goes after -s."""
     if not parse(text).is_path:
-        raise UsageError(f"{shown(text)} is no path of a scenario, FILE.toml or FOLDER/; its name goes after -s")
+        raise UsageError(f"{shown(text)} is no path of a scenario file, nor a model's FOLDER/; a name goes after -s")
     return text
 
 

@@ -7,14 +7,20 @@ no divergence, E-BFMI of at least 0.2 in every chain. To them comes that two ind
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
 
+from bench.errors import NoReference, UsageError
+from bench.protocols import Reference
+from bench.reference.cache import reference
 from bench.score.chains import Diagnostics
-from bench.types import Array
-from scenarios.families.posteriors.weighted import summarise
+from bench.score.problem import flatten
+from bench.store import arrays
+from bench.types import Array, Dataset, Scenario, beside
+from scenarios.families.posteriors.weighted import WeightedPosterior, summarise
 
 R_HAT, E_BFMI = 1.01, 0.2
 WORTH = 10_000.0
@@ -97,6 +103,60 @@ def _estimates(draws: Array, middle: Array) -> tuple[Array, Array]:
     diagnostics = Diagnostics(values)
     errors = values.std(axis=(0, 1)) / np.sqrt(np.maximum(diagnostics.ess_mean, 1.0))
     return values.mean(axis=(0, 1)), errors
+
+
+def poor(state: Mapping[str, Any]) -> list[str]:
+    """A sentence where all draws together are worth too little."""
+    worth = float(state["n_effective"])
+    if worth >= WORTH:
+        return []
+    return [f"all draws are worth {worth:.0f} independent ones, {WORTH:.0f} are needed: more draws"]
+
+
+def read(file: Path, data: Dataset) -> Sampled:
+    """The draws in a .npz file, arrays (chain, draw, *shape) by parameter; UsageError where it has not these."""
+    try:
+        drawn = arrays.read(file)
+    except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no such file
+        raise UsageError(f"{file.name} is no .npz file of draws: {' '.join(str(error).split())[:200]}") from None
+    for p in data.parameters:
+        has = drawn[p.name].shape if p.name in drawn else None
+        if (
+            has is None
+            or len(has) != 2 + len(p.shape)
+            or has[2:] != p.shape
+            or has[:2] != drawn[data.names[0]].shape[:2]
+        ):
+            wanted = f"(chain, draw{''.join(f', {n}' for n in p.shape)})"
+            found = f"has shape {has}" if has else "is not in it"
+            raise UsageError(f"{file.name}: {p.name} {found}, but it must be {wanted}, alike for all parameters")
+    return Sampled(file.name, flatten(data.parameters, drawn))
+
+
+def brought(file: Path, data: Dataset) -> WeightedPosterior:
+    """The reference that a user's draws give, by the rules for one sampler; NoReference names what is broken."""
+    parts = [part for p in data.parameters for part in p.parts()]
+    try:
+        sampled = [read(file, data)]
+    except UsageError as error:
+        raise NoReference(str(error)) from None
+    broken = faults(sampled, parts, alone=True)
+    made = {} if broken else state(sampled, np.random.default_rng(0))
+    if broken := broken or poor(made):
+        raise NoReference(f"its own draws are no reference: {broken[0]}")
+    return WeightedPosterior(data, made)
+
+
+def reference_of(scenario: Scenario, data: Dataset) -> Reference:
+    """The reference of a scenario's data: of draws it names, of a file that `bench reference` filled, or the family's.
+
+    NoReference with the reason.
+    """
+    if "draws" in scenario.reference:
+        file = beside(Path(scenario.file), scenario.reference["draws"])
+        assert file is not None, "checked where the scenario was read"
+        return brought(file, data)
+    return reference(data, scenario.reference_file)
 
 
 def state(sampled: Sequence[Sampled], rng: np.random.Generator) -> dict[str, Any]:

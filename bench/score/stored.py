@@ -13,7 +13,7 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError, described, unknown
 from bench.measure.validity import complaint
-from bench.reference.cache import reference
+from bench.score.certified import reference_of
 from bench.score.problem import Problem, Scored
 from bench.selection import is_named
 from bench.store import arrays, netcdf
@@ -73,7 +73,7 @@ class Problems:
                     "fitted: its file or generator has changed; run it again"
                 )
             try:
-                self.problem = Problem(data, family(data.family), reference(data, chosen.reference_file))
+                self.problem = Problem(data, family(data.family), reference_of(chosen, data))
             except NoReference as reason:
                 self.problem = Problem(data, family(data.family), None, str(reason))
         return self.problem

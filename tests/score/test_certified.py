@@ -207,17 +207,32 @@ def test_draws_of_another_program_are_taken_where_they_keep_the_rules(own):
     done = certify(own, "--from", "mine.npz", "--json")
     assert done.code == 0, done.out + done.err
     assert json.loads(done.out)["worth"][0] > 10_000
+    with (own / "mine.toml").open("a") as stream:
+        stream.write('\n[reference]\ndraws = "mine.npz"\n')
+    named = load(own / "mine.toml")
+    assert certified.reference_of(named, data).method.startswith("long run of mine.npz (10 × 2000): worth ")
+    np.savez(own / "mine.npz", **{name: values[:, :900] for name, values in arrays.items()})
+    with pytest.raises(NoReference, match=r"its own draws are no reference: all draws are worth"):
+        certified.reference_of(named, data)
     np.savez(own / "bad.npz", **{**arrays, "sigma": arrays["sigma"][:, :, None]})
-    assert "sigma has shape (10, 2000, 1), but it must be (chain, draw)" in certify(own, "--from", "bad.npz").err
+    assert "sigma has shape (10, 2000, 1), but it must be (chain, draw), alike" in certify(own, "--from", "bad.npz").err
     (own / "worse.npz").write_bytes(b"no archive")
     assert certify(own, "--from", "worse.npz").code == 2
 
 
 @pytest.mark.parametrize(
-    "line", ['file = "gone.npz"', 'file = "../mine.npz"', 'file = "mine.toml"', "file = 3", 'draws = "mine.npz"']
+    "line",
+    [
+        'file = "gone.npz"',
+        'file = "../mine.npz"',
+        'file = "mine.toml"',
+        "file = 3",
+        'draws = "mine.npz"',
+        'other = "x"',
+    ],
 )
 def test_a_reference_table_that_cannot_be_is_refused(own, line):
     with (own / "mine.toml").open("a") as stream:
         stream.write(f"\n[reference]\n{line}\n")
-    with pytest.raises(UsageError, match=r"mine\.toml: reference\."):
+    with pytest.raises(UsageError, match=r"mine\.toml: reference"):
         load(own / "mine.toml")
