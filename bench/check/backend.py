@@ -45,7 +45,8 @@ def findings(
     yield from _given_data(info, progress, executor)
     tried = Tried(info, tuple(info.validate(options).items()), progress, executor)
     for name in info.families or families():
-        yield from tried.on_family(name)
+        if name not in families() or not family(name).OPAQUE:  # whose models are the user's
+            yield from tried.on_family(name)
 
 
 def _declared(info: BackendInfo) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ SCENARIOS = {scenario(name).family: name for name in sorted(scenario_files(), re
 LAWS = [name for name in families() if family_file(name).parent.name == "regression"]
 
 
-@pytest.fixture(params=families())
+@pytest.fixture(params=[name for name in families() if not family(name).OPAQUE])
 def name(request):
     return request.param
 
