@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.studies.long_references [SCENARIO…] [--draws N]
 
-For each scenario with an exact reference `bench reference` makes a long one of the same data. Printed are what it is worth,
-and z = (long − exact)/(sd·√(1/worth)) of all means: their root mean square is 1 where errors are as stated, and the
-largest is what chance explains. A scenario of which no long run keeps the rules is named with the rule.
+For each scenario with an exact reference `bench reference` makes a long one of the same data. Printed are what it is
+worth, and z = (long − exact)/(sd·√(1/worth)) of all means: their root mean square is 1 where errors are as stated, and
+the largest is what chance explains. A scenario of which no long run keeps the rules is named with the rule.
 """
 
 from __future__ import annotations
@@ -60,10 +60,8 @@ def main(arguments: list[str]) -> None:
             every.append(z)
             rms, largest = np.sqrt(np.mean(z**2)), np.abs(z).max()
             seconds = time.monotonic() - began
-            print(
-                f"{name}: worth {long.n_effective:.0f}, {z.size} means, rms z {rms:.2f}, largest {largest:.1f}, {seconds:.0f} s",
-                flush=True,
-            )
+            found = f"{z.size} means, rms z {rms:.2f}, largest {largest:.1f}, {seconds:.0f} s"
+            print(f"{name}: worth {long.n_effective:.0f}, {found}", flush=True)
     if every:
         z = np.concatenate(every)
         print(f"all: {z.size} means, rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.1f}")
