@@ -41,6 +41,7 @@ VERBS: Mapping[str, str] = {
     "history": "history.history",
     "query": "results.query",
     "export": "export.export",
+    "publish": "publish.publish",
 }
 """Each verb with its module in this package and its function there."""
 

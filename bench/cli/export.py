@@ -66,7 +66,7 @@ def export(
             raise unknown("metric", name, bridges.MEASURES)
     folder = RunFolder.open(results, run)
     target = to or Path(f"{folder.name}-export")
-    copied = list(dict.fromkeys(file for form in formats if form in TABLES for file in _tables(folder, form)))
+    copied = list(dict.fromkeys(file for form in formats if form in TABLES for file in tables_of(folder, form)))
     wanted = [form for form in formats if form in bridges.FORMATS]
     texts = bridges.files(run_tables(folder), wanted, metric or bridges.DEFAULT) if wanted else {}
     output.warn(folder)
@@ -83,7 +83,7 @@ def export(
         _append(texts.get(bridges.SUMMARY) or bridges.files(run_tables(folder), ["summary"])[bridges.SUMMARY])
 
 
-def _tables(folder: RunFolder, form: str) -> list[Path]:
+def tables_of(folder: RunFolder, form: str) -> list[Path]:
     """The files of the tables, with run.json; UsageError where one is absent or damaged."""
     from bench.store import tables
 
