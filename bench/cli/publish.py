@@ -11,7 +11,6 @@ import typer
 from bench.cli import options
 from bench.errors import UsageError, shown
 
-
 ABOUT = "about.txt"
 """What a run compares, in the words of whoever published it."""
 
@@ -25,7 +24,7 @@ def publish(
 ) -> None:
     """Copy a run's report, tables and environment into DIR/NAME, and list all that DIR holds in its index.
 
-    DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, the machine, versions and
+    DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, machine, versions and
     date. Nothing refers to the network or to other folders, and the same runs give the same bytes. Draws stay where they
     are: the command in run.json makes them again. A run of that name that is there already is replaced.
 
