@@ -25,8 +25,8 @@ def publish(
     """Copy a run's report, tables and environment into DIR/NAME, and list all that DIR holds in its index.
 
     DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, machine, versions and
-    date. Nothing refers to the network or to other folders, and the same runs give the same bytes. Draws stay where they
-    are: the command in run.json makes them again. A run of that name that is there already is replaced.
+    date. Nothing refers to the network or to other folders, and the same runs give the same bytes. Draws stay where
+    they are: the command in run.json makes them again. A run of that name that is there already is replaced.
 
     \b
     Examples:
