@@ -57,10 +57,14 @@ def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Ou
     return Outcome(int(code), out.getvalue(), err.getvalue())
 
 
+KEPT = {("bench.present.html.report", "_environment")}
+"""Caches that depend on nothing of a user's: compiled templates, which take as long as the rest of a report."""
+
+
 def forget() -> None:
     """Empty the caches of bench: they assume that a process sees one set of files and variables."""
     for name, module in list(sys.modules.items()):
         if name.startswith("bench."):
-            for value in vars(module).values():
-                if callable(clear := getattr(value, "cache_clear", None)):
+            for called, value in vars(module).items():
+                if callable(clear := getattr(value, "cache_clear", None)) and (name, called) not in KEPT:
                     clear()

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import pandas as pd
 import pytest
 
+from tests import in_process
 from tests.conftest import FAKES, ROOT
+from tests.measure.inprocess import InProcess
 
 SCENARIO = "s0-uniform"
 
@@ -25,26 +28,35 @@ def table(path, name, run="c"):
     return pd.read_parquet(folder(path, run) / f"{name}.parquet")
 
 
+EXACT, PRIOR = "exact.posterior[draws=100]", "fake.prior[draws=100]"
+NARROW, BIASED = "fake.exact[draws=100,spread=0.5]", "fake.exact[bias=1.0,draws=100]"
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Fits are made in this process."""
+    monkeypatch.setattr("bench.measure.local.Local", InProcess)
+
+
+def calibrated(path, contenders, *args):
+    """What a calibration in this process says."""
+    named = [x for b in contenders for x in ("-b", b)]
+    command = ("calibrate", *named, "-s", "correlated-rho95", *args, "--name", "c", "--json")
+    return in_process.run(*command, cwd=path, variables={"BENCH_BACKENDS": str(FAKES)}).json
+
+
 @pytest.fixture(scope="module")
 def controls(tmp_path_factory):
-    """Exact draws, the prior, half the spread, a bias of one posterior sd; 50 data sets."""
+    """Exact draws, the prior, half the spread, a bias of one posterior sd; 50 data sets, 400 draws of each."""
     path = tmp_path_factory.mktemp("controls")
-    backends = ["exact.posterior", "fake.prior[draws=100]", "fake.exact[spread=0.5]", "fake.exact[bias=1]"]
-    named = [x for b in backends for x in ("-b", b)]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "calibrate", *named, "-s", "correlated-rho95",
-         "--datasets", "50", "--name", "c", "--json"],
-        cwd=path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(FAKES)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    said = json.loads(done.stdout)
+    with mock.patch("bench.measure.local.Local", InProcess):
+        said = calibrated(path, [EXACT, PRIOR, NARROW, BIASED], "--datasets", "50")
     return path, said, {cell["backend"]: cell for cell in said["cells"]}
 
 
 def test_exact_draws_are_calibrated(controls):
     _, said, cells = controls
-    exact = cells["exact.posterior"]
+    exact = cells[EXACT]
     assert exact["state"] == "calibrated" and not any(q["outside"] for q in exact["quantities"])
     assert exact["datasets"] == {"planned": 50, "ok": 50}
     for found in exact["coverage"]:
@@ -54,14 +66,14 @@ def test_exact_draws_are_calibrated(controls):
 
 def test_the_prior_as_posterior_is_found_by_the_log_likelihood_alone(controls):
     """A truth from the prior is uniform among draws from the prior: no parameter shows that the data were ignored."""
-    prior = controls[2]["fake.prior[draws=100]"]
+    prior = controls[2][PRIOR]
     assert prior["state"] == "miscalibrated"
     assert [q["quantity"] for q in prior["quantities"] if q["outside"]] == ["log likelihood"]
     assert prior["quantities"][-1]["words"].startswith("biased low")
 
 
 def test_half_the_spread_is_too_narrow_and_a_shift_is_a_bias(controls):
-    narrow, biased = controls[2]["fake.exact[spread=0.5]"], controls[2]["fake.exact[bias=1.0]"]
+    narrow, biased = controls[2][NARROW], controls[2][BIASED]
     assert [q["words"] for q in narrow["quantities"][:3]] == ["too narrow"] * 3
     # a Normal of half the spread covers 2Φ(1.645/2) − 1 = 0.589 of what it calls 90 %, with a Wilson interval of ±0.14
     assert narrow["coverage"][2]["share"] == pytest.approx(0.589, abs=0.14)
@@ -100,7 +112,7 @@ def test_reports_and_pictures_say_the_same(controls):
     assert "<script" not in page and "http://" not in page.replace("http://www.w3.org", "")
     assert "too narrow" in text and "Bonferroni" in text and "50 data sets; 200 are the least" in text
     plots = sorted(p.name for p in (folder(path) / "plots").iterdir())
-    assert len(plots) == 8 and "correlated-rho95-exact.posterior-ecdf.svg" in plots
+    assert len(plots) == 8 and "correlated-rho95-exact.posterior-draws=100-ecdf.svg" in plots
     assert not [p for p in folder(path).rglob(".*")]
 
 
@@ -117,16 +129,16 @@ def test_other_verbs_take_it_for_what_it_is(controls, bench):
     assert "no runs" in bench("query", "select 1", "--results", results).err
 
 
-def test_a_run_s_report_shows_the_calibrations_of_its_cells(controls, bench, tmp_path):
+def test_a_run_s_report_shows_the_calibrations_of_its_cells(controls, here, bench, tmp_path):
     path, _, _ = controls
     shutil.copytree(path / "results", tmp_path / "results")
-    backends = ["-b", "exact.posterior", "-b", "fake.exact[spread=0.5]", "-b", "fake.exact[spread=0.4]"]
+    backends = ["-b", EXACT, "-b", NARROW, "-b", "fake.exact[draws=100,spread=0.4]", "--reps", "1"]
     assert bench("run", "-s", "correlated-rho95", *backends, "--name", "r").code == 0
     page = (tmp_path / "results" / "r" / "report.html").read_text()
     shown = re.findall(
         r"Ranks of the truth among the draws of ([^<]*?) on correlated-rho95 \(calibration c: (\w+)\)", page
     )
-    assert set(shown) == {("exact.posterior", "calibrated"), ("fake.exact[spread=0.5]", "miscalibrated")}
+    assert set(shown) == {(EXACT, "calibrated"), (NARROW, "miscalibrated")}
     manifest = json.loads((folder(tmp_path) / "run.json").read_text())
     digests = {cell: [scenario, "changed"] for cell, (scenario, _) in manifest["digests"].items()}
     (folder(tmp_path) / "run.json").write_text(json.dumps(manifest | {"digests": digests}))
@@ -157,7 +169,7 @@ def wait_for_lines(path, count, run="c"):
 
 
 @pytest.mark.slow
-def test_a_killed_and_an_interrupted_calibration_go_on_to_the_same_table(bench, tmp_path):
+def test_a_killed_and_an_interrupted_calibration_go_on_to_the_same_table(here, bench, tmp_path):
     assert bench("calibrate", *ARGS, "--name", "whole").code == 0
     process = start(tmp_path, *ARGS, "--name", "c")
     wait_for_lines(tmp_path, 3)
@@ -216,35 +228,58 @@ def test_a_calibration_does_not_go_on_with_anything_else(bench, broken_off, tmp_
     assert words in done.err and "Traceback" not in done.err
 
 
-def test_a_child_that_dies_costs_the_data_set_it_died_of(bench, tmp_path):
-    """Each child of this one dies of its second data set; after three the rest is not tried."""
-    done = bench("calibrate", "-s", SCENARIO, "-b", "fake.faulty[fault=second_rep]", "--datasets", "20", "--name", "c")
-    assert done.code == 3
-    fits = table(tmp_path, "datasets").sort_values("dataset")
-    assert fits.status.tolist() == ["ok", "crashed"] * 3 + ["crashed"] * 14
-    assert "SIGSEGV" in fits.reason[1] and "not tried: 3 children of this cell had died" in fits.reason[10]
-    assert "3 data sets were fitted" in done.out
+BROKEN = {
+    # status of all that have not ended well, how many have, words of a reason
+    "exception": ("failed", 0, "RuntimeError: planned"),
+    "nan": ("invalid", 0, "non-finite"),
+    "unsupported": ("unsupported", 0, "this prior is not for me"),
+    "second_rep": ("crashed", 3, "SIGSEGV"),
+}
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "words"),
-    [
-        ("exception", "failed", "RuntimeError: planned"), ("nan", "invalid", "non-finite"),
-        ("unsupported", "unsupported", "this prior is not for me"),
-        ("sleep", "timeout", "limit of 1 s for one data set"),
-    ],
-)  # fmt: skip
-def test_fits_that_fail_are_rows_with_reasons(bench, tmp_path, fault, status, words):
-    args = ["-b", f"fake.faulty[fault={fault}]", "--datasets", "20", "--timeout", "1" if fault == "sleep" else "30"]
-    done = bench("calibrate", "-s", "correlated-rho95", *args, "--name", "c", "--json")
-    assert done.code == 3, done.err
-    assert done.json["cells"][0]["datasets"] == {"planned": 20, status: 20}
-    fits = table(tmp_path, "datasets")
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A calibration of a contender with each of these faults."""
+    path = tmp_path_factory.mktemp("broken")
+    return path, calibrated(path, [f"fake.faulty[fault=[{','.join(BROKEN)}]]"], "--datasets", "20")
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_fits_that_fail_are_rows_with_reasons(broken, fault):
+    path, said = broken
+    status, good, words = BROKEN[fault]
+    assert said["exit"] == 3
+    (cell,) = (c for c in said["cells"] if c["backend"] == f"fake.faulty[fault={fault}]")
+    assert cell["datasets"] == {"planned": 20, status: 20 - good} | ({"ok": good} if good else {})
+    fits = table(path, "datasets").query(f"backend == 'fake.faulty[fault={fault}]'")
     assert len(fits) == 20 and fits.reason.str.contains(words).sum() >= 3
-    assert "planned &lt;script&gt;" in (folder(tmp_path) / "calibration.html").read_text() or fault != "exception"
+    assert "planned &lt;script&gt;" in (folder(path) / "calibration.html").read_text()
 
 
-def test_what_cannot_be_calibrated_says_why(bench, tmp_path):
+def test_a_data_set_has_a_limit_of_time(tmp_path):
+    said = calibrated(tmp_path, ["fake.faulty[fault=sleep]"], "--datasets", "20", "--timeout", "1")
+    assert said["exit"] == 3 and said["cells"][0]["datasets"] == {"planned": 20, "timeout": 20}
+    assert table(tmp_path, "datasets").reason.str.contains("limit of 1 s for one data set").sum() >= 3
+
+
+def test_a_child_that_dies_costs_the_data_set_it_died_of(broken):
+    """Each child of this one dies of its second data set; after three the rest is not tried."""
+    path, said = broken
+    fits = table(path, "datasets").query("backend == 'fake.faulty[fault=second_rep]'").sort_values("dataset")
+    assert fits.status.tolist() == ["ok", "crashed"] * 3 + ["crashed"] * 14
+    reasons = fits.reason.tolist()
+    assert "SIGSEGV" in reasons[1] and "not tried: 3 children of this cell had died" in reasons[10]
+    assert "3 data sets were fitted" in said["cells"][-1]["sentence"]
+
+
+def test_a_sampler_of_few_effective_draws_gets_no_verdict(here, bench):
+    few = "fake.exact[chains=2,draws=6]"
+    done = bench("calibrate", "-s", SCENARIO, "-b", few, "--datasets", "20", "--name", "c", "--json")
+    assert (done.code, done.json["cells"][0]["state"]) == (3, "undetermined"), done.err
+    assert "effective draws" in done.json["cells"][0]["sentence"]
+
+
+def test_what_cannot_be_calibrated_says_why(here, bench, tmp_path):
     done = bench("calibrate", "-s", "s4-linear", "-b", "fake.exact", "--datasets", "20", "--name", "flat", "--json")
     assert (done.code, done.json["cells"][0]["state"]) == (3, "unsupported")
     assert "the prior of weights is flat" in done.json["cells"][0]["sentence"]

@@ -22,14 +22,6 @@ def test_numpyro_compiles_once_for_all_data_sets(bench, tmp_path):
     assert fits.data_digest.nunique() == 20
 
 
-@pytest.mark.needs("torch")
-def test_a_sampler_that_is_cut_short_gets_no_verdict(bench, tmp_path):
-    backend = "torch.metropolis[warmup=20,draws=20]"
-    done = bench("calibrate", "-s", "s0-uniform", "-b", backend, "--datasets", "20", "--name", "c", "--json")
-    assert (done.code, done.json["cells"][0]["state"]) == (3, "undetermined"), done.err
-    assert "effective draws" in done.json["cells"][0]["sentence"]
-
-
 @pytest.mark.needs("numpyro")
 @pytest.mark.slow
 def test_a_sampler_is_calibrated(bench, monkeypatch, tmp_path):

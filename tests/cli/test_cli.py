@@ -10,27 +10,19 @@ import pytest
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
 from bench.store.queries import ask
+from tests import in_process
+from tests.conftest import FAKES
+from tests.measure.inprocess import InProcess
 
 
 @pytest.fixture(scope="module")
 def done_run(tmp_path_factory):
-    """One small finished run, made once."""
-    import os
-    import subprocess
-    import sys
-
-    from tests.conftest import FAKES, ROOT
-
+    """One small finished run, made once, by children."""
     path = tmp_path_factory.mktemp("run")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "run", "-s", "correlated-rho95", "-b", "fake.exact", "--name", "one", "--json"],
-        cwd=path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(FAKES)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return path, json.loads(done.stdout)
+    command = ("run", "-s", "correlated-rho95", "-b", "fake.exact", "--name", "one", "--json")
+    done = in_process.run(*command, cwd=path, variables={"BENCH_BACKENDS": str(FAKES)})
+    assert done.code == 0, done.err
+    return path, done.json
 
 
 @pytest.mark.parametrize(
@@ -196,7 +188,6 @@ def test_query_and_export(bench, done_run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("list", "suites"), 0, "quick"),
         (("verify", "-s", "correlated-rho95", "-b", "crooked.exact"), 0, "crooked"),
         (("score", "one"), 0, ""),
         (("compare", "one", "one"), 0, "the same run"),
@@ -206,7 +197,7 @@ def test_query_and_export(bench, done_run, tmp_path):
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_each_verb_works_in_a_process_of_its_own(bench_process, done_run, tmp_path, words, code, said):
-    """A verb of each set of imports; the other tests call the command line in this process."""
+    """A verb of each set of imports (`list`: `test_streams`); other tests call the command line in this process."""
     shutil.copytree(done_run[0] / "results", tmp_path / "results")
     done = bench_process(*words)
     assert done.code == code, done.out + done.err
@@ -248,19 +239,20 @@ def test_changed_data_are_noticed_when_scoring(done_run, tmp_path):
 def test_scores_do_not_depend_on_how_many_processes_make_them(bench, tmp_path, monkeypatch):
     from bench.score import run as scoring
 
+    monkeypatch.setattr("bench.measure.local.Local", InProcess)
     scenarios = ["-s", "s0-uniform", "-s", "correlated-rho95"]
-    done = bench("run", *scenarios, "-b", "fake.exact", "-b", "numpy.gd[steps=200]", "--reps", "3", "--no-score",
+    done = bench("run", *scenarios, "-b", "fake.exact", "-b", "numpy.gd[steps=200]", "--no-score",
                  "--results", "r", "--name", "x")  # fmt: skip
     assert done.code == 0, done.err
     folder = RunFolder(tmp_path / "r" / "x")
-    damaged = next(folder.path.glob("fits/*-2/draws.npz"))
+    damaged = next(folder.path.glob("fits/*-1/draws.npz"))
     damaged.write_bytes(b"no draws")
     found = []
     for worth_it in (10**6, 2):
         monkeypatch.setattr(scoring, "WORTH_IT", worth_it)
         folder.damage.clear()
         said: list[str] = []
-        assert scoring.score_run(folder, said.append) == 11
+        assert scoring.score_run(folder, said.append) == 7
         assert list(folder.damage) == [str(damaged.relative_to(folder.path))] and said
         found.append([(folder.path / f"{name}.csv").read_bytes() for name in ("fits", "metrics", "curves")])
     assert found[0] == found[1]
@@ -271,6 +263,7 @@ def test_scoring_in_several_processes_ends_with_what_its_progress_raises(bench, 
 
     from bench.score import run as scoring
 
+    monkeypatch.setattr("bench.measure.local.Local", InProcess)
     done = bench("run", "-s", "correlated-rho95", "-b", "fake.exact", "--reps", "3", "--no-score", "--results", "r",
                  "--name", "x")  # fmt: skip
     assert done.code == 0, done.err

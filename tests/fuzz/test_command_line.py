@@ -65,8 +65,8 @@ def command(*args: str) -> int:
             "--max-disturbance": NUMBERS, "--config": NAMES, "--dtype": NAMES,
         },
     ),
-    quick=60,
-    slow=200,
+    quick=30,
+    slow=120,
 )  # fmt: skip
 def test_a_dry_run_shows_a_plan_or_refuses(given):
     command("run", "--dry-run", "--json", *(x for pair in given.items() for x in pair))

@@ -67,7 +67,7 @@ def size(settings: object) -> int:
     return n
 
 
-@fuzzed(mutated(TABLES), quick=150, slow=2000)
+@fuzzed(mutated(TABLES), quick=80, slow=1000)
 def test_a_mutated_scenario_file_is_read_or_refused(tree):
     check_scenario(toml_file(tree))
 
@@ -77,7 +77,7 @@ def test_a_nonsense_scenario_file_is_refused(tree):
     check_scenario(toml_file({"family": "linear", **tree}))
 
 
-@fuzzed(broken_text(TEXTS), quick=60, slow=800)
+@fuzzed(broken_text(TEXTS), quick=40, slow=400)
 def test_a_broken_scenario_text_is_read_or_refused(raw):
     check_scenario(raw)
 
@@ -93,7 +93,7 @@ def test_a_broken_suite_is_read_or_refused(raw):
     assert not isinstance(made, UsageError) or "fuzzed.toml" in str(made)
 
 
-@fuzzed(mutated(CONFIGS), st.sampled_from([run.CONFIG, compare.CONFIG]), quick=50, slow=500)
+@fuzzed(mutated(CONFIGS), st.sampled_from([run.CONFIG, compare.CONFIG]), quick=40, slow=250)
 def test_a_configuration_file_is_read_or_refused(tree, allowed):
     file = written(toml_file(tree))
     made = outcome(config, file, allowed)
@@ -107,7 +107,7 @@ def test_a_configuration_file_is_read_or_refused(tree, allowed):
         outcome(lambda: Request.read(**{k: v for k, v in made.items() if k not in ("format", "all")}))
 
 
-@fuzzed(broken_text(BACKENDS), quick=40, slow=800)
+@fuzzed(broken_text(BACKENDS), quick=30, slow=400)
 def test_a_broken_backend_file_is_read_or_refused_and_never_run(raw):
     os.environ["BENCH_BACKENDS"] = str(FOLDER / "backends")
     ran = FOLDER / "ran"

@@ -81,7 +81,7 @@ def check(folder: RunFolder) -> None:
     assert (folder.path / "run.json").read_bytes() == before
 
 
-@fuzzed(mutated([RECORD], JSON_VALUES), quick=60, slow=450)
+@fuzzed(mutated([RECORD], JSON_VALUES), quick=30, slow=200)
 def test_a_mutated_record_is_read_or_said_to_be_damaged(record):
     folder = run_of(raw(MANIFEST), raw(record), raw(CHILD) + b"\n")
     check(folder)
@@ -90,12 +90,12 @@ def test_a_mutated_record_is_read_or_said_to_be_damaged(record):
     assert row.status == "interrupted" or not folder.damage
 
 
-@fuzzed(mutated([MANIFEST], JSON_VALUES), quick=50, slow=350)
+@fuzzed(mutated([MANIFEST], JSON_VALUES), quick=30, slow=120)
 def test_a_mutated_manifest_is_read_or_refused(manifest):
     check(run_of(raw(manifest), raw(RECORD), b""))
 
 
-@fuzzed(mutated([CHILD], JSON_VALUES), quick=30, slow=150)
+@fuzzed(mutated([CHILD], JSON_VALUES), quick=20, slow=80)
 def test_a_mutated_ledger_is_read_or_said_to_be_damaged(line):
     check(run_of(raw(MANIFEST), raw(RECORD), raw(line) + b"\n" + raw(CHILD) + b"\n"))
 
@@ -103,14 +103,14 @@ def test_a_mutated_ledger_is_read_or_said_to_be_damaged(line):
 TEXTS = [json.dumps(MANIFEST), json.dumps(RECORD), json.dumps(CHILD) + "\n"]
 
 
-@fuzzed(st.integers(0, 2), st.data(), quick=40, slow=250)
+@fuzzed(st.integers(0, 2), st.data(), quick=30, slow=100)
 def test_a_torn_file_is_read_or_said_to_be_damaged(which, data):
     files = [text.encode() for text in TEXTS]
     files[which] = data.draw(broken_text([TEXTS[which]]))
     check(run_of(*files))
 
 
-@fuzzed(mutated([MANIFEST], JSON_VALUES, most=1), quick=10, slow=50)
+@fuzzed(mutated([MANIFEST], JSON_VALUES, most=1), quick=8, slow=30)
 def test_a_report_of_a_mutated_manifest_is_written_or_refused(manifest):
     made = outcome(lambda: pipeline.run_tables(run_of(raw(manifest), raw(RECORD), b"")))
     if not isinstance(made, UsageError):

@@ -27,7 +27,7 @@ SIGNS = st.sampled_from(
 SIZES = ["500M", "4G", "1.5GiB", "1073741824", "0", "1e9", "4 G", "10T"]
 
 
-@fuzzed(spliced(SELECTORS), quick=150, slow=1200)
+@fuzzed(spliced(SELECTORS), quick=100, slow=600)
 def test_a_selector_is_read_and_swept_or_refused(text):
     chosen = outcome(parse, text)
     if isinstance(chosen, UsageError):
@@ -37,7 +37,7 @@ def test_a_selector_is_read_and_swept_or_refused(text):
     assert isinstance(found, UsageError) or found >= 1
 
 
-@fuzzed(spliced(SELECTORS), spliced(SELECTORS), quick=60, slow=1200)
+@fuzzed(spliced(SELECTORS), spliced(SELECTORS), quick=40, slow=600)
 def test_a_plan_is_made_or_refused(scenario, contender):
     made = outcome(make, Choice(scenarios=[scenario], backends=[contender]))
     if not isinstance(made, UsageError):
@@ -49,7 +49,7 @@ def test_a_plan_is_made_or_refused(scenario, contender):
     st.sampled_from(sorted(backend_files())),
     st.dictionaries(st.sampled_from(["lr", "steps", "chains", "draws", "guide", "space", "aot", "warmup"]), VALUES),
     quick=60,
-    slow=600,
+    slow=300,
 )
 def test_options_of_a_backend_are_checked(name, given):
     checked = outcome(backend(name).validate, given)
@@ -58,7 +58,7 @@ def test_options_of_a_backend_are_checked(name, given):
         assert all(not isinstance(v, float) or math.isfinite(v) for v in checked.values())
 
 
-@fuzzed(spliced(EXPRESSIONS, SIGNS), quick=60, slow=800)
+@fuzzed(spliced(EXPRESSIONS, SIGNS), quick=60, slow=400)
 def test_an_expression_is_read_or_refused(text):
     read = outcome(expressions.parse, text)
     if isinstance(read, UsageError):

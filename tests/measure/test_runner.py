@@ -1,18 +1,15 @@
 """Whole runs with contenders whose every property is known."""
 
 import contextlib
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
 import psutil
 import pytest
 
-from tests.conftest import FAKES, ROOT
+from tests.conftest import FAKES
+from tests.measure.inprocess import InProcess
 
 SCENARIO = "correlated-rho95"
 DELAY = 0.5
@@ -27,30 +24,34 @@ def metrics(path, run="r"):
     return pd.read_parquet(path / "results" / run / "metrics.parquet")
 
 
-def test_a_crash_in_the_second_rep_keeps_the_first(bench, tmp_path):
-    bench("run", "-s", SCENARIO, "-b", "fake.faulty[fault=second_rep]", "--name", "r", "--reps", "3", "--no-score")
-    assert fits(tmp_path).sort_values("rep").status.tolist() == ["ok", "crashed", "crashed"]
+@pytest.fixture
+def here(monkeypatch):
+    """Fits are made in this process."""
+    monkeypatch.setattr("bench.measure.local.Local", InProcess)
 
 
-@pytest.mark.parametrize("fault", ["sleep", "fork"])
-def test_a_timeout_ends_the_whole_process_tree(bench, tmp_path, fault):
+def test_a_timeout_ends_the_whole_process_tree_and_a_crash_in_the_second_rep_keeps_the_first(bench, tmp_path):
     began = time.monotonic()
-    contender = f"fake.faulty[fault={fault}]"
-    done = bench("run", "-s", SCENARIO, "-b", contender, "--timeout", "3", "--name", "r", "--no-score")
+    contenders = "fake.faulty[fault=[sleep,fork,second_rep]]"
+    done = bench("run", "-s", SCENARIO, "-b", contenders, "--reps", "3", "--timeout", "3", "--name", "r", "--no-score")
     assert done.code == 3
-    assert time.monotonic() - began < 60  # 600 s of sleep was asked for
-    assert set(fits(tmp_path).status) == {"timeout"}
-    assert "limit of 3 s; for more: --timeout 8" in fits(tmp_path).reason[0]
-    assert not left_running(tmp_path)
+    assert time.monotonic() - began < 60  # 600 s of sleep were asked for, twice
+    rows = {name: table.sort_values("rep") for name, table in fits(tmp_path).groupby("options")}
+    for fault in ("sleep", "fork"):
+        table = rows.pop(f"fault={fault}")
+        assert set(table.status) == {"timeout"} and len(table) == 3
+        assert "limit of 3 s; for more: --timeout 8" in table.reason.iloc[0]
+    assert rows.pop("fault=second_rep").status.tolist() == ["ok", "crashed", "crashed"]
+    assert not rows and not left_running(tmp_path)
 
 
 def test_the_tables_say_what_the_fake_did(bench, tmp_path):
     backends = ["fake.exact", "fake.exact[sleep=0.3]", "fake.exact[recompile=true]", "fake.exact[bias=3.0]"]
     args = [x for b in backends for x in ("-b", b)]
-    done = bench("run", "-s", SCENARIO, *args, "--reps", "3", "--name", "r")
+    done = bench("run", "-s", SCENARIO, *args, "--reps", "2", "--name", "r")
     assert done.code == 0, done.err
     table = fits(tmp_path).set_index(["options", "rep"])
-    for rep in range(3):
+    for rep in range(2):
         row = table.loc[("sleep=0.3", rep)]
         assert 0.3 <= row.seconds_sample < 0.3 + DELAY
         assert 0.02 <= row.seconds_warmup < 0.02 + DELAY
@@ -68,7 +69,7 @@ def test_the_tables_say_what_the_fake_did(bench, tmp_path):
     values = metrics(tmp_path)
     cells = fits(tmp_path).drop_duplicates("options").set_index("options").cell
     worst = values[(values.metric == "b2_max") & values.rep.notna()].groupby("cell").value.max()
-    # exact draws: E b² = 1/S per function, S = 2000; the largest of 8 functions over 3 reps stays below 20/S
+    # exact draws: E b² = 1/S per function, S = 2000; the largest of 8 functions over 2 reps stays below 20/S
     assert worst[cells[""]] < 20 / 2000
     # three posterior sds off: b² of every mean is 9, that of its centred square (E(3+z)² − 1)²/2 = 40.5
     squares = values[(values.metric == "b2") & values.part.str.startswith("(") & values.rep.notna()]
@@ -76,7 +77,7 @@ def test_the_tables_say_what_the_fake_did(bench, tmp_path):
     assert set(fits(tmp_path)[["data_seed", "rep"]].drop_duplicates().groupby("rep").size()) == {1}
 
 
-def test_data_vary_with_the_rep_and_not_with_the_backend(bench, tmp_path):
+def test_data_vary_with_the_rep_and_not_with_the_backend(here, bench, tmp_path):
     both = ("-b", "fake.exact", "-b", "fake.exact[bias=1.0]")
     bench("run", "-s", SCENARIO, *both, "--rounds", "2", "--name", "r", "--no-score")
     table = fits(tmp_path)
@@ -85,7 +86,7 @@ def test_data_vary_with_the_rep_and_not_with_the_backend(bench, tmp_path):
     assert table.fit_seed.nunique() == 8
 
 
-def test_a_missing_framework_is_unavailable_with_the_install_command(bench, tmp_path, monkeypatch):
+def test_a_missing_framework_is_unavailable_with_the_install_command(here, bench, tmp_path, monkeypatch):
     (tmp_path / "more" / "absent").mkdir(parents=True)
     (tmp_path / "more" / "absent" / "__init__.py").write_text('PACKAGES = ("no_such_package",)\nEXTRA = "torch"\n')
     (tmp_path / "more" / "absent" / "one.py").write_text('"""Not here."""\nKIND = "mcmc"\n')
@@ -110,68 +111,6 @@ def left_running(path):
             ):
                 found.append(process.pid)
     return found
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Start a run in the background; it is gone when the test ends, however that goes."""
-    started = []
-
-    def call(*args):
-        started.append(popen(tmp_path, *args))
-        return started[-1]
-
-    yield call
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def popen(tmp_path, *args):
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "-s", SCENARIO, *args, "--name", "r"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH_BACKENDS": str(FAKES)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(condition, seconds=30.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "what was waited for did not happen"
-        time.sleep(0.05)
-
-
-def test_ctrl_c_ends_the_run_with_tables_a_report_and_every_row(start, tmp_path):
-    process = start("-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "2")
-    wait_for(lambda: list((tmp_path / "results" / "r" / "fits").glob(".*-round*.json")))
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    table = fits(tmp_path)
-    assert len(table) == 8
-    assert "interrupted" in set(table.status) <= {"ok", "interrupted"}
-    assert json.loads((tmp_path / "results" / "r" / "run.json").read_text())["state"] == "interrupted"
-    assert (tmp_path / "results" / "r" / "report.md").is_file()
-    assert "Traceback" not in err
-    assert not left_running(tmp_path)
-
-
-def test_a_killed_parent_leaves_no_child_and_what_was_done_can_be_scored(bench, start, tmp_path):
-    process = start("-b", "fake.exact", "-b", "fake.faulty[fault=sleep]", "--rounds", "9", "--timeout", "5")
-    wait_for(lambda: len(list((tmp_path / "results" / "r" / "fits").glob("*/draws.npz"))) >= 2)
-    process.kill()
-    process.wait()
-    wait_for(lambda: not left_running(tmp_path))
-    done = bench("score", "r")
-    assert done.code == 0, done.err
-    table = fits(tmp_path)
-    assert len(table) == 36
-    assert (table.status == "ok").sum() >= 2
 
 
 def test_what_a_dead_child_left_half_written_is_removed_and_its_neighbours_are_not(tmp_path):

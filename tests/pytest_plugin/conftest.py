@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,13 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+
+from tests import in_process
 
 FAKES = Path(__file__).parent / "fakes"
 FIT = "replay.recorded[chains=2,draws=100,warmup=10]"
 """The contender of these tests; its brackets make it small."""
 ROUNDS = ("--bench-rounds", "5", "--bench-reps", "2")
+NOT_TIMED = {"--collect-only", "--benchmark-skip", "--bench-check"}
 
 
 @dataclass
@@ -47,15 +53,34 @@ class Project:
     ) -> Ended:
         self.runs += 1
         file = self.path / f"benchmarks-{self.runs}.json"
-        measured = any(a.startswith("--bench-") for a in args) and not {"--collect-only", "--benchmark-skip"} & {*args}
+        measured = any(a.startswith("--bench-") for a in args) and not NOT_TIMED & {*args}
         saved = [f"--benchmark-json={file}"] if measured else []
-        env = {k: v for k, v in os.environ.items() if k in keep or not k.startswith(("PYTEST_", "COV_"))}
-        env |= {"BENCH_BACKENDS": str(backends), "REPLAY": json.dumps(plant or {}), "BENCH_CACHE": str(self.cache)}
+        env = self.environment(backends, keep) | {"REPLAY": json.dumps(plant or {})}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *saved, *args],
-            cwd=self.path, env=env | {"COLUMNS": "200"}, capture_output=True, text=True, timeout=300, check=False,
+            cwd=self.path, env=env, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         return Ended(done.returncode, done.stdout + done.stderr, file)
+
+    def environment(self, backends: Path = FAKES, keep: tuple[str, ...] = ()) -> dict[str, str]:
+        """Variables of a pytest of its own."""
+        own = {k: v for k, v in os.environ.items() if k in keep or not k.startswith(("PYTEST_", "COV_"))}
+        return own | {"BENCH_BACKENDS": str(backends), "BENCH_CACHE": str(self.cache), "COLUMNS": "200"}
+
+    def refused(self, *args: str) -> str:
+        """What pytest says of arguments that are a usage error, before it collects anything; in this process."""
+        said = io.StringIO()
+        in_process.forget()
+        with (
+            contextlib.chdir(self.path),
+            mock.patch.dict(os.environ, self.environment(), clear=True),
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+        ):
+            code = pytest.main(["-p", "no:cacheprovider", *args])
+        in_process.forget()
+        assert code == pytest.ExitCode.USAGE_ERROR, said.getvalue()
+        return said.getvalue()
 
     def fits(self, *args: str, **options: Any) -> Ended:
         """One scenario × the replaying contender, in five rounds."""

@@ -24,7 +24,9 @@ def seeds_figure(section: Section, style: Styles) -> Figure | None:
     if not shown:
         return None
     medians = sum(len(row.tables.warm) for row in shown) > DOTS
-    times = {row.label: dots(row, medians=medians) for row in shown}
+    times = {row.label: found for row in shown if (found := dots(row, medians=medians))}
+    if not times:  # no phase of any fit was timed
+        return None
     what = "round's median" if medians else "warm fit"
     left = spec.left_out(len(rows) - len(shown), "backend", "of the table are not drawn")
     return Figure(

@@ -82,7 +82,7 @@ def fit(program, data, seed, clock):
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "ignore_sigterm":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if fault == "fork" and os.fork() == 0:
+        if fault in {"fork", "daemon"} and os.fork() == 0:
             time.sleep(600)
         if fault in {"daemon", "daemon_stays"}:
             daemon(lambda: time.sleep(600))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import psutil
@@ -20,16 +21,19 @@ import pytest
 
 from tests import in_process
 from tests.conftest import FAKES, ROOT
+from tests.measure.inprocess import InProcess
 
-SELECTION = ("-s", "correlated-rho95", "-b", "fake.instrument[cpu=[0.0,0.001,0.002]]", "--reps", "2", "--rounds", "4")
-"""12 children of two fits each, all milliseconds long."""
-FITS = 24
+SELECTION = ("-s", "correlated-rho95", "-b", "fake.exact[sleep=[0.0,0.01]]", "--reps", "2", "--rounds", "3")
+"""6 children of two fits each, which sleep for a sixth of a second and compute for milliseconds."""
+FITS = 12
 TIMES = ("run", "position", "measured_at", "load_average", "disturbance", "reference_seconds", "peak_rss_bytes",
          "os_threads", "attempt", "started", "notes")  # fmt: skip
 
 
 class Place:
     """A folder with results in it, a temporary folder of its own, and whatever was started there."""
+
+    executor: type[InProcess] = InProcess
 
     def __init__(self, path: Path) -> None:
         self.path, self.tmp = path, path / "tmp"
@@ -56,9 +60,10 @@ class Place:
         return process
 
     def bench(self, *args: str, code: int = 0) -> str:
-        """The command in this process; its temporary files are this process's."""
+        """The command with its fits in this process; its temporary files are this process's."""
         variables = {name: value for name, value in self.env.items() if name != "TMPDIR"}
-        return said(in_process.run(*args, cwd=self.path, variables=variables), code)
+        with mock.patch("bench.measure.local.Local", self.executor):
+            return said(in_process.run(*args, cwd=self.path, variables=variables), code)
 
     def process(self, *args: str, code: int = 0) -> str:
         """The command in a process of its own, whose temporary files are in this place."""
@@ -122,7 +127,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables of SELECTION when nothing happens."""
+    """Tables of SELECTION when nothing happens, its fits made in this process."""
     place = Place(tmp_path_factory.mktemp("undisturbed"))
     place.bench("run", *SELECTION, "--name", "r")
     return tables(place.run)

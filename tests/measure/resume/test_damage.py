@@ -6,21 +6,11 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests.measure.resume.conftest import Place
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A finished run, made once."""
-    place = Place(tmp_path_factory.mktemp("damage"))
-    place.bench("run", "-s", "correlated-rho95", "-b", "fake.exact", "-b", "fake.instrument", "--name", "r")
-    return place.run
-
 
 @pytest.fixture
-def copied(made, place):
-    shutil.copytree(made, place.run)
-    shutil.copytree(made, place.path / "results" / "q")
+def copied(finished_run, place):
+    shutil.copytree(finished_run, place.run)
+    shutil.copytree(finished_run, place.path / "results" / "q")
     return place
 
 
@@ -96,16 +86,22 @@ def test_damaged_tables_are_made_again_or_named(copied):
     copied.bench("check", "r")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 99}', '{"name": "of another program"}'])
-def test_a_damaged_or_foreign_run_is_left_out_of_what_reads_all_runs(copied, content):
-    (copied.run / "run.json").write_text(content)
-    for file in copied.run.glob("fits.*"):
-        file.unlink()
+OF_OTHERS = ["{", "[]", '{"schema": 1}', '{"schema": 99}', '{"name": "of another program"}']
+
+
+def test_damaged_and_foreign_runs_are_left_out_of_what_reads_all_runs(copied):
+    results, names = copied.path / "results", [f"r{i}" for i in range(len(OF_OTHERS))]
+    for name, content in zip(names, OF_OTHERS, strict=True):
+        shutil.copytree(copied.run, results / name, ignore=shutil.ignore_patterns("fits.*"))
+        (results / name / "run.json").write_text(content)
+    shutil.rmtree(copied.run)
     said = copied.bench("query", "select count(*) as n from fits", "--format", "csv")
-    assert "\n4\n" in said and "warning: results/r/run.json is damaged" in said
+    assert "\n4\n" in said
+    assert all(f"warning: results/{name}/run.json is damaged" in said for name in names)
     listed = json.loads(copied.bench("list", "runs", "--json"))
-    assert {row["name"]: row["state"] for row in listed} == {"q": "finished", "r": "damaged"}
+    assert {row["name"]: row["state"] for row in listed} == {"q": "finished"} | dict.fromkeys(names, "damaged")
     assert "q/report.html" in copied.bench("report", "latest")
-    for verb in ("score", "report", "check"):
-        said = copied.bench(verb, "r", code=2)
-        assert "results/r" in said and len(said.strip().splitlines()) == 1
+    for name in names:
+        for verb in ("score", "report", "check"):
+            said = copied.bench(verb, name, code=2)
+            assert f"results/{name}" in said and len(said.strip().splitlines()) == 1

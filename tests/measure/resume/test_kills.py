@@ -3,6 +3,7 @@
 import random
 import time
 
+import pandas as pd
 import pytest
 
 from tests.measure.resume import victims
@@ -71,12 +72,18 @@ def test_six_kills_of_any_process_lose_nothing(place):
     assert len(victims.kill_any(place, kills=6, seed=1)) >= 3  # kinds
 
 
-def test_what_a_killed_contender_has_started_dies_with_the_run(place):
-    place.start("run", "-s", "correlated-rho95", "-b", "fake.faulty[fault=fork]", "--name", "r")
-    place.wait_for(lambda: sum("forkserver" in line for line in place.left_running()) >= 3)  # server, child, its child
+def test_what_a_killed_run_has_started_dies_with_it_and_what_was_done_can_be_scored(place):
+    """Its contender has a child, and one that has left its session, which only the guardian finds."""
+    both = ("-b", "fake.exact", "-b", "fake.faulty[fault=daemon]", "--rounds", "3", "--timeout", "5")
+    place.start("run", "-s", "correlated-rho95", *both, "--name", "r")
+    # the server, the contender and those two
+    place.wait_for(lambda: len(place.finished()) >= 2 and sum("forkserver" in x for x in place.left_running()) >= 4)
     place.started[0].kill()
     place.started[0].wait()
     place.quiet()
+    place.bench("score", "r")
+    statuses = pd.read_parquet(place.run / "fits.parquet").status
+    assert len(statuses) == 12 and (statuses == "ok").sum() >= 2
 
 
 def test_a_killed_doctor_leaves_no_temporary_folder(place):

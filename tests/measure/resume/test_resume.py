@@ -2,23 +2,27 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from bench.measure.executor import End
 from bench.measure.resume import missing
 from bench.plan import Choice, make
 from bench.store.folder import RunFolder
 from bench.store.records import Record
 from bench.types import STATUSES
+from tests.measure.inprocess import InProcess
 from tests.measure.resume.conftest import tables
 
 ONE = ("-s", "mine", "-b", "fake.instrument", "--reps", "2", "--rounds", "2", "--name", "r")
 QUICK = ("-s", "correlated-rho95", "-b", "fake.instrument", "--name", "r", "--no-score")
-FLAKY = '''"""Fails as a file says."""
-import os, time
+FLAKY = '''"""Invalid where a file says so; it times no phase."""
+import os
 from pathlib import Path
 from dataclasses import dataclass
 from bench.types import Fit
@@ -31,13 +35,6 @@ def build(data, budget, options, place):
     return budget
 def fit(budget, data, seed, clock):
     fault = Path(os.environ["FLAKY"]).read_text()
-    with clock("sample"):
-        if fault == "failed":
-            raise RuntimeError("planned")
-        if fault == "timeout":
-            time.sleep(60)
-        if fault == "crashed":
-            os.abort()
     rng = np.random.default_rng(seed)
     size = (budget.chains, budget.draws)
     if fault == "invalid":
@@ -46,6 +43,16 @@ def fit(budget, data, seed, clock):
 def draw(state):
     return Fit("mcmc", state, stats={"gradients": 10})
 '''
+
+
+class Limited(InProcess):
+    """Ends the children of `flaky.one` at their limit of time where the file says so."""
+
+    def submit(self, request, into, tick):
+        late = request.task["cell"]["backend"] == "flaky.one" and Path(os.environ["FLAKY"]).read_text() == "timeout"
+        if late:
+            return End(-9, "timeout", request.timeout, 2**20, load_average=0.0, reference_seconds=(0.01, 0.01))
+        return super().submit(request, into, tick)
 
 
 @pytest.fixture
@@ -165,19 +172,17 @@ def test_a_run_that_lacks_nothing_is_only_scored_again_whatever_has_changed(mine
     assert "[1/" not in mine.bench("run", "--resume", "r")
 
 
-@pytest.mark.parametrize("status", [pytest.param("invalid", marks=pytest.mark.slow), "timeout"])
+@pytest.mark.parametrize("status", ["invalid", "timeout"])
 def test_retry_makes_again_what_ended_so_and_only_that(place, status):
-    folder = place.path / "more" / "mine"
+    folder = place.path / "more" / "flaky"
     folder.mkdir(parents=True)
     for name in ("__init__.py", "runtime.py"):
         shutil.copy(place.path.joinpath(place.env["BENCH_BACKENDS"], "fake", name), folder / name)
-    (folder / "flaky.py").write_text(FLAKY)
+    (folder / "one.py").write_text(FLAKY)
     place.env |= {"BENCH_BACKENDS": place.env["BENCH_BACKENDS"] + f":{folder.parent}", "FLAKY": str(place.path / "f")}
+    place.executor = Limited
     (place.path / "f").write_text(status)
-    limit = ("--timeout", "3") if status == "timeout" else ()
-    place.bench(
-        "run", "-s", "correlated-rho95", "-b", "mine.flaky", "-b", "fake.instrument", "--name", "r", *limit, code=3
-    )
+    place.bench("run", "-s", "correlated-rho95", "-b", "flaky.one", "-b", "fake.instrument", "--name", "r", code=3)
     assert pd.read_parquet(place.run / "fits.parquet").status.value_counts().to_dict() == {"ok": 2, status: 2}
     (place.path / "f").write_text("")
     place.bench("run", "--resume", "r", "--no-score", code=3)  # nothing is missing
