@@ -1,5 +1,5 @@
 """The canned runs of the renderers' tests."""
 
-from tests.present.conftest import make, standard
+from tests.present.conftest import make, standard, undrawn
 
-__all__ = ["make", "standard"]
+__all__ = ["make", "standard", "undrawn"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -35,6 +36,9 @@ ABOUT = {
     }
 }
 
+made = functools.cache(report)
+"""The report of some tables, made once: nothing changes it."""
+
 
 @pytest.fixture(scope="module")
 def tables(make: Callable[..., RunTables]) -> RunTables:
@@ -44,12 +48,12 @@ def tables(make: Callable[..., RunTables]) -> RunTables:
 
 @pytest.fixture(scope="module")
 def page(tables: RunTables) -> str:
-    return html.render(report(tables))
+    return html.render(made(tables))
 
 
 def printed(tables: RunTables) -> str:
     out = StringIO()
-    Console(file=out, width=150).print(terminal.summary(report(tables)))
+    Console(file=out, width=150).print(terminal.summary(made(tables)))
     return out.getvalue()
 
 
@@ -80,6 +84,7 @@ class Reader(HTMLParser):
             self.text += data
 
 
+@functools.cache
 def read(page: str) -> Reader:
     reader = Reader()
     reader.feed(page)
@@ -88,8 +93,8 @@ def read(page: str) -> Reader:
 
 
 def test_every_planned_row_stands_in_every_format_with_status_and_reason(tables: RunTables, page: str):
-    section = sections(tables)[0]
-    text, md, out = " ".join(read(page).text.split()), markdown.render(report(tables)), printed(tables)
+    section = made(tables).sections[0]
+    text, md, out = " ".join(read(page).text.split()), markdown.render(made(tables)), printed(tables)
     assert len(section.rows) == tables.fits["cell"].nunique()
     for row in section.rows:
         assert row.label in text
@@ -102,9 +107,9 @@ def test_every_planned_row_stands_in_every_format_with_status_and_reason(tables:
 
 
 def test_verdict_is_the_same_in_every_format(tables: RunTables, page: str):
-    sentence = plain(sections(tables)[0].verdict.sentence)
+    sentence = plain(made(tables).sections[0].verdict.sentence)
     assert sentence in read(page).text
-    assert sentence in markdown.render(report(tables)).replace("*", "").replace("\\", "")
+    assert sentence in markdown.render(made(tables)).replace("*", "").replace("\\", "")
     assert sentence.split("; ")[0] in printed(tables)
 
 
@@ -115,7 +120,7 @@ def test_what_comes_from_files_is_escaped(tables: RunTables, page: str):
     )
     assert not any(tag in ("b", "two") for tag, _ in reader.tags)
     assert "boom <script>alert('1')</script>" in reader.text
-    md = markdown.render(report(tables))
+    md = markdown.render(made(tables))
     assert "<script" not in md
     assert "boom &lt;script&gt;alert('1')&lt;/script&gt; \\| \\`x\\`" in md
     for text in (page, md):
@@ -127,7 +132,7 @@ def test_embedded_names_survive_and_cannot_close_their_element(tables: RunTables
     assert set(found) == {"rest", "series"} and not any("<" in text for text in found.values())
     assert json.loads(found["rest"]) == {}, "every row stands in the page"
     assert set(json.loads(found["series"])) == {
-        r.label for r in sections(tables)[0].rows if r.reps and r.kind != "exact"
+        r.label for r in made(tables).sections[0].rows if r.reps and r.kind != "exact"
     }
 
 
@@ -161,13 +166,14 @@ def test_same_tables_same_bytes(tables: RunTables, page: str):
         metrics=tables.metrics.sample(frac=1, random_state=1),
         curves=tables.curves.sample(frac=1, random_state=2),
     )
-    assert html.render(report(tables)) == page
-    assert markdown.render(report(tables)) == markdown.render(report(tables))
-    assert plain(sections(shuffled)[0].verdict.sentence) == plain(sections(tables)[0].verdict.sentence)
+    again = report(tables)
+    assert html.render(again) == page
+    assert markdown.render(again) == markdown.render(made(tables))
+    assert plain(sections(shuffled)[0].verdict.sentence) == plain(made(tables).sections[0].verdict.sentence)
 
 
 def test_notes_and_limits_are_said(tables: RunTables, page: str):
-    for text in (read(page).text, markdown.render(report(tables)).replace("\\", "")):
+    for text in (read(page).text, markdown.render(made(tables)).replace("\\", "")):
         assert "The model assumes sigma = 0.1; the data were made with 0.01." in text
         assert "no coverage estimate" in text
         assert "Priors: weights ~ normal(0, 10), sigma ~ exponential(2)." in text
@@ -176,7 +182,7 @@ def test_notes_and_limits_are_said(tables: RunTables, page: str):
 
 
 def test_numbers_keep_full_precision_beside_the_text(tables: RunTables, page: str):
-    warm = sections(tables)[0].rows[0].warm
+    warm = made(tables).sections[0].rows[0].warm
     assert f'data-v="{warm!r}"' in page
 
 
@@ -190,16 +196,16 @@ def test_quick_suite_stays_short(make: Callable[..., RunTables]):
 
 def test_empty_metrics_and_curves_make_a_report(tables: RunTables):
     bare = dataclasses.replace(tables, metrics=tables.metrics.iloc[:0], curves=tables.curves.iloc[:0])
-    text = markdown.render(report(bare))
+    text = markdown.render(made(bare))
     assert "No backend met" in text or "No verdict" in text
     assert "no R-hat could be computed" in text and "the density of q is not stated" in text
-    assert 'data-name="error' not in html.render(report(bare)), "seconds are there, errors are not"
+    assert 'data-name="error' not in html.render(made(bare)), "seconds are there, errors are not"
 
 
 def test_frames_with_nullable_types_give_the_same_report(tables: RunTables):
     nullable = {name: getattr(tables, name).convert_dtypes() for name in ("fits", "metrics", "curves")}
     nullable["metrics"]["part"] = nullable["metrics"]["part"].replace("", pd.NA)
-    assert markdown.render(report(dataclasses.replace(tables, **nullable))) == markdown.render(report(tables))
+    assert markdown.render(report(dataclasses.replace(tables, **nullable))) == markdown.render(made(tables))
 
 
 def test_an_infinite_error_is_shown_and_makes_no_bad_json(tables: RunTables):
@@ -209,13 +215,13 @@ def test_an_infinite_error_is_shown_and_makes_no_bad_json(tables: RunTables):
     assert "b²_max ∞, target 0.01" in page and "Infinity" not in page
 
 
-def test_notes_of_a_backend_are_shown_once(tables: RunTables):
+def test_notes_of_a_backend_are_shown_once(tables: RunTables, undrawn: None):
     noted = tables.fits.assign(notes="")
     noted.loc[noted["backend"] == "torch.adam", "notes"] = "sigma is plug-in · lr·λmax/2 = <0.66>"
     again = dataclasses.replace(tables, fits=noted)
     for text in (
-        read(html.render(report(again))).text,
-        markdown.render(report(again)).replace("&lt;", "<").replace("&gt;", ">"),
+        read(html.render(made(again))).text,
+        markdown.render(made(again)).replace("&lt;", "<").replace("&gt;", ">"),
     ):
         assert text.count("sigma is plug-in") == 1 == text.count("lr·λmax/2 = <0.66>")
 
@@ -225,10 +231,10 @@ def test_frames_read_from_csv_give_the_same_report(tables: RunTables):
         return pd.read_csv(StringIO(frame.to_csv(index=False)))
 
     again: dict[str, Any] = {name: through_csv(getattr(tables, name)) for name in ("fits", "metrics", "curves")}
-    assert markdown.render(report(dataclasses.replace(tables, **again))) == markdown.render(report(tables))
+    assert markdown.render(report(dataclasses.replace(tables, **again))) == markdown.render(made(tables))
 
 
-def test_the_report_shows_which_densities_were_verified(standard: RunTables):
+def test_the_report_shows_which_densities_were_verified(standard: RunTables, undrawn: None):
     entry = {
         "framework": "torch", "scenario": "a<b", "dtype": "float64", "verdict": "same", "reason": "",
         "value_error": 3.2e-13, "gradient_error": 1e-12, "gate": 1e-9,
@@ -239,4 +245,4 @@ def test_the_report_shows_which_densities_were_verified(standard: RunTables):
     assert "3 densities, 1 with the same target" in page
     assert "a&lt;b" in page and "a<b" not in page
     assert "3e-13" in page and "wrong target: off by 3.1e-02" in page and "not installed" in page
-    assert "Same target" not in html.render(report(standard))
+    assert "Same target" not in html.render(made(standard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -18,10 +19,10 @@ import pandas as pd
 import pytest
 
 from bench.analysis.contender import MANY
-from bench.analysis.sections import Section, report, sections
+from bench.analysis.sections import Report, Section, report, sections
 from bench.analysis.tables import RunTables
 from bench.present.columns import page_columns
-from bench.present.html import fits, pictures, results
+from bench.present.html import fits, results
 from bench.present.html import report as html
 from bench.present.html.fairness import settings, terms, work
 from bench.present.html.flags import GATES, NOTES, STATES, WARNINGS, flags
@@ -29,22 +30,24 @@ from bench.present.html.uncompared import summary, uncompared
 from bench.present.matrix import overall, view
 from bench.words.sentence import plain
 from tests.comparison.runs import with_facts
-from tests.present.conftest import FAKES, Fake
+from tests.present.conftest import FAKES, Fake, without_figures
 from tests.present.states import SCENARIOS, many, several
 from tests.present.states import STATES as RUNS
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
-    return html.render(report(several()))
+@functools.cache
+def shown(state: str) -> Report:
+    """The report of a state, or of several scenarios; nothing changes it."""
+    return report(several() if state == "several" else RUNS[state]())
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No figures: they take most of a page's time, and have tests of their own."""
-    monkeypatch.setattr(html, "pictures", lambda found, tables: pictures.Pictures())
+@functools.cache
+def page(state: str) -> str:
+    """Its page, without figures."""
+    with without_figures():
+        return html.render(shown(state))
 
 
 def words(page: str) -> str:
@@ -62,11 +65,10 @@ def first_screen(page: str) -> str:
 
 
 @pytest.mark.parametrize("state", RUNS)
-def test_first_screen_of_every_state(state: str, undrawn: None):
+def test_first_screen_of_every_state(state: str):
     """Golden words; where they changed on purpose, delete the file and run again."""
-    tables = RUNS[state]()
-    assert sections(tables)[0].verdict.state == state
-    said, file = first_screen(html.render(report(tables))), GOLDEN / f"first-screen-{state.replace(' ', '-')}.txt"
+    assert shown(state).sections[0].verdict.state == state
+    said, file = first_screen(page(state)), GOLDEN / f"first-screen-{state.replace(' ', '-')}.txt"
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         file.write_text(said, encoding="utf-8")
@@ -75,8 +77,8 @@ def test_first_screen_of_every_state(state: str, undrawn: None):
 
 
 @pytest.mark.parametrize("state", ["equivalent", "no difference shown"])
-def test_of_identical_twins_none_is_to_be_chosen(state: str, undrawn: None):
-    said = first_screen(html.render(report(RUNS[state]())))
+def test_of_identical_twins_none_is_to_be_chosen(state: str):
+    said = first_screen(page(state))
     assert "choose" not in said.lower() and ("equally fast" in said or "no difference shown between" in said)
     assert "pyro.svi[guide=normal]" in said and "crashed: signal 11" in said and "blackjax is not installed" in said
 
@@ -91,16 +93,16 @@ def test_same_bytes_in_another_process_with_other_hashes():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"},
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    assert done.stdout.strip() == hashlib.sha256(html.render(report(RUNS["clear"]())).encode()).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(html.render(shown("clear")).encode()).hexdigest()
 
 
 def made(tables: RunTables) -> tuple[list[Section], results.Results]:
-    shown = report(tables)
-    return list(shown.sections), results.results(shown)
+    whole = report(tables)
+    return list(whole.sections), results.results(whole)
 
 
 def test_every_blank_cell_says_why():
-    _, table = made(several())
+    table = results.results(shown("several"))
     blanks = [cell for entry in table.entries for cell in entry.cells if cell.text in ("–", "n/a")]
     assert blanks
     for cell in blanks:
@@ -110,7 +112,7 @@ def test_every_blank_cell_says_why():
 
 
 def test_bars_grow_with_their_values_from_the_least_to_the_most():
-    _, table = made(several())
+    table = results.results(shown("several"))
     for i, column in enumerate(table.columns):
         pairs = sorted((e.cells[i].value, e.cells[i].bar) for e in table.entries if e.cells[i].value)
         if column.bar:
@@ -121,8 +123,8 @@ def test_bars_grow_with_their_values_from_the_least_to_the_most():
 
 
 def test_facts_are_what_a_loop_over_the_rows_gives():
-    tables = several()
-    whole = report(tables)
+    whole = shown("several")
+    tables = whole.tables
     found = {
         row.cell: {
             column.key: number
@@ -144,10 +146,10 @@ def test_facts_are_what_a_loop_over_the_rows_gives():
 
 
 def test_flags_number_what_they_count():
-    found = sections(several())
+    found = shown("several").sections
     matrix = flags(found)
-    shown = Counter(number for _, cells in matrix.rows for mine in cells for number in mine)
-    assert shown == {number: count for number, _, count in matrix.key}
+    counted = Counter(number for _, cells in matrix.rows for mine in cells for number in mine)
+    assert counted == {number: count for number, _, count in matrix.key}
     key = {text for _, text, _ in matrix.key}
     assert {"timed out", "failed", STATES["off target"]} & key
     rows = dict(matrix.rows)
@@ -170,27 +172,28 @@ def test_every_gate_has_a_flag(make: Callable[..., RunTables]):
         Fake("k.x", "mcmc", 1.0, 0.002, divergences=0.5),
         Fake("l.x", "mcmc", 1.0, 0.002, gates={"treedepth_hits": 2.0}),
     )
-    matrix = dict(flags(sections(make(bad))).rows)
-    key = {number: text for number, text, _ in flags(sections(make(bad))).key}
+    found = flags(sections(make(bad)))
+    matrix = dict(found.rows)
+    key = {number: text for number, text, _ in found.key}
     for fake, text in zip(bad, [*GATES.values(), *WARNINGS.values()], strict=True):
         assert text in {key[number] for mine in matrix[fake.backend] for number in mine}, fake.backend
 
 
 def test_what_could_not_be_compared_and_what_could_make_the_whole():
-    found = sections(several())
+    found = shown("several").sections
     apart = uncompared(found)
     ranked, cells = map(int, re.findall(r"\d+", summary(found)))
     assert sum(entry.cells for entry in apart) + ranked == cells == 9 * len(SCENARIOS)
     assert any("timed out" in e.reason and "stan.nuts on 3 scenarios" in e.names for e in apart)
 
 
-def test_fits_tell_how_they_are_made_again_and_what_their_gates_found(page: str):
-    commands = re.findall(r'<pre class="command">(python -m bench run -s .*?)</pre>', page)
+def test_fits_tell_how_they_are_made_again_and_what_their_gates_found():
+    commands = re.findall(r'<pre class="command">(python -m bench run -s .*?)</pre>', page("several"))
     assert len(commands) == 9 * len(SCENARIOS)
     wanted = "-s s4-linear -b torch.adam[objective=map] --budget standard --track matched --device cpu --dtype float64 "
     assert sum(wanted in unescape(command).replace("'", "") for command in commands) == 1
-    tables = several()
-    _, table = made(tables)
+    tables = shown("several").tables
+    table = results.results(shown("several"))
     detail = {
         d.entry.name: d for d in fits.details(tables.run, table.entries, full=99, brief=99)
     }["s4-linear/numpyro.nuts"]  # fmt: skip
@@ -240,9 +243,8 @@ def test_terms_of_each_backend_hold_its_settings_and_its_work(make: Callable[...
 
 
 def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
-    tables = many()
-    found, table = made(tables)
-    page = html.render(report(tables))
+    whole = report(many())
+    found, table, page = whole.sections, results.results(whole), html.render(whole)
     assert len(table.entries) == 520 and page.count('<tr class="state-') == results.PAGE
     rest = json.loads(re.search(r'id="rest">(.*?)</script>', page).group(1))
     assert len(rest["backend"]) == 320 and {len(column["text"]) for column in rest["cells"].values()} == {320}
@@ -255,22 +257,22 @@ def test_a_large_table_keeps_its_best_rows_and_the_rest_as_data(undrawn: None):
 
 
 def test_a_page_that_grows_too_large_drops_detail_and_says_so(undrawn: None, monkeypatch: pytest.MonkeyPatch):
-    whole = html.render(report(several()))
+    whole = page("several")
     monkeypatch.setattr(html, "LEVELS", (html.LEVELS[0], html.Thinned(5, 20, True), html.Thinned(0, 3, False)))
     monkeypatch.setattr(html, "MOST_BYTES", len(whole.encode()) - 1)
-    thinner = html.render(report(several()))
+    thinner = html.render(shown("several"))
     assert len(thinner) < len(whole) and "15 fits stand here without their tables and 7 have no section" in thinner
     assert thinner.count('<tr class="state-') == 27, "no row of the table is lost"
 
 
 def test_the_whole_run_has_no_score_but_a_safest_choice(make: Callable[..., RunTables]):
-    said = plain(overall(sections(several())))
+    said = plain(overall(shown("several").sections))
     assert said.startswith(
         "For one fit and for each further fit: numpyro.nuts is in the best group in 3 of 3 scenarios and met the "
         "target in 3 of 3. "
     )
     assert said.endswith("Safest choice: numpyro.nuts met the target on all 3 and led each.")
-    assert overall(sections(RUNS["clear"]())) == (), "one scenario has no summary"
+    assert overall(shown("clear").sections) == (), "one scenario has no summary"
     pair = (Fake("a.nuts", "mcmc", 0.05, 0.002, compile=4.4), Fake("b.nuts", "mcmc", 1.0, 0.002, seed=1))
     split = plain(overall(sections(make(pair, scenarios=("s", "t")))))
     assert split.startswith("For one fit: b.nuts is in the best group in 2 of 2 ")

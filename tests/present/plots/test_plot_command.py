@@ -2,6 +2,7 @@
 
 import sys
 import xml.etree.ElementTree as ET
+from unittest import mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from bench.present import plots
 from bench.present.plots import canvas
 from tests import in_process
 from tests.conftest import FAKES
+from tests.measure.inprocess import InProcess
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -21,7 +23,8 @@ def results(tmp_path_factory):
     path = tmp_path_factory.mktemp("plots")
     cells = ("-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.exact[bias=1.0]", "-b", "fake.faulty[fault=exception]")
     words = (*cells, "--results", str(path), "--name", "one", "--no-score", "--json")
-    in_process.run("run", *words, cwd=path, variables={"BENCH_BACKENDS": str(FAKES)})
+    with mock.patch("bench.measure.local.Local", InProcess):
+        in_process.run("run", *words, cwd=path, variables={"BENCH_BACKENDS": str(FAKES)})
     assert (path / "one" / "run.json").is_file()
     return path
 
