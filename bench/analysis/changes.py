@@ -83,17 +83,19 @@ def data(a: CellTables, b: CellTables) -> str:
     the same scenario, unless its digest says otherwise.
     """
     first, second = (_drawn(cell.fits) for cell in (a, b))
-    shared = first.merge(second, on="data_seed")
-    if len(shared):
-        return "" if (shared["data_digest_x"] == shared["data_digest_y"]).all() else "the data are others"
+    if shared := first.keys() & second.keys():
+        return "" if all(len(first[seed] | second[seed]) == 1 for seed in shared) else "the data are others"
     same = a.texts("scenario_digest") == b.texts("scenario_digest")
     return "" if same else "the scenario is another, and no data are shared"
 
 
-def _drawn(fits: pd.DataFrame) -> pd.DataFrame:
-    """Every (data_seed, data_digest) of a cell; a fit that made no data has no digest."""
-    drawn = fits.reindex(columns=["data_seed", "data_digest"]).astype({"data_seed": "Int64", "data_digest": "string"})
-    return drawn[drawn["data_digest"].fillna("") != ""].drop_duplicates()
+def _drawn(fits: pd.DataFrame) -> dict[int | None, set[str]]:
+    """{data seed: digests of the data that a cell made of it}, None for fixed data; not of fits that made no data."""
+    drawn: dict[int | None, set[str]] = {}
+    for seed, digest in fits.reindex(columns=["data_seed", "data_digest"]).itertuples(index=False, name=None):
+        if not pd.isna(digest) and digest != "":
+            drawn.setdefault(None if pd.isna(seed) else int(seed), set()).add(str(digest))
+    return drawn
 
 
 def concerning(changed: Mapping[str, str], needed: tuple[str, ...] | None) -> dict[str, str]:

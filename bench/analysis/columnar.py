@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,9 @@ Places = npt.NDArray[np.intp]
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with its texts as Python objects, None where there is none: rows of those are cut out fast."""
-    texts = [str(c) for c in frame if isinstance(frame[c].dtype, pd.StringDtype)]
-    return frame.assign(**{c: frame[c].astype(object).where(frame[c].notna(), None) for c in texts})
+    texts = [str(c) for c, dtype in frame.dtypes.items() if isinstance(dtype, pd.StringDtype)]
+    objects = {c: frame[c].to_numpy(dtype=object, na_value=None) for c in texts}  # type: ignore[call-overload]
+    return frame.assign(**{c: pd.Series(column, frame.index, dtype=object) for c, column in objects.items()})
 
 
 class Table:
@@ -36,8 +37,8 @@ class Table:
         """The column as text; empty for what is missing, and where there is no such column."""
         if column not in self.frame:
             return np.full(len(self.frame), "", dtype=object)
-        text = self.frame[column].astype(object)
-        return text.where(text.notna(), "").map(str).to_numpy(dtype=object)
+        known = zip(self.frame[column].to_numpy(dtype=object), self.frame[column].notna(), strict=True)
+        return np.array([str(value) if is_there else "" for value, is_there in known], dtype=object)
 
     def codes(self, column: str) -> Places:
         """A number per row, the same for the same text; numbers are in the order of the texts."""
@@ -89,9 +90,16 @@ class Scores(NamedTuple):
 
 def runs_of(table: Table, *columns: str) -> dict[tuple[str, ...], Places]:
     """{texts of the columns: places of the rows that have them, in their order}."""
-    keys = pd.MultiIndex.from_arrays([table.texts(column) for column in columns])
-    groups = pd.DataFrame(index=keys).groupby(keys, sort=False).indices
-    return {cast("tuple[str, ...]", key): np.asarray(places, dtype=np.intp) for key, places in groups.items()}
+    if not len(table.frame):
+        return {}
+    codes = [table.codes(column) for column in columns]
+    joint = codes[0]
+    for column, more in zip(columns[1:], codes[1:], strict=True):
+        joint = joint * len(table.names(column)) + more
+    order = np.argsort(joint, kind="stable")
+    runs = np.split(order, np.flatnonzero(np.diff(joint[order])) + 1)
+    names = [table.names(column) for column in columns]
+    return {tuple(own[code[run[0]]] for own, code in zip(names, codes, strict=True)): run for run in runs}
 
 
 def medians(keys: Array, values: Array) -> dict[float, float]:

@@ -97,9 +97,13 @@ class CellTables:
         """What the reps say in a column, each once, with slashes between them."""
         return "/".join(sorted(set(self._fits.texts(column)) - {""}))
 
+    def numbers(self, column: str) -> Array:
+        """A column of the finished fits; NaN for what is no number."""
+        return self._fits.floats(column)[self._ok]
+
     def most(self, column: str) -> float | None:
         """The most of any finished rep."""
-        values = self._fits.floats(column)[self._ok]
+        values = self.numbers(column)
         return float(np.nanmax(values)) if not np.isnan(values).all() else None
 
     @cached_property
@@ -152,6 +156,13 @@ class CellTables:
         rows = self._rows(metric)
         kept = np.isnan(rows.floats("rep")) & ~np.isnan(rows.floats("value"))
         return dict(zip(rows.texts("part")[kept], rows.floats("value")[kept].tolist(), strict=True))
+
+    def of_whole_fits(self) -> list[tuple[str, int, float]]:
+        """(metric, rep, value) of the scores that are of no part of a fit."""
+        rows, rep = self._metrics, self._metrics.floats("rep")
+        kept = ~np.isnan(rep) & np.asarray(rows.texts("part") == "", dtype=np.bool_)
+        metrics, reps, values = rows.texts("metric")[kept], rep[kept].astype(np.int64), rows.floats("value")[kept]
+        return list(zip(metrics.tolist(), reps.tolist(), values.tolist(), strict=True))
 
     def _rows(self, metric: str) -> Rows:
         return Rows(self._metrics.table, self._places.get(metric, NOWHERE))

@@ -49,13 +49,13 @@ class Finished(NamedTuple):
 
 def finished(cell: CellTables) -> Finished:
     """Read the tables of a cell once."""
-    ok = cell.ok.reindex(columns=["rep", "round", "cold", "data_seed", "data_digest", *COLUMNS])
+    ok = cell.ok.reindex(columns=["rep", "round", "cold", "data_seed", "data_digest"])
     seeds = [None if pd.isna(s) else int(s) for s in ok["data_seed"]]
     digests = ["" if pd.isna(d) else str(d) for d in ok["data_digest"]]
     reps = [int(r) for r in ok["rep"]]
     named = zip(reps, ok["round"], ok["cold"], seeds, digests, strict=True)
     fits = {rep: Fit(int(round_), bool(cold), seed, digest) for rep, round_, cold, seed, digest in named}
-    columns = {c: _known(reps, pd.to_numeric(ok[c], errors="coerce").astype("float64")) for c in COLUMNS}
+    columns = {c: _known(reps, cell.numbers(c).tolist()) for c in COLUMNS}
     scores = {
         metric: {rep: value for rep, value in by_rep.items() if rep in fits and not math.isnan(value)}
         for metric, by_rep in scored(cell).items()
@@ -65,10 +65,9 @@ def finished(cell: CellTables) -> Finished:
 
 def scored(cell: CellTables) -> dict[str, dict[int, float]]:
     """{metric: {rep: value}} of the scores of whole fits."""
-    rows = cell.metrics[(cell.metrics["part"] == "") & cell.metrics["rep"].notna()]
     scores: dict[str, dict[int, float]] = {}
-    for metric, rep, value in zip(rows["metric"], rows["rep"], rows["value"], strict=True):
-        scores.setdefault(str(metric), {})[int(rep)] = float(value)
+    for metric, rep, value in cell.of_whole_fits():
+        scores.setdefault(metric, {})[rep] = value
     return scores
 
 

@@ -20,7 +20,7 @@ def status_row(row: Row, a: CellTables, b: CellTables) -> Row:
     """
     ranks = [_rank(cell) for cell in (a, b)]
     verdict: Verdict = "worse" if ranks[1] > ranks[0] else "better" if ranks[1] < ranks[0] else "same"
-    shares = [len(cell.ok) / len(cell.fits) for cell in (a, b)]
+    shares = [cell.finished / cell.planned for cell in (a, b)]
     if verdict == "same" and ranks[0] == 1 and shares[0] != shares[1]:
         verdict = "inconclusive"
     reasons = [f"{name}: {text}" for name, cell in (("A", a), ("B", b)) if (text := _failures(cell))]
@@ -30,7 +30,7 @@ def status_row(row: Row, a: CellTables, b: CellTables) -> Row:
 def _rank(cell: CellTables) -> int:
     """0 nothing went wrong, 1 part of it did, 2 no fit finished."""
     wrong = cell.fits["status"].isin(WRONG).any()
-    return 0 if not wrong else 1 if len(cell.ok) else 2
+    return 0 if not wrong else 1 if cell.finished else 2
 
 
 def _failures(cell: CellTables) -> str:
