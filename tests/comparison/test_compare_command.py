@@ -4,19 +4,32 @@ import json
 import shutil
 import subprocess
 import sys
+from unittest import mock
 
 import pandas as pd
 import pytest
 
 from tests import in_process
 from tests.conftest import FAKES, ROOT
+from tests.measure.inprocess import InProcess
+from tests.present.conftest import without_figures
 
-CELLS = ["-s", "correlated-rho95", "-b", "fake.exact", "-b", "fake.faulty[fault=none]"]
+CELLS = ["-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.faulty[fault=none]"]
 
 
 def bench_run(path, backends, name, *args):
     words = ("run", *args, "--rounds", "3", "--reps", "2", "--name", name, "--json")
-    return in_process.run(*words, cwd=path, variables={"BENCH_BACKENDS": str(backends)})
+    forget_fakes()
+    with mock.patch("bench.measure.local.Local", InProcess), without_figures():
+        done = in_process.run(*words, cwd=path, variables={"BENCH_BACKENDS": str(backends)})
+    forget_fakes()
+    return done
+
+
+def forget_fakes():
+    """They are imported again, from the folder that is named then."""
+    for name in [name for name in sys.modules if name.startswith("backends.fake")]:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

@@ -397,17 +397,12 @@ def test_every_measure_has_a_threshold_in_words():
 
 
 def test_a_a_of_40_cells_calls_next_to_nothing():
-    """Noise as measured between children; two A/A compares of 40 cells × 5 metrics, 5 rounds.
+    """Noise as measured between children; an A/A compare of 40 cells × 5 metrics, 5 rounds.
 
-    Any call at all is expected in one compare of twenty, so one call in 400 comparisons would be rare already; the
-    requirement is 5 %, or 20.
+    Any call at all is expected in one compare of twenty, so one call in 200 comparisons would be rare already; the
+    requirement is 5 %, or 10.
     """
     cells = [Cell(f"torch.b{i}", between=0.14, within=0.08) for i in range(40)]
-    called = compared = 0
-    for seed in range(2):
-        made = compare(run(*cells, seed=2 * seed), run(*cells, seed=2 * seed + 1), Request())
-        assert made.tests >= 40
-        compared += made.tests
-        called += sum(r.verdict in ("worse", "better") for r in made.rows)
-    assert compared >= 400
-    assert called <= 1
+    made = compare(run(*cells, seed=0), run(*cells, seed=1), Request())
+    assert made.tests >= 200
+    assert sum(r.verdict in ("worse", "better") for r in made.rows) <= 1

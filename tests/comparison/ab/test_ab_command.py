@@ -7,11 +7,27 @@ import pandas as pd
 import pytest
 
 from bench import pipeline
+from bench.measure.local import Local
 from tests.conftest import FAKES, ROOT
+from tests.measure.inprocess import InProcess
 from tests.measure.test_faults import plug_in
+from tests.present.conftest import without_figures
 
 SLOW = ("fake.instrument[cpu=0.05]", "fake.instrument[cpu=0.15]")
-SCENARIO = ("-s", "correlated-rho95")
+SCENARIO = ("-s", "s0-uniform")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Fits of this checkout are made in this process; only another one's need processes."""
+
+    def executor(code=None):
+        return InProcess() if code is None else Local(code)
+
+    monkeypatch.setattr("bench.measure.local.Local", executor)
+    monkeypatch.setattr("bench.comparison.session.Local", executor)
+    with without_figures():
+        yield
 
 
 @pytest.mark.slow
@@ -34,10 +50,10 @@ def test_a_slower_option_set_is_a_regression(bench, tmp_path):
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no repository")
-def test_a_revision_runs_its_own_code(bench_process, tmp_path):
-    done = bench_process(
+def test_a_revision_runs_its_own_code(bench, tmp_path, here):
+    done = bench(
         "ab", "HEAD", ".", *SCENARIO, "-b", "fake.instrument[cpu=0.02]", "--rounds", "3", "--max-rounds", "3",
-        "--reps", "2", "--name", "r", "--format", "json",
+        "--reps", "2", "--threads", "1", "--name", "r", "--format", "json",
     )  # fmt: skip
     assert done.code in {0, 1, 6}, done.err
     a, b = (json.loads((tmp_path / "results" / f"r-{x}" / "run.json").read_text()) for x in "ab")
@@ -68,7 +84,7 @@ def test_bad_input_is_one_sentence(bench, tmp_path, args, words):
     assert not (tmp_path / "results").exists()
 
 
-def test_a_base_of_which_nothing_finished_is_no_baseline(bench):
+def test_a_base_of_which_nothing_finished_is_no_baseline(bench, here):
     faulty = ("fake.faulty[fault=exception]", "fake.faulty[fault=none]")
     done = bench("ab", *faulty, *SCENARIO, "--rounds", "3", "--max-rounds", "3")
     assert done.code == 5

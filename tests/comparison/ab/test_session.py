@@ -9,6 +9,7 @@ from bench.pipeline import start_manifest
 from bench.plan import Choice
 from bench.store.folder import RunFolder
 from bench.store.tables import fits_table
+from tests.measure.inprocess import InProcess
 
 
 class Watcher:
@@ -26,8 +27,9 @@ class Watcher:
 
 
 @pytest.fixture
-def session(fakes, tmp_path):
-    """Two option sets of a fake on two scenarios, in folders of no rounds yet."""
+def session(fakes, tmp_path, monkeypatch):
+    """Two option sets of a fake on two scenarios, in folders of no rounds yet; fits are made in this process."""
+    monkeypatch.setattr("bench.comparison.session.Local", InProcess)
     names = ("fake.instrument[cpu=0.001]", "fake.instrument[cpu=0.002]")
     made = plans(names, Choice(scenarios=["correlated-rho95", "s4-linear"], backends=[], reps=2))
     pair = []
@@ -86,12 +88,7 @@ def test_an_interruption_leaves_no_row_without_a_reason(session):
 
     list(session.run([3], lambda: set()))
     stopped = Session(session.sides, Limits(), Stop(), rounds=dict(session.rounds))
-    slow = plans(
-        ("fake.instrument[cpu=2.0]", "fake.instrument[cpu=2.5]"), Choice(scenarios=["s4-linear"], backends=[], reps=2)
-    )
-    sides = tuple(Side(s.source, plan, s.folder) for s, plan in zip(session.sides, slow, strict=True))
-    stopped.sides, stopped.rounds = sides, {0: 3}
     with pytest.raises(KeyboardInterrupt):
         list(stopped.run([4], lambda: set()))
-    left = [r for s in sides for rep in (6, 7) if (r := s.folder.record(s.plan.cells[0].cell.id, rep))]
+    left = [r for s in session.sides for p in s.plan.cells for rep in (6, 7) if (r := s.folder.record(p.cell.id, rep))]
     assert left and {r.status for r in left} == {"interrupted"}

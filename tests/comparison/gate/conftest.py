@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ def noisy(*cells: Cell, seed: int, rounds: int = 5, **manifest: Any) -> RunTable
     return run(*(cells or (NOISY,)), seed=seed, rounds=rounds, **manifest)
 
 
+@cache
 def stored(tables: RunTables, deselected: tuple[str, ...] = ()) -> Source:
-    """What is left of a run when it has been through the JSON file."""
-    names = {str(row["cell"]): f"{row['scenario']}/{row['backend']}" for _, row in tables.fits.iterrows()}
+    """What is left of a run when it has been through the JSON file; as it was when first asked for."""
+    firsts = tables.fits.drop_duplicates("cell")
+    names = {str(row["cell"]): f"{row['scenario']}/{row['backend']}" for _, row in firsts.iterrows()}
     held = json.loads(json.dumps({document.KEY: document.render(tables, names, deselected)}, allow_nan=False))
     return Source(document.tables(held), "base.json", document.names(held), frozenset(deselected))
 

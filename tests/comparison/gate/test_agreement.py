@@ -61,7 +61,7 @@ def generated(seed: int) -> tuple[RunTables, RunTables, tuple[str, ...]]:
         wild = rng.random(len(table)) < sometimes(0.3, 0.4, 0.0)
         table.loc[wild & (table["metric"] == "b2_avg"), "value"] *= 20.0
     gates = GATES[int(rng.integers(len(GATES)))]
-    known = {r["backend"] for run_ in (a, b) for _, r in run_.fits.iterrows()}
+    known = {*a.fits["backend"], *b.fits["backend"]}
     return a, b, tuple(g for g in gates if "torch.*" not in g or "torch.adam" in known)
 
 

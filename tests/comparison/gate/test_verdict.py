@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from scipy.special import stdtrit
 
+from bench.analysis.tables import RunTables
 from bench.comparison.baseline import NoBaseline, Source
 from bench.comparison.gate import judge
 from bench.comparison.rules import Rules
@@ -20,6 +22,12 @@ from tests.comparison.runs import HOST, Cell, run
 
 QUIET = Cell()
 """Noise of 2 % between children."""
+
+
+@cache
+def quiet(seed: int, **changes: float) -> RunTables:
+    """A run of it, which no test may change."""
+    return run(replace(QUIET, **changes), seed=seed)
 
 
 def verdict(a, b, *fail_on: str, deselected: tuple[str, ...] = (), **rules):
@@ -36,14 +44,14 @@ def verdict(a, b, *fail_on: str, deselected: tuple[str, ...] = (), **rules):
     ],
 )
 def test_speed_and_quality_fail_alike_in_the_direction_that_is_worse(change, metric):
-    worse = verdict(run(QUIET, seed=1), run(replace(QUIET, **change), seed=2))
-    better = verdict(run(replace(QUIET, **change), seed=1), run(QUIET, seed=2))
+    worse = verdict(quiet(1), quiet(2, **change))
+    better = verdict(quiet(1, **change), quiet(2))
     assert worse.code == 1 and metric in {r.metric for r in worse.comparison.regressions}
     assert better.code == 0
 
 
 def test_an_expression_alone_decides():
-    a, b = run(QUIET, seed=1), run(replace(QUIET, seconds=1.3), seed=2)
+    a, b = quiet(1), quiet(2, seconds=1.3)
     assert verdict(a, b, "seconds_total>10%").code == 1
     assert verdict(a, b, "seconds_total>2x").code == 0
     assert verdict(a, b, "b2_avg>2x").code == 0
@@ -51,7 +59,7 @@ def test_an_expression_alone_decides():
 
 
 def test_one_wild_fit_among_fifteen_is_no_regression_whatever_a_mean_says():
-    a = run(QUIET, seed=1)
+    a = quiet(1)
     b = run(QUIET, seed=2)
     b.fits.loc[b.fits["rep"].isin([4, 5]), "seconds_total"] = 60.0
     assert b.fits["seconds_total"].mean() > 4 * a.fits["seconds_total"].mean()
@@ -95,7 +103,7 @@ def test_two_rounds_have_no_interval_and_pass_no_gate():
 
 
 def test_a_gate_on_what_nobody_has_is_not_passed():
-    a, b = run(QUIET, seed=1), run(QUIET, seed=2)
+    a, b = quiet(1), quiet(2)
     assert verdict(a, b, "k_hat>0.1").code == 6
     with pytest.raises(UsageError, match="unknown cell"):
         verdict(a, b, "s9-*:seconds_total>10%")
@@ -103,7 +111,7 @@ def test_a_gate_on_what_nobody_has_is_not_passed():
 
 def test_another_machine_is_advice_unless_strict_and_quality_counts_on_any():
     a = run(QUIET, seed=1, host={**HOST, "cpu": "Another CPU"})
-    slow, wrong = run(replace(QUIET, seconds=3.0), seed=2), run(replace(QUIET, b2=0.5), seed=2)
+    slow, wrong = quiet(2, seconds=3.0), quiet(2, b2=0.5)
     unanswered, advice = verdict(a, slow), verdict(a, slow, advice_only_ok=True)
     assert unanswered.code == 6 and "'seconds_total' was answered by advice only" in unanswered.reason
     assert advice.code == 0 and "advice only" in advice.reason and "Another CPU" in advice.reason
@@ -114,14 +122,14 @@ def test_another_machine_is_advice_unless_strict_and_quality_counts_on_any():
 
 
 def test_other_threads_are_another_machine():
-    a, b = run(QUIET, seed=1), run(replace(QUIET, threads=1, seconds=2.0), seed=2)
+    a, b = quiet(1), quiet(2, threads=1, seconds=2.0)
     advice = verdict(a, b, advice_only_ok=True)
     assert verdict(a, b).code == 6 and advice.code == 0 and "CPUs" in advice.reason
     assert verdict(a, b, strict=True).code == 6
 
 
 def test_a_fit_that_failed_has_a_code_of_its_own_with_and_without_a_baseline():
-    a, b = run(QUIET, seed=1), run(replace(QUIET, statuses={3: "crashed"}), seed=2)
+    a, b = quiet(1), run(replace(QUIET, statuses={3: "crashed"}), seed=2)
     found = verdict(a, b)
     assert found.code == 3 and found.failed == (("s4-linear/torch.adam", "crashed: it broke"),)
     assert found.comparison.regressions, "and that it finished before is still said"

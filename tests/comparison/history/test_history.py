@@ -18,7 +18,9 @@ from bench.cli import app
 from bench.comparison.measures import MEASURES
 from bench.comparison.series import Series, series
 from bench.errors import UsageError
+from bench.pipeline import run_tables
 from bench.present.history import formats, html, words
+from bench.store.folder import RunFolder
 from bench.store.manifest import instant
 from tests.comparison.history.stored import store
 from tests.comparison.runs import HOST, Cell, run
@@ -137,7 +139,7 @@ def test_every_format_says_the_step_and_how_sure(render):
 
 def test_markdown_stays_short():
     cells = [Cell(f"torch.adam{i}", options=f"{'x' * 400}={i}") for i in range(70)]
-    made = found(nightly(0, *cells), nightly(1, *cells))
+    made = found(*(nightly(i, *cells, rounds=2, reps=2) for i in range(2)))
     said = formats.markdown(made, SECONDS, level=0.05, everything=False)
     assert len(said) <= 30_000 and "cut here for length" in said
 
@@ -163,6 +165,19 @@ def call(results: Path, *args: str) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
+@cache
+def tables_of(folder: Path) -> RunTables:
+    """The tables of a run, which nothing changes."""
+    return run_tables(RunFolder(folder))
+
+
+def asked(results: Path, *args: str) -> tuple[int, str]:
+    """As `call`, with every run read from the disk once for all questions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.pipeline.run_tables", lambda folder: tables_of(folder.path))
+        return call(results, *args)
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
@@ -178,22 +193,22 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_verb_reads_the_folder_and_its_exit_code_follows_the_step(results: Path):
     code, out = call(results)
     assert code == 0 and "step at nightly-07" in out
-    assert call(results, "--fail-on-step")[0] == 1
-    assert call(results, "--fail-on-step", "-b", "torch.sgd")[0] == 0
-    code, out = call(results, "-m", "k_hat")
+    assert asked(results, "--fail-on-step")[0] == 1
+    assert asked(results, "--fail-on-step", "-b", "torch.sgd")[0] == 0
+    code, out = asked(results, "-m", "k_hat")
     assert code == 4 and "k_hat" in out
 
 
 def test_filters_and_since_choose(results: Path):
-    names = [one["backend"] for one in json.loads(call(results, "-b", "*.sgd", "--format", "json")[1])["series"]]
+    names = [one["backend"] for one in json.loads(asked(results, "-b", "*.sgd", "--format", "json")[1])["series"]]
     assert names == ["torch.sgd"]
     for since in ("nightly-05", "2026-01-06", "5555555"):
-        read = json.loads(call(results, "--since", since, "--format", "json")[1])
+        read = json.loads(asked(results, "--since", since, "--format", "json")[1])
         assert read["series"][0]["points"][0]["run"] == "nightly-05"
 
 
 def test_html_goes_into_a_file(results: Path, tmp_path: Path):
-    code, out = call(results, "--format", "html", "--to", str(tmp_path / "h.html"))
+    code, out = asked(results, "--format", "html", "--to", str(tmp_path / "h.html"))
     assert code == 0 and out.split() == [str(tmp_path / "h.html")]
     assert "<svg" in (tmp_path / "h.html").read_text()
 
@@ -209,7 +224,7 @@ def test_html_goes_into_a_file(results: Path, tmp_path: Path):
 )  # fmt: skip
 def test_what_cannot_be_is_one_message(results: Path, args: list[str], said: str):
     with pytest.raises(UsageError, match=said.replace("(", r"\(")):
-        call(results, *args)
+        asked(results, *args)
 
 
 def test_a_folder_without_runs_says_what_to_do(tmp_path: Path):
