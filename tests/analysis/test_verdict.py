@@ -352,11 +352,10 @@ def test_unpaired_ratios_are_trimmed_as_scipy_does():
     assert np.log(r[1:3]) == pytest.approx(tuple(theirs), rel=1e-9)
 
 
-@pytest.mark.parametrize("bursts", [0.0, 0.06])
-@pytest.mark.parametrize("rounds", [5, 8, 10])
+@pytest.mark.parametrize(("rounds", "bursts"), [(5, 0.0), (5, 0.06), (8, 0.06), (10, 0.0)])
 def test_of_equally_fast_backends_one_is_rarely_called_the_fastest(rounds: int, bursts: float):
-    """Four of one speed, 800 runs: a false "fastest" in at most 5 %, its binomial sd 0.8 %."""
-    rng, trials, called = np.random.default_rng([rounds, int(100 * bursts)]), 800, 0
+    """Four of one speed, 500 runs: a false "fastest" in at most 5 %, its binomial sd 1 %."""
+    rng, trials, called = np.random.default_rng([rounds, int(100 * bursts)]), 500, 0
     for _ in range(trials):
         logs = 0.02 * rng.standard_normal((4, rounds))
         logs += (rng.random((4, rounds)) < bursts) * rng.uniform(0.1, 0.42, (4, rounds))
@@ -365,7 +364,7 @@ def test_of_equally_fast_backends_one_is_rarely_called_the_fastest(rounds: int, 
         others = ratios(times[leader], {name: t for name, t in times.items() if name != leader})
         assert all(r.value >= 1.0 for r in others.values()) or rounds >= 8
         called += all(r.low > 1.0 for r in others.values())
-    assert called / trials <= 0.05 + 3 * 0.008
+    assert called / trials <= 0.05 + 3 * 0.01
 
 
 def test_a_burst_does_not_make_the_faster_lose_the_lead():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,15 @@ LAWS: dict[str, Callable[..., Any]] = {
 """By family and link: the law of a row by its predictor, its scales and its trials."""
 
 
+@cache
+def law(prior: Prior) -> Any:
+    """Its frozen law of scipy, which takes longer to make than to ask."""
+    return SCIPY[prior.name](*prior.args)
+
+
 def logpdf(prior: Prior, x):
     """From scipy.stats; 0 for a flat or known one."""
-    return np.zeros_like(x) if prior.name in ("flat", "known") else SCIPY[prior.name](*prior.args).logpdf(x)
+    return np.zeros_like(x) if prior.name in ("flat", "known") else law(prior).logpdf(x)
 
 
 def logistic(x, y, weights: Prior, bias: Prior | None = None) -> Dataset:

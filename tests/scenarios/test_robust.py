@@ -44,7 +44,7 @@ def log_joint(data, params):
     known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
     values = {"bias": 0.0, **known, **params}
     centre = data.arrays["x"] @ values["weights"] + values["bias"]
-    total = stats.t(values["df"], centre, values["sigma"]).logpdf(data.arrays["y"]).sum()
+    total = stats.t.logpdf(data.arrays["y"], values["df"], centre, values["sigma"]).sum()
     return total + sum(np.sum(regressions.logpdf(data.priors[name], params[name])) for name in data.names)
 
 

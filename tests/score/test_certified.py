@@ -28,17 +28,15 @@ def chains(seed, shape=(10, 2000, 2), rho=0.0):
     """Stationary autoregressive chains of mean 0 and variance 1."""
     noise = np.random.default_rng(seed).standard_normal(shape)
     draws = noise.copy()
-    for i in range(1, shape[1]):
+    for i in range(1, shape[1] if rho else 0):
         draws[:, i] = rho * draws[:, i - 1] + np.sqrt(1 - rho**2) * noise[:, i]
     return draws
 
 
 def test_two_samplers_that_agree_are_a_reference_and_hardly_ever_refused():
-    refused = sum(
-        bool(certified.faults([Sampled("one", chains(2 * seed)), Sampled("two", chains(2 * seed + 1))], PARTS))
-        for seed in range(40)
-    )
-    assert refused == 0  # at 1 in 10 000 each; the seeds are fixed
+    for seed in range(40):
+        both = [Sampled(str(i), chains(2 * seed + i, shape=(4, 1000, 2))) for i in range(2)]
+        assert certified.faults(both, PARTS) == []  # at 1 in 10 000 each; the seeds are fixed
 
 
 def changed(draws, name):
@@ -111,9 +109,9 @@ def test_the_worth_of_draws_is_that_of_the_textbook():
 
 
 def test_stated_errors_are_those_of_many_long_runs():
-    """(mean − truth)/sd·√worth over 60 pairs of runs: its mean square is 1 within four of its standard errors."""
+    """(mean − truth)/sd·√worth over 40 pairs of runs: its mean square is 1 within four of its standard errors."""
     z = []
-    for seed in range(60):
+    for seed in range(40):
         both = [Sampled(str(i), chains(1000 + 2 * seed + i, shape=(4, 500, 2), rho=0.6)) for i in range(2)]
         state = certified.state(both, np.random.default_rng(0))
         z.append(state["mean"] / state["sd"] * np.sqrt(float(state["n_effective"])))

@@ -5,6 +5,8 @@ Where ArviZ is not asked, a test shows its value beside ours.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
@@ -89,8 +91,10 @@ def independent(x: Array) -> dict[str, Array]:
     }
 
 
-@pytest.mark.parametrize("n_chains", [1, 2, 4, 7])
-@pytest.mark.parametrize("n_draws", [4, 5, 7, 10, 16, 101, 500])
+@pytest.mark.parametrize(
+    ("n_chains", "n_draws"),
+    [*itertools.product([1, 2, 4, 7], [4, 5, 7, 10, 16]), (1, 101), (7, 101), (2, 500), (4, 500)],
+)
 def test_equals_independent_formulas(n_chains: int, n_draws: int) -> None:
     cases = awkward(np.random.default_rng(n_chains * 1000 + n_draws), (n_chains, n_draws))
     cases = {name: x for name, x in cases.items() if np.ptp(x) > 0}

@@ -110,13 +110,13 @@ def test_mass_of_the_posterior_in_the_interval_of_the_method(shift: float, scale
 
 def test_z_of_independent_draws_is_standard_normal() -> None:
     rng, values, problem = np.random.default_rng(3), [], make_problem()
-    for _ in range(100):
+    for _ in range(60):
         scored = make_scored(problem, "mcmc", of_posterior(problem, rng.standard_normal((4, 100, 4))))
         found = table(list(error_rows(scored)))
         z = np.array(list(found["z"].values()))
         assert found["rms_z"][""] == pytest.approx(np.sqrt(np.mean(z**2)), rel=1e-12)
         values.extend(z)
-    assert np.sqrt(np.mean(np.square(values))) == pytest.approx(1.0, abs=0.15)  # 400 values: sd 0.035, ESS noise 0.05
+    assert np.sqrt(np.mean(np.square(values))) == pytest.approx(1.0, abs=0.15)  # 240 values: sd 0.046, ESS noise 0.05
 
 
 def test_z_counts_the_error_of_the_reference() -> None:

@@ -48,7 +48,7 @@ NOISES = {
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_steady_noise_shows_a_step_no_more_often_than_stated(noise: str):
-    sims = 150
+    sims = 100
     assert false_alarms(lambda rng: NOISES[noise](rng, 20), sims) <= bound(sims)
 
 
