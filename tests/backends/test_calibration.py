@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -23,6 +24,14 @@ PRIORS = {
 BINS, DRAWS = 10, 99
 P = 1e-4
 """A right method fails one of its three parameters about once in 3000 runs; the seeds are fixed besides."""
+
+
+class Replicate(NamedTuple):
+    """A data set, its exact posterior, and DRAWS draws of that."""
+
+    data: Dataset
+    exact: Any
+    drawn: dict[str, Array]
 
 
 def from_the_prior(template: Dataset, count: int) -> Iterator[Dataset]:
@@ -44,38 +53,35 @@ def p_values(ranks: dict[str, list[int]]) -> dict[str, float]:
     return found
 
 
-def ranks_of(
-    template: Dataset, count: int, draws_of: Callable[[Dataset, int], dict[str, Array]]
-) -> dict[str, list[int]]:
+def ranks_of(replicated: list[Replicate], draws_of: Callable[[Replicate], dict[str, Array]]) -> dict[str, list[int]]:
     """Rank of the truth among DRAWS draws, for the first weight, the bias and sigma."""
     ranks: dict[str, list[int]] = {"weights[0]": [], "bias": [], "sigma": []}
-    for i, data in enumerate(from_the_prior(template, count)):
-        drawn = draws_of(data, i)
+    for one in replicated:
+        drawn = draws_of(one)
         for name, values in ranks.items():
             key, _, part = name.partition("[")
-            draws, truth = drawn[key], data.truth[key]
+            draws, truth = drawn[key], one.data.truth[key]
             values.append(int((draws[:, 0] < truth[0]).sum() if part else (draws < truth).sum()))
     return ranks
 
 
-@pytest.fixture
-def template(linear: Callable[..., Dataset]) -> Dataset:
-    """30 rows, two features, PRIORS."""
-    return replace(linear(n=30), priors=PRIORS)
-
-
-def exact_draws(data: Dataset, seed: int) -> dict[str, Array]:
-    return family("linear").reference(data).draw(DRAWS, np.random.default_rng(seed))
-
-
-def test_the_exact_posterior_is_calibrated(template: Dataset) -> None:
-    assert min(p_values(ranks_of(template, 300, exact_draws)).values()) > P
-
-
-def test_draws_twice_too_wide_are_noticed(template: Dataset) -> None:
-    def wide(data: Dataset, seed: int) -> dict[str, Array]:
+@pytest.fixture(scope="module")
+def replicated(linear: Callable[..., Dataset]) -> list[Replicate]:
+    """300 times 30 rows, two features, PRIORS."""
+    template, found = replace(linear(n=30), priors=PRIORS), []
+    for i, data in enumerate(from_the_prior(template, 300)):
         exact = family("linear").reference(data)
-        drawn = exact.draw(DRAWS, np.random.default_rng(seed))
-        return {name: exact.mean[name] + 2 * (draws - exact.mean[name]) for name, draws in drawn.items()}
+        found.append(Replicate(data, exact, exact.draw(DRAWS, np.random.default_rng(i))))
+    return found
 
-    assert max(p_values(ranks_of(template, 300, wide)).values()) < P
+
+def test_the_exact_posterior_is_calibrated(replicated: list[Replicate]) -> None:
+    assert min(p_values(ranks_of(replicated, lambda one: one.drawn)).values()) > P
+
+
+def test_draws_twice_too_wide_are_noticed(replicated: list[Replicate]) -> None:
+    def wide(one: Replicate) -> dict[str, Array]:
+        mean = one.exact.mean
+        return {name: mean[name] + 2 * (draws - mean[name]) for name, draws in one.drawn.items()}
+
+    assert max(p_values(ranks_of(replicated, wide)).values()) < P

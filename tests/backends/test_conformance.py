@@ -21,10 +21,10 @@ DATASETS = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
 CASES = [(name, key) for name in backend_files() for key, fam in DATASETS.items() if fam in backend(name).families]
 # Settings under which the slow ones reach their own optimum within the steps of these tests.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "torch.adam": {"lr": 0.02, "steps": 2000},
-    "torch.map": {"steps": 5000},
-    "pyro.map": {"lr": 0.05, "steps": 1000},
-    "torch.metropolis": {"draws": 4000, "thin": 8},
+    "torch.adam": {"lr": 0.05, "steps": 800},
+    "torch.map": {"lr": 0.05, "steps": 800},
+    "pyro.map": {"lr": 0.1, "steps": 600},
+    "torch.metropolis": {"draws": 2400, "thin": 6},
     "torch.nuts": {"draws": 100},
     "torch.hmc": {"draws": 100},
     "pyro.nuts": {"draws": 100},
@@ -46,7 +46,7 @@ SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 
 
 def settings(info: BackendInfo) -> dict[str, Any]:
-    return {"steps": 3000 if info.kind == "point" else 300} | SETTINGS.get(info.name, {})
+    return {"steps": 1000 if info.kind == "point" else 300} | SETTINGS.get(info.name, {})
 
 
 def draws_of(info: BackendInfo) -> int:
@@ -101,16 +101,13 @@ def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], nam
 
 
 FIRST = {name: key for name, key in reversed(CASES)}
-"""A case of each backend; two more fits of each other case, and of what is LONG, are made where slow tests are."""
+"""A case of each backend, of which two more fits are made, of what is LONG where slow tests are."""
 LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
 
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [
-        pytest.param(name, key, marks=[pytest.mark.slow] * ((name, key) in SLOW or FIRST[name] != key or name in LONG))
-        for name, key in CASES
-    ],
+    [pytest.param(*case, marks=[pytest.mark.slow] * (case in SLOW or case[0] in LONG)) for case in FIRST.items()],
     scope="module",
 )
 def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
@@ -155,7 +152,7 @@ def test_draws_agree_with_the_exact_posterior(fits: Callable[[str, str], Fits], 
     exact = family(found.data.family).reference(found.data)
     for parameter in found.data.names:
         draws = found.fit.draws[parameter]
-        # 40 batches of 50 successive draws (of 10 or 20 for the slow ones, whose draws are nearly independent) are long
+        # 40 batches of 50 successive draws (of 10 or 40 for the slow ones, whose draws are nearly independent) are long
         # against the autocorrelation of these samplers, so the spread of their means is the Monte-Carlo error; 5 of
         # them come by chance once in 80 000 scalars (t with 39 df).
         means = draws.reshape(40, -1, *draws.shape[2:]).mean(1)

@@ -57,15 +57,17 @@ PRIORS = {
     "sigma half normal": ("s0-exponential", priors(sigma=Prior("half_normal", (0.5,)))),
     "sigma without a prior": ("s0-exponential", priors(sigma=Prior("flat"))),
     "weights of N(0, 100) for N(0, 10)": ("s0-uniform", priors(weights=Prior("normal", (0.0, 100.0)))),
-    "bias of N(0, 100) for N(0, 10)": ("correlated-rho95", priors(bias=Prior("normal", (0.0, 100.0)))),
-    "bias of N(0, 100), many rows": ("correlated-rho95[n_obs=5000]", priors(bias=Prior("normal", (0.0, 100.0)))),
+    "bias of N(0, 100) for N(0, 10)": ("correlated-rho95[n_obs=5000]", priors(bias=Prior("normal", (0.0, 100.0)))),
     "weights of N(0, 10.0001)": ("wide-n1000-p100", priors(weights=Prior("normal", (0.0, 10.0001)))),
     "known sigma 0.1001 for 0.1": ("s1-known-noise", priors(sigma=Prior("known", (0.1001,)))),
 }
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("error", PRIORS)
+# the gate is one for all of them: each error in torch, and in one of those that write priors for themselves
+WRONG = [(name, error) for i, error in enumerate(PRIORS) for name in ("torch", ("pyro", "numpyro")[i % 2])]
+
+
+@pytest.mark.parametrize(("framework", "error"), WRONG)
 def test_a_wrong_prior_is_caught(framework: str, error: str) -> None:
     models = importlib.import_module(f"backends.{framework}.models")
     name, change = PRIORS[error]
@@ -103,7 +105,7 @@ def without_jacobian(framework: str, models: ModuleType, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_missing_jacobian_is_caught(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
     models = importlib.import_module(f"backends.{framework}.models")
-    assert errors(models, "s0-exponential").passed
+    assert honest(framework, "s0-exponential")
     without_jacobian(framework, models, monkeypatch)
     found = errors(models, "s0-exponential")
     assert min(found.value, found.gradient) > 1e-3, found

@@ -55,11 +55,10 @@ def test_chains_start_apart_and_none_stays_behind_in_the_tail_of_a_wide_prior(
     method = contender("torch.metropolis", data).method
     starts = method._starts(data, 8, method.Options(), 1)
     assert np.all(np.ptp(starts, axis=0) > 0.5) and len(np.unique(starts[:, 0])) == 8
-    for seed in (1, 2, 3):
-        fit, _ = contender("torch.metropolis", data, draws=2000).fit(data, seed)
-        exact = family("two_groups").reference(data)
-        # A chain has some 100 effective draws after 2000 steps: five of its Monte-Carlo errors are half an sd.
-        assert np.all(np.abs(fit.draws["sigma"].mean(1) - exact.mean["sigma"]) < 0.5 * exact.sd["sigma"])
+    fit, _ = contender("torch.metropolis", data, chains=12, draws=2000).fit(data)
+    exact = family("two_groups").reference(data)
+    # A chain has some 100 effective draws after 2000 steps: five of its Monte-Carlo errors are half an sd.
+    assert np.all(np.abs(fit.draws["sigma"].mean(1) - exact.mean["sigma"]) < 0.5 * exact.sd["sigma"])
 
 
 def test_the_ladder_moves_each_chain_by_its_own_rate(s3: Dataset, contender: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from bench.catalog.backends import backend, forget
 from bench.check import backend as checked
-from bench.measure.local import Local
+from tests.measure.inprocess import InProcess
 
 GIBBS = '''
 """Gibbs sampling of a linear regression whose sigma is known."""
@@ -81,6 +82,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     forget()
     yield
     forget()
+    for name in [name for name in sys.modules if name.startswith("backends.mine")]:
+        del sys.modules[name]
 
 
 def test_one_file_is_a_contender_that_keeps_the_contract(mine: None) -> None:
@@ -88,7 +91,7 @@ def test_one_file_is_a_contender_that_keeps_the_contract(mine: None) -> None:
     assert (info.home.packages, info.home.missing, info.home.dtype) == ({"numpy": "numpy"}, (), "float64")
     assert info.devices == ("cpu",)
     assert info.options["thin"].help == "sweeps over the parameters per draw"
-    findings = list(checked.findings(info, {}, lambda text: None, Local()))
+    findings = list(checked.findings(info, {}, lambda text: None, InProcess()))
     assert [f for f in findings if f.state == "problem"] == []
     assert any("as the reference" in f.what for f in findings), findings
 

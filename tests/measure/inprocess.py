@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,9 +21,11 @@ from bench.measure.contender import Contender
 from bench.measure.environment import default_threads
 from bench.measure.executor import WORKERS, End, Needs, Request
 
+_AT_WORK = threading.Lock()
+
 
 class InProcess:
-    """An `Executor` whose children are calls; `requests` are those that it was given."""
+    """An `Executor` whose children are calls, one at a time; `requests` are those that it was given."""
 
     def __init__(self, code: Path | None = None) -> None:
         assert code is None, "another checkout needs processes of its own"
@@ -44,20 +47,28 @@ class InProcess:
         return {"seconds": 0.0, "each": []}
 
     def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
-        """Do the work here, its output in a log as a child's would be; an exception is an exit code of 1."""
+        """Do the work here, its output in a log as a child's would be; an exception is an exit code of 1.
+
+        In another thread than the main one, which has output of its own meanwhile, nothing is in the log.
+        """
         interrupts.check()
         tick()
         self.requests.append(request)
         log, code = into / f"{request.name}.log", 0
         content = {"threads": request.needs.threads or default_threads(), "folder": str(into), "log": str(log)}
-        environment = dict(os.environ)
-        with log.open("w") as stream, contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
-            try:
-                importlib.import_module(WORKERS[request.work]).answer({**request.task, **content})
-            except SystemExit as left:
-                code = left.code if isinstance(left.code, int) else 1
-        os.environ.clear()
-        os.environ.update(environment)
+        with _AT_WORK:
+            environment = dict(os.environ)
+            with log.open("w") as stream, contextlib.ExitStack() as redirected:
+                if threading.current_thread() is threading.main_thread():
+                    redirected.enter_context(contextlib.redirect_stdout(stream))
+                    redirected.enter_context(contextlib.redirect_stderr(stream))
+                try:
+                    importlib.import_module(WORKERS[request.work]).answer({**request.task, **content})
+                except SystemExit as left:
+                    code = left.code if isinstance(left.code, int) else 1
+            for name in os.environ.keys() - environment.keys():
+                del os.environ[name]
+            os.environ.update(environment)
         output = log.read_bytes()
         log.unlink()
         if request.log:

@@ -28,6 +28,7 @@ from bench.types import Dataset, DType
 from bench.verify import cache, frameworks, gate
 from bench.verify.outcome import Pair
 from tests.conftest import FAKES, ROOT
+from tests.measure.inprocess import InProcess
 
 NAME = "correlated-rho95"
 
@@ -52,6 +53,14 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return started
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """Children are calls in this process; its `requests` are those that would have had a child."""
+    executor = InProcess()
+    monkeypatch.setattr(local, "Local", lambda: executor)
+    return executor
+
+
 def quiet(text: str) -> None:
     assert text
 
@@ -72,30 +81,32 @@ def test_verification_forks_where_a_run_has_imported_the_framework_already(fakes
     assert [plain(o) for o in forked] == [plain(o) for o in started]
 
 
-def test_a_warm_cache_starts_no_child(fakes, fresh_cache, children) -> None:
+def test_a_warm_cache_starts_no_child(fakes, fresh_cache, here) -> None:
     first = gate.verify(pairs(NAME, "s0-uniform"), quiet)
-    assert children == ["crooked"]
+    assert len(here.requests) == 1
     assert [o.verdict for o in first] == ["same", "same"] and not any(o.cached for o in first)
     again = gate.verify(pairs(NAME, "s0-uniform"), quiet)
-    assert children == ["crooked"]
+    assert len(here.requests) == 1
     assert [replace(o, cached=False) for o in again] == first and all(o.cached for o in again)
     gate.verify(pairs(NAME, "s4-linear"), quiet)
-    assert len(children) == 2
+    assert len(here.requests) == 2
     gate.verify(pairs(NAME), quiet, again=True)
-    assert len(children) == 3
+    assert len(here.requests) == 3
 
 
-def test_precisions_are_verified_apart(fakes, fresh_cache, children) -> None:
+def test_precisions_are_verified_apart(fakes, fresh_cache, here) -> None:
     gate.verify(pairs(NAME), quiet)
     (single,) = gate.verify(pairs(NAME, dtype="float32"), quiet)
-    assert len(children) == 2
+    assert len(here.requests) == 2
     assert single.verdict == "same" and single.gate == 1e-5 and 1e-9 < (single.value_error or 0) < 1e-5
 
 
 @pytest.mark.parametrize("change", ["models", "helper", "versions", "scenario"])
 def test_whatever_could_change_a_density_is_verified_again(
-    tmp_path, monkeypatch, fresh_cache, children, change: str
+    tmp_path, monkeypatch, fresh_cache, request, change: str
 ) -> None:
+    # code that has changed needs a process that has not imported it yet
+    started = request.getfixturevalue("children") if change == "models" else request.getfixturevalue("here").requests
     mine = tmp_path / "mine"
     for name in ("crooked", "fake"):
         shutil.copytree(FAKES / name, mine / name)
@@ -118,7 +129,7 @@ def test_whatever_could_change_a_density_is_verified_again(
         (outcome,) = gate.verify(pairs("own"), quiet)
     finally:
         backends.forget()
-    assert len(children) == 2
+    assert len(started) == 2
     assert outcome.verdict == ("wrong" if change == "models" else "same")
 
 
@@ -157,13 +168,13 @@ def test_what_ends_the_wait_ends_every_child(fakes, fresh_cache, monkeypatch) ->
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"framework": "crooked"}', ""])
-def test_a_damaged_cache_file_is_made_again(fakes, fresh_cache, children, damage: str) -> None:
+def test_a_damaged_cache_file_is_made_again(fakes, fresh_cache, here, damage: str) -> None:
     first = gate.verify(pairs(NAME), quiet)
     (file,) = fresh_cache.iterdir()
     whole = file.read_text()
     file.write_text(damage)
     assert gate.verify(pairs(NAME), quiet) == first
-    assert len(children) == 2
+    assert len(here.requests) == 2
     assert file.read_text() == whole
 
 
@@ -178,7 +189,9 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_has_its_verdict_and_only_what_is_certain_is_kept(fakes, fresh_cache, monkeypatch, fault) -> None:
+def test_every_fault_has_its_verdict_and_only_what_is_certain_is_kept(
+    fakes, fresh_cache, here, monkeypatch, fault
+) -> None:
     monkeypatch.setenv("CROOKED", fault)
     (outcome,) = gate.verify(pairs(NAME), quiet)
     verdict, words = FAULTS[fault]
@@ -232,7 +245,7 @@ def test_frameworks_are_chosen_by_backend_framework_and_glob(fakes) -> None:
         names("torch.adam[lr=0.1]")
 
 
-def test_verify_tells_right_from_wrong_and_exits_accordingly(bench, fresh_cache, monkeypatch) -> None:
+def test_verify_tells_right_from_wrong_and_exits_accordingly(bench, fresh_cache, here, monkeypatch) -> None:
     done = bench("verify", "-b", "crooked", "-b", "exact", "-s", NAME)
     assert done.code == 0, done.err
     assert "same target" in done.out and "without a density of their own: exact" in done.out
@@ -248,7 +261,7 @@ def test_verify_tells_right_from_wrong_and_exits_accordingly(bench, fresh_cache,
     }
 
 
-def test_verify_without_anything_to_verify_exits_4_and_with_nonsense_2(bench, fresh_cache, monkeypatch) -> None:
+def test_verify_without_anything_to_verify_exits_4_and_with_nonsense_2(bench, fresh_cache, here, monkeypatch) -> None:
     assert bench("verify", "-b", "exact").code == 4
     monkeypatch.setenv("CROOKED", "unavailable")
     done = bench("verify", "-b", "crooked", "-s", NAME)
@@ -285,7 +298,7 @@ def manifest(path, run: str = "r") -> dict[str, Any]:
     return json.loads((path / "results" / run / "run.json").read_text())
 
 
-def test_a_wrong_target_is_not_timed_and_its_rows_say_why(bench, tmp_path, fresh_cache, monkeypatch) -> None:
+def test_a_wrong_target_is_not_timed_and_its_rows_say_why(bench, tmp_path, fresh_cache, here, monkeypatch) -> None:
     monkeypatch.setenv("CROOKED", "jacobian")
     both = ("-b", "crooked.exact", "-b", "fake.exact")
     done = bench("run", "-s", NAME, *both, "--rounds", "2", "--name", "r")
@@ -310,7 +323,7 @@ def test_a_wrong_target_is_not_timed_and_its_rows_say_why(bench, tmp_path, fresh
     ("fault", "status"), [("", "ok"), ("raises", "invalid"), ("family", "ok"), ("unavailable", "unavailable")]
 )
 def test_only_a_target_that_is_wrong_or_cannot_be_told_keeps_a_cell_from_running(
-    bench, tmp_path, fresh_cache, monkeypatch, fault: str, status: str
+    bench, tmp_path, fresh_cache, here, monkeypatch, fault: str, status: str
 ) -> None:
     monkeypatch.setenv("CROOKED", fault)
     bench("run", "-s", NAME, "-b", "crooked.exact", "--name", "r", "--no-score")
@@ -323,7 +336,7 @@ def test_only_a_target_that_is_wrong_or_cannot_be_told_keeps_a_cell_from_running
 def test_ctrl_c_during_verification_ends_the_run_with_every_row(tmp_path, fresh_cache, monkeypatch) -> None:
     started = tmp_path / "started"
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "-s", NAME, "-b", "crooked.exact", "--name", "r"],
+        [sys.executable, "-m", "bench", "run", "-s", NAME, "-b", "crooked.exact", "--name", "r", "--no-score"],
         cwd=tmp_path,
         env={
             **os.environ,
