@@ -20,7 +20,8 @@ def test_a_run_is_a_folder_of_report_and_tables_with_an_index_of_the_same_bytes(
         "report.html",
         "report.md",
         "run.json",
-        *(f"{t}.{s}" for t in ("fits", "metrics", "curves") for s in ("csv", "parquet")),
+        "fits.csv",
+        *(f"{table}.parquet" for table in ("fits", "metrics", "curves")),
     }
     assert {f.name for f in (place / "a").iterdir()} == files
     assert (place / "a" / "report.html").read_bytes() == (copied_run / "report.html").read_bytes()
