@@ -22,7 +22,7 @@ def publish(
     about: Annotated[str, typer.Option(metavar="TEXT", help="What the run compares, for the index.")] = "",
     results: options.Results = Path("results"),
 ) -> None:
-    """Copy a run's report, tables (Parquet, and fits.csv) and environment into DIR/NAME, and list all that DIR holds in its index.
+    """Copy a run's report, tables and environment into DIR/NAME, and list all that DIR holds in its index.
 
     DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, machine, versions and
     date. Nothing refers to the network or to other folders, and the same runs give the same bytes. Draws stay where

@@ -65,8 +65,8 @@ def _errors(first: Answered, other: Answered) -> Errors:
     The condition of a value is bounded by its size and by what rounding the point moves it, that of a slope by the
     steepest one there.
     """
-    lost = ~(np.isfinite(first.value).all(axis=0) | np.isfinite(other.value).all(axis=0))
-    kept = ~lost if not lost.all() else np.ones(len(lost), bool)
+    known = np.isfinite(first.value).all(axis=0) | np.isfinite(other.value).all(axis=0)
+    kept = np.flatnonzero(known if np.any(known) else np.ones_like(known))
     value, gradient = first.value[:, kept], first.gradient[:, kept]
     z = first.problem.z[0][kept]
     with np.errstate(all="ignore"):
@@ -74,5 +74,5 @@ def _errors(first: Answered, other: Answered) -> Errors:
         steepest = np.abs(gradient[0]).max(axis=-1, keepdims=True)
     terms = observations(first.problem.data) + first.problem.data.dim
     wanted = Expected(value, gradient, value_condition, np.abs(gradient[0]) + steepest, terms)
-    groups = tuple(group for group, there in zip(first.problem.points.groups, kept, strict=True) if there)
+    groups = tuple(first.problem.points.groups[i] for i in kept)
     return compare(wanted, other.value[:, kept], other.gradient[:, kept], groups=groups, dtype=first.pair.dtype)

@@ -144,7 +144,8 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Execut
 
 def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[Task], list[Judged]]:
     """What the child of a group is asked, and what cannot be asked."""
-    tasks, unknown = [], []
+    tasks: list[Task] = []
+    unknown: list[Judged] = []
     for pair in pairs:
         interrupts.check()
         tick(_work(pairs))

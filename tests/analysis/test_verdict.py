@@ -387,3 +387,13 @@ def test_interval_covers_the_true_ratio(rounds: int):
         held += r.low <= 1.3 <= r.high
     # Binomial sd of 400 trials at 0.95 is 0.011; with 3 rounds the bootstrap's own coarseness costs a few points more.
     assert 0.90 <= held / trials <= 0.99
+
+
+def test_without_a_reference_nobody_is_judged_and_the_command_that_makes_one_is_named():
+    unchecked = [replace(off(label, 2.0, 0.0), state="unchecked", error=None) for label in ("A", "B")]
+    v = verdict("mine[n=3]", (*unchecked, Contender("P", "point", reps=15)))
+    assert states(v) == ("none", "none")
+    assert plain(v.sentence) == (
+        "No verdict for mine[n=3]: it has no reference posterior, so no answer can be checked; bench reference mine "
+        "makes one by long runs. The diagnostics of A and B object to nothing."
+    )

@@ -138,7 +138,7 @@ def test_the_link_is_the_models_and_the_datas(tmp_path):
         ("trials = [2, 9]", "trials = 2\noffset = 1", ["offset", "table"]),
         ("trials = [2, 9]", "trials = 2\nphi = 1", ["phi"]),
         ('family = "binomial"', 'family = "poisson"', ["trials"]),
-        ("weights = {normal = [0, 2.5]}", 'weights = "flat"', ["priors.weights", "flat"]),
+        ("weights = {normal = [0, 2.5]}", "weights = {exponential = 1}", ["priors.weights", "exponential"]),
     ],
 )
 def test_mistakes_name_their_key(tmp_path, old, new, words):

@@ -152,8 +152,7 @@ def test_prior_predictive_draws_truth_and_zeros_and_ones(table):
     [
         ("n_obs = 20", "n_obs = 20\nnoise = 1.0", ["noise", "n_obs"]),
         ("n_obs = 20\n", "", ["n_obs", "must be given"]),
-        ("weights = {normal = [0, 2.5]}", 'weights = "flat"', ["priors.weights", "flat", "cauchy"]),
-        ("weights = {normal = [0, 2.5]}", "weights = {uniform = [0, 1]}", ["priors.weights", "uniform"]),
+        ("weights = {normal = [0, 2.5]}", "weights = {exponential = 1}", ["priors.weights", "exponential", "cauchy"]),
         ("bias = {normal = [0, 2.5]}", "", ["priors.bias", "must be given"]),
         ("[priors]", '[data]\nfile = "data/s0.csv"\n[priors]', ["n_obs", "s0.csv"]),
     ],

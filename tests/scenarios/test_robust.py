@@ -168,7 +168,7 @@ def test_prior_predictive_has_the_noise_of_its_own_df(table):
         ("sigma = {exponential = 1}", 'sigma = {exponential = 1}\ndf = "flat"', ["priors.df", "known"]),
         ("sigma = {exponential = 1}", "sigma = {exponential = 1}\ndf = {uniform = [-1, 3]}", ["priors.df", "low"]),
         ("sigma = {exponential = 1}", "", ["priors.sigma", "must be given"]),
-        ("weights = {normal = [0, 2.5]}", 'weights = "flat"', ["priors.weights", "flat"]),
+        ("weights = {normal = [0, 2.5]}", "weights = {exponential = 1}", ["priors.weights", "exponential"]),
     ],
 )
 def test_mistakes_name_their_key(tmp_path, old, new, words):

@@ -81,7 +81,11 @@ class VaryingIntercept(Hierarchy):
 
     def check_data(self, scenario: Scenario) -> None:
         if scenario.data and scenario.design is None:
-            raise ScenarioError("data", dict(scenario.data), f"the family {self.name} has data of its own by a formula")
+            raise ScenarioError(
+                "data",
+                dict(scenario.data),
+                f"the family {self.name} generates its data, or has them by a formula; leave it out",
+            )
 
     def sizes(self, scenario: Scenario) -> tuple[int, int]:
         """(G, P): how many groups and features."""

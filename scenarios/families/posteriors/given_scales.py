@@ -65,7 +65,8 @@ class GivenScales:
         return np.asarray(total / np.maximum(self.counts, 1.0)[:, None])
 
     def _set_prior(self, data: Dataset, design: Array) -> None:
-        own = [(data.priors["mu"], 1)] + [(data.priors["weights"], design.shape[1] - 1)] * (design.shape[1] > 1)
+        width = design.shape[1] - 1
+        own = [(data.priors["mu"], 1), *([(data.priors["weights"], width)] if width else [])]
         pairs = [(arguments(p) if p.name == "normal" else (0.0, math.inf), size) for p, size in own]
         loc, scale = (np.concatenate([np.broadcast_to(args[i], size) for args, size in pairs]) for i in (0, 1))
         flat = np.isinf(scale)
