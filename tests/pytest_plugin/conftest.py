@@ -22,7 +22,7 @@ FAKES = Path(__file__).parent / "fakes"
 FIT = "replay.recorded[chains=2,draws=100,warmup=10]"
 """The contender of these tests; its brackets make it small."""
 ROUNDS = ("--bench-rounds", "5", "--bench-reps", "2")
-NOT_TIMED = {"--collect-only", "--benchmark-skip", "--bench-check", "--bench-check"}
+NOT_TIMED = {"--collect-only", "--benchmark-skip", "--bench-check"}
 
 
 @dataclass
