@@ -22,7 +22,7 @@ FAKES = Path(__file__).parent / "fakes"
 FIT = "replay.recorded[chains=2,draws=100,warmup=10]"
 """The contender of these tests; its brackets make it small."""
 ROUNDS = ("--bench-rounds", "5", "--bench-reps", "2")
-NOT_TIMED = {"--collect-only", "--benchmark-skip", "--bench-check"}
+NOT_TIMED = {"--collect-only", "--benchmark-skip", "--bench-check", "no:benchmark"}
 
 
 @dataclass
@@ -51,36 +51,53 @@ class Project:
     def pytest(
         self, *args: str, backends: Path = FAKES, plant: dict[str, Any] | None = None, keep: tuple[str, ...] = ()
     ) -> Ended:
-        self.runs += 1
-        file = self.path / f"benchmarks-{self.runs}.json"
-        measured = any(a.startswith("--bench-") for a in args) and not NOT_TIMED & {*args}
-        saved = [f"--benchmark-json={file}"] if measured else []
-        env = self.environment(backends, keep) | {"REPLAY": json.dumps(plant or {})}
+        saved, env = self.saved(args), self.environment(backends, plant, keep)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *saved, *args],
             cwd=self.path, env=env, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
-        return Ended(done.returncode, done.stdout + done.stderr, file)
+        return Ended(done.returncode, done.stdout + done.stderr, self.file)
 
-    def environment(self, backends: Path = FAKES, keep: tuple[str, ...] = ()) -> dict[str, str]:
+    @property
+    def file(self) -> Path:
+        """What the last pytest writes."""
+        return self.path / f"benchmarks-{self.runs}.json"
+
+    def saved(self, args: tuple[str, ...]) -> list[str]:
+        """The option that has the next pytest write a file of its own, where it measures."""
+        self.runs += 1
+        measured = any(a.startswith("--bench-") for a in args) and not NOT_TIMED & {*args}
+        return [f"--benchmark-json={self.file}"] if measured else []
+
+    def environment(
+        self, backends: Path = FAKES, plant: dict[str, Any] | None = None, keep: tuple[str, ...] = ()
+    ) -> dict[str, str]:
         """Variables of a pytest of its own."""
         own = {k: v for k, v in os.environ.items() if k in keep or not k.startswith(("PYTEST_", "COV_"))}
-        return own | {"BENCH_BACKENDS": str(backends), "BENCH_CACHE": str(self.cache), "COLUMNS": "200"}
+        own |= {"BENCH_BACKENDS": str(backends), "BENCH_CACHE": str(self.cache), "COLUMNS": "200"}
+        return own | {"REPLAY": json.dumps(plant or {})}
 
-    def refused(self, *args: str) -> str:
-        """What pytest says of arguments that are a usage error, before it collects anything; in this process."""
-        said = io.StringIO()
+    def here(self, *args: str, **options: Any) -> Ended:
+        """The same in this process, its children apart: without the seconds that another takes to import all."""
+        saved, said = self.saved(args), io.StringIO()
         in_process.forget()
         with (
             contextlib.chdir(self.path),
-            mock.patch.dict(os.environ, self.environment(), clear=True),
+            mock.patch.dict(os.environ, self.environment(**options), clear=True),
+            mock.patch.object(sys, "path", [*sys.path]),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
-            code = pytest.main(["-p", "no:cacheprovider", *args])
+            code = pytest.main(["-p", "no:cacheprovider", *saved, *args])
         in_process.forget()
-        assert code == pytest.ExitCode.USAGE_ERROR, said.getvalue()
-        return said.getvalue()
+        sys.modules.pop("test_own", None)
+        return Ended(int(code), said.getvalue(), self.file)
+
+    def refused(self, *args: str) -> str:
+        """What pytest says of arguments that are a usage error, before it collects anything."""
+        ended = self.here(*args)
+        assert ended.code == pytest.ExitCode.USAGE_ERROR, ended.out
+        return ended.out
 
     def fits(self, *args: str, **options: Any) -> Ended:
         """One scenario × the replaying contender, in five rounds."""
@@ -106,7 +123,7 @@ def project(tmp_path: Path, cache: Path) -> Project:
 @pytest.fixture(scope="session")
 def baseline(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ended:
     """Identical code, measured before, with noise of its own."""
-    ended = make(tmp_path_factory.mktemp("baseline"), cache).fits(plant={"noise": 1})
+    ended = make(tmp_path_factory.mktemp("baseline"), cache).here(*select(), *ROUNDS, plant={"noise": 1})
     assert ended.code == 0, ended.out
     return ended
 

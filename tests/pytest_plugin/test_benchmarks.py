@@ -40,7 +40,7 @@ SLEEPS = select(backend="fake.exact[sleep=0.03,chains=2,draws=100]")
 
 
 def test_times_are_the_childs_own_warm_seconds_and_compile_stays_out(project: Project):
-    ended = project.pytest(*SLEEPS, "--bench-reps", "3", "--bench-rounds", "1", backends=OTHER_FAKES)
+    ended = project.here(*SLEEPS, "--bench-reps", "3", "--bench-rounds", "1", backends=OTHER_FAKES)
     assert ended.code == 0, ended.out
     (entry,) = ended.benchmarks.values()
     (cell,) = ended.json["posterior_bench"]["cells"].values()

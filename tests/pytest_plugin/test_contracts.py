@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from tests.check.test_check import backend_file
+from unittest import mock
+
+from tests.check.test_check import backend_file, forget_own
+from tests.measure.inprocess import InProcess
 from tests.pytest_plugin.conftest import Project
 
 
 def test_a_backend_that_keeps_its_contract_passes_and_another_says_what_is_wrong(project: Project, tmp_path):
     backend_file(tmp_path, "one", [])
     folder = backend_file(tmp_path, "two", [("def draw(state)", "def drawn(state)")])
-    ended = project.pytest("-q", "-rA", "--bench-check", "mine.*", backends=folder.parent)
+    forget_own()
+    with mock.patch("bench.measure.local.Local", InProcess):
+        ended = project.here("-q", "-rA", "--bench-check", "mine.*", backends=folder.parent)
+    forget_own()
     assert ended.code == 1, ended.out
     assert "contract/mine.one" in ended.out and "1 failed" in ended.out
     assert "two.py: it defines no draw" in ended.out

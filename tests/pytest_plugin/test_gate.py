@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from bench.stats.intervals import LEAST_LEVEL
 from tests.conftest import ROOT
-from tests.pytest_plugin.conftest import Ended, Project
+from tests.pytest_plugin.conftest import ROUNDS, Ended, Project, select
 
 BETWEEN = math.hypot(0.14, 0.08)
 """sd of log seconds of a round of one warm fit, as the contender has it."""
@@ -20,7 +20,9 @@ FLOOR = math.expm1(float(stdtrit(8, 1 - (1 - LEAST_LEVEL) / 2)) * BETWEEN * math
 
 
 def judged(project: Project, base: str, *args: str, **options) -> tuple[Ended, dict]:
-    ended = project.fits("--bench-baseline", base, "--bench-gate-json", "verdict.json", *args, **options)
+    ended = project.here(
+        *select(), *ROUNDS, "--bench-baseline", base, "--bench-gate-json", "verdict.json", *args, **options
+    )
     file = project.path / "verdict.json"
     return ended, json.loads(file.read_text()) if file.is_file() else {}
 

@@ -23,7 +23,8 @@ from tests import in_process
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
 
-SELECTION = ("-s", "correlated-rho95", "-b", "fake.exact[sleep=[0.0,0.01]]", "--reps", "2", "--rounds", "3")
+CONTENDERS = "fake.exact[sleep=[0.0,0.01],draws=100]"
+SELECTION = ("-s", "correlated-rho95", "-b", CONTENDERS, "--reps", "2", "--rounds", "3")
 """6 children of two fits each, which sleep for a sixth of a second and compute for milliseconds."""
 FITS = 12
 TIMES = ("run", "position", "measured_at", "load_average", "disturbance", "reference_seconds", "peak_rss_bytes",

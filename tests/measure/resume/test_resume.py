@@ -19,7 +19,7 @@ from bench.types import STATUSES
 from tests.measure.inprocess import InProcess
 from tests.measure.resume.conftest import tables
 
-ONE = ("-s", "mine", "-b", "fake.instrument", "--reps", "2", "--rounds", "2", "--name", "r")
+ONE = ("-s", "mine", "-b", "fake.instrument[draws=100]", "--reps", "2", "--rounds", "2", "--name", "r")
 QUICK = ("-s", "correlated-rho95", "-b", "fake.instrument", "--name", "r", "--no-score")
 FLAKY = '''"""Invalid where a file says so; it times no phase."""
 import os
@@ -182,7 +182,18 @@ def test_retry_makes_again_what_ended_so_and_only_that(place, status):
     place.env |= {"BENCH_BACKENDS": place.env["BENCH_BACKENDS"] + f":{folder.parent}", "FLAKY": str(place.path / "f")}
     place.executor = Limited
     (place.path / "f").write_text(status)
-    place.bench("run", "-s", "correlated-rho95", "-b", "flaky.one", "-b", "fake.instrument", "--name", "r", code=3)
+    place.bench(
+        "run",
+        "-s",
+        "correlated-rho95",
+        "-b",
+        "flaky.one[draws=100]",
+        "-b",
+        "fake.instrument[draws=100]",
+        "--name",
+        "r",
+        code=3,
+    )
     assert pd.read_parquet(place.run / "fits.parquet").status.value_counts().to_dict() == {"ok": 2, status: 2}
     (place.path / "f").write_text("")
     place.bench("run", "--resume", "r", "--no-score", code=3)  # nothing is missing
