@@ -196,7 +196,7 @@ def test_query_and_export(bench, done_run, tmp_path):
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_each_verb_works_in_a_process_of_its_own(bench_process, done_run, tmp_path, words, code, said):
-    """A verb of each set of imports (`list`: `test_streams`, those that score: `test_interruption`); other tests call the command line in this process."""
+    """A verb of each set of imports that no other test has in a process of its own."""
     shutil.copytree(done_run[0] / "results", tmp_path / "results")
     done = bench_process(*words)
     assert done.code == code, done.out + done.err
