@@ -17,6 +17,8 @@ _GONE = {"Cf", "Cs"}
 
 def clean(text: str) -> str:
     """The text with home folders as `~`, terminal escapes and control characters gone, at most 4 KB."""
+    if len(text) <= LIMIT and text.isprintable() and "/" not in text and "\\" not in text:
+        return text  # most of a report's texts have nothing of the kind
     text = _ESCAPES.sub("", text[: 16 * LIMIT])
     text = re.sub(r"[^\S\n]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", " ", text)
     text = "".join(c for c in text if c.isascii() or unicodedata.category(c) not in _GONE)
