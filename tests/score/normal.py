@@ -45,7 +45,7 @@ class NormalReference:
 class Line:
     """The parts of a family that metrics use: y ~ N(x·weights + bias, sigma); p(θ | y) is `reference`, evidence 1."""
 
-    DISCRETE = False
+    DISCRETE = OPAQUE = False
 
     def __init__(self, reference: NormalReference) -> None:
         self.reference_ = reference

@@ -97,6 +97,8 @@ def test_exact_draws_meet_the_target_and_pass(problem: Problem) -> None:
 class Flat:
     """A family whose likelihood says nothing."""
 
+    OPAQUE = False
+
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return np.zeros((len(draws["theta"]), 1))
 

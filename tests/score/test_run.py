@@ -41,16 +41,21 @@ def replace_draws(fit: Path, change: Callable[[dict[str, Any]], dict[str, Any]])
     np.savez(fit / "draws.npz", **change(stored))
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_an_odd_answer_is_one_row_and_all_others_keep_their_scores(copied_run: Path, answer: str) -> None:
-    replace_draws(small_run.fit_of(copied_run, "fake.exact", 1), ANSWERS[answer])
-    assert scoring.score_run(RunFolder(copied_run), lambda _: None) == 3
+@pytest.mark.parametrize("answers", [tuple(ANSWERS)[:3], tuple(ANSWERS)[3:]], ids=["statistics", "draws"])
+def test_odd_answers_are_a_row_each_and_all_others_keep_their_scores(
+    copied_run: Path, answers: tuple[str, ...]
+) -> None:
+    fits_of = [("fake.exact", 0), ("fake.exact", 1), ("fake.instrument", 0), ("fake.instrument", 1)]
+    for (backend, rep), answer in zip(fits_of, answers, strict=False):
+        replace_draws(small_run.fit_of(copied_run, backend, rep), ANSWERS[answer])
+    left = fits_of[len(answers) :]
+    assert scoring.score_run(RunFolder(copied_run), lambda _: None) == len(left)
     fits = pd.read_parquet(copied_run / "fits.parquet")
     spoilt = fits[fits.status != "ok"]
-    assert len(fits) == 4 and len(spoilt) == 1
-    assert spoilt.iloc[0][["backend", "rep"]].to_list() == ["fake.exact", 1] and spoilt.iloc[0].reason
+    assert len(fits) == 4
+    assert list(zip(spoilt.backend, spoilt.rep, strict=True)) == fits_of[: len(answers)] and (spoilt.reason != "").all()
     metrics = pd.read_parquet(copied_run / "metrics.parquet")
-    assert len(metrics[metrics.rep.notna()].groupby(["backend", "rep"])) == 3
+    assert sorted(metrics[metrics.rep.notna()].groupby(["backend", "rep"]).groups) == left
     wrong = [f for f in findings(RunFolder(copied_run), lambda _: None) if f.state == "problem"]
     assert wrong and not any("differ from their records" in f.what for f in wrong)
 
