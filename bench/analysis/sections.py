@@ -186,8 +186,10 @@ def sections(tables: RunTables) -> list[Section]:
 
 def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
     first = fits.drop_duplicates("cell")
-    same = first.groupby(["backend", "options"], dropna=False)
-    varying = [c for c in VARYING if c in first and same[c].nunique().max() > 1]
+    varying = []
+    if first.duplicated(["backend", "options"]).any():
+        same = first.groupby(["backend", "options"], dropna=False)
+        varying = [c for c in VARYING if c in first and same[c].nunique().max() > 1]
     several = "origin" in first and first["origin"].nunique() > 1
     rows = [_row(fit, varying, cells[str(fit["cell"])], several=several) for fit in first.to_dict("records")]
     rows.sort(key=_order)
