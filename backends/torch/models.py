@@ -104,8 +104,10 @@ def _effects(data: Dataset, params: Tensors) -> tuple[Tensor, Tensor]:
 def own(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     """`log_density(data, params)` of `torch.py` in the folder of a user's model: priors and all, (…).
 
-    It is not asked outside the support, where a method that proposes on the natural scale may look: −∞.
+    It is not asked outside the support, where a method that proposes on the natural scale may look: −∞. No
+    arguments are validated: a trajectory that leaves the finite numbers is a divergence, not an exception.
     """
+    torch.distributions.Distribution.set_default_validate_args(False)
     density: Callable[..., Tensor] = code.function(data, "torch", "log_density")
     outside, within = torch.zeros((), dtype=torch.bool), {}
     for p in data.parameters:

@@ -67,6 +67,14 @@ def test_the_mixture_is_that_of_scipy(framework: str) -> None:
         np.testing.assert_allclose((up - down) / (2 * step), gradient[:, i], rtol=1e-5, atol=1e-5)
 
 
+def test_a_trajectory_that_leaves_the_finite_numbers_is_no_exception() -> None:
+    data = dataset(load(EXAMPLES / "mixture" / "model.toml"), seed=0, rep=0)
+    value, _ = densities(
+        data, "torch", np.array([[np.nan, 0.0, 0.0, 0.0], [0.0, 0.0, 800.0, 0.0], [0.1, 0.2, 0.3, 0.4]])
+    )
+    assert not np.isfinite(value[0]) and np.isfinite(value[2])
+
+
 def test_a_model_that_differs_is_refused_with_both_names(mixture: Path) -> None:
     code = (mixture / "torch.py").read_text()
     (mixture / "torch.py").write_text(code.replace("Beta(2.0, 2.0)", "Beta(2.0, 3.0)"))
