@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.catalog import terms
 from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files
 from bench.catalog.suites import suite
@@ -230,11 +231,12 @@ def _device(choice: Choice, info: BackendInfo) -> Device:
 
 
 def _described(scenario: Scenario) -> dict[str, Any]:
+    priors = {name: str(prior) for name, prior in scenario.priors.items()}
     return {
         "description": scenario.description,
         "source": scenario.source,
         "family": scenario.family,
-        "priors": {name: str(prior) for name, prior in scenario.priors.items()},
+        "priors": terms.assumed(scenario.design, scenario.priors) if scenario.design is not None else priors,
         "fixed_data": scenario.fixed_data,
         "notes": list(family(scenario.family).notes(scenario)),
     }

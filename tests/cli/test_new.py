@@ -48,7 +48,8 @@ def test_three_commands_lead_from_a_table_to_a_report(table):
     run = bench.load(table.parent / "results" / "r")
     assert {"age", "region[west]", "Intercept", "sigma"} <= set(run.metrics["part"])
     assert not run.metrics["part"].str.contains("weights").any()
-    assert "region[west]" in (run.path / "report.html").read_text()
+    report = (run.path / "report.md").read_text()
+    assert "region\\[west\\] \\~ normal(0, " in report and "weights" not in report
     # what a child finds: the design beside the copy of the scenario, no cache, no memory of this process
     table.unlink()
     designs._made.clear()
