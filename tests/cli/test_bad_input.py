@@ -199,7 +199,7 @@ GUARDS = {
     "rows": lambda: scenario("correlated-rho95", {"n_obs": 10**12}),
     "columns": lambda: scenario("wide-n1000-p100", {"n_features": 10**9}),
     "design": lambda: scenario("wide-n1000-p100", {"n_obs": 10**8}),
-    "weights": lambda: scenario("correlated-rho95", {"weights": [1.0] * 10**6}),
+    "weights": lambda: scenario("correlated-rho95", {"weights": [1.0] * (2 * 10**5)}),
     "hold-out": lambda: scenario("correlated-rho95", {"holdout": {"n_obs": 10**12}}),
     "outside": lambda: scenario("correlated-rho95", {"holdout": {"outside": {"low": 0, "high": 1, "n_obs": 10**12}}}),
     "rounds": lambda: make(Choice(scenarios=["s0-uniform"], backends=["numpy.gd"], rounds=10**9)),

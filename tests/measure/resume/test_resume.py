@@ -165,8 +165,8 @@ def empty_zip():
     return b"PK" + held.getvalue()
 
 
-def test_a_run_that_lacks_nothing_is_only_scored_again_whatever_has_changed(mine):
-    mine.bench("run", *ONE)
+def test_a_run_that_lacks_no_fit_is_only_scored_whatever_has_changed(mine):
+    mine.bench("run", *ONE, "--no-score")
     found = manifest(mine)
     manifest(mine, host=found["host"] | {"machine": "x"})
     assert "[1/" not in mine.bench("run", "--resume", "r")
@@ -192,6 +192,7 @@ def test_retry_makes_again_what_ended_so_and_only_that(place, status):
         "fake.instrument[draws=100]",
         "--name",
         "r",
+        "--no-score",
         code=3,
     )
     assert pd.read_parquet(place.run / "fits.parquet").status.value_counts().to_dict() == {"ok": 2, status: 2}
