@@ -23,10 +23,10 @@ from tests import in_process
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
 
-CONTENDERS = "fake.exact[sleep=[0.0,0.01],draws=100]"
-SELECTION = ("-s", "correlated-rho95", "-b", CONTENDERS, "--reps", "2", "--rounds", "3")
-"""6 children of two fits each, which sleep for a sixth of a second and compute for milliseconds."""
-FITS = 12
+CONTENDERS = "fake.exact[sleep=[0.05,0.1],draws=100]"
+SELECTION = ("-s", "correlated-rho95", "-b", CONTENDERS, "--reps", "2", "--rounds", "2")
+"""4 children of two fits each, which sleep for a quarter of a second and compute for milliseconds."""
+FITS = 8
 TIMES = ("run", "position", "measured_at", "load_average", "disturbance", "reference_seconds", "peak_rss_bytes",
          "os_threads", "attempt", "started", "notes")  # fmt: skip
 
