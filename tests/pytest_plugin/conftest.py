@@ -101,7 +101,7 @@ class Project:
 
     def fits(self, *args: str, **options: Any) -> Ended:
         """One scenario × the replaying contender, in five rounds."""
-        return self.pytest(*select(), *ROUNDS, *args, **options)
+        return self.here(*select(), *ROUNDS, *args, **options)
 
 
 def select(scenario: str = "s4-linear", backend: str = FIT) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ def project(tmp_path: Path, cache: Path) -> Project:
 @pytest.fixture(scope="session")
 def baseline(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Ended:
     """Identical code, measured before, with noise of its own."""
-    ended = make(tmp_path_factory.mktemp("baseline"), cache).here(*select(), *ROUNDS, plant={"noise": 1})
+    ended = make(tmp_path_factory.mktemp("baseline"), cache).fits(plant={"noise": 1})
     assert ended.code == 0, ended.out
     return ended
 

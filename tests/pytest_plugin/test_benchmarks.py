@@ -56,7 +56,7 @@ def test_times_are_the_childs_own_warm_seconds_and_compile_stays_out(project: Pr
 @pytest.mark.slow
 def test_they_are_those_of_the_run_that_is_kept_to_the_last_bit(project: Project):
     few = ("--bench-reps", "3", "--bench-rounds", "2", "--bench-results", "kept")
-    ended = project.pytest(*SLEEPS, *few, backends=OTHER_FAKES)
+    ended = project.here(*SLEEPS, *few, backends=OTHER_FAKES)
     (entry,) = ended.benchmarks.values()
     (run,) = (project.path / "kept").iterdir()
     fits = pd.read_parquet(run / "fits.parquet")
@@ -70,16 +70,16 @@ def test_they_are_those_of_the_run_that_is_kept_to_the_last_bit(project: Project
 def test_markers_keywords_groups_and_deselection_work(project: Project):
     asked = (*select("s0-*"), *select("s4-linear", "exact.posterior"))
     scenarios = ("s0-exponential", "s0-uniform", "s4-linear")
-    every = project.pytest("--collect-only", "-q", *asked)
+    every = project.here("--collect-only", "-q", *asked)
     names = {line for line in every.out.splitlines() if "::" in line}
     assert names == {"test_own.py::test_own", *(f"bench::{s}/{b}" for s in scenarios for b in (FIT, "exact.posterior"))}
     for chosen, count in (("-k", "exact"), 3), (("-k", "mcmc and s4-linear"), 1), (("-m", "not bench"), 1):
-        ended = project.pytest("--collect-only", "-q", *asked, *chosen)
+        ended = project.here("--collect-only", "-q", *asked, *chosen)
         assert sum("::" in line for line in ended.out.splitlines()) == count, chosen
-    none = project.pytest("--collect-only", *asked, "-k", "nothing")
+    none = project.here("--collect-only", *asked, "-k", "nothing")
     said = "bench: no benchmark is selected, none will be measured; there are s0-exponential/"
     assert said in none.out and " and 1 more" in none.out
-    run = project.pytest("-q", *asked, "-k", "exact and s4", "--benchmark-group-by=param:backend", "--benchmark-only")
+    run = project.here("-q", *asked, "-k", "exact and s4", "--benchmark-group-by=param:backend", "--benchmark-only")
     assert run.code == 0 and "backend=exact.posterior" in run.out
     assert list(run.benchmarks) == ["s4-linear/exact.posterior"]
     assert len(run.json["posterior_bench"]["deselected"]) == 5
@@ -101,17 +101,17 @@ def test_a_fit_that_fails_fails_the_test_and_stays_in_the_json(project: Project)
 @pytest.mark.slow
 def test_a_saved_run_with_a_failure_can_still_be_compared_by_pytest_benchmark(project: Project):
     small = (*select(), "--bench-rounds", "1", "--bench-reps", "2")
-    assert project.pytest(*small, "--benchmark-save=first", plant={"fail": 0}).code == 3
-    again = project.pytest(*small, "--benchmark-compare")
+    assert project.here(*small, "--benchmark-save=first", plant={"fail": 0}).code == 3
+    again = project.here(*small, "--benchmark-compare")
     assert again.code == 0 and "Traceback" not in again.out, again.out
 
 
 @pytest.mark.slow
 def test_what_cannot_run_here_is_skipped_with_its_reason_unless_it_was_named(project: Project):
-    by_glob = project.pytest("-rs", *select("s3-best", "sklearn.*"), *select("s3-best"), "--benchmark-only")
+    by_glob = project.here("-rs", *select("s3-best", "sklearn.*"), *select("s3-best"), "--benchmark-only")
     assert by_glob.code == 0 and "fits linear" in by_glob.out, by_glob.out
     assert len(by_glob.benchmarks) == 1
-    named = project.pytest(*select("s3-best", "sklearn.ols"), "--benchmark-only")
+    named = project.here(*select("s3-best", "sklearn.ols"), "--benchmark-only")
     assert named.code == 3 and "unsupported" in named.out
 
 

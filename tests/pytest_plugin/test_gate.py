@@ -20,9 +20,7 @@ FLOOR = math.expm1(float(stdtrit(8, 1 - (1 - LEAST_LEVEL) / 2)) * BETWEEN * math
 
 
 def judged(project: Project, base: str, *args: str, **options) -> tuple[Ended, dict]:
-    ended = project.here(
-        *select(), *ROUNDS, "--bench-baseline", base, "--bench-gate-json", "verdict.json", *args, **options
-    )
+    ended = project.fits("--bench-baseline", base, "--bench-gate-json", "verdict.json", *args, **options)
     file = project.path / "verdict.json"
     return ended, json.loads(file.read_text()) if file.is_file() else {}
 
@@ -81,9 +79,10 @@ def test_thresholds_of_pyproject_and_a_baseline_that_pytest_benchmark_saved(proj
     (project.path / "pyproject.toml").write_text('[tool.bench.gate]\nfail_on = ["seconds_total>50%"]\n')
     assert project.fits("--benchmark-save=base", plant={"noise": 1}).code == 0
     slower = {"noise": 1, "slow": 1.3}  # the same noise: 1.3× to the last bit, below 50 %
-    passed = project.fits("--benchmark-compare", "--bench-gate-json=v.json", plant=slower)
+    compare = (*select(), *ROUNDS, "--benchmark-compare")
+    passed = project.pytest(*compare, "--bench-gate-json=v.json", plant=slower)  # as users start it
     assert passed.code == 0 and "bench gate: ok" in passed.out, passed.out
-    failed = project.fits("--benchmark-compare", "--bench-gate", "seconds_total>10%", plant=slower)
+    failed = project.pytest(*compare, "--bench-gate", "seconds_total>10%", plant=slower)
     assert failed.code == 1 and "bench gate: regression" in failed.out
 
 

@@ -94,9 +94,9 @@ def test_a_round_that_lacks_a_rep_is_made_again_as_a_whole_and_the_others_are_no
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["record", "foreign", "draws", "no draws", "interrupted", "several children"])
-def test_what_cannot_be_believed_is_made_again(mine, spoilt):
-    mine.bench("run", *ONE)
-    fit = sorted(mine.run.glob("fits/*-2"))[0]
+def test_what_cannot_be_believed_is_made_again(place, finished_run, spoilt):
+    shutil.copytree(finished_run, place.run)
+    fit = sorted(place.run.glob("fits/*-1"))[0]
     record = json.loads((fit / "record.json").read_text())
     if spoilt == "record":
         (fit / "record.json").write_text('{"cell": "')
@@ -110,12 +110,12 @@ def test_what_cannot_be_believed_is_made_again(mine, spoilt):
         (fit / "record.json").write_text(json.dumps(record | {"status": "interrupted"}))
     else:
         (fit / "record.json").write_text(json.dumps(record | {"child": "another"}))
-    assert "bench run --resume" in mine.bench("check", "r", code=3)
-    said = mine.bench("run", "--resume", "r")
+    assert "bench run --resume" in place.bench("check", "r", code=3)
+    said = place.bench("run", "--resume", "r")
     if spoilt not in ("interrupted", "several children"):
-        assert f"warning: {fit.relative_to(mine.path)}" in said
+        assert f"warning: {fit.relative_to(place.path)}" in said
     assert "[1/1]" in said
-    mine.bench("check", "r")
+    place.bench("check", "r")
 
 
 @pytest.mark.slow
