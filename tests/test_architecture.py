@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,16 @@ def test_planning_a_run_imports_no_framework():
     assert not loaded & (FRAMEWORKS | {"pandas", "xarray", "arviz"})
 
 
+@cache
+def nodes(file: Path) -> list[ast.AST]:
+    """What its source consists of."""
+    return list(ast.walk(ast.parse(file.read_text())))
+
+
+@cache
 def imports(file: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -79,7 +87,7 @@ def test_only_the_cli_prints_or_exits():
     for file in (ROOT / "bench").rglob("*.py"):
         if "cli" in file.parts or file.name in {"worker.py", "forkserver.py", "__main__.py"}:
             continue
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in nodes(file):
             name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             assert name not in {"print", "sys.exit", "exit", "quit", "os._exit"}, f"{file}:{node.lineno}"
 
