@@ -62,7 +62,7 @@ def svi(data: Dataset, contender: Callable[..., Any]) -> list[Scored]:
 
 @pytest.fixture(scope="module")
 def nuts(data: Dataset, contender: Callable[..., Any]) -> list[Scored]:
-    made = contender("numpyro.nuts", data, draws=600)
+    made = contender("numpyro.nuts", data, draws=1000)
     return [as_scored(data, *made.fit(data, seed)) for seed in range(1, REPS + 1)]
 
 
@@ -135,10 +135,10 @@ def test_nuts_passes_every_gate_and_mean_field_is_not_ranked(svi: list[Scored], 
 
 @pytest.mark.slow
 def test_a_sampler_of_another_target_is_not_ranked_however_well_it_mixes(nuts: list[Scored]) -> None:
-    """Every draw of sigma 0.5 % too large, 0.07 posterior sd: R-hat and ESS see nothing, and b² stays below 0.01."""
+    """Every draw of sigma 0.6 % too large, 0.08 posterior sd: R-hat and ESS see nothing, and b² stays below 0.01."""
     wrong = []
     for one in nuts:
-        fit = dataclasses.replace(one.fit, draws={**one.fit.draws, "sigma": 1.005 * one.fit.draws["sigma"]})
+        fit = dataclasses.replace(one.fit, draws={**one.fit.draws, "sigma": 1.006 * one.fit.draws["sigma"]})
         wrong.append(dataclasses.replace(one, fit=fit))
     run = tables({"wrong": wrong})
     row = sections(run)[0].rows[0]

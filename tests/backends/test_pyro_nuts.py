@@ -71,10 +71,10 @@ def test_options_without_a_meaning_are_refused(
 @pytest.mark.parametrize(("of", "jit"), [("s4-linear", False), ("eight-schools", True)])
 def test_the_posterior_is_the_exact_one(of: str, jit: bool, contender: Callable[..., Any]) -> None:
     data = dataset(scenario(of), seed=0, rep=0)
-    fit, clock = contender("pyro.nuts", data, draws=500, jit_compile=jit).fit(data)
+    fit, clock = contender("pyro.nuts", data, draws=300, jit_compile=jit).fit(data)
     assert (clock.seconds.get("compile", 0.0) > 0.0) is jit
     exact = family(data.family).reference(data)
     for name in data.names:
-        # 2000 draws, effective size 300 or more: five standard errors of a mean, and of an sd for these heavy tails.
+        # 1200 draws, effective size 300 or more: five standard errors of a mean, and of an sd for these heavy tails.
         assert np.all(np.abs(fit.draws[name].mean((0, 1)) - exact.mean[name]) < 0.29 * exact.sd[name])
         np.testing.assert_allclose(fit.draws[name].std((0, 1)), exact.sd[name], rtol=0.35)

@@ -43,7 +43,7 @@ def moments(fit: Any) -> tuple[Array, Array]:
     [
         ({}, False),
         pytest.param({"guide": "normal"}, False, marks=pytest.mark.slow),
-        pytest.param({"guide": "multivariate_normal"}, True, marks=pytest.mark.slow),
+        pytest.param({"guide": "multivariate_normal", "steps": 4000}, True, marks=pytest.mark.slow),
         ({"guide": "laplace", "particles": 1}, True),
     ],
 )
