@@ -42,7 +42,7 @@ def moments(fit: Any) -> tuple[Array, Array]:
     ("options", "correlated"),
     [
         ({}, False),
-        pytest.param({"guide": "normal"}, False, marks=pytest.mark.slow),
+        pytest.param({"guide": "normal", "steps": 4000}, False, marks=pytest.mark.slow),
         pytest.param({"guide": "multivariate_normal", "steps": 4000}, True, marks=pytest.mark.slow),
         ({"guide": "laplace", "particles": 1}, True),
     ],
