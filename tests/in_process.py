@@ -15,6 +15,7 @@ from unittest import mock
 
 from bench.cli import main, signals
 from bench.measure import interrupts
+from bench.score import pool
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Ou
             code = end.code or 0
         finally:
             forget()
+            pool.close()  # they are at home in this folder
     return Outcome(int(code), out.getvalue(), err.getvalue())
 
 

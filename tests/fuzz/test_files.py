@@ -77,12 +77,12 @@ def test_a_nonsense_scenario_file_is_refused(tree):
     check_scenario(toml_file({"family": "linear", **tree}))
 
 
-@fuzzed(broken_text(TEXTS), quick=40, slow=400)
+@fuzzed(broken_text(TEXTS), quick=40, slow=250)
 def test_a_broken_scenario_text_is_read_or_refused(raw):
     check_scenario(raw)
 
 
-@fuzzed(broken_text(SUITES), quick=40, slow=300)
+@fuzzed(broken_text(SUITES), quick=40, slow=150)
 def test_a_broken_suite_is_read_or_refused(raw):
     os.environ["BENCH_SCENARIOS"] = str(FOLDER / "suite")
     try:
