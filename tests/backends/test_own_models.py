@@ -115,17 +115,25 @@ def test_code_that_cannot_answer_says_why(mixture: Path, code: str, verdict: str
     assert outcome.verdict == verdict and words in outcome.reason
 
 
-def test_it_is_fitted_by_methods_of_all_frameworks_and_says_that_nothing_certifies_it(mixture: Path) -> None:
+SMALL = "chains=2,warmup=100,draws=100"
+
+
+@pytest.mark.parametrize(
+    ("backends", "others"),
+    [
+        ([f"torch.metropolis[{SMALL}]"], ("numpyro.py", "pyro.py")),
+        pytest.param(
+            [f"numpyro.nuts[{SMALL}]", "torch.map[steps=50]", "pyro.svi[particles=2,restarts=1,steps=20]"], (),
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["torch", "all"],
+)  # fmt: skip
+def test_it_is_fitted_and_nothing_certifies_it(mixture: Path, backends: list[str], others: tuple[str, ...]) -> None:
     """Small budgets: the posterior itself is the samplers' affair. Metropolis proposes outside the support, too."""
-    small = "chains=2,warmup=100,draws=100"
-    backends = [
-        f"numpyro.nuts[{small}]",
-        f"torch.metropolis[{small}]",
-        "torch.map[steps=50]",
-        "pyro.svi[particles=2,restarts=1,steps=20]",
-    ]
+    for name in others:  # whose densities would be compiled
+        (mixture / name).unlink()
     named = [word for backend in backends for word in ("-b", backend)]
-    # one at a time: what a call in this process prints is caught for all of its threads
     with mock.patch("bench.measure.local.Local", InProcess), mock.patch.object(gate, "default_threads", lambda: 1):
         done = in_process.run("run", "mixture/", *named, "--reps", "1", "--name", "r", cwd=mixture.parent)
     assert done.code == 0, done.out + done.err
