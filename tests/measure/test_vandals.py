@@ -92,7 +92,7 @@ def test_the_folder_of_fits_is_mended_and_what_lies_in_a_fits_place_is_replaced(
 
 
 VANDAL = """
-import os, resource, shutil, sys
+import os, resource, shutil, sys, time
 from dataclasses import dataclass
 from pathlib import Path
 from backends.fake import exact
@@ -115,12 +115,17 @@ def fit(program, data, seed, clock):
         fits.symlink_to("/proc")
     if how == "limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    if how == "stray" and os.fork() == 0:
-        os.setsid()
+    if how == "stray":
+        pid = Path("stray.pid")
+        pid.unlink(missing_ok=True)
         if os.fork() == 0:
-            Path("stray.pid").write_text(str(os.getpid()))
-            os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
-        os._exit(0)
+            os.setsid()
+            if os.fork() == 0:
+                pid.write_text(str(os.getpid()))
+                os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
+            os._exit(0)
+        while not (pid.exists() and pid.read_text()):  # it would be killed before it has said who it is
+            time.sleep(0.01)
     return draws
 draw = exact.draw
 """
