@@ -53,6 +53,8 @@ def publish(
         raise UsageError(f"{folder.path} is {manifest.state or 'not finished'}; first: {folder.resume_command()}")
     files = [*tables_of(folder, "parquet"), *(f for f in tables_of(folder, "csv") if f.name == "fits.csv")]
     target = to / name
+    if target.exists() and not _is_run(target):
+        raise UsageError(f"{target} is there and holds no published run; choose another --name")
     shutil.rmtree(target, ignore_errors=True)
     write_tables(run_tables(folder), target)
     for file in files:

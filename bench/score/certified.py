@@ -156,7 +156,13 @@ def reference_of(scenario: Scenario, data: Dataset) -> Reference:
         file = beside(Path(scenario.file), scenario.reference["draws"])
         assert file is not None, "checked where the scenario was read"
         return brought(file, data)
-    return reference(data, scenario.reference_file)
+    file = scenario.reference_file
+    try:
+        return reference(data, file)
+    except NoReference as reason:
+        if file is None or str(reason).startswith("the stored reference"):
+            raise
+        raise NoReference(f"{reason}; {file.name} has none of these data: make it again") from None
 
 
 def state(sampled: Sequence[Sampled], rng: np.random.Generator) -> dict[str, Any]:

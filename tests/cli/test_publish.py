@@ -35,6 +35,10 @@ def test_a_run_is_a_folder_of_report_and_tables_with_an_index_of_the_same_bytes(
 
 def test_what_cannot_be_published_is_said(copied_run):
     assert published(copied_run, "--name", "../b").code == 2
+    precious = copied_run.parents[1] / "precious" / "own"
+    precious.mkdir(parents=True)
+    refused = published(copied_run, "--to", "precious", "--name", "own")
+    assert refused.code == 2 and "holds no published run" in refused.err and precious.is_dir()
     manifest = json.loads((copied_run / "run.json").read_text())
     (copied_run / "run.json").write_text(json.dumps({**manifest, "state": "interrupted"}))
     refused = published(copied_run)

@@ -177,7 +177,10 @@ def test_two_long_runs_are_stored_and_the_scenario_is_judged_by_them(own):
     metrics = bench.load(own / "results" / "r").metrics
     (worth,) = metrics[metrics["metric"] == "reference_draws"]["value"]
     assert 10_000 < worth < 60_000
-    # without, its exact posterior was the reference
+    stored.save(own / "mine.reference.npz", {})
+    stale = load(own / "mine.toml", {"priors.weights": {"uniform": [-0.1, 0.1]}})
+    with pytest.raises(NoReference, match=r"mine\.reference\.npz has none of these data: make it again"):
+        certified.reference_of(stale, dataset(stale, seed=0, rep=0))
     assert "b2_max" in set(metrics["metric"])
 
 
