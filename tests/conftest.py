@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests import in_process
+from tests.frameworks import OPTIONAL, absent
 from tests.in_process import Outcome
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -30,33 +30,32 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu
 
 ROOT = Path(__file__).resolve().parents[1]
 FAKES = ROOT / "tests" / "fakes"
-FRAMEWORKS = ("torch", "pyro", "numpyro", "sklearn")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--framework", choices=("none", *FRAMEWORKS), help="only tests that need none, or this one")
+    what = "only tests that need none, or this one; may be given several times"
+    parser.addoption("--framework", action="append", choices=("none", *OPTIONAL), help=what)
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With --framework, a file that is marked as a whole for what is not installed is not even imported."""
-    if config.getoption("--framework") is None or collection_path.suffix != ".py":
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A file that is marked as a whole for a framework that is not installed is not even imported."""
+    if collection_path.suffix != ".py" or not collection_path.name.startswith("test_"):
         return None
     mark = re.search(r"^pytestmark = pytest\.mark\.needs\((.*)\)$", collection_path.read_text(), re.MULTILINE)
     named = re.findall(r'"(\w+)"', mark[1]) if mark else []
-    return True if any(find_spec(name) is None for name in named) else None
+    return True if any(absent(name) for name in named) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --framework, keep the tests it names; one that needs another package too is skipped with the reason."""
+    """With --framework, keep the tests it names; one that needs what is not installed is skipped with the reason."""
     wanted = config.getoption("--framework")
-    if wanted is None:
-        return
-    kept = [item for item in items if (wanted in needs(item) if wanted != "none" else not needs(item))]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
-    for item in kept:
-        if absent := [name for name in needs(item) if find_spec(name) is None]:
-            item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(absent)}, which is not installed here"))
+    if wanted is not None:
+        kept = [item for item in items if (needs(item) & set(wanted) if wanted != ["none"] else not needs(item))]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+    for item in items:
+        if why := "; ".join(filter(None, map(absent, sorted(needs(item))))):
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 def needs(item: pytest.Item) -> set[str]:
@@ -64,7 +63,7 @@ def needs(item: pytest.Item) -> set[str]:
     found = {name for mark in item.iter_markers("needs") for name in mark.args}
     if "backends" in item.path.parts and hasattr(item, "callspec"):
         named = {v.partition(".")[0] for v in item.callspec.params.values() if isinstance(v, str)}
-        found |= named & {*FRAMEWORKS}
+        found |= named & {*OPTIONAL}
     return found
 
 

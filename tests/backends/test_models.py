@@ -14,8 +14,8 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.measure.runtime import runtime_of
 from bench.types import Array, Dataset, Place, Prior
+from tests.frameworks import MODELLED
 
-FRAMEWORKS = ("torch", "pyro", "numpyro")
 SIGMAS = {
     "exponential": Prior("exponential", (2.0,)),
     "uniform": Prior("uniform", (0.0, 10.0)),
@@ -41,7 +41,7 @@ def log_density(framework: str, data: Dataset, z: Array, place: Place) -> tuple[
     return value, gradient
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize(("location", "sigma"), CASES)
 def test_density_and_gradient_match_the_family(
     framework: str, location: str, sigma: str, linear: Callable[..., Dataset]
@@ -50,12 +50,12 @@ def test_density_and_gradient_match_the_family(
     assert_matches(framework, data)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 def test_a_model_without_bias_matches_the_family(framework: str, linear: Callable[..., Dataset]) -> None:
     assert_matches(framework, linear(bias=None, weights=(1.0,)))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("location", ["normal", "student_t", "cauchy"])
 def test_logistic_matches_the_family(
@@ -64,7 +64,7 @@ def test_logistic_matches_the_family(
     assert_matches(framework, logistic(location=LOCATIONS[location], bias=bias))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("link", ["", "probit"])
 def test_logistic_is_finite_where_every_row_is_hopelessly_wrong(
     framework: str, link: str, logistic: Callable[..., Dataset]
@@ -79,14 +79,14 @@ def test_logistic_is_finite_where_every_row_is_hopelessly_wrong(
     np.testing.assert_allclose(gradient, slope, rtol=1e-9)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("sigma", ["known", "exponential", "uniform"])
 def test_robust_matches_the_family(framework: str, sigma: str, robust: Callable[..., Dataset]) -> None:
     """Every prior is seen above: here a number, a support above 0, and an interval."""
     assert_matches(framework, robust(sigma=SIGMAS[sigma]))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize(
     ("df", "sigma"), [("exponential", "known"), ("uniform", "exponential"), ("log_normal", "flat")]
 )
@@ -114,13 +114,13 @@ def law_data(case: str) -> Dataset:
     return dataset(scenario(case.partition("[")[0], {"n_obs": 40, **LAWS[case]}), seed=0, rep=0)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("case", LAWS)
 def test_observation_laws_match_the_family(framework: str, case: str) -> None:
     assert_matches(framework, law_data(case))
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("case", ["poisson-exposure", "negative-binomial", "gamma"])
 def test_no_log_density_is_nan_where_the_inverse_link_overflows(framework: str, case: str) -> None:
     data = law_data(case)
@@ -144,7 +144,7 @@ def assert_matches(framework: str, data: Dataset) -> None:
     np.testing.assert_allclose(gradient, slope, rtol=1e-9, atol=1e-10 * np.abs(slope).max())
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 def test_two_groups_match_a_density_written_with_scipy(framework: str, two_groups: Callable[[], Dataset]) -> None:
     data = two_groups()
 
@@ -166,7 +166,7 @@ def test_two_groups_match_a_density_written_with_scipy(framework: str, two_group
         np.testing.assert_allclose(slope, numeric, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", MODELLED)
 def test_float32_density_is_right_to_its_precision(framework: str, linear: Callable[..., Dataset]) -> None:
     data = linear()
     z = np.random.default_rng(1).uniform(-1, 1, (6, data.dim))

@@ -12,6 +12,7 @@ import pytest
 from bench.data import family
 from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Parameter, Place, Prior
+from tests.frameworks import MODELLED
 
 MODELS = [  # of the priors of sigma beside these a regression has every one
     (Prior("normal", (0.2, 1.5)), Prior("uniform", (0.0, 100.0))),
@@ -30,7 +31,7 @@ def unequal(mu: Prior, sigma: Prior) -> Dataset:
     return Dataset("two_groups", parameters, arrays, {"mu": mu, "sigma": sigma})
 
 
-@pytest.mark.parametrize("framework", ["torch", "pyro", "numpyro"])
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize(("mu", "sigma"), MODELS, ids=[f"{m.name}-{s}" for m, s in MODELS])
 def test_density_and_gradient_match_the_family(framework: str, mu: Prior, sigma: Prior) -> None:
     data = unequal(mu, sigma)

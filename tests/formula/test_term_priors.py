@@ -13,6 +13,7 @@ from bench.measure.runtime import runtime_of
 from bench.reference.cache import reference
 from bench.types import Place, Prior
 from tests.formula.test_design import AGE, DOSE, NORTH, WEST, Y
+from tests.frameworks import MODELLED, absent
 
 FORMULA = "y ~ age + dose + C(region)"
 
@@ -109,13 +110,11 @@ def test_a_density_of_many_priors_is_the_sum_of_densities_of_one(made, kind):
         np.testing.assert_allclose((up - down) / (2 * step), robust.log_density(data, z)[1][:, i], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("framework", ["torch", "pyro", "numpyro"])
+@pytest.mark.parametrize("framework", MODELLED)
 @pytest.mark.parametrize("formula", ["linear", "robust", "varying_intercept"])
 def test_every_framework_has_the_prior_of_each_term(made, framework, formula):
-    pytest.importorskip(
-        {"pyro": "pyro", "numpyro": "numpyro", "torch": "torch"}[framework],
-        reason=f"needs {framework}: pip install 'posterior-bench[{framework}]'",
-    )
+    if why := absent(framework):
+        pytest.skip(why)
     kind = {"linear": "normal", "robust": "student_t", "varying_intercept": "normal"}[formula]
     args = [3.0] if kind == "student_t" else []
     priors = {"age": {kind: [*args, 0, 0.1]}, "dose": {kind: [*args, 1, 2]}, "region": {kind: [*args, 0, 0.7]}}
