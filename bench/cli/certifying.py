@@ -43,8 +43,9 @@ def make(
     named = {key: value for key, value in chosen.items() if value is not None}
     named |= {"scenario": [selector], "backend": long, "reps": reps, "rounds": 1}
     planned, limits = plan.make(options.choice(named)), options.limits(named)
-    if len(planned.cells) < 2:
-        raise UsageError("a reference needs two samplers at least, as in: -b numpyro.nuts -b torch.nuts")
+    if len({p.backend.name for p in planned.cells}) < 2:
+        few = "a reference needs two samplers at least, not one with other options"
+        raise UsageError(f"{few}: as in -b numpyro.nuts -b torch.nuts")
     if kinds := [p.backend.name for p in planned.cells if p.kind != "mcmc"]:
         raise UsageError(f"{', '.join(kinds)}: a reference is made by samplers, of kind mcmc")
     jobs = list(planned.jobs())

@@ -46,7 +46,7 @@ def faults(sampled: Sequence[Sampled], parts: Sequence[str], *, alone: bool = Fa
     `alone`: one sampler may do, as where a user vouches for it.
     """
     found = [f"{one.name}: {fault}" for one in sampled for fault in _faults(one, parts)]
-    if len(sampled) < 2 and not alone:
+    if len({one.name.partition("[")[0] for one in sampled}) < 2 and not alone:  # options make no other sampler
         found.append("two independent samplers are needed, so that each is held against another")
     return found or _disagreements(sampled, parts)
 

@@ -92,9 +92,10 @@ def test_slow_chains_divergences_and_low_energy_fractions_are_named():
     two = Sampled("two", draws, energy=chains(5, rho=0.95)[..., 0])
     (fault,) = certified.faults([two], PARTS, alone=True)
     assert "E-BFMI of a chain is 0.1" in fault or "E-BFMI of a chain is 0.0" in fault
-    assert certified.faults([Sampled("one", draws)], PARTS) == [
-        "two independent samplers are needed, so that each is held against another"
-    ]
+    for alone in ([Sampled("one", draws)], [Sampled("one", draws), Sampled("one[step=2]", chains(6))]):
+        assert certified.faults(alone, PARTS) == [
+            "two independent samplers are needed, so that each is held against another"
+        ]
 
 
 def test_the_worth_of_draws_is_that_of_the_textbook():
@@ -159,7 +160,7 @@ def certify(own, *args):
 
 def test_two_long_runs_are_stored_and_the_scenario_is_judged_by_them(own):
     long = ("--chains", "10", "--draws", "2000", "--warmup", "1")
-    done = certify(own, "-b", "fake.exact", "-b", "fake.exact[spread=1.0]", *long)
+    done = certify(own, "-b", "fake.exact", "-b", "fake.twin", *long)
     assert done.code == 0, done.out + done.err
     assert "which agree: worth" in done.out and 'file = "mine.reference.npz"' in done.out
     with (own / "mine.toml").open("a") as stream:
@@ -187,7 +188,8 @@ def test_two_long_runs_are_stored_and_the_scenario_is_judged_by_them(own):
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("-b", "fake.exact", "-b", "fake.exact[bias=0.3]"), 3, "standard errors apart in"),
+        (("-b", "fake.exact", "-b", "fake.twin[bias=0.3]"), 3, "standard errors apart in"),
+        (("-b", "fake.exact", "-b", "fake.exact[sleep=0.0]"), 2, "two samplers at least, not one with other options"),
         (("-b", "fake.exact"), 2, "two samplers at least"),
         (("-b", "fake.exact", "-b", "exact.posterior"), 2, "exact.posterior: a reference is made by samplers"),
         (("-b", "fake.exact", "-b", "fake.faulty[fault=exception]"), 3, "fake.faulty ended failed"),
