@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from bench.catalog import source
+from bench.catalog import environments, source
+from bench.catalog.environments import Environment
 from bench.catalog.places import backend_files, root, scanned
 from bench.errors import UsageError
 
@@ -18,13 +19,15 @@ from bench.errors import UsageError
 class Framework:
     """What the `__init__.py` and the `models.py` of a folder declare; each of them may be missing.
 
-    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`.
+    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `python`
+    the versions of Python it needs, as in ">=3.12".
     """
 
     folder: Path
     packages: Mapping[str, str]
     extra: str
     dtype: str
+    python: str = ""
 
     @property
     def name(self) -> str:
@@ -32,9 +35,15 @@ class Framework:
         return self.folder.name
 
     @property
+    def environment(self) -> Environment | None:
+        """Its own environment, where `bench install` has made one."""
+        return environments.environment(self.name)
+
+    @property
     def missing(self) -> tuple[str, ...]:
-        """Packages it needs that are not installed."""
-        return tuple(package for package in self.packages if not _installed(package))
+        """Packages it needs that are not installed, in its own environment where it has one."""
+        own = self.environment
+        return tuple(package for package in self.packages if not (own.has(package) if own else _installed(package)))
 
     @property
     def unavailable(self) -> str:
@@ -42,8 +51,15 @@ class Framework:
         return f"{', '.join(self.missing)} is not installed; {self.install}" if self.missing else ""
 
     @property
+    def lock(self) -> Path:
+        """Versions of all packages of an environment of its own; the file may be missing."""
+        return self.folder / "requirements.lock"
+
+    @property
     def install(self) -> str:
         """The command that installs what it needs."""
+        if self.lock.is_file():
+            return f"python -m bench install {self.name}"
         return f"pip install 'posterior-bench[{self.extra}]'" if self.extra else "pip install posterior-bench"
 
     @property
@@ -61,8 +77,15 @@ class Framework:
 
     @property
     def versions(self) -> dict[str, str]:
-        """{name under which a package is installed: its version} of those that are."""
-        return versions_of(self.packages.values())
+        """{name under which a package is installed: its version} of those that are.
+
+        In an environment of its own they are called `framework/package`, NumPy, SciPy and the interpreter among them.
+        """
+        own = self.environment
+        if own is None:
+            return versions_of(self.packages.values())
+        found = {"python": own.version} | own.versions(dict.fromkeys([*self.packages.values(), "numpy", "scipy"]))
+        return {f"{self.name}/{package}": version for package, version in found.items()}
 
 
 @cache
@@ -76,6 +99,7 @@ def framework(folder: Path) -> Framework:
         packages=dict(packages) if isinstance(packages, dict) else {name: name for name in packages},
         extra=constants.get("EXTRA", ""),
         dtype=constants.get("DTYPE", "float64"),
+        python=constants.get("PYTHON", ""),
     )
 
 
@@ -84,13 +108,13 @@ def frameworks() -> dict[str, Framework]:
     return {name.partition(".")[0]: framework(file.parent) for name, file in backend_files().items()}
 
 
-def distributions() -> list[str]:
-    """Names under which the packages of all frameworks are installed; those of one that is broken are left out."""
-    names: list[str] = []
+def versions() -> dict[str, str]:
+    """`Framework.versions` of all frameworks; those of one that is broken are left out."""
+    found: dict[str, str] = {}
     for folder in dict.fromkeys(file.parent for file in backend_files().values()):
         with contextlib.suppress(UsageError):
-            names += framework(folder).packages.values()
-    return list(dict.fromkeys(names))
+            found |= framework(folder).versions
+    return found
 
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:
@@ -151,5 +175,5 @@ def _installed(package: str) -> bool:
 
 def forget() -> None:
     """Read all folders again, after files there have changed."""
-    for read in (scanned, framework, shared_digest, _families, _installed):
+    for read in (scanned, framework, shared_digest, _families, _installed, environments.environment):
         read.cache_clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "DEFAULTS": (lambda v: isinstance(v, dict) and all(isinstance(k, str) for k in v), "a table {option: value}"),
     "PACKAGES": (_packages, "a tuple of packages, or a table {package: name under which it is installed}"),
     "EXTRA": (lambda v: isinstance(v, str), "a text"),
+    "PYTHON": (
+        lambda v: isinstance(v, str) and re.fullmatch(r">=3\.\d+(, ?<3\.\d+)?", v) is not None,
+        'versions of Python such as ">=3.12" or ">=3.11,<3.13"',
+    ),
     "DTYPE": (lambda v: isinstance(v, str) and v in DTYPES, f"one of {', '.join(DTYPES)}"),
 }
 """Constants that a backend's file or its framework's folder may state as literals: which values, in words too."""

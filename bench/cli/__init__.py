@@ -25,6 +25,7 @@ VERBS: Mapping[str, str] = {
     "run": "run.run",
     "new": "new.new",
     "import": "importing.import_",
+    "install": "install.install",
     "list": "catalog.list_",
     "info": "catalog.info",
     "verify": "verify.verify",

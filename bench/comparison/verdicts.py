@@ -63,7 +63,7 @@ class Draft:
 def judged(a: RunTables, b: RunTables, request: Request) -> Comparison:
     """`compare`, with what the catalog knows of the packages that each backend imports."""
     names = {str(name) for run in (a, b) for name in run.fits["backend"].unique()}
-    known = {name: tuple(backend(name).home.packages.values()) for name in sorted(names & set(backend_files()))}
+    known = {name: tuple(backend(name).home.versions) for name in sorted(names & set(backend_files()))}
     return compare(a, b, replace(request, packages=known))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.catalog.environments import interpreter, packages
 from bench.catalog.places import root
 from bench.measure.guardian import MARK
 
@@ -50,13 +50,16 @@ def bound(threads: int) -> Iterator[None]:
 
 
 def start(
-    module: str, *args: str, threads: int, mark: str, code: Path | None, **streams: Any
+    module: str, *args: str, framework: str, threads: int, mark: str, code: Path | None, **streams: Any
 ) -> subprocess.Popen[bytes]:
-    """Run a module in an interpreter and a session of its own, all that comes of it marked; see `guardian.MARK`."""
+    """Run a module in the framework's interpreter and a session of its own, all that comes of it marked.
+
+    See `guardian.MARK`.
+    """
     with bound(threads):
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *args],  # -P: nothing is imported from the working folder
-            env={**environment(threads, code), MARK: mark, "BENCH_RUNNER": str(os.getpid())},
+            [interpreter(framework), "-P", "-m", module, *args],  # -P: nothing is imported from the working folder
+            env={**environment(threads, code or packages(framework)), MARK: mark, "BENCH_RUNNER": str(os.getpid())},
             start_new_session=True,
             **streams,
         )
@@ -65,7 +68,7 @@ def start(
 def environment(threads: int, code: Path | None = None) -> dict[str, str]:
     """Variables of a child, the same for every framework; the framework's own are set by the worker before import.
 
-    `code` is the checkout whose packages it imports, instead of this process's own.
+    `code` is the folder whose packages `bench`, `backends` and `scenarios` it imports, instead of this process's own.
     """
     paths = [str(code or root()), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {

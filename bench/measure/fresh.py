@@ -14,17 +14,33 @@ from bench.measure.environment import new_mark, start
 class FreshChild(Child):
     """`python -m bench.measure.worker` (or another module) on a request file, its output to a log.
 
-    `code` is the checkout it runs, instead of this process's own.
+    It runs in the environment of the framework; `code` is the checkout it runs, instead of this process's own.
     """
 
     def __init__(
-        self, request: Path, log: Path, *, threads: int, module: str = "bench.measure.worker", code: Path | None = None
+        self,
+        request: Path,
+        log: Path,
+        *,
+        framework: str,
+        threads: int,
+        module: str = "bench.measure.worker",
+        code: Path | None = None,
     ) -> None:
         mark = new_mark()
         log.unlink(missing_ok=True)
         output = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with log.open("ab") as stream:  # appending: the log may be cut while it is written
-            self._process = start(module, str(request), threads=threads, mark=mark, code=code, stdout=stream, **output)
+            self._process = start(
+                module,
+                str(request),
+                framework=framework,
+                threads=threads,
+                mark=mark,
+                code=code,
+                stdout=stream,
+                **output,
+            )
         super().__init__(self._process.pid, log, mark)
         self._descriptor = os.pidfd_open(self.pid)
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.catalog.frameworks import distributions, versions_of
+from bench.catalog import frameworks
 
 CORE = ("numpy", "scipy", "arviz", "arviz-stats", "pandas", "pyarrow", "xarray")
 """What computes or scores whatever the framework."""
@@ -39,7 +39,7 @@ def facts() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages that can change a result."""
-    return versions_of(dict.fromkeys([*CORE, *distributions()]))
+    return frameworks.versions_of(CORE) | frameworks.versions()
 
 
 @cache

@@ -134,7 +134,7 @@ class Local:
                 return forked
             self._servers.pop(needs).close()
         assert needs.threads is not None
-        return FreshChild(file, log, threads=needs.threads, module=module, code=self._code)
+        return FreshChild(file, log, framework=needs.framework, threads=needs.threads, module=module, code=self._code)
 
     def close(self) -> None:
         """End every fork server."""

@@ -132,7 +132,7 @@ def sources(planned: Planned, scenario: str, backend: str) -> Iterator[str]:
 
 def _versions(run: Run, cells: Any) -> Iterator[str]:
     """NumPy, SciPy, the interpreter, and what the backends of these cells import."""
-    needed = {package for planned in cells for package in planned.backend.home.packages.values()}
+    needed = {package for planned in cells for package in planned.backend.home.versions}
     for package, sentence in versions(run).items():
         if package in {"numpy", "scipy"} or package in needed:
             yield sentence

@@ -29,7 +29,15 @@ class Server:
         self._mark, threads = new_mark(), needs.threads or default_threads()
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         what = [*map(str, needs), *modules]
-        self._process = start("bench.measure.forkserver", *what, threads=threads, mark=self._mark, code=code, **pipes)
+        self._process = start(
+            "bench.measure.forkserver",
+            *what,
+            framework=needs.framework,
+            threads=threads,
+            mark=self._mark,
+            code=code,
+            **pipes,
+        )
         guardian.watch_group(self._process.pid)
         self._buffer = b""
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.catalog import environments
 from bench.catalog.scenarios import scenario
 from bench.cell import cell_of
 from bench.data import data_seed, dataset
@@ -105,6 +106,7 @@ class Worker:
             fit_seed=self._fit_seed(rep),
             scenario_digest=self.scenario.digest,
             backend_digest=self.contender.info.digest,
+            environment=environments.here(),
         )
 
     def _book(self, record: Record, attempt: Attempt) -> None:

@@ -48,6 +48,7 @@ class Record:
     exit_code: int | None = None
     seconds_until_end: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    environment: str = ""
     log_tail: str = ""
 
 

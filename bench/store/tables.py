@@ -27,7 +27,7 @@ FITS_COLUMNS = [
     "gradients", "gradients_warmup", "peak_rss_bytes", "peak_device_bytes", "threads", "load_average", "measured_at",
     "data_digest", "scenario_digest", "backend_digest", "exit_code", "seconds_until_end", "notes", "explicit",
     "log_tail", "os_threads", "disturbance",
-    "reference_seconds", "started", "attempt",
+    "reference_seconds", "started", "attempt", "environment",
 ]  # fmt: skip
 FITS_KEYS = ["run", "cell", "scenario", "backend", "rep", "cold", "status", "reason", "seconds_total"]
 """Without these a table is none of fits; the other columns have come one by one."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from backends.fake import exact
+
 from bench.types import option
 
 KIND = "mcmc"

@@ -1,0 +1,234 @@
+"""How `bench install` makes, shows and removes environments of frameworks."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import typer
+
+from bench.catalog.environments import LINKS, READY, environment, environments, python_in
+from bench.catalog.frameworks import Framework, contents, forget, frameworks, sha256
+from bench.catalog.places import root
+from bench.cli import FAILED, OK, output
+from bench.cli.progress import Status
+from bench.errors import UsageError, printable, unknown
+from bench.store.durable import write_json
+
+CHILD = ("numpy", "scipy")
+"""What the harness itself imports in a child."""
+LOG = "install.log"
+TOLD = 15
+"""Lines of an installer's output that are shown when it fails."""
+
+
+def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
+    """Make the environments of these frameworks one after another; exits with the code of the outcome."""
+    if not names:
+        raise UsageError("name a framework, as in: bench install blackjax; bench install --list shows which there are")
+    wanted = [_framework(name) for name in dict.fromkeys(names)]
+    interpreters = [_interpreter(one, python) for one in wanted]  # before anything is installed
+    code = OK
+    for one, chosen in zip(wanted, interpreters, strict=True):
+        own = environment(one.name)
+        if own is not None and not again and own.facts.get("digest") == _digest(one, chosen) and not one.missing:
+            output.OUT.print(f"{_described(one)}: ready already", markup=False)
+            continue
+        if why := _make(one, chosen):
+            output.ERR.print(f"{one.name}: {why}", markup=False)
+            code = FAILED
+            continue
+        forget()
+        output.OUT.print(f"{_described(_framework(one.name))}: ready", markup=False)
+        output.OUT.print(f"  python -m bench run -s s0-uniform -b '{one.name}.*'", markup=False)
+    raise typer.Exit(code)
+
+
+def remove(names: Sequence[str]) -> None:
+    """Remove the environments of these frameworks."""
+    if not names:
+        raise UsageError("name the frameworks whose environments are to go")
+    folders = [environments() / _framework(name).name for name in names]
+    if absent := [folder.name for folder in folders if not folder.is_dir()]:
+        raise UsageError(f"{', '.join(absent)} has no environment in {environments()}")
+    for folder in folders:
+        shutil.rmtree(folder)
+        output.OUT.print(f"{folder} is gone", markup=False)
+
+
+def show() -> None:
+    """A table of all frameworks: where each is installed, and what it needs."""
+    rows = []
+    for one in frameworks().values():
+        own = environment(one.name)
+        if one.missing:
+            state, versions = "not installed", f"bench install {one.name}"
+        else:
+            state = f"ready in {_short(own.folder)}" if own else "ready beside the harness"
+            found = one.versions.items()
+            versions = ", ".join(f"{name.partition('/')[2] or name} {version}" for name, version in found)
+        needs = ", ".join([*one.packages.values(), *([f"Python {one.python}"] if one.python else [])])
+        rows.append((one.name, state, versions, needs))
+    output.show_table(["framework", "state", "versions, or what to do", "needs"], rows)
+
+
+def _framework(name: str) -> Framework:
+    if name not in frameworks():
+        raise unknown("framework", name, frameworks())
+    return frameworks()[name]
+
+
+def _described(one: Framework) -> str:
+    own = environment(one.name)
+    assert own is not None
+    versions = ", ".join(f"{name.partition('/')[2]} {version}" for name, version in one.versions.items())
+    return f"{one.name} in {_short(own.folder)} ({versions})"
+
+
+def _short(folder: Path) -> str:
+    return os.path.relpath(folder) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+def _make(one: Framework, python: str) -> str:
+    """Why the environment could not be made; empty when it is ready. What is unfinished is removed, however it ends."""
+    folder, done = environments() / one.name, False
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with Status(f"{one.name}: making {_short(folder)}", lines=True) as status:
+            for command in _commands(one, python, folder):
+                if why := _run(command, folder.parent / f"{one.name}.log", status, one.name):
+                    return why
+            (folder / LINKS).mkdir()
+            for package in ("bench", "backends", "scenarios"):
+                (folder / LINKS / package).symlink_to(root() / package)
+            facts = {"python": _version(str(python_in(folder))), "digest": _digest(one, python)}
+            write_json(folder / READY, facts)
+            forget()
+            if missing := _framework(one.name).missing:
+                return f"{', '.join(missing)} cannot be found there after the installation"
+        done = True
+        return ""
+    except OSError as error:
+        return f"{error.filename or folder}: {error.strerror or error}"
+    finally:
+        if done:
+            (folder.parent / f"{one.name}.log").replace(folder / LOG)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            forget()
+
+
+def _commands(one: Framework, python: str, folder: Path) -> Iterator[list[str]]:
+    """What makes an environment: with the pip that is here, or its own where there is none."""
+    borrowed = importlib.util.find_spec("pip") is not None
+    yield [python, "-m", "venv", *(["--without-pip"] if borrowed else []), str(folder)]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder)] if borrowed else [str(python_in(folder)), "-m", "pip"]
+    yield [*pip, "install", "--disable-pip-version-check", "--progress-bar=off", *_requirements(one)]
+
+
+def _run(command: Sequence[str], log: Path, status: Status, name: str) -> str:
+    """Run an installer with its output in a log and its last step on the status line; why it failed, or nothing."""
+    lines: list[str] = []
+    environ = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "PYTHONHOME"}}
+    with (
+        log.open("a", encoding="utf-8") as stream,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            encoding="utf-8",
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                stream.write(line)
+                lines = [*lines[-200:], printable(line.rstrip(), 300)]
+                if re.match(r"(Collecting|Installing|Building) ", line):
+                    status.update(f"{name}: {printable(line.strip(), 100)}")
+        except BaseException:
+            process.kill()
+            raise
+    if not process.returncode:
+        return ""
+    said = [line for line in lines if line and not line.startswith("WARNING")]
+    return "\n".join(
+        [f"{command[0]} ended with exit code {process.returncode}; all it said is in {log}", *said[-TOLD:]]
+    )
+
+
+def _requirements(one: Framework) -> list[str]:
+    """What pip is to install: the framework's lock, or what this distribution asks for, with what every child needs."""
+    if one.lock.is_file():
+        return ["-r", str(one.lock)]
+    asked = importlib.metadata.requires("posterior-bench") or []
+    extra = re.compile(rf"extra == ['\"]{re.escape(one.extra)}['\"]")
+    wanted = [line.partition(";")[0].strip() for line in asked if one.extra and extra.search(line)]
+    child = [line for line in asked if "extra ==" not in line and re.split(r"[<>=! \[]", line)[0] in CHILD]
+    return [*child, *(wanted or one.packages.values())]
+
+
+def _digest(one: Framework, python: str) -> str:
+    """Hash of what an environment follows from."""
+    locked = contents(one.lock) if one.lock.is_file() else " ".join(_requirements(one)).encode()
+    return sha256(locked + _version(python).encode())[:16]
+
+
+def _interpreter(one: Framework, named: str | None) -> str:
+    """An interpreter that suits the framework: the one named, this one, or the first of those that are found."""
+    if named is not None:
+        version = _version(named)
+        if not version:
+            raise UsageError(f"--python {named}: it does not run, or is no Python")
+        if not _suits(version, one.python):
+            raise UsageError(f"--python {named}: it is Python {version}, and {one.name} needs {one.python}")
+        return named
+    for candidate in [sys.executable, *_candidates()]:
+        if _suits(_version(candidate), one.python):
+            return candidate
+    raise UsageError(f"{one.name} needs Python {one.python}, and none was found; name one: --python PATH")
+
+
+def _candidates() -> Iterator[str]:
+    """Interpreters on the PATH and of pyenv, newest first."""
+    for minor in range(20, 10, -1):
+        if found := shutil.which(f"python3.{minor}"):
+            yield found
+    versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for folder in sorted(
+        versions.glob("3.*"), key=lambda f: [int(n) for n in re.findall(r"\d+", f.name)], reverse=True
+    ):
+        yield str(folder / "bin" / "python")
+
+
+def _version(python: str) -> str:
+    """Its version, `3.12.1`; empty where it does not run."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        ask = "import json, platform; print(json.dumps(platform.python_version()))"
+        done = subprocess.run([python, "-I", "-c", ask], capture_output=True, timeout=60, check=True)
+        with contextlib.suppress(ValueError):
+            return str(json.loads(done.stdout))
+    return ""
+
+
+def _suits(version: str, wanted: str) -> bool:
+    """Whether a version of Python, such as 3.12.1, is within `>=3.12,<3.14`; all from 3.11 on where nothing is said."""
+    if not version:
+        return False
+    minor = int(version.split(".")[1])
+    least = re.search(r">=3\.(\d+)", wanted or ">=3.11")
+    below = re.search(r"<3\.(\d+)", wanted)
+    return minor >= int(least[1] if least else 11) and (below is None or minor < int(below[1]))
