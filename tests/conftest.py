@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With --framework, keep the tests it names; one that needs what is not installed is skipped with the reason."""
     wanted = config.getoption("--framework")
     if wanted is not None:
-        kept = [item for item in items if (needs(item) & set(wanted) if wanted != ["none"] else not needs(item))]
+        kept = [item for item in items if needs(item) & set(wanted) or ("none" in wanted and not needs(item))]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
     for item in items:

@@ -106,7 +106,8 @@ def test_all_kinds_are_made_in_order(made: list[Figure]):
     assert kinds[0] == "ratios"
     assert set(kinds) == {
         "ratios", "error-seconds-warm", "error-seconds-cold", "error-gradients", "pareto-seconds", "pareto-memory",
-        "phases", "parameters", "seeds", "solved", "profile", "scaling-n-obs", "calibration", "history",
+        "phases", "parameters", "seeds", "solved", "profile", "samplers", "scaling-n-obs", "calibration",
+        "history",
     }  # fmt: skip
     assert len({f.key for f in made}) == len(made)
     assert all(re.fullmatch(r"[a-z0-9-]+", f.key) and f.title and f.caption and f.table for f in made)

@@ -18,9 +18,11 @@ from bench.present.figures import labels, parameter_forest, spec
 from bench.present.figures.answers import NORMAL, parts
 from bench.present.figures.pareto import front, over_rounds
 from bench.present.figures.profile import profile, seconds_by_backend
+from bench.present.figures.samplers import samplers_figure, yields
 from bench.present.figures.seeds import dots
 from bench.present.figures.solved import TARGETS, solved
 from bench.present.figures.steps import ecdf
+from bench.present.figures.style import styles
 from bench.present.figures.sweeps import seconds, sweeps
 from bench.present.figures.ways import course, ways
 from bench.stats import slopes
@@ -315,3 +317,36 @@ def test_thinned_curves_keep_their_ends():
     steps = np.diff(np.log(x[kept]))[50:]
     assert steps.max() < 2.5 * np.median(steps)  # even on the log axis, where the data are dense enough
     assert spec.thinned(x[:200]).tolist() == list(range(200))
+
+
+def test_a_sampler_yields_what_its_gradients_yield_over_their_seconds(make: Make):
+    """Medians over reps of made-up yields; those that did not mix, and who is no sampler, are left out."""
+    tables = make((*PAIR, *FAKES[3:6]), scenarios=("one", "two"))
+    rows = []
+    for _, first in tables.metrics.drop_duplicates("cell").iterrows():
+        key = {k: first[k] for k in ("run", "cell", "scenario", "backend")}
+        faster = 10.0 if first["backend"] == "b.nuts" else 1.0
+        for rep in range(3):
+            values = {
+                "ess_per_second": faster * (90.0 + 10.0 * rep), "ess_per_second_cold": 3.0, "ess_per_gradient": 0.02,
+                "seconds_per_gradient": 0.0002 / faster,
+            }  # fmt: skip
+            rows += [{**key, "rep": rep, "metric": m, "part": "", "value": v} for m, v in values.items()]
+    kept = tables.metrics[~tables.metrics["metric"].isin(rows[0].keys() | {r["metric"] for r in rows})]
+    tables = RunTables(tables.run, tables.fits, pd.concat([kept, pd.DataFrame(rows)]), tables.curves)
+    found = sections(tables)
+    fast, slow = yields(found[0])[:2]
+    assert (fast.label, slow.label) == ("b.nuts", "a.nuts")
+    assert (fast.warm, fast.cold, fast.gradient) == (1000.0, 3.0, 20.0)
+    assert fast.gradient is not None and fast.cost is not None
+    assert fast.warm == pytest.approx(fast.gradient / 1000.0 / fast.cost)
+    samplers = {row.label for row in found[0].rows if row.kind == "mcmc" and row.state not in ("not converged",)}
+    assert {one.label for one in yields(found[0])} <= samplers
+    made = samplers_figure(found, styles(found))
+    assert made is not None and len(made.spec["concat"]) == 2 * 3
+    assert samplers_figure([], {}) is None
+
+
+def test_one_sampler_alone_is_not_drawn(make: Make):
+    found = sections(make((PAIR[0],), scenarios=("one",)))
+    assert samplers_figure(found, styles(found)) is None

@@ -16,6 +16,7 @@ from bench.present.figures.pareto import pareto_figure
 from bench.present.figures.phases import phases_figure
 from bench.present.figures.profile import profile_figure
 from bench.present.figures.ratios import ratio_forest
+from bench.present.figures.samplers import samplers_figure
 from bench.present.figures.scaling import scaling_figures
 from bench.present.figures.seeds import seeds_figure
 from bench.present.figures.solved import solved_figure
@@ -55,6 +56,7 @@ def of_run(
         on_track = [s for s in sections if s.track == track]
         name = track if len(tracks) > 1 else ""
         drawn += [solved_figure(on_track, style, track=name), profile_figure(on_track, style, track=name)]
+        drawn.append(samplers_figure(on_track, style, track=name))
         drawn += scaling_figures(on_track, style)
     drawn += [calibration_figure(ranked, name) for name, ranked in (calibrations or {}).items()]
     return [figure for figure in drawn if figure is not None]
