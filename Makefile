@@ -10,6 +10,10 @@ PYTEST := -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
 PIP_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
+comma := ,
+# An interpreter 3.$*, if one runs
+PY3 = $(firstword $(foreach p,python3.$* $(sort $(wildcard $(HOME)/.pyenv/versions/3.$*.*/bin/python)),$(shell $(p) -c 'print("$(p)")' 2>/dev/null)))
+
 # Processes without kept bytecode would compile the harness anew, each of hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -19,7 +23,7 @@ AB   ?= --suite tiny --rounds 5 --max-rounds 20 --seconds 600
 # Where `make bench`, `make ab` and `make report` leave their files
 OUT  ?= results/ci
 
-.PHONY: run test test-slow test-core lint types contracts bench studies ab report workflows lock clean
+.PHONY: run test test-slow test-core test-py312 test-py313 lint types contracts bench studies ab report workflows lock clean
 
 run: $(VENV)/.ready
 	$(PY) -m bench run
@@ -37,6 +41,14 @@ test-core: .venv-core/.ready
 # test-torch, test-pyro, test-numpyro, test-sklearn: the tests that need that framework, where only it is installed.
 test-torch test-pyro test-numpyro test-sklearn: test-%: .venv-%/.ready
 	.venv-$*/bin/python $(PYTEST) --framework $* tests/backends
+
+# test-py312, test-py313: what needs no torch, on that Python with the newest versions of all packages; where there is no
+# such interpreter that is said, and nothing is tested.
+test-py312 test-py313: test-py3%:
+	$(if $(PY3),test -x .venv-py3$*/bin/python || $(PY3) -m venv .venv-py3$*,@echo "skipped: no python3.$* was found on the PATH or with pyenv")
+	$(if $(PY3),.venv-py3$*/bin/python $(PIP_INSTALL) --upgrade pip hatchling editables)
+	$(if $(PY3),.venv-py3$*/bin/python $(PIP_INSTALL) --upgrade --no-build-isolation --group dev --editable '.[arviz$(comma)numpyro$(comma)sklearn]')
+	$(if $(PY3),.venv-py3$*/bin/python $(PYTEST) --framework none --framework numpyro --framework sklearn)
 
 lint: $(VENV)/.ready
 	$(PY) -m ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from bench.catalog.frameworks import frameworks
@@ -21,3 +22,11 @@ def absent(name: str) -> str:
     if all(find_spec(package) is not None for package in packages):
         return ""
     return f"{name} is not installed here; {framework.install if framework else f'pip install {name}'}"
+
+
+def version_of(name: str) -> str:
+    """The version in which a package is installed; empty where it is not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

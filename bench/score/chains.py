@@ -1,10 +1,10 @@
 """Chain diagnostics of Vehtari et al. (2021, arXiv:1903.08008), by ArviZ's array functions.
 
-What is computed here instead, because ArviZ (arviz-stats 0.8) gives no number or a wrong one; the tests show each:
+What is computed here instead, because ArviZ gives no number or a wrong one; the tests show each:
 - ESS of a scalar that never moves is 0. ArviZ says as many as draws, which would make a stuck sampler the best of all.
 - Draws are scaled before, by a power of two and so without rounding: ArviZ takes a range below 1e-15 for no movement.
 - R-hat of one chain is that of its halves. ArviZ gives none.
-- `mcse_sd` divides by the ESS of the squares. ArviZ takes that of x, which is too large or too small by half.
+- `mcse_sd` divides by the ESS of the squares. arviz-stats 0.8 takes that of x, which makes it wrong by up to a half.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ EQUAL = 1e-9
 class Smoothed(NamedTuple):
     """Normalised log weights (draw,), smoothed in the tail, and the tail's shape k-hat.
 
-    k-hat is inf where the tail has too few draws to say, −inf where its weights are equal; nothing is smoothed then.
+    k-hat is inf where the tail has too few draws, or too many equal ones, to say, −inf where all its weights are equal;
+    nothing is smoothed then.
     """
 
     log_weights: Array
@@ -51,7 +52,7 @@ def smooth(log_weights: Array) -> Smoothed:
     from arviz_stats.base.array import array_stats  # here: children know the families, and may not import pandas
 
     smoothed, k_hat = array_stats.psislw(-shifted, r_eff=9.0 * n / (len(tail) + 0.5) ** 2)
-    return Smoothed(smoothed, float(k_hat))
+    return Smoothed(unsmoothed, math.inf) if math.isnan(k_hat) else Smoothed(smoothed, float(k_hat))
 
 
 def log_sum_exp(x: Array) -> float:

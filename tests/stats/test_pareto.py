@@ -92,20 +92,28 @@ def test_weights_that_underflow_are_no_tail() -> None:
     log_weights = np.full(10_000, -1e4)
     log_weights[:200] = narrow(0.645, 200)
     with np.errstate(all="ignore"):
-        assert array_stats.psislw(-log_weights)[1] < 0.05
+        assert not array_stats.psislw(-log_weights)[1] >= 0.05  # arviz-stats 1.3 gives none at all
     smoothed = pareto.smooth(log_weights)
     assert smoothed.k_hat == pytest.approx(smoothed_tail(log_weights, 200)[1], rel=1e-10)
     assert np.exp(smoothed.log_weights).sum() == pytest.approx(1.0)
 
 
 def test_ties_with_the_cut_are_no_tail() -> None:
-    log_weights = np.round(3 * np.random.default_rng(0).standard_normal(10_000))
+    log_weights = np.round(3 * np.random.default_rng(0).standard_normal(10_000), 1)
     above = int((log_weights > np.sort(log_weights)[-301]).sum())
     assert above < 300
     assert pareto.smooth(log_weights).k_hat == pytest.approx(smoothed_tail(log_weights, above)[1], rel=1e-10)
     with np.errstate(all="ignore"):
         by_itself = float(array_stats.psislw(-log_weights)[1])
     assert by_itself != pytest.approx(pareto.smooth(log_weights).k_hat, rel=1e-3)
+
+
+def test_a_tail_of_a_few_values_has_a_number_or_is_not_usable() -> None:
+    """Half of the tail is equal: arviz-stats 0.8 fits it all the same, 1.3 says that it is no Pareto tail."""
+    log_weights = np.round(3 * np.random.default_rng(0).standard_normal(10_000))
+    smoothed = pareto.smooth(log_weights)
+    assert not math.isnan(smoothed.k_hat) and np.isfinite(smoothed.log_weights).all()
+    assert np.exp(smoothed.log_weights).sum() == pytest.approx(1.0)
 
 
 def test_equal_weights_have_no_tail() -> None:
