@@ -38,7 +38,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     simulated = fam.simulate(scenario, np.random.default_rng(derive_seed(0, scenario.name) if drawn is None else drawn))
     parameters, coordinates = fam.parameters(scenario), fam.coordinates(scenario)
     start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
-    link = scenario.settings.get("link", "")
+    link, law = scenario.settings.get("link", ""), scenario.settings.get("law", "")
     source = str(Path(scenario.file).parent) if fam.OPAQUE else ""
     return Dataset(
         family=scenario.family,
@@ -51,11 +51,12 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         predict=dict(simulated.predict),
         coordinates=coordinates,
         link=link,
+        law=law,
         source=source,
         digest=_digest(
             parameters + coordinates,
             scenario.priors,
-            link + (scenario.digest if source else ""),
+            law + link + (scenario.digest if source else ""),
             simulated.arrays,
             simulated.truth,
             simulated.holdout,
@@ -80,7 +81,9 @@ def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number
         truth=truth,
         holdout={},
         predict={},
-        digest=_digest(template.parameters + template.coordinates, template.priors, template.link, arrays, truth),
+        digest=_digest(
+            template.parameters + template.coordinates, template.priors, template.law + template.link, arrays, truth
+        ),
     )
 
 
@@ -92,9 +95,9 @@ def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]
         at += p.size
 
 
-def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], link: str, *groups: Arrays) -> str:
+def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], words: str, *groups: Arrays) -> str:
     content = repr((parameters, sorted(priors.items(), key=lambda item: item[0])))
-    hashed = hashlib.sha256(f"{content}{link}".encode())
+    hashed = hashlib.sha256(f"{content}{words}".encode())
     for group in groups:
         for key in sorted(group):
             array = np.ascontiguousarray(group[key])

@@ -80,14 +80,20 @@ class Family(Protocol):
     """Parameters that have a prior, and which kinds."""
     PRIOR_DEFAULTS: Mapping[str, Prior]
     """Priors of parameters about which a scenario says nothing."""
-    DISCRETE: bool
-    """Whether observations are integers: a predictive distribution function then has steps."""
-
     OPAQUE: bool
     """Whether its density is known to frameworks only: what is said of densities and likelihoods below, it lacks."""
 
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         """Validate the family's own keys and fill in defaults; ScenarioError names key, value and what is allowed."""
+
+    def priors_of(self, settings: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        """Those of `PRIORS` that scenarios of these settings have."""
+
+    def link_of(self, settings: Mapping[str, Any]) -> str:
+        """What the linear predictor is of the mean of an observation: `identity`, `log`, `logit` or `probit`."""
+
+    def discrete(self, data: Dataset) -> bool:
+        """Whether observations are integers: a predictive distribution function then has steps."""
 
     def check(self, scenario: Scenario) -> None:
         """Validate what needs several keys at once; ScenarioError."""

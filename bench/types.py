@@ -192,7 +192,8 @@ class Dataset:
 
     `coordinates` are the blocks a model samples where they are not the parameters themselves, as the standardised
     effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them. `link` names the link
-    function of a regression where it is not the family's usual one; `source` the folder of a model of the user's own.
+    function of a regression where it is not the family's usual one; `law` the regression whose observations those of
+    this family, which has not a law of its own, are like; `source` the folder of a model of the user's own.
     """
 
     family: str
@@ -206,6 +207,7 @@ class Dataset:
     digest: str = ""
     coordinates: tuple[Parameter, ...] = ()
     link: str = ""
+    law: str = ""
     source: str = ""
 
     @property

@@ -21,7 +21,7 @@ Model = Callable[..., None]
 
 
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Model]:
-    """y ~ law(X·weights + bias + offset, values of all parameters, known ones and the rows' trials among them)."""
+    """y ~ law(X·weights + bias or a[group] + offset, values of all parameters, known ones and the rows' trials too)."""
 
     def regression(data: Dataset) -> Model:
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
@@ -29,9 +29,11 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Mo
 
         def model(X: jax.Array, y: jax.Array, *columns: jax.Array) -> None:
             params = known | _sample(data) | dict(zip(beside, columns, strict=True))
-            predictor = X @ params["weights"] + params.get("bias", 0.0) + params.get("offset", 0.0)
+            slope = X @ params["weights"] if "weights" in params else 0.0
+            intercept = params["a"][params["group"].astype(int)] if "group" in params else params.get("bias", 0.0)
+            predictor = laws.LOG_ODDS[data.link](slope + intercept + params.get("offset", 0.0))
             with numpyro.plate("observations", len(y)):
-                numpyro.sample("y", law(laws.LOG_ODDS[data.link](predictor), params), obs=y)
+                numpyro.sample("y", law(predictor, params), obs=y)
 
         return model
 
@@ -54,23 +56,9 @@ def eight_schools(data: Dataset) -> Model:
     """y_j ~ Normal(theta_j, s_j) of effects theta_j ~ Normal(mu, tau)."""
 
     def model(y: jax.Array, errors: jax.Array) -> None:
-        params = _sample_hierarchy(data)
+        params = _sample(data)
         with numpyro.plate("schools", len(y)):
             numpyro.sample("y", dist.Normal(params["theta"], errors), obs=y)
-
-    return model
-
-
-def varying_intercept(data: Dataset) -> Model:
-    """y_i ~ Normal(a[group_i] + x_i·weights, sigma) of intercepts a_g ~ Normal(mu, tau)."""
-
-    def model(X: jax.Array, group: jax.Array, y: jax.Array) -> None:
-        params = _sample_hierarchy(data)
-        mean = params["a"][group.astype(int)]
-        if "weights" in params:
-            mean = mean + X @ params["weights"]
-        with numpyro.plate("observations", len(y)):
-            numpyro.sample("y", dist.Normal(mean, params["sigma"]), obs=y)
 
     return model
 
@@ -98,7 +86,8 @@ MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
     ),
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
-    "varying_intercept": (varying_intercept, ("x", "group", "y")),
+    "varying_intercept": (_regression(lambda mean, p: dist.Normal(mean, p["sigma"])), ("x", "y")),
+    "grouped_regression": (lambda data: MODELS[data.law][0](data), ("x", "y")),
     "model": (own, ()),
 }
 
@@ -113,7 +102,7 @@ def _arguments(data: Dataset) -> tuple[str, ...]:
     if data.source:
         return code.arrays(data)
     names = MODELS[data.family][1]
-    return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
+    return names + tuple(sorted({"group", "offset", "trials"} & data.arrays.keys()))
 
 
 def to_arrays(arrays: Arrays, data: Dataset, place: Place) -> tuple[jax.Array, ...]:
@@ -144,19 +133,13 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
 
 
 def _sample(data: Dataset) -> dict[str, jax.Array]:
-    """Sample every site that has a prior of its own."""
-    own = [p for p in data.sites if p.name in data.priors]
-    return {p.name: numpyro.sample(p.name, distribution(data.priors[p.name], p)) for p in own}
-
-
-def _sample_hierarchy(data: Dataset) -> dict[str, jax.Array]:
-    """Sample every site in order, the effects Normal(mu, tau) themselves (centred) or as eta (non-centred)."""
+    """Sample every site in order; the effects, if there are any, Normal(mu, tau) themselves (centred) or as eta."""
     params: dict[str, jax.Array] = {}
-    effects = next(p for p in data.parameters if p.name not in data.priors)
     for p in data.sites:
         if p.name in data.priors:
             params[p.name] = numpyro.sample(p.name, distribution(data.priors[p.name], p))
             continue
+        effects = next(p for p in data.parameters if p.name not in data.priors)
         with numpyro.plate("effects", effects.size):
             if data.coordinates:
                 eta = numpyro.sample("eta", dist.Normal(0.0, 1.0))

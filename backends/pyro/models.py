@@ -17,13 +17,13 @@ from backends._shared import pytorch
 from backends._shared.pytorch import dtype_of
 from backends.pyro import laws
 from backends.pyro.priors import distribution
-from bench.types import Array, Arrays, Dataset, Place
+from bench.types import Array, Arrays, Dataset, Parameter, Place
 
 Model = Callable[..., None]
 
 
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
-    """y ~ law(X·weights + bias + offset, values of all parameters, known ones and the rows' trials among them).
+    """y ~ law(X·weights + bias or a[group] + offset, values of all parameters, known ones and the rows' trials too).
 
     Over a mini-batch of the rows if `batch` is given.
     """
@@ -39,8 +39,11 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
             with pyro.plate("observations", n, subsample_size=batch) as rows:
                 X, y, *columns = arrays if batch is None else (array[rows] for array in arrays)
                 params |= dict(zip(beside, columns, strict=True))
-                predictor = _rows(params["weights"] @ X.mT) + params.get("bias", 0.0) + params.get("offset", 0.0)
-                pyro.sample("y", law(pytorch.LOG_ODDS[data.link](predictor), params), obs=y)
+                slope = _rows(params["weights"] @ X.mT) if "weights" in params else 0.0
+                grouped = "group" in params
+                intercept = _rows(params["a"])[..., params["group"].long()] if grouped else params.get("bias", 0.0)
+                predictor = pytorch.LOG_ODDS[data.link](slope + intercept + params.get("offset", 0.0))
+                pyro.sample("y", law(predictor, params), obs=y)
 
         return model
 
@@ -63,27 +66,12 @@ def two_groups(data: Dataset, place: Place, batch: int | None = None) -> Model:
 
 def eight_schools(data: Dataset, place: Place, batch: int | None = None) -> Model:
     """y_j ~ Normal(theta_j, s_j) of effects theta_j ~ Normal(mu, tau)."""
-    sample = _hierarchy_sampler(data, place)
+    sample = _sampler(data, place)
 
     def model(y: Tensor, errors: Tensor) -> None:
         params = sample()
         with pyro.plate("schools", len(y)):
             pyro.sample("y", dist.Normal(_rows(params["theta"]), errors), obs=y)
-
-    return model
-
-
-def varying_intercept(data: Dataset, place: Place, batch: int | None = None) -> Model:
-    """y_i ~ Normal(a[group_i] + x_i·weights, sigma) of intercepts a_g ~ Normal(mu, tau), on all rows."""
-    sample = _hierarchy_sampler(data, place)
-
-    def model(X: Tensor, group: Tensor, y: Tensor) -> None:
-        params = sample()
-        mean = _rows(params["a"])[..., group.long()]
-        if "weights" in params:
-            mean = mean + _rows(params["weights"] @ X.mT)
-        with pyro.plate("observations", len(y)):
-            pyro.sample("y", dist.Normal(mean, params["sigma"]), obs=y)
 
     return model
 
@@ -116,7 +104,8 @@ MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
     ),
     "gamma": (_regression(lambda log_mean, p: laws.LogGamma(p["shape"], log_mean)), ("x", "y")),
     "eight_schools": (eight_schools, ("y", "errors")),
-    "varying_intercept": (varying_intercept, ("x", "group", "y")),
+    "varying_intercept": (_regression(lambda mean, p: dist.Normal(mean, p["sigma"])), ("x", "y")),
+    "grouped_regression": (lambda data, place, batch: MODELS[data.law][0](data, place, batch), ("x", "y")),
     "model": (own, ()),
 }
 
@@ -131,7 +120,7 @@ def _arguments(data: Dataset) -> tuple[str, ...]:
     if data.source:
         return code.arrays(data)
     names = MODELS[data.family][1]
-    return names + tuple(sorted({"offset", "trials"} & data.arrays.keys()))
+    return names + tuple(sorted({"group", "offset", "trials"} & data.arrays.keys()))
 
 
 def to_tensors(arrays: Arrays, data: Dataset, place: Place) -> tuple[Tensor, ...]:
@@ -168,22 +157,13 @@ def _supports(data: Dataset, target: Model, args: tuple[Tensor, ...], place: Pla
 
 
 def _sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:
-    """Sample every site that has a prior of its own; the prior objects are made once, not at each step."""
-    priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.sites if p.name in data.priors}
+    """Sample every site in order; the effects, if there are any, Normal(mu, tau) themselves (centred) or as eta.
 
-    def sample() -> dict[str, Tensor]:
-        return {name: pyro.sample(name, prior) for name, prior in priors.items()}
-
-    return sample
-
-
-def _hierarchy_sampler(data: Dataset, place: Place) -> Callable[[], dict[str, Tensor]]:
-    """Sample every site in order, the effects Normal(mu, tau) themselves (centred) or as eta (non-centred).
-
-    In order, because an automatic guide lays out its vector as the model's trace does.
+    In order, because an automatic guide lays out its vector as the model's trace does. The prior objects are made once,
+    not at each step.
     """
     priors = {p.name: distribution(data.priors[p.name], p, place) for p in data.sites if p.name in data.priors}
-    effects = next(p for p in data.parameters if p.name not in data.priors)
+    effects = next((p for p in data.parameters if p.name not in data.priors), Parameter("", (0,)))
     zero = torch.zeros(effects.shape, dtype=dtype_of(place), device=place.device)
     standard = dist.Normal(zero, torch.ones_like(zero)).to_event(1)
 

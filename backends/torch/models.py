@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 import torch
@@ -46,23 +47,31 @@ def log_posterior(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
 
 
 def linear_mean(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """X·weights + bias + offset, (…, n): observations last, whatever the batch: it never broadcasts against y."""
-    mean = params["weights"] @ arrays["x"].mT
+    """X·weights + bias or a[group] + offset, (…, n): observations last, whatever the batch, as y has them."""
+    terms = [params["weights"] @ arrays["x"].mT] if "weights" in params else []
     if "offset" in arrays:
-        mean = mean + arrays["offset"]
-    return mean + params["bias"].unsqueeze(-1) if "bias" in params else mean
+        terms.append(arrays["offset"])
+    if "group" in arrays:
+        terms.append(params["a"][..., arrays["group"].long()])
+    elif "bias" in params:
+        terms.append(params["bias"].unsqueeze(-1))
+    return reduce(torch.add, terms)
 
 
 def _regression(law: Callable[..., Tensor]) -> Callable[[Dataset, Tensors, Tensors], Tensor]:
-    """The log likelihood of y under law(y, X·weights + bias + offset, parameters and arrays, known parameters), (…).
+    """The log density of y under law(y, X·weights + bias + offset, parameters and arrays, known parameters), (…).
 
-    One pass over X.
+    With that of the intercepts where these are by group. One pass over X.
     """
 
     def log_likelihood(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+        if "group" in arrays:
+            a, of_effects = _effects(data, params)
+            params = {**params, "a": a}
         predictor = LOG_ODDS[data.link](linear_mean(data, arrays, params))
-        return law(arrays["y"], predictor, {**arrays, **params}, known)
+        value = law(arrays["y"], predictor, {**arrays, **params}, known)
+        return value + of_effects if "group" in arrays else value
 
     return log_likelihood
 
@@ -80,16 +89,6 @@ def eight_schools(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     """Normal estimates with known errors of normal effects, up to a constant."""
     theta, log_density = _effects(data, params)
     return log_density - 0.5 * ((arrays["y"] - theta) / arrays["errors"]).square().sum(-1)
-
-
-def varying_intercept(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
-    """Gaussian observations around an intercept per group and x·weights, up to a constant."""
-    a, log_density = _effects(data, params)
-    mean = a[..., arrays["group"].long()]
-    if "weights" in params:
-        mean = mean + params["weights"] @ arrays["x"].mT
-    squares, sigma = (arrays["y"] - mean).square().sum(-1), params["sigma"]
-    return log_density - arrays["y"].shape[-1] * torch.log(sigma) - squares / (2 * sigma.square())
 
 
 def _effects(data: Dataset, params: Tensors) -> tuple[Tensor, Tensor]:
@@ -131,7 +130,8 @@ MODELS: dict[str, Callable[[Dataset, Tensors, Tensors], Tensor]] = {
     "negative_binomial": _regression(laws.negative_binomial),
     "gamma": _regression(laws.gamma),
     "eight_schools": eight_schools,
-    "varying_intercept": varying_intercept,
+    "varying_intercept": _regression(laws.normal),
+    "grouped_regression": lambda data, arrays, params: MODELS[data.law](data, arrays, params),
     "model": own,
 }
 

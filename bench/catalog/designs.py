@@ -62,9 +62,7 @@ def family_of(table: Mapping[str, Any]) -> str:
     if "family" in table:
         raise ScenarioError("family", table["family"], "beside a formula the likelihood says it; leave family out")
     if GROUPED.search(formula):
-        if likelihood != "gaussian":
-            raise ScenarioError("likelihood", likelihood, 'a formula with (1 | group) needs likelihood = "gaussian"')
-        return "varying_intercept"
+        return "varying_intercept" if likelihood == "gaussian" else "grouped_regression"
     return LIKELIHOODS[likelihood]
 
 

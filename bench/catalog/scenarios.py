@@ -89,14 +89,15 @@ def _validated(table: dict[str, Any], file: Path, overrides: dict[str, Any]) -> 
     own = {k: table[k] for k in fam.KEYS if k in table}
     if design is not None and not {"bias", "mu"} & design.labels.keys():
         own["bias"] = "none"
+    settings = fam.settings(own, fixed=bool(tables["data"]))
     scenario = Scenario(
         name=name_of(file),
         family=words["family"],
         description=words["description"],
         source=words["source"],
         file=str(file),
-        settings=fam.settings(own, fixed=bool(tables["data"])),
-        priors=_priors(tables["priors"], fam, design),
+        settings=settings,
+        priors=_priors(tables["priors"], fam, settings, design),
         start=tables["start"],
         holdout=tables["holdout"],
         predict=tables["predict"],
@@ -124,14 +125,17 @@ def _family(name: str) -> Family:
     return family(name)
 
 
-def _priors(table: Mapping[str, Any], fam: Family, design: Design | None) -> dict[str, Prior]:
+def _priors(
+    table: Mapping[str, Any], fam: Family, settings: Mapping[str, Any], design: Design | None
+) -> dict[str, Prior]:
+    allowed = fam.priors_of(settings)
     if design is not None:
-        return terms.priors(table, design, _prior, fam.PRIORS)
+        return terms.priors(table, design, _prior, allowed, fam.link_of(settings))
     for key, value in table.items():
-        if key not in fam.PRIORS:
-            raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(fam.PRIORS)}")
-    named = {key: _prior(f"priors.{key}", table[key], fam.PRIORS[key]) for key in fam.PRIORS if key in table}
-    return {**fam.PRIOR_DEFAULTS, **named}
+        if key not in allowed:
+            raise ScenarioError(f"priors.{key}", value, f"the parameters are {', '.join(allowed)}")
+    named = {key: _prior(f"priors.{key}", table[key], allowed[key]) for key in allowed if key in table}
+    return {**{name: prior for name, prior in fam.PRIOR_DEFAULTS.items() if name in allowed}, **named}
 
 
 def _prior(key: str, value: Any, allowed: tuple[str, ...]) -> Prior:

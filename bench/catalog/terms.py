@@ -26,12 +26,13 @@ def priors(
     design: Design,
     read: Callable[[str, Any, tuple[str, ...]], Prior],
     allowed: Mapping[str, tuple[str, ...]],
+    link: str,
 ) -> dict[str, Prior]:
     """{parameter: prior} of a `[priors]` table whose keys are terms, their labels, `Intercept`, `weights` and scales.
 
-    `read(key, value, kinds)` reads one entry, `allowed` {parameter: kinds} is the family's. ScenarioError.
+    `read(key, value, kinds)` reads one entry, `allowed` {parameter: kinds} and `link` are the family's. ScenarioError.
     """
-    usual = defaults(design, allowed)
+    usual = defaults(design, allowed, link)
     named = _targets(design)
     labels = design.labels.get("weights", ())
     each = dict(zip(labels, _each(usual["weights"], len(labels)), strict=True)) if labels else {}
@@ -51,11 +52,10 @@ def priors(
     return usual
 
 
-def defaults(design: Design, allowed: Mapping[str, tuple[str, ...]]) -> dict[str, Prior]:
+def defaults(design: Design, allowed: Mapping[str, tuple[str, ...]], link: str) -> dict[str, Prior]:
     """The priors of a scenario that says nothing, each argument rounded to three digits, so that it can be written."""
     x, y = design.arrays["x"], design.arrays["y"]
-    gaussian = "sigma" in allowed
-    mean, spread = (float(y.mean()), float(y.std()) or 1.0) if gaussian else (_link_mean(design, allowed), 1.0)
+    mean, spread = (float(y.mean()), float(y.std()) or 1.0) if link == "identity" else (_link_mean(design, link), 1.0)
     sds = np.where(x.std(axis=0) > 0.0, x.std(axis=0), 1.0)
     wide = WIDE * spread * float(np.sqrt(1.0 + np.square(x.mean(axis=0) / sds).sum()))
     usual = {"mu" if "mu" in allowed else "bias": Prior("normal", (_rounded(mean), _rounded(wide)))}
@@ -74,11 +74,10 @@ def defaults(design: Design, allowed: Mapping[str, tuple[str, ...]]) -> dict[str
     return usual
 
 
-def _link_mean(design: Design, allowed: Mapping[str, tuple[str, ...]]) -> float:
-    """The predictor at which the mean of all observations would lie, 0 of probabilities."""
-    counts = "trials" not in design.arrays and float(design.arrays["y"].max()) > 1.0
-    offset = design.arrays.get("offset", np.zeros(1))
-    return float(np.log(max(design.arrays["y"].mean(), 0.1)) - offset.mean()) if counts else 0.0
+def _link_mean(design: Design, link: str) -> float:
+    """The predictor where the mean of all observations lies, that of half a count where all are 0; 0 of probabilities."""
+    y, offset = design.arrays["y"], design.arrays.get("offset", np.zeros(1))
+    return float(np.log((float(y.sum()) or 0.5) / len(y)) - offset.mean()) if link == "log" else 0.0
 
 
 def _rounded(value: float) -> float:

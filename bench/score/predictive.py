@@ -66,7 +66,7 @@ def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
 
 def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
     """Coverage by the probability integral transform, and the CRPS."""
-    discrete, y = scored.problem.family.DISCRETE, np.asarray(rows["y"], dtype=float)
+    discrete, y = scored.problem.family.discrete(scored.problem.data), np.asarray(rows["y"], dtype=float)
     cdf = mixture_cdf(scored.problem, _affordable(scored, rows), rows)
     below = cdf(y)
     before = cdf(y - 1.0) if discrete else None

@@ -35,7 +35,7 @@ def z(data, rng):
 
 def test_it_bears_the_name_of_its_file_and_says_what_a_scenario_may(name, data):
     fam = family(name)
-    assert fam.name == name and fam is family(name) and isinstance(fam.DISCRETE, bool)
+    assert fam.name == name and fam is family(name) and isinstance(fam.discrete(data), bool)
     assert all(isinstance(text, str) and text for text in fam.KEYS.values())
     assert set(data.priors) <= set(fam.PRIORS) and set(fam.PRIOR_DEFAULTS) <= set(fam.PRIORS)
     with pytest.raises(ScenarioError, match=f"keys of the family {name} are"):

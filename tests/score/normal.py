@@ -45,10 +45,13 @@ class NormalReference:
 class Line:
     """The parts of a family that metrics use: y ~ N(x·weights + bias, sigma); p(θ | y) is `reference`, evidence 1."""
 
-    DISCRETE = OPAQUE = False
+    OPAQUE = False
 
     def __init__(self, reference: NormalReference) -> None:
         self.reference_ = reference
+
+    def discrete(self, data: Dataset) -> bool:
+        return False
 
     def unconstrain(self, data: Dataset, draws: Arrays) -> Array:
         return flatten(PARAMETERS, draws)

@@ -165,7 +165,8 @@ def test_thinned_draws_state_their_own_error(monkeypatch: pytest.MonkeyPatch) ->
 class Coin:
     """y ~ Bernoulli(p), the success probability being the only parameter."""
 
-    DISCRETE = True
+    def discrete(self, data: Dataset) -> bool:
+        return True
 
     def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return np.asarray(draws["p"])[..., None] * np.ones(len(arrays["y"]))

@@ -24,6 +24,6 @@ class Forecast(NamedTuple):
 
 def forecast(problem: Problem, draws: Arrays, held: Arrays) -> Forecast:
     """The mixture over draws {name: (…, *shape)} at the inputs of `held`; UsageError if y is not continuous."""
-    if problem.family.DISCRETE:
+    if problem.family.discrete(problem.data):
         raise UsageError(f"predictive: the family {problem.data.family} gives y no density that integrates to 1 here")
     return Forecast(predictive_mean(problem, draws, held), *predictive_quantiles(problem, draws, held, INTERVAL))

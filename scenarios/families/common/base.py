@@ -45,6 +45,15 @@ class Family(protocols.Family):
             if key not in table:
                 raise ScenarioError(key, None, "it must be given where data are generated")
 
+    def priors_of(self, settings: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+        return self.PRIORS
+
+    def link_of(self, settings: Mapping[str, Any]) -> str:
+        return "identity"
+
+    def discrete(self, data: Dataset) -> bool:
+        return self.DISCRETE
+
     def notes(self, scenario: Scenario) -> tuple[str, ...]:
         flat = [name for name, prior in scenario.priors.items() if prior.name == "flat"]
         if not flat:

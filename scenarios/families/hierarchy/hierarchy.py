@@ -35,16 +35,20 @@ class Hierarchy(Family):
         """Draws {parameter: (m, …)} → log likelihood (m,) and its slope in each parameter it depends on."""
         raise NotImplementedError
 
-    def priors_of(self, scenario: Scenario) -> Mapping[str, tuple[str, ...]]:
+    def needed_priors(self, scenario: Scenario) -> Mapping[str, tuple[str, ...]]:
         """The priors that the scenario must give, {parameter: kinds}."""
-        return self.PRIORS
+        return self.priors_of(scenario.settings)
+
+    def scales(self, scenario: Scenario) -> Mapping[str, str]:
+        """The parameters that live above 0, and what each is."""
+        return {name: "a standard deviation" for name, kinds in self.PRIORS.items() if kinds == SCALE_PRIORS}
 
     def check(self, scenario: Scenario) -> None:
         if scenario.predict:
             raise ScenarioError("predict", dict(scenario.predict), f"the family {self.name} has {self.NO_INPUTS}")
         self.check_data(scenario)
-        needed = self.priors_of(scenario)
-        scales = {name: "a standard deviation" for name in needed if self.PRIORS[name] == SCALE_PRIORS}
+        needed = self.needed_priors(scenario)
+        scales = {name: noun for name, noun in self.scales(scenario).items() if name in needed}
         checks.check_priors(scenario, needed, scales, lambda _: f"parameters with a prior are {', '.join(needed)}")
         starts.check(scenario.start, self.sites(scenario))
         if scenario.design is not None:

@@ -112,10 +112,15 @@ def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) ->
             raise ScenarioError(key, scenario.settings[key], f"{table['file']} has {value}; leave {key} out")
     designs.check_width(scenario.settings["features"], width)
     refuse_random_weights(scenario.settings)
+    check_observations(table["file"], y, beside, law, scenario.family)
+
+
+def check_observations(file: str, y: Array, beside: Arrays, law: Likelihood, family: str) -> None:
+    """Validate that the law makes such observations and knows the columns beside them; ScenarioError."""
     for key in beside.keys() - set(law.COLUMNS):
-        raise ScenarioError("data.file", table["file"], f"it has {key}, which {scenario.family} regressions have not")
+        raise ScenarioError("data.file", file, f"it has {key}, which {family} regressions have not")
     if wrong := law.at("", beside).invalid(y):
-        raise ScenarioError("data.file", table["file"], wrong)
+        raise ScenarioError("data.file", file, wrong)
 
 
 def refuse_random_weights(settings: Mapping[str, Any]) -> None:
@@ -150,8 +155,15 @@ def true_weights(settings: Mapping[str, Any], width: int, rng: np.random.Generat
 
 
 def predictor(truth: Truth, x: Array, beside: Arrays = MappingProxyType({})) -> Array:
-    """X·weights + bias + offset at a truth, (n,)."""
-    return np.asarray(x @ truth["weights"] + truth.get("bias", 0.0) + beside.get("offset", 0.0))
+    """X·weights + bias, or the intercept of each row's group, + offset at a truth, (n,)."""
+    intercept = intercepts(truth, beside["group"]) if "group" in beside else truth.get("bias", 0.0)
+    slope = x @ truth["weights"] if "weights" in truth else 0.0
+    return np.asarray(slope + intercept + beside.get("offset", 0.0))
+
+
+def intercepts(draws: Arrays, group: Array) -> Array:
+    """Those of the rows, (..., n), by their groups (n,), numbers from 0, and a new array."""
+    return np.asarray(np.asarray(draws["a"], dtype=float)[..., group.astype(np.intp)])
 
 
 def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, recipe: Recipe | None = None) -> Simulated:
@@ -178,7 +190,7 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
     else:
         x = designs.rows(settings["features"], (n, width), root, rng)
         beside = columns.rows(settings, n, {}, rng)
-        y = _observed(truth, x, beside, settings, law, rng)
+        y = observed(truth, x, beside, settings, law, rng)
     new = {"x": np.array(scenario.predict["x"], dtype=float)} if scenario.predict else {}
     held: Arrays = scenario.design.holdout if scenario.design is not None else {}
     if truth_known(settings):
@@ -186,7 +198,7 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
     return Simulated({"x": x, "y": y, **beside}, truth, held, new)
 
 
-def _observed(
+def observed(
     truth: Truth, x: Array, beside: Arrays, settings: Mapping[str, Any], law: Likelihood, rng: np.random.Generator
 ) -> Array:
     """y (n,) of rows x (n, J) and their columns."""
@@ -200,7 +212,7 @@ def _holdout(
     features = settings["features"]
     x = designs.rows(features, (scenario.holdout.get("n_obs", min(max(100, n), 1000)), width), root, rng)
     beside = columns.rows(settings, len(x), like if scenario.data else {}, rng)
-    held = {"x": x, "y": _observed(truth, x, beside, settings, law, rng), **beside}
+    held = {"x": x, "y": observed(truth, x, beside, settings, law, rng), **beside}
     if outside := scenario.holdout.get("outside"):
         span = (float(outside["low"]), float(outside["high"]))
         held["x_outside"] = designs.rows_between(features, (outside["n_obs"], width), span, rng)

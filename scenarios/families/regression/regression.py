@@ -39,6 +39,9 @@ class Regression(Family):
         self.known_keys(table, () if fixed else settings.required(self.law))
         return settings.settings(table, self.law, fixed=fixed)
 
+    def link_of(self, settings: Mapping[str, Any]) -> str:
+        return settings.get("link") or (*self.law.LINKS, "identity")[0]
+
     def check(self, scenario: Scenario) -> None:
         if scenario.data:
             self.check_data(scenario)
@@ -98,8 +101,10 @@ class Regression(Family):
         return {"y": self.law_of(data, data.arrays).sample(eta, self.scales(data, truth), rng)}
 
     def predictor(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """X·weights + bias + offset at the rows of `arrays`: weights (..., J) → (..., n)."""
-        eta = np.asarray(draws["weights"], dtype=float) @ arrays["x"].T
+        """X·weights + bias, or the intercept of each row's group, + offset at the rows of `arrays`: (..., n)."""
+        eta = np.asarray(draws["weights"], dtype=float) @ arrays["x"].T if "weights" in draws else np.zeros(())
+        if "group" in arrays:
+            eta = generator.intercepts(draws, arrays["group"]) + eta
         if "bias" in data.names:
             eta += np.asarray(draws["bias"], dtype=float)[..., None]
         if "offset" in arrays:
@@ -129,9 +134,9 @@ class Regression(Family):
         return {"prediction": self.predict(data, draws, data.predict)} if data.predict else {}
 
     def log_conditional(self, data: Dataset, sites: Arrays) -> tuple[Array, dict[str, Array]]:
-        """The log likelihood, a chunk of draws at a time."""
-        size = len(sites["weights"])
-        value, slopes = np.empty(size), {p.name: np.empty((size, *p.shape)) for p in data.parameters}
+        """The log likelihood and its slopes in the parameters, a chunk of draws at a time."""
+        size = len(next(iter(sites.values())))
+        value, slopes = np.empty(size), {p.name: np.zeros((size, *p.shape)) for p in data.parameters}
         x, y, law = data.arrays["x"], data.arrays["y"], self.law_of(data, data.arrays)
         step = max(1, CHUNK // max(1, len(y)))
         for at in range(0, size, step):
@@ -140,9 +145,12 @@ class Regression(Family):
             eta = self.predictor(data, draws, data.arrays)
             scales = {name: np.broadcast_to(v, len(eta)) for name, v in self.scales(data, draws).items()}
             value[part], along, of_scales = law.sums(y, eta, scales)
-            slopes["weights"][part] = along @ x
+            if "weights" in slopes:
+                slopes["weights"][part] = along @ x
             if "bias" in slopes:
                 slopes["bias"][part] = along.sum(axis=-1)
+            if "group" in data.arrays:
+                slopes["a"][part] = along @ (data.arrays["group"][:, None] == np.arange(slopes["a"].shape[-1]))
             for name in of_scales.keys() & slopes.keys():
                 slopes[name][part] = of_scales[name]
         return value, slopes

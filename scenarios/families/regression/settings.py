@@ -27,16 +27,25 @@ FEATURES = (
 
 def keys(law: Likelihood) -> dict[str, str]:
     """What a scenario file may say beside its tables, {key: help}."""
+    return {**COMMON_KEYS, **keys_of_law(law), "features": FEATURES}
+
+
+def keys_of_law(law: Likelihood) -> dict[str, str]:
+    """What of it is about observations alone, {key: help}."""
     scales = {scale.key: scale.meaning for scale in law.SCALES}
     beside = {name: columns.KEYS[name] for name in law.COLUMNS}
     link = {"link": f"link function: {', '.join(law.LINKS)}; the first when absent"} if law.LINKS else {}
-    return {**COMMON_KEYS, **scales, **beside, **link, "features": FEATURES}
+    return {**scales, **beside, **link}
 
 
 def required(law: Likelihood) -> tuple[str, ...]:
     """The keys that generated data cannot do without."""
-    trials = {"trials"} & set(law.COLUMNS)
-    return ("n_obs", "weights", *(scale.key for scale in law.SCALES if scale.default is None), *trials)
+    return ("n_obs", "weights", *required_of_law(law))
+
+
+def required_of_law(law: Likelihood) -> tuple[str, ...]:
+    """Those of them that are about observations alone."""
+    return (*(scale.key for scale in law.SCALES if scale.default is None), *({"trials"} & set(law.COLUMNS)))
 
 
 def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[str, Any]:
@@ -49,12 +58,7 @@ def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[
         "bias": _bias(table["bias"]) if "bias" in table else None if fixed and weights is None else 0.0,
         "features": designs.settings(table.get("features", "normal")),
     }
-    for scale in law.SCALES:
-        value = table.get(scale.key, scale.default)
-        full[scale.key] = None if value is None else checks.number(scale.key, value, above=0.0)
-    full |= columns.settings(table, law)
-    if law.LINKS:
-        full["link"] = _link(table.get("link", law.LINKS[0]), law.LINKS)
+    full |= of_law(table, law)
     if full["features"]["constant_columns"] and full["bias"] != "none":
         allowed = 'a constant column needs bias = "none": beside a bias the posterior cannot tell the two apart'
         raise ScenarioError("features.constant_columns", full["features"]["constant_columns"], allowed)
@@ -64,6 +68,18 @@ def settings(table: Mapping[str, Any], law: Likelihood, *, fixed: bool) -> dict[
             raise ScenarioError("weights.sparse", weights["sparse"], f"k must be at most {full['n_features']}")
         if (full["n_obs"] or 0) * full["n_features"] > checks.ROWS:
             raise ScenarioError("n_obs", full["n_obs"], f"n_obs x n_features must be at most {checks.ROWS}")
+    return full
+
+
+def of_law(table: Mapping[str, Any], law: Likelihood) -> dict[str, Any]:
+    """The settings about observations alone, None where the table leaves one open; ScenarioError."""
+    full: dict[str, Any] = {}
+    for scale in law.SCALES:
+        value = table.get(scale.key, scale.default)
+        full[scale.key] = None if value is None else checks.number(scale.key, value, above=0.0)
+    full |= columns.settings(table, law)
+    if law.LINKS:
+        full["link"] = _link(table.get("link", law.LINKS[0]), law.LINKS)
     return full
 
 

@@ -230,7 +230,8 @@ def test_several_features_are_drawn_against_the_predictive_mean(fits):
 @pytest.mark.needs("matplotlib")
 def test_a_likelihood_that_is_no_density_of_y_is_refused(fits):
     class Binary:
-        DISCRETE = True
+        def discrete(self, data):
+            return True
 
         def predict(self, data, draws, arrays):
             return np.full((1, len(arrays["y"])), 0.5)
