@@ -75,7 +75,7 @@ def defaults(design: Design, allowed: Mapping[str, tuple[str, ...]], link: str) 
 
 
 def _link_mean(design: Design, link: str) -> float:
-    """The predictor where the mean of all observations lies, that of half a count where all are 0; 0 of probabilities."""
+    """The predictor at the mean of all observations, of half a count where all are 0; 0 of probabilities."""
     y, offset = design.arrays["y"], design.arrays.get("offset", np.zeros(1))
     return float(np.log((float(y.sum()) or 0.5) / len(y)) - offset.mean()) if link == "log" else 0.0
 

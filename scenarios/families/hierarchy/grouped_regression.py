@@ -18,9 +18,9 @@ from scenarios.families.common import starts, transforms
 from scenarios.families.hierarchy.grouped import KEYS, Grouped
 from scenarios.families.hierarchy.hierarchy import SCALE_PRIORS
 from scenarios.families.posteriors import importance, modes, residuals
+from scenarios.families.posteriors.by_group import ByGroup, Likelihoods
 from scenarios.families.regression import binomial, gamma, logistic, negative_binomial, poisson, robust
 from scenarios.families.regression import settings as regressions
-from scenarios.families.regression.likelihood import Likelihood
 from scenarios.families.regression.regression import Regression
 
 FLAT: Mapping[str, Regression] = {
@@ -33,6 +33,7 @@ FLAT: Mapping[str, Regression] = {
 }
 """{likelihood of a scenario file: the regression without groups}, whose name is `Dataset.law`."""
 _BY_NAME = {flat.name: flat for flat in FLAT.values()}
+_LOCATED = ("mu", "tau", "a", "weights")
 _LEAST_LOG_TAU = -60.0
 """Of tau, log or logit, at its bound 0 to all digits that a sum of predictors has."""
 
@@ -48,7 +49,7 @@ class GroupedRegression(Grouped):
         "link": "link function of bernoulli and binomial observations: logit (the default) or probit",
     }
     PRIORS: Mapping[str, tuple[str, ...]] = {
-        "mu": Likelihood.COEFFICIENT_PRIORS,
+        "mu": ("flat", "normal", "student_t", "cauchy"),
         "tau": SCALE_PRIORS,
         **{name: kinds for flat in FLAT.values() for name, kinds in flat.PRIORS.items() if name != "bias"},
     }
@@ -86,9 +87,27 @@ class GroupedRegression(Grouped):
         if "sigma" in data.names:
             member = data.arrays["group"][:, None] == np.arange(data.parameter("a").size)
             residuals.demand(np.hstack([member, data.arrays["x"]]), data.arrays["y"], data.priors["sigma"])
+        space = ByGroup(data, self.log_density, self._likelihoods(data))
+        begin = self.begin(space.data)
+        begin[[0, *range(2, 2 + data.parameter("a").size)]] = 0.0
+
+        def constrain(of: Dataset, u: Array) -> dict[str, Array]:
+            return self.constrain(of, space.unconstrained(u))
+
+        scales = [1, *range(data.dim - len([p for p in data.parameters if p.name not in _LOCATED]), data.dim)]
+        return importance.posterior(space.data, lambda _, u: space.log_density(u), constrain, begin, skew=scales)
+
+    def _likelihoods(self, data: Dataset) -> Likelihoods:
+        """Normal likelihoods of the groups, by value and curvature at the mode of the non-centred model."""
         sites = tuple(Parameter("eta", p.shape) if p.name == "a" else p for p in data.parameters)
         free = replace(data, coordinates=sites)
-        return importance.posterior(free, self.log_density, self.constrain, self.begin(free))
+        mode = modes.find(lambda z: self.log_density(free, z), modes.starts(self.begin(free))[:2])[0].at
+        draws = self.constrain(free, mode[None])
+        a, h = draws["a"], 1e-4
+        steps = {**{k: np.repeat(v, 3, axis=0) for k, v in draws.items()}, "a": a + h * np.array([[0.0], [1.0], [-1.0]])}
+        slope, above, below = self.log_observations(data, steps)[1]["a"]
+        precision = np.maximum((below - above) / (2.0 * h), 1e-6)
+        return Likelihoods(a[0] + slope / precision, precision)
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:
         """The least minimum of `objective` reached from `begin` or about 0, or at tau = 0; NoReference without one."""

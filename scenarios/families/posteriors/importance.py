@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,11 +55,17 @@ class Weighted(NamedTuple):
 
 
 def posterior(
-    data: Dataset, density: Density, constrain: Constrain, start: Array, *, seed: int | None = None
+    data: Dataset,
+    density: Density,
+    constrain: Constrain,
+    start: Array,
+    *,
+    skew: Sequence[int] = (),
+    seed: int | None = None,
 ) -> WeightedPosterior:
     """The posterior of a family by its `density` and `constrain`, modes looked for from `start` (dim,) and about 0.
 
-    NoReference where k-hat, of the weights or of what they are to average, is 0.7 or more, or the draws are worth too
+    Along coordinates that are `skew` the pilots begin with more than a t per mode. NoReference where k-hat, of the weights or of what they are to average, is 0.7 or more, or the draws are worth too
     little. Without a seed, one is made of the data: one data set has one reference.
     """
     n_obs = max((len(a) for a in data.arrays.values() if a.ndim), default=1)
@@ -76,7 +82,7 @@ def posterior(
 
     maxima = modes.find(lambda z: density(data, z), modes.starts(start))
     pilot = PILOT + 200 * data.dim
-    proposal = _fitted(_about(maxima), weigh, pilot)
+    proposal = _fitted(_about(maxima, skew), weigh, pilot)
     proposal, cost = _tailored(proposal, weigh(proposal, pilot), lambda z: _values(data, constrain, z))
     n = int(min(most, max(WANTED * cost, NEEDED)))
     return WeightedPosterior(data, _state(data, constrain, weigh(proposal, n), len(maxima), rng))
@@ -89,12 +95,22 @@ def _seed(data: Dataset) -> int:
     return int.from_bytes(hashed.digest()[:8], "big")
 
 
-def _about(maxima: list[modes.Mode]) -> StudentMixture:
-    """A t at every mode with its curvature, by its Laplace mass, yet none so light that a pilot could miss it."""
+def _about(maxima: list[modes.Mode], skew: Sequence[int]) -> StudentMixture:
+    """A t at every mode with its curvature, by its Laplace mass, yet none so light that a pilot could miss it.
+
+    And lighter ones two standard deviations of every `skew` coordinate away, to either side.
+    """
     masses = np.exp(np.array([m.log_mass for m in maxima]) - max(m.log_mass for m in maxima))
     masses = np.maximum(masses / masses.sum(), 0.1 / len(maxima))
-    factors = np.stack([np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in maxima])
-    return StudentMixture(masses / masses.sum(), np.stack([m.at for m in maxima]), factors, TAILS[0])
+    centres, factors = [m.at for m in maxima], [np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in maxima]
+    shares = list(masses / masses.sum())
+    for mode, factor, share in list(zip(maxima, factors, shares, strict=True)):
+        for k in skew:
+            step = 2.0 * mode.covariance[k] / math.sqrt(mode.covariance[k, k])
+            centres += [mode.at - step, mode.at + step]
+            factors += [factor, factor]
+            shares += [0.1 * share, 0.1 * share]
+    return StudentMixture(np.array(shares) / sum(shares), np.stack(centres), np.stack(factors), TAILS[0])
 
 
 def _fitted(proposal: StudentMixture, weigh: Callable[[StudentMixture, int], Weighted], n: int) -> StudentMixture:
