@@ -104,9 +104,13 @@ class GroupedRegression(Grouped):
         mode = modes.find(lambda z: self.log_density(free, z), modes.starts(self.begin(free))[:2])[0].at
         draws = self.constrain(free, mode[None])
         a, h = draws["a"], 1e-4
-        steps = {**{k: np.repeat(v, 3, axis=0) for k, v in draws.items()}, "a": a + h * np.array([[0.0], [1.0], [-1.0]])}
+        steps = {
+            **{k: np.repeat(v, 3, axis=0) for k, v in draws.items()},
+            "a": a + h * np.array([[0.0], [1.0], [-1.0]]),
+        }
         slope, above, below = self.log_observations(data, steps)[1]["a"]
-        precision = np.maximum((below - above) / (2.0 * h), 1e-6)
+        # a law of heavy tails may curve upwards there; its mean is then held within two standard deviations
+        precision = np.maximum((below - above) / (2.0 * h), np.maximum(np.square(slope) / 4.0, 1e-6))
         return Likelihoods(a[0] + slope / precision, precision)
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:

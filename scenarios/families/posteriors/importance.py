@@ -102,14 +102,18 @@ def _about(maxima: list[modes.Mode], skew: Sequence[int]) -> StudentMixture:
     """
     masses = np.exp(np.array([m.log_mass for m in maxima]) - max(m.log_mass for m in maxima))
     masses = np.maximum(masses / masses.sum(), 0.1 / len(maxima))
-    centres, factors = [m.at for m in maxima], [np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in maxima]
+    centres, factors = (
+        [m.at for m in maxima],
+        [np.linalg.cholesky(0.5 * (m.covariance + m.covariance.T)) for m in maxima],
+    )
     shares = list(masses / masses.sum())
     for mode, factor, share in list(zip(maxima, factors, shares, strict=True)):
         for k in skew:
-            step = 2.0 * mode.covariance[k] / math.sqrt(mode.covariance[k, k])
-            centres += [mode.at - step, mode.at + step]
-            factors += [factor, factor]
-            shares += [0.1 * share, 0.1 * share]
+            deviation = mode.covariance[k] / math.sqrt(mode.covariance[k, k])
+            for step in (-4.0, -2.0, 2.0):
+                centres.append(mode.at + step * deviation)
+                factors.append(factor)
+                shares.append(0.1 * share)
     return StudentMixture(np.array(shares) / sum(shares), np.stack(centres), np.stack(factors), TAILS[0])
 
 
