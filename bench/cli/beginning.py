@@ -81,7 +81,7 @@ def _tried(file: Path, text: str) -> Scenario:
 def _looks_like(made: Scenario) -> str:
     """The likelihood that observations such as these usually have."""
     y: Array = made.design.arrays["y"] if made.design else made.settings["y"]
-    if made.family != "linear" or (y != y.round()).any() or y.min() < 0.0:
+    if made.family not in ("linear", "varying_intercept") or (y != y.round()).any() or y.min() < 0.0:
         return "gaussian"
     if set(y.tolist()) == {0.0, 1.0}:
         return "bernoulli"
@@ -105,7 +105,8 @@ def _print(made: Scenario, file: Path) -> None:
     rows = f"{len(design.arrays['y'])} rows are fitted"
     if design.holdout:
         rows += f", {len(design.holdout['y'])} held out"
-    output.OUT.print(f"{rows}; likelihood and family: {made.family}", markup=False)
+    law = f", {made.settings['law']}" if "law" in made.settings else ""
+    output.OUT.print(f"{rows}; likelihood and family: {made.family}{law}", markup=False)
     for note in design.notes:
         output.OUT.print(f"  {note}", markup=False)
     for column, levels in design.levels.items():

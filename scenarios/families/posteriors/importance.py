@@ -65,8 +65,9 @@ def posterior(
 ) -> WeightedPosterior:
     """The posterior of a family by its `density` and `constrain`, modes looked for from `start` (dim,) and about 0.
 
-    Along coordinates that are `skew` the pilots begin with more than a t per mode. NoReference where k-hat, of the weights or of what they are to average, is 0.7 or more, or the draws are worth too
-    little. Without a seed, one is made of the data: one data set has one reference.
+    Along coordinates that are `skew` the pilots begin with more than a t per mode. NoReference where k-hat, of the
+    weights or of what they are to average, is 0.7 or more, or the draws are worth too little. Without a seed, one is
+    made of the data: one data set has one reference.
     """
     n_obs = max((len(a) for a in data.arrays.values() if a.ndim), default=1)
     most = min(MOST, int(WORK / n_obs), MOST_NUMBERS // max(data.dim, 1))
