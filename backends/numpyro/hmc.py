@@ -3,7 +3,8 @@
 A trajectory is `trajectory` long in posterior sds as the metric has learned them, times a factor drawn from
 U(1 − jitter, 1 + jitter) anew for every draw of every chain, as in `torch.hmc`; it takes the least number of equal
 steps no longer than the tuned one, up to `max_steps`. NumPyro itself has neither factor nor limit (the track
-`defaults`): its 2π brings a normal posterior back to where it was. `aot=false` calls `MCMC.run`, compiled on every call.
+`defaults`): its 2π brings a normal posterior back to where it was. `aot=false` calls `MCMC.run`, which compiles
+anew on every call.
 """
 
 from __future__ import annotations

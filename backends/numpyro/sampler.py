@@ -66,7 +66,12 @@ class Program:
 
 
 def build(
-    kernel: Callable[[], HMC], data: Dataset, budget: Budget, options: Settings, place: Place, longest: int | None = None
+    kernel: Callable[[], HMC],
+    data: Dataset,
+    budget: Budget,
+    options: Settings,
+    place: Place,
+    longest: int | None = None,
 ) -> Program:
     """Write the sampler as a function of key and data; Unsupported for chains that need more devices."""
     devices = len(jax.devices(place.device))
