@@ -2,9 +2,9 @@
 
 A trajectory is `trajectory` long in posterior sds as the metric has learned them, times a factor drawn from
 U(1 − jitter, 1 + jitter) anew for every draw of every chain, as in `torch.hmc`; it takes the least number of equal
-steps no longer than the tuned one, up to `max_steps`. NumPyro itself has neither factor nor limit (the track
-`defaults`): its 2π brings a normal posterior back to where it was. `aot=false` calls `MCMC.run`, which compiles
-anew on every call.
+steps no longer than the tuned one, up to `max_steps`, or to 10 until the metric is first learned. NumPyro itself has
+neither factor nor limit (the track `defaults`): its 2π brings a normal posterior back to where it was. `aot=false`
+calls `MCMC.run`, which compiles anew on every call.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ DEFAULTS = {
     "trajectory": 6.283185307179586, "jitter": 0.0, "max_steps": 0,
 }  # fmt: skip
 """What `MCMC(HMC(model))` does by default where there is one device."""
+UNLEARNED_STEPS = 10
+"""Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,13 @@ class Jittered(sampler.Collected, HMC):
             # a key apart from those that NumPyro splits off this one
             share = jax.random.uniform(jax.random.fold_in(state.rng_key, 1), (), jnp.result_type(float), -1.0, 1.0)
             length = length * (1.0 + options.jitter * share)
-        if options.max_steps:  # a hair less, for NumPyro rounds the quotient up
-            length = jnp.minimum(length, (options.max_steps - 1e-3) * state.adapt_state.step_size)
+        if options.max_steps:
+            roots = jax.tree.leaves(state.adapt_state.mass_matrix_sqrt)
+            unknown = jnp.all(
+                jnp.stack([jnp.all(root == (1.0 if root.ndim < 2 else jnp.eye(len(root)))) for root in roots])
+            )
+            most = jnp.where(unknown, min(UNLEARNED_STEPS, options.max_steps), options.max_steps)
+            length = jnp.minimum(length, (most - 1e-3) * state.adapt_state.step_size)  # NumPyro rounds the quotient up
         moved = super().sample(state._replace(trajectory_length=length), model_args, model_kwargs)
         return moved._replace(trajectory_length=mean)
 

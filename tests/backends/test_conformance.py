@@ -40,7 +40,9 @@ SLOW = {
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
+SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace"}
+"""Done in one step or a few, which have no history to look at."""
+ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("point", "vi") and n not in SHORT]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 
