@@ -135,11 +135,12 @@ def _look(
         return np.concatenate(blocks)[:n].astype(np.float64)
 
     _, gaussian = program.sample(state, next(keys), *args)
-    if gaussian is None:
-        mean, sd = moments.by_draws(sample, data, draws)
-    else:
-        loc, scale = (np.asarray(x, np.float64) for x in gaussian)
-        mean, sd = moments.of(loc, scale, sample, data, draws)
+    with np.errstate(over="ignore", invalid="ignore"):  # as where q has run away
+        if gaussian is None:
+            mean, sd = moments.by_draws(sample, data, draws)
+        else:
+            loc, scale = (np.asarray(x, np.float64) for x in gaussian)
+            mean, sd = moments.of(loc, scale, sample, data, draws)
     if not all(np.isfinite(x).all() for x in (*mean.values(), *sd.values())):
         raise Diverged(f"−ELBO is {loss:g} at step {step}, and moments of q are not finite")
     return Estimate(mean, sd, loss)

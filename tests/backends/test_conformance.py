@@ -28,6 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.nuts": {"draws": 100},
     "torch.hmc": {"draws": 100},
     "pyro.nuts": {"draws": 100},
+    "pyro.hmc": {"draws": 100},
+    "numpyro.map": {"lr": 0.1},
 }
 SLOW = {
     ("torch.nuts", "groups"),
@@ -36,7 +38,9 @@ SLOW = {
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
-    *(("pyro.nuts", key) for key in DATASETS),
+    *((name, key) for name in ("numpyro.hmc", "numpyro.svi") for key in ("known", "groups")),
+    ("numpyro.map", "groups"),
+    *((name, key) for name in ("pyro.nuts", "pyro.hmc") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
