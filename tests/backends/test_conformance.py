@@ -38,8 +38,7 @@ SLOW = {
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
-    *((name, key) for name in ("numpyro.hmc", "numpyro.svi") for key in ("known", "groups")),
-    ("numpyro.map", "groups"),
+    *((name, key) for name in ("numpyro.hmc", "numpyro.map", "numpyro.svi") for key in ("known", "groups")),
     *((name, key) for name in ("pyro.nuts", "pyro.hmc") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other

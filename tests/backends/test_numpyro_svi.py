@@ -90,7 +90,7 @@ def test_guides_find_the_best_of_their_family(
 
 
 @pytest.mark.parametrize(
-    "guide", ["iaf", *(pytest.param(g, marks=pytest.mark.slow) for g in ("multivariate", "normal", "low_rank"))]
+    "guide", ["multivariate", *(pytest.param(g, marks=pytest.mark.slow) for g in ("iaf", "normal", "low_rank"))]
 )
 def test_every_guide_states_the_density_of_its_draws(
     guide: str, linear: Callable[..., Dataset], contender: Callable[..., Any]
