@@ -44,8 +44,9 @@ class Program:
 
 
 class State(NamedTuple):
-    """The last iterate."""
+    """The last iterate; `names` are the parameters in order."""
 
+    names: tuple[str, ...]
     estimate: Estimate
     steps: int
 
@@ -91,7 +92,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     search = Search(stepper.plan, stepper, args, checkpoint)
     with clock("sample"):
         outcome = search.run([begin])
-    return State(_look(program, data, args, outcome.steps, search.state), outcome.steps)
+    return State(data.names, _look(program, data, args, outcome.steps, search.state), outcome.steps)
 
 
 def _start(program: Program, data: Dataset, seed: int) -> dict[str, Array]:
@@ -111,5 +112,5 @@ def _look(program: Program, data: Dataset, args: tuple[jax.Array, ...], step: in
 
 def draw(state: State) -> Fit:
     """The last iterate."""
-    draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
-    return Fit("point", draws, stats={"objective": "map", "steps": state.steps, "gradients": state.steps})
+    stats = {"objective": "map", "steps": state.steps, "gradients": state.steps}
+    return Fit("point", {name: state.estimate.mean[name][None, None] for name in state.names}, stats=stats)
