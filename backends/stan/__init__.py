@@ -4,7 +4,7 @@ from bench.types import Place, Track
 
 PACKAGES = ("httpstan",)
 EXTRA = "stan"
-OWN = "model.stan"
+OWN = ("model.stan",)
 
 
 def environment(place: Place, track: Track) -> dict[str, str]:

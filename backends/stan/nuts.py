@@ -68,7 +68,12 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     settings = {
         **{"data": given, "init": {}, "random_seed": seed, "init_radius": INIT_RADIUS, **adaptation.SCHEDULE},
         **{"num_warmup": budget.warmup, "num_samples": budget.draws, "num_thin": 1, "save_warmup": True, "refresh": 0},
-        **{"stepsize": 1.0, "stepsize_jitter": 0.0, "max_depth": options.max_tree_depth, "delta": options.target_accept},
+        **{
+            "stepsize": 1.0,
+            "stepsize_jitter": 0.0,
+            "max_depth": options.max_tree_depth,
+            "delta": options.target_accept,
+        },
     }
     of_chains = [{**settings, "chain": chain + 1} for chain in range(budget.chains)]
     processes = min(options.processes or program.place.threads, budget.chains)

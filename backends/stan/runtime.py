@@ -40,7 +40,9 @@ def start(place: Place) -> None:
         raise Unsupported(f"Stan computes in float64 only, and {place.dtype} was asked for")
     compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++")[0]
     if shutil.which(compiler) is None:
-        raise Unavailable(f"Stan builds its programs with a C++ compiler, and {compiler} is not on the path; install g++")
+        raise Unavailable(
+            f"Stan builds its programs with a C++ compiler, and {compiler} is not on the path; install g++"
+        )
 
 
 def compile_seconds() -> float:
