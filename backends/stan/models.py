@@ -141,7 +141,7 @@ def values(data: Dataset) -> Values:
 
 def _whole(value: Array) -> Any:
     """As whole numbers where all are, which Stan takes for real ones too: JSON has but one kind of number."""
-    if value.dtype.kind == "i" or (np.abs(value) < 2**31).all() and (value == np.rint(value)).all():
+    if value.dtype.kind == "i" or ((np.abs(value) < 2**31).all() and (value == np.rint(value)).all()):
         return value.astype(np.int64)
     return value
 

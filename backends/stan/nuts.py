@@ -1,6 +1,6 @@
 """Stan's NUTS with a diagonal metric, by httpstan's extension of the program; chains side by side in processes.
 
-A gradient is a leapfrog step, or the one with which Stan begins each transition. What a chain writes, a line of JSON per
+A gradient is a leapfrog step, or the one with which Stan begins each transition. What a chain writes, a line of JSON a
 draw, is written within the seconds of sampling, and read into arrays after them.
 """
 
@@ -10,7 +10,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 

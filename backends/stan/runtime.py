@@ -1,7 +1,7 @@
 """Stan programs built and loaded: precision, compiler, compile seconds, and no cache of built programs but a run's own.
 
-httpstan keeps every program that it has built in a folder of the user and takes it from there. Here it is shown an empty
-folder for each program, which is gone when the program is loaded.
+httpstan keeps every program that it has built in a folder of the user and takes it from there. Here it sees an empty
+folder for each one, which is gone once the program is loaded.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import shutil
 import sysconfig
 import tempfile
 import time
+import warnings
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,7 +73,7 @@ def note_bytes_beside(used: int) -> None:
     _beside = max(_beside, used)
 
 
-@lru_cache(maxsize=None)
+@cache
 def extension(program: str) -> ModuleType:
     """The extension module of a Stan program, built with httpstan's own flags unless it is loaded or kept."""
     global _seconds, _reused
@@ -97,9 +98,10 @@ def evaluated(module: ModuleType, given: Mapping[str, Any], z: list[float]) -> t
 
 
 def _build(program: str, name: str, scratch: Path, kept: Path | None) -> Path:
-    """Translate and compile in an empty folder, the working one too: object files and settings of setuptools go by it."""
+    """Translate and compile; setuptools puts files into the working folder, and takes settings from there."""
     httpstan.cache.cache_directory = lambda: scratch
-    with contextlib.chdir(scratch):
+    with contextlib.chdir(scratch), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of how httpstan finds its own files
         asyncio.run(httpstan.models.build_services_extension_module(program))
     built = next(httpstan.cache.model_directory(name).glob("*.so"))
     if kept is not None:  # whole or not at all, as an interrupted link would be taken for a program

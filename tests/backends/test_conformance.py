@@ -37,6 +37,8 @@ SLOW = {
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
     *(("pyro.nuts", key) for key in DATASETS),
+    ("stan.nuts", "known"),
+    ("stan.nuts", "groups"),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
