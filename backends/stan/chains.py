@@ -13,14 +13,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from backends.stan import runtime
 
-LOGGER, DRAWS = 0, 2
-"""Of a chain's four connections, in the order in which the extension makes them: log, inits, draws, diagnostics."""
+CONNECTIONS = ("log", "inits", "draws", "diagnostics")
+"""Of a chain, in the order in which the extension makes them."""
 PAUSE = 0.001
 """Seconds between two looks at the sockets: to wake up for each draw would take the sampler's core from it."""
 
@@ -32,13 +32,13 @@ class Reader:
 
     def __init__(self, folder: str, chains: int) -> None:
         self.paths = [str(Path(folder) / str(chain)) for chain in range(chains)]
-        self.written: list[list[bytearray]] = [[] for _ in self.paths]
+        self.written = [[bytearray() for _ in CONNECTIONS] for _ in self.paths]
         self._selector = selectors.DefaultSelector()
         self._listening = [socket.socket(socket.AF_UNIX) for _ in self.paths]
         for chain, (listening, path) in enumerate(zip(self._listening, self.paths, strict=True)):
             listening.bind(path)
             listening.listen(4)
-            self._selector.register(listening, selectors.EVENT_READ, chain)
+            self._selector.register(listening, selectors.EVENT_READ, iter(self.written[chain]))
 
     def read(self, ended: Callable[[], bool]) -> None:
         """Take all that is written until the chains have ended."""
@@ -55,10 +55,9 @@ class Reader:
             connection.close()
         self._selector.close()
 
-    def _take(self, connection: Any, of: int | bytearray) -> None:
-        if isinstance(of, int):
-            self.written[of].append(bytearray())
-            self._selector.register(connection.accept()[0], selectors.EVENT_READ, self.written[of][-1])
+    def _take(self, connection: Any, of: Iterator[bytearray] | bytearray) -> None:
+        if not isinstance(of, bytearray):
+            self._selector.register(connection.accept()[0], selectors.EVENT_READ, next(of))
         elif chunk := connection.recv(1 << 20):
             of += chunk
         else:
@@ -72,8 +71,7 @@ def run(sample: Call, settings: Sequence[dict[str, Any]], processes: int) -> lis
         reader = Reader(folder, len(settings))
         calls = [{"socket_filename": path, **own} for path, own in zip(reader.paths, settings, strict=True)]
         codes = _here(sample, calls, reader) if processes == 1 else _forked(sample, calls, reader, processes)
-    spoken = [(*map(bytes, written), b"", b"", b"") for written in reader.written]
-    return [(code, said[LOGGER], said[DRAWS]) for code, said in zip(codes, spoken, strict=True)]
+    return [(code, bytes(log), bytes(draws)) for code, (log, _, draws, _) in zip(codes, reader.written, strict=True)]
 
 
 def _here(sample: Call, calls: Sequence[dict[str, Any]], reader: Reader) -> list[int]:

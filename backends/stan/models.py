@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from backends._shared import own as code
 from backends.stan import priors, runtime
@@ -158,7 +159,7 @@ def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Ar
     return value.reshape(z.shape[:-1]), gradient.reshape(z.shape)
 
 
-def _order(data: Dataset, given: Mapping[str, Any], module: Any) -> Array:
+def _order(data: Dataset, given: Mapping[str, Any], module: Any) -> npt.NDArray[np.intp]:
     """Where Stan has each scalar of z: as it is but in models of the user's own, whose matrices may go by columns."""
     if not data.source:
         return np.arange(data.dim)

@@ -6,16 +6,14 @@ draw, is written within the seconds of sampling, and read into arrays after them
 
 from __future__ import annotations
 
-import itertools
-import json
 from dataclasses import dataclass
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from backends.stan import adaptation, chains, models, runtime
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Parameter, Place, option
+from backends.stan import adaptation, chains, models, output, runtime
+from bench.types import Budget, Clock, Dataset, Fit, Parameter, Place, option
 
 KIND = "mcmc"
 INIT_RADIUS = 2.0
@@ -85,7 +83,8 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 def draw(state: State) -> Fit:
     """Draws (chain, draw, …) and statistics, of which each transition has written its own."""
     program = state.program
-    tables = [_table(*written) for written in state.written]
+    output.complain(state.written)
+    tables = [output.table(draws) for _, _, draws in state.written]
     every = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
     kept = {name: values[:, program.budget.warmup :] for name, values in every.items()}
     delta, warmup = program.options.target_accept, program.budget.warmup
@@ -103,21 +102,4 @@ def draw(state: State) -> Fit:
         "accept_prob": kept["accept_stat__"],
         "log_density": kept["lp__"],
     }
-    return Fit("mcmc", {p.name: _values(kept, p) for p in state.parameters}, stats=stats)
-
-
-def _table(code: int, log: bytes, draws: bytes) -> dict[str, Array]:
-    """Columns of what a chain wrote; Diverged with its own last error where it found no start."""
-    rows = [json.loads(line)["values"] for line in draws.splitlines()]
-    rows = [row for row in rows if isinstance(row, dict)]  # beside draws it writes its step size and metric
-    if code or not rows:
-        errors = [json.loads(line)["values"][0] for line in log.splitlines() if b'"error:' in line]
-        raise Diverged(" ".join(error.removeprefix("error:").strip() for error in errors) or f"Stan ended with {code}")
-    values = np.array([list(row.values()) for row in rows], np.float64)
-    return dict(zip(rows[0], values.T, strict=True))
-
-
-def _values(columns: dict[str, Array], p: Parameter) -> Array:
-    """A parameter's draws (chain, draw, *shape), of columns `name.1.2`."""
-    names = [".".join((p.name, *map(str, at))) for at in itertools.product(*(range(1, n + 1) for n in p.shape))]
-    return np.stack([columns[name] for name in names], axis=-1).reshape(*columns["lp__"].shape, *p.shape)
+    return Fit("mcmc", {p.name: output.values(kept, p) for p in state.parameters}, stats=stats)

@@ -103,7 +103,7 @@ def _build(program: str, name: str, scratch: Path, kept: Path | None) -> Path:
     with contextlib.chdir(scratch), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of how httpstan finds its own files
         asyncio.run(httpstan.models.build_services_extension_module(program))
-    built = next(httpstan.cache.model_directory(name).glob("*.so"))
+    built: Path = next(httpstan.cache.model_directory(name).glob("*.so"))
     if kept is not None:  # whole or not at all, as an interrupted link would be taken for a program
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(built, kept.with_suffix(".part"))
