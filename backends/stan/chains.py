@@ -67,7 +67,7 @@ class Reader:
 
 def run(sample: Call, settings: Sequence[dict[str, Any]], processes: int) -> list[tuple[int, bytes, bytes]]:
     """Status, log and draws of a chain for each of `settings`, on so many processes at a time."""
-    with tempfile.TemporaryDirectory(prefix="bench-stan-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-chains-") as folder:
         reader = Reader(folder, len(settings))
         calls = [{"socket_filename": path, **own} for path, own in zip(reader.paths, settings, strict=True)]
         codes = _here(sample, calls, reader) if processes == 1 else _forked(sample, calls, reader, processes)

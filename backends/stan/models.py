@@ -29,6 +29,7 @@ class Model(NamedTuple):
     given: str
     model: list[str]
     values: Callable[[Dataset], Values]
+    function: str = ""
 
 
 def regression(data: Dataset) -> Model:
@@ -50,7 +51,7 @@ def regression(data: Dataset) -> Model:
             name: np.rint(value).astype(np.int64) if name in whole else value for name, value in named.items()
         }
 
-    return Model(lines, law.once, "", [text], values)
+    return Model(lines, law.once, "", [text], values, law.function)
 
 
 def two_groups(data: Dataset) -> Model:
@@ -119,6 +120,7 @@ def program(data: Dataset) -> str:
     declared = sorted(declared + model.data, key=lambda line: not line.startswith("int"))
     statements = [f"{site.model};" for site in sites if site.model] + model.model
     blocks = {
+        "functions": [model.function],
         "data": [f"{line};" for line in declared],
         "transformed data": [model.once],
         "parameters": [f"{site.parameter};" for site in sites],

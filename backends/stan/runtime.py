@@ -27,6 +27,10 @@ import httpstan.models
 
 from bench.types import Place, Unavailable, Unsupported
 
+PREFIX = "bench-stan-"
+STALE_SECONDS = 3600.0
+"""No program takes so long to build: an older folder is of a process that was killed meanwhile."""
+
 _seconds = 0.0
 _reused = 0
 _kept: Path | None = None
@@ -84,7 +88,8 @@ def extension(program: str) -> ModuleType:
         module = _load(kept)
         _reused += 1
     else:
-        with tempfile.TemporaryDirectory(prefix="bench-stan-") as scratch:
+        _sweep()
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as scratch:
             module = _load(_build(program, name, Path(scratch), kept))
     _seconds += time.perf_counter() - began
     return module
@@ -95,6 +100,14 @@ def evaluated(module: ModuleType, given: Mapping[str, Any], z: list[float]) -> t
     with contextlib.suppress(ValueError, RuntimeError):  # std::domain_error and others, as its samplers catch them
         return module.log_prob(given, z, True), module.log_prob_grad(given, z, True)
     return None
+
+
+def _sweep() -> None:
+    """Remove what killed processes have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # another one sweeps as well
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(program: str, name: str, scratch: Path, kept: Path | None) -> Path:
