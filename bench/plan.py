@@ -90,7 +90,8 @@ class Planned:
             return f"{info.name} fits {', '.join(info.families)}, not the family {self.scenario.family}"
         if cell.device not in info.devices:
             return f"{info.name} runs on {', '.join(info.devices)}, not on {cell.device}"
-        own = Path(self.scenario.file).with_name(f"{info.framework}.py")
+        model = Path(self.scenario.file).parent
+        own = model / info.home.own_file(str(model))
         if family(self.scenario.family).OPAQUE and not own.is_file():
             return f"the model {self.scenario.name} has no {own.name}"
         return ""

@@ -22,6 +22,14 @@ def function(data: Dataset, framework: str, name: str) -> Any:
     return found
 
 
+def text(data: Dataset, name: str) -> str:
+    """The file of that name beside the model; Unsupported where there is none."""
+    file = Path(data.source) / name
+    if not file.is_file():
+        raise Unsupported(f"the model {file.parent.name} has no {file.name}")
+    return file.read_text(encoding="utf-8")
+
+
 @lru_cache(maxsize=8)
 def _module(file: Path, changed: int) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"own_{file.parent.name}_{file.stem}", file)

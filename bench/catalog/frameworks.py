@@ -19,20 +19,27 @@ from bench.errors import UsageError
 class Framework:
     """What the `__init__.py` and the `models.py` of a folder declare; each of them may be missing.
 
-    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `python`
-    the versions of Python it needs, as in ">=3.12".
+    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
+    are the files, those of Python by stem, that it can read of a model of the user's own, the preferred first; `python`
+    are the versions of Python it needs, as in ">=3.12".
     """
 
     folder: Path
     packages: Mapping[str, str]
     extra: str
     dtype: str
+    own: tuple[str, ...]
     python: str = ""
 
     @property
     def name(self) -> str:
         """The name of the folder."""
         return self.folder.name
+
+    def own_file(self, model: str) -> str:
+        """The name of the file that it reads in the folder of a user's model; its choice where none is there."""
+        names = [name if "." in name else f"{name}.py" for name in self.own]
+        return next((name for name in names if (Path(model) / name).is_file()), names[0])
 
     @property
     def environment(self) -> Environment | None:
@@ -100,6 +107,7 @@ def framework(folder: Path) -> Framework:
         extra=constants.get("EXTRA", ""),
         dtype=constants.get("DTYPE", "float64"),
         python=constants.get("PYTHON", ""),
+        own=tuple(constants.get("OWN", (folder.name,))),
     )
 
 

@@ -81,7 +81,7 @@ def pairs_of(plan: Plan) -> list[Pair]:
         for name, framework in known.items()
         if framework.has_density
         and not framework.missing
-        and Path(pair.scenario.file).with_name(f"{name}.py").is_file()
+        and (model := Path(pair.scenario.file).parent).joinpath(framework.own_file(str(model))).is_file()
     ]
 
 

@@ -40,6 +40,8 @@ SLOW = {
     ("numpyro.nuts", "groups"),
     *((name, key) for name in ("numpyro.hmc", "numpyro.map", "numpyro.svi") for key in ("known", "groups")),
     *((name, key) for name in ("pyro.nuts", "pyro.hmc") for key in DATASETS),
+    ("stan.nuts", "known"),
+    ("stan.nuts", "groups"),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
