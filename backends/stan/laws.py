@@ -1,4 +1,4 @@
-"""Observation laws of regressions as lines of Stan, with its functions for generalised linear models where they are right.
+"""Observation laws of regressions as lines of Stan, with its functions for linear models where these are right.
 
 These are what its guide recommends and brms writes: value and gradient of all rows by matrix products. `{level}` is
 bias and offset, `{predictor}` the whole linear predictor.
