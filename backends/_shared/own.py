@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,11 @@ def function(data: Dataset, framework: str, name: str) -> Any:
     if not callable(found):
         raise Unsupported(f"{file.parent.name}/{file.name} defines no function {name}")
     return found
+
+
+def framework(data: Dataset, files: Sequence[str]) -> str:
+    """The first of these files, by stem, that the folder of the model has; the first of all where there is none."""
+    return next((stem for stem in files if (Path(data.source) / f"{stem}.py").is_file()), files[0])
 
 
 @lru_cache(maxsize=8)
