@@ -8,3 +8,5 @@ PACKAGES = ("blackjax", "jax", "jaxlib")
 EXTRA = "blackjax"
 DTYPE = "float32"
 OWN = ("jax",)
+FORKABLE = False
+"""BlackJAX 1.7.1 takes a logarithm when it is imported, with which JAX opens the device and starts its threads."""

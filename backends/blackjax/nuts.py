@@ -17,12 +17,10 @@ from blackjax.adaptation.base import get_filter_adapt_info_fn
 from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit
 from bench.types import Budget, Dataset, Place, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
-DEFAULTS: dict[str, Any] = {}
-"""What is matched is what the library ships: 0.8, depth 10, a diagonal metric; inits are the user's there."""
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,27 @@ from bench.errors import UsageError
 class Framework:
     """What the `__init__.py` and the `models.py` of a folder declare; each of them may be missing.
 
-    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`.
+    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
+    are the files, by stem, that it can read of a model of the user's own, the preferred first; `forkable` says whether
+    a process that has imported it may be forked.
     """
 
     folder: Path
     packages: Mapping[str, str]
     extra: str
     dtype: str
+    own: tuple[str, ...]
+    forkable: bool
 
     @property
     def name(self) -> str:
         """The name of the folder."""
         return self.folder.name
+
+    def own_file(self, model: str) -> str:
+        """The name of the file that it reads in the folder of a user's model; that of its choice where none is there."""
+        names = [f"{stem}.py" for stem in self.own]
+        return next((name for name in names if (Path(model) / name).is_file()), names[0])
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -76,6 +85,8 @@ def framework(folder: Path) -> Framework:
         packages=dict(packages) if isinstance(packages, dict) else {name: name for name in packages},
         extra=constants.get("EXTRA", ""),
         dtype=constants.get("DTYPE", "float64"),
+        own=tuple(constants.get("OWN", (folder.name,))),
+        forkable=constants.get("FORKABLE", True),
     )
 
 

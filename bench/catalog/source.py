@@ -34,6 +34,8 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "DEFAULTS": (lambda v: isinstance(v, dict) and all(isinstance(k, str) for k in v), "a table {option: value}"),
     "PACKAGES": (_packages, "a tuple of packages, or a table {package: name under which it is installed}"),
     "EXTRA": (lambda v: isinstance(v, str), "a text"),
+    "OWN": (lambda v: _words(v) and bool(v), "a tuple of names of files without .py, the preferred first"),
+    "FORKABLE": (lambda v: isinstance(v, bool), "True or False"),
     "DTYPE": (lambda v: isinstance(v, str) and v in DTYPES, f"one of {', '.join(DTYPES)}"),
 }
 """Constants that a backend's file or its framework's folder may state as literals: which values, in words too."""
