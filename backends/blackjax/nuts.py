@@ -34,7 +34,7 @@ class Options:
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write warmup and sampling as functions of a key and a log density."""
-    warm, sample = partial(_warm, budget, options), partial(_sample, budget)
+    warm, sample = partial(_warm, budget, options), partial(_sample, budget, options)
     return Program(budget, place, budget.chains, warm, sample, partial(_finish, options))
 
 
@@ -42,27 +42,25 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
     """States and tuned parameters per chain. A start costs a gradient; there is no search for a first step size."""
     adaptation = blackjax.window_adaptation(
         blackjax.nuts, density, not options.dense_mass, target_acceptance_rate=options.target_accept,
-        max_num_doublings=options.max_tree_depth, adaptation_info_fn=get_filter_adapt_info_fn(info_keys=_COUNTED),
+        max_num_doublings=options.max_tree_depth,
+        adaptation_info_fn=get_filter_adapt_info_fn(info_keys={"num_integration_steps"}),
     )  # fmt: skip
 
     def chain(key: jax.Array, start: jax.Array) -> tuple[Any, jax.Array]:
         (state, tuned), record = adaptation.run(key, start, budget.warmup)
-        return (state, tuned), record.info.num_integration_steps
+        return (state, tuned["step_size"], tuned["inverse_mass_matrix"]), record.info.num_integration_steps
 
     tuned, steps = jax.vmap(chain)(jax.random.split(key, len(starts)), starts)
     return tuned, Work(steps.sum(1) + 1, steps.max(0).sum() + 1)
 
 
-_COUNTED = {"num_integration_steps"}
-
-
-def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Moves:
+def _sample(budget: Budget, options: Options, key: jax.Array, tuned: Any, density: Density) -> Moves:
     """Draws with everything held fixed; a state carries its gradient, so that a leapfrog step costs one."""
     kernel = blackjax.nuts.build_kernel()
 
-    def chain(key: jax.Array, state: Any, parameters: dict[str, Any]) -> Any:
+    def chain(key: jax.Array, state: Any, step_size: jax.Array, metric: jax.Array) -> Any:
         def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            state, info = kernel(key, state, density, **parameters)
+            state, info = kernel(key, state, density, step_size, metric, options.max_tree_depth)
             more = {"diverging": info.is_divergent, "energy": info.energy, "accept_prob": info.acceptance_rate}
             return state, Moves(state.position, state.logdensity, info.num_integration_steps, more)
 

@@ -60,13 +60,13 @@ def compile(program: Program, data: Dataset) -> None:
         def density(z: jax.Array) -> jax.Array:
             return models.unconstrained(data, arrays, z)
 
-        begin, key = jax.random.split(key)
+        begin, key = jax.random.split(jax.random.fold_in(key, 0))
         starts, evaluations, found = _starts(begin, density, program.chains, data.dim)
         tuned, work = program.warm(key, starts, density)
         return tuned, Work(work.useful + evaluations, work.executed + evaluations.max()), found
 
     def sampling(key: jax.Array, tuned: Any, arrays: models.laws.Arrays) -> Moves:
-        return program.sample(key, tuned, lambda z: models.unconstrained(data, arrays, z))
+        return program.sample(jax.random.fold_in(key, 1), tuned, lambda z: models.unconstrained(data, arrays, z))
 
     key, arrays = jax.random.key(0), models.to_arrays(data.arrays, data, program.place)
     program.warming = jax.jit(warming).lower(key, arrays).compile()
@@ -107,13 +107,12 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Warm up, then sample; Diverged where no start has a finite density."""
     with clock("transfer"):
         arrays = models.to_arrays(data.arrays, data, program.place)
-        keys = jax.random.split(jax.random.key(seed))
-        jax.block_until_ready((keys, arrays))
+        key = jax.random.key(seed)
+        jax.block_until_ready((key, arrays))
     warming, sampling = program.warming, program.sampling
     assert warming is not None and sampling is not None, "compile comes before fit"
-    warm_key, key = keys[0], keys[1]
     with clock("warmup"):
-        tuned, work, found = jax.block_until_ready(warming(warm_key, arrays))
+        tuned, work, found = jax.block_until_ready(warming(key, arrays))
     if not np.all(found):
         raise Diverged(f"no start in U(−2, 2) with a finite log density in {ATTEMPTS} attempts")
     with clock("sample"):

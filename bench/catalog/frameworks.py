@@ -36,7 +36,7 @@ class Framework:
         return self.folder.name
 
     def own_file(self, model: str) -> str:
-        """The name of the file that it reads in the folder of a user's model; that of its choice where none is there."""
+        """The name of the file that it reads in the folder of a user's model; its favourite where none is there."""
         names = [f"{stem}.py" for stem in self.own]
         return next((name for name in names if (Path(model) / name).is_file()), names[0])
 
