@@ -61,8 +61,8 @@ def compile(program: Program, data: Dataset) -> None:
             return models.unconstrained(data, arrays, z)
 
         begin, key = jax.random.split(jax.random.fold_in(key, 0))
-        starts, evaluations, found = _starts(begin, density, program.chains, data.dim)
-        tuned, work = program.warm(key, starts, density)
+        at, evaluations, found = starts(begin, density, program.chains, data.dim)
+        tuned, work = program.warm(key, at, density)
         return tuned, Work(work.useful + evaluations, work.executed + evaluations.max()), found
 
     def sampling(key: jax.Array, tuned: Any, arrays: models.laws.Arrays) -> Moves:
@@ -74,7 +74,7 @@ def compile(program: Program, data: Dataset) -> None:
     program.sampling = jax.jit(sampling).lower(key, tuned, arrays).compile()
 
 
-def _starts(key: jax.Array, density: Density, chains: int, dim: int) -> tuple[jax.Array, jax.Array, jax.Array]:
+def starts(key: jax.Array, density: Density, chains: int, dim: int) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Starts U(−2, 2) (chain, dim), drawn anew where not finite; evaluations per chain; which chains have one."""
 
     def drawn(key: jax.Array, old: jax.Array, fine: jax.Array) -> tuple[jax.Array, jax.Array]:
