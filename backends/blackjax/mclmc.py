@@ -33,15 +33,15 @@ class Options:
     """How it is tuned; the metric is diagonal, inits are U(−2, 2) unconstrained."""
 
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
-    steps: float = option(2.0, "mean number of integrator steps of a trajectory")
+    trajectory: float = option(2.0, "mean number of integrator steps of a trajectory")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write warmup and sampling as functions of a key and a log density; Unsupported for one scalar alone."""
     if data.dim < 2:
         raise Unsupported("one scalar is to be inferred; velocities of constant length need two or more")
-    if options.steps < 1.2:
-        raise Unsupported(f"steps={options.steps:g}; the library's tuning needs 1.2 or more")
+    if options.trajectory < 1.2:
+        raise Unsupported(f"trajectory={options.trajectory:g}; the library's tuning needs 1.2 or more")
     return Program(budget, place, budget.chains, partial(_warm, budget, options), partial(_sample, budget))
 
 
@@ -70,7 +70,7 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
         state = adjusted.init(start, density, (jax.random.key_data(lengths), jnp.zeros((), int)))
         state, tuned, taken = blackjax.adjusted_mclmc_find_L_and_step_size(
             _kernel(), density, budget.warmup, state, tuning, options.target_accept,
-            frac_tune1=1 / 3, frac_tune2=1 / 3, target_num_integration_steps=options.steps,
+            frac_tune1=1 / 3, frac_tune2=1 / 3, target_num_integration_steps=options.trajectory,
         )  # fmt: skip
         return (state, tuned), taken, state.random_generator_arg[1]
 

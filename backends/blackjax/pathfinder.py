@@ -130,7 +130,8 @@ def draw(state: State) -> Fit:
     best = answer.best
     position, gradient, alpha, beta, gamma = (np.asarray(x, np.float64) for x in best[1:])
     covariance = np.diag(alpha) + beta @ gamma @ beta.T
-    mean = position + covariance @ gradient  # as the library has it
+    # The library's own sign, of the gradient of −log p: its normal lies beyond the point, not towards the optimum.
+    mean = position + covariance @ gradient
     rng = np.random.default_rng(0)
     z = rng.multivariate_normal(mean, covariance, MOMENT_DRAWS, method="cholesky")
     moments = {name: (x.mean(0), x.std(0)) for name, x in constrain(data, z).items()}

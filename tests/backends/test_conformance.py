@@ -37,10 +37,14 @@ SLOW = {
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
     *(("pyro.nuts", key) for key in DATASETS),
+    *((f"blackjax.{method}", key) for method in ("nuts", "chees") for key in ("known", "groups")),
+    *((f"blackjax.{method}", key) for method in ("mclmc", "pathfinder") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
+AT_ONCE = {"sklearn.ols", "blackjax.pathfinder"}
+"""They compute their answer at one go: nothing to look at on the way."""
+ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("vi", "point") and n not in AT_ONCE]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 
