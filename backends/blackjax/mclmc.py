@@ -1,6 +1,6 @@
 """Adjusted microcanonical Langevin Monte Carlo of BlackJAX: a Metropolis test at the end of every trajectory.
 
-`adjusted=false` is the sampler without that test, faster and biased by its step size (Robnik et al. 2023).
+Without that test the sampler is faster and biased by its step size (Robnik et al. 2023): it is not offered here.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def test_no_process_that_has_imported_it_is_forked() -> None:
 
 @pytest.fixture
 def mixture(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(EXAMPLES / "mixture", tmp_path / "mixture"))
+    others = shutil.ignore_patterns("pyro.py", "torch.py")
+    return Path(shutil.copytree(EXAMPLES / "mixture", tmp_path / "mixture", ignore=others))
 
 
 def verified(folder: Path) -> list[tuple[str, str]]:
@@ -139,7 +140,7 @@ def verified(folder: Path) -> list[tuple[str, str]]:
 @pytest.mark.needs("numpyro")
 @pytest.mark.parametrize("name", sorted(folder.name for folder in EXAMPLES.iterdir()))
 def test_the_examples_in_jax_are_those_in_numpyro(name: str) -> None:
-    assert verified(EXAMPLES / name) == [("same", "")] * 2
+    assert set(verified(EXAMPLES / name)) == {("same", "")}
 
 
 @pytest.mark.needs("numpyro")

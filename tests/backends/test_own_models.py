@@ -33,7 +33,7 @@ def densities(data: Dataset, framework: str, z):
 
 @pytest.fixture
 def mixture(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(EXAMPLES / "mixture", tmp_path / "mixture"))
+    return Path(shutil.copytree(EXAMPLES / "mixture", tmp_path / "mixture", ignore=shutil.ignore_patterns("jax.py")))
 
 
 def verified(folder: Path, *frameworks: str):
@@ -44,7 +44,9 @@ def verified(folder: Path, *frameworks: str):
 
 @pytest.mark.parametrize("name", sorted(folder.name for folder in EXAMPLES.iterdir()))
 def test_the_examples_have_one_density_in_all_frameworks(name: str) -> None:
-    assert [(one.verdict, one.reason) for one in verified(EXAMPLES / name, *FRAMEWORKS)] == [("same", "")] * 3
+    found = verified(EXAMPLES / name, *FRAMEWORKS)
+    assert {one.framework for one in found} >= set(FRAMEWORKS)
+    assert {(one.verdict, one.reason) for one in found} == {("same", "")}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
