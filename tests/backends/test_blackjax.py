@@ -65,24 +65,14 @@ def test_one_program_serves_data_and_seeds_and_counts_what_is_evaluated(
 @pytest.mark.slow
 @pytest.mark.parametrize("resample", [False, True])
 def test_pathfinder_gives_a_normal_with_its_density_or_weighted_draws(
-    resample: bool, linear: Callable[..., Dataset], contender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    resample: bool, linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:
-    """Known noise and flat priors: the posterior is a normal, which L-BFGS finds; what is evaluated is counted."""
-    jax = importlib.import_module("jax")
-    models = importlib.import_module("backends.blackjax.models")
-    plain, calls = models.unconstrained, []
-
-    def told(data: Dataset, arrays: Any, z: Any) -> Any:
-        jax.debug.callback(lambda x: calls.append(1), z[0])
-        return plain(data, arrays, z)
-
-    monkeypatch.setattr(models, "unconstrained", told)
+    """Known noise and flat priors: the posterior is a normal, which L-BFGS finds."""
     data = linear(bias=None, location=Prior("flat"), sigma=Prior("known", (1.0,)))
     made = contender("blackjax.pathfinder", data, resample=resample)
     fit, _ = made.fit(data)
-    jax.effects_barrier()
-    counted = len(calls)
-    assert fit.stats["gradients"] <= counted <= 1.02 * fit.stats["gradients"]  # further trials of line searches
+    # 4 paths: 200 densities at each of 31 points and 200 for the weights; 4 gradients a step, 2 at the start
+    assert fit.stats["gradients"] == 4 * (200 * 32 + 4 * 30 + 2)
     assert made.fit(data, 2)[1].recompiled == 0.0
     z, exact = fit.draws["weights"][0], family("linear").reference(data)
     assert z.shape == (4000, 2) and ("log_q" in fit.stats) is not resample
