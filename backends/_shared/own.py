@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,11 @@ def text(data: Dataset, name: str) -> str:
     if not file.is_file():
         raise Unsupported(f"the model {file.parent.name} has no {file.name}")
     return file.read_text(encoding="utf-8")
+
+
+def framework(data: Dataset, files: Sequence[str]) -> str:
+    """The first of these files, by stem, that the folder of the model has; the first of all where there is none."""
+    return next((stem for stem in files if (Path(data.source) / f"{stem}.py").is_file()), files[0])
 
 
 @lru_cache(maxsize=8)

@@ -42,10 +42,12 @@ SLOW = {
     *((name, key) for name in ("pyro.nuts", "pyro.hmc") for key in DATASETS),
     ("stan.nuts", "known"),
     ("stan.nuts", "groups"),
+    *((f"blackjax.{method}", key) for method in ("nuts", "chees") for key in ("known", "groups")),
+    *((f"blackjax.{method}", key) for method in ("mclmc", "pathfinder") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace"}
+SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "blackjax.pathfinder"}
 """Done in one step or a few, which have no history to look at."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("point", "vi") and n not in SHORT]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
