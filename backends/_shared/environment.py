@@ -11,3 +11,8 @@ def pytorch(place: Place, track: Track) -> dict[str, str]:
     """
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if place.device == "cpu" else {}
     return hidden | ({"OMP_WAIT_POLICY": "PASSIVE"} if track == "matched" else {})
+
+
+def pytensor(place: Place, track: Track) -> dict[str, str]:
+    """Precision, and no kept programs of Numba: they would make a cold number warm unnoticed."""
+    return {"PYTENSOR_FLAGS": f"floatX={place.dtype},numba__cache=False"}
