@@ -12,6 +12,7 @@ Values = Mapping[str, TensorVariable]
 Law = Callable[[TensorVariable, TensorVariable, Values], TensorVariable]
 """(predictor, y, parameters and columns) → the observed variable."""
 
+
 def normal(mean: TensorVariable, y: TensorVariable, p: Values) -> TensorVariable:
     """Gaussian."""
     return pm.Normal("y", mean, p["sigma"], observed=y)

@@ -14,14 +14,16 @@ from backends._shared import own as code
 from backends._shared import pymc_laws as laws
 from backends._shared.pymc_priors import sample
 from backends._shared.sites import split
-from bench.types import Array, Arrays, Dataset, Place
+from bench.types import Array, Arrays, Dataset, Place, Unsupported
 
 Values = Mapping[str, TensorVariable]
 Write = Callable[[Dataset, Values], None]
 """Writes a family's variables into the model at hand, given its arrays."""
 
-PYTHON = Mode(VMLinker(use_cloop=False, c_thunks=False), "fast_run")
-"""PyTensor's rewrites, evaluated by NumPy: a density that is looked at a few times is not worth 10 s of compilation."""
+LINKERS: Mapping[str, str | None] = {"numba": "NUMBA", "default": None}
+"""PyTensor's modes by the name of an option."""
+PYTHON = Mode(VMLinker(use_cloop=False, c_thunks=False), "fast_run").excluding("fusion")
+"""PyTensor's rewrites, evaluated by NumPy: to look at a few densities is not worth 10 s of compilation."""
 
 
 def regression(law: laws.Law) -> Write:
@@ -61,6 +63,10 @@ def varying_intercept(data: Dataset, arrays: Values) -> None:
 def own(data: Dataset, arrays: Values) -> None:
     """The function `model` of `pymc.py` in the folder of a user's model, given the data by name."""
     code.function(data, "pymc", "model")(**arrays, **code.sizes(data))
+    if (sampled := {rv.name for rv in pm.modelcontext(None).free_RVs}) != set(data.names):
+        raise Unsupported(
+            f"pymc.py samples {', '.join(sorted(sampled))}, but the parameters are {', '.join(data.names)}"
+        )
 
 
 def model(write: Write, data: Dataset) -> pm.Model:

@@ -1,9 +1,12 @@
-"""NUTS of PyMC, compiled once for all reps; its trees are built in Python, one chain after another."""
+"""NUTS of PyMC, compiled once for all reps; its trees are built in Python, one chain after another.
+
+`aot=false` calls `pm.sample` as most users do, which compiles anew on every call.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pymc as pm
@@ -11,10 +14,10 @@ import pymc as pm
 from backends._shared import pymc_models as shared
 from backends._shared.pytensor import cold
 from backends.pymc import chains, models
-from bench.types import Budget, Clock, Dataset, Fit, Place, option
+from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
-DEFAULTS = {"linker": "default", "init": "jitter"}
+DEFAULTS = {"aot": False, "linker": "default", "init": "jitter", "progress_bar": True}
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,17 @@ class Options:
     """How densities are compiled, and how the sampler starts and is tuned.
 
     The metric is diagonal; its windows, and trees of 8 doublings at most in the first 200 draws of warmup, are PyMC's.
-    Chains share one process: its own way to use more cores is a process for each.
+    Chains share one process: to use more cores PyMC starts one for each.
     """
 
-    linker: Literal["numba", "default"] = option("numba", "how to compile; default: PyTensor's, C if there is a compiler")
-    init: Literal["uniform", "jitter"] = option("uniform", "U(−2, 2), or PyMC's U(−1, 1) around the middle of the prior")
+    aot: bool = option(True, "compile once, ahead of time; false: plain pm.sample, compiled on every call")
+    linker: Literal["numba", "default"] = option("numba", "default: PyTensor's own, C if there is a compiler")
+    init: Literal["uniform", "jitter"] = option(
+        "uniform", "U(−2, 2), or PyMC's U(−1, 1) around the middle of the prior"
+    )
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    progress_bar: bool = option(False, "show PyMC's progress bar, which needs aot=false and costs a little")
 
 
 @dataclass
@@ -41,53 +48,77 @@ class Program:
     options: Options
     compiled: chains.Compiled | None = field(default=None)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the step method."""
+        return {"target_accept": self.options.target_accept, "max_treedepth": self.options.max_tree_depth}
+
+
+class State(NamedTuple):
+    """The chains, and gradients at their starts before any step."""
+
+    chains: list[chains.Chain]
+    tried: int
+    warmup: int
+
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Write the model."""
+    """Write the model; Unsupported for options that one of the two ways does not have."""
+    if options.aot and options.progress_bar:
+        raise Unsupported("progress_bar=true needs aot=false")
+    if not options.aot and options.init == "uniform":
+        raise Unsupported("init=uniform needs aot=true: pm.sample has no such starts")
     return Program(models.model(data), data.names, budget, options)
 
 
 def compile(program: Program, data: Dataset) -> None:
     """Compile the density, its gradient and what a draw needs; the arrays are no part of them."""
-    with cold():
-        mode = "NUMBA" if program.options.linker == "numba" else None
-        program.compiled = chains.Compiled(program.model, program.names, mode)
+    if program.options.aot:
+        with cold():
+            program.compiled = chains.Compiled(program.model, program.names, shared.LINKERS[program.options.linker])
 
 
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[list[chains.Chain], int, int]:
-    """Warm up and sample every chain; the chains, how many densities their starts took, and the draws of warmup."""
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Warm up and sample every chain."""
     options, budget, compiled = program.options, program.budget, program.compiled
-    assert compiled is not None, "compile comes before fit"
     with clock("transfer"):
         shared.replace(program.model, data)
+    if compiled is None:
+        how = {"compile_kwargs": {"mode": shared.LINKERS[options.linker]}, "nuts": program.settings}
+        with cold(), clock("warmup+sample"):
+            made = chains.sample(
+                program.model, program.names, budget, seed=seed, progress_bar=options.progress_bar, **how
+            )
+        return State(made, budget.chains, budget.warmup)
     rng = np.random.default_rng(seed)
     with clock("warmup"):
-        points, tried = chains.starts(compiled, rng, budget.chains, uniform=options.init == "uniform")
-        step = chains.stepper(
-            program.model, compiled, points, target_accept=options.target_accept, max_treedepth=options.max_tree_depth
-        )
+        points, tried = compiled.starts(rng, budget.chains, uniform=options.init == "uniform")
+        step = chains.stepper(program.model, compiled, points, **program.settings)
+    streams = rng.spawn(budget.chains)
     made = [
-        chains.run(step, point, own, compiled, names=program.names, budget=budget, clock=clock)
-        for point, own in zip(points, rng.spawn(budget.chains), strict=True)
+        chains.run(step, point, own, compiled, budget=budget, clock=clock)
+        for point, own in zip(points, streams, strict=True)
     ]
-    return made, tried, budget.warmup
+    return State(made, tried, budget.warmup)
 
 
-def draw(state: tuple[list[chains.Chain], int, int]) -> Fit:
-    """Draws (chain, draw, …) with the gradients of their trees, and one more that begins every tree."""
-    made, tried, warmup = state
-    found: dict[str, Any] = {name: np.stack([chain.stats[name] for chain in made]) for name in chains.STATS}
+def draw(state: State) -> Fit:
+    """Draws (chain, draw, …); gradients are those of all trees, one more at the root of each, and those of starts."""
+    found = {name: np.stack([chain.stats[name] for chain in state.chains]) for name in chains.STATS}
     steps = found["tree_size"].astype(np.int64) + 1
-    kept = {name: values[:, warmup:] for name, values in found.items()}
+    kept = {name: values[:, state.warmup :] for name, values in found.items()}
+    gradients = int(steps.sum()) + state.tried
     stats = {
-        "gradients": int(steps.sum()) + tried,
-        "gradients_executed": int(steps.sum()) + tried,
-        "gradients_warmup": int(steps[:, :warmup].sum()) + tried,
+        "gradients": gradients,
+        "gradients_executed": gradients,
+        "gradients_warmup": int(steps[:, : state.warmup].sum()) + state.tried,
         "treedepth_hits": int(kept["reached_max_treedepth"].sum()),
-        "num_steps": steps[:, warmup:],
-        "diverging": kept["diverging"],
+        "num_steps": steps[:, state.warmup :],
+        "diverging": kept["diverging"].astype(bool),
         "energy": np.asarray(kept["energy"], np.float64),
         "accept_prob": np.asarray(kept["mean_tree_accept"], np.float64),
         "log_density": np.asarray(kept["model_logp"], np.float64),
     }
-    return Fit("mcmc", {name: np.stack([chain.draws[name] for chain in made]) for name in made[0].draws}, stats=stats)
+    names = state.chains[0].draws
+    draws = {name: np.stack([np.asarray(chain.draws[name], np.float64) for chain in state.chains]) for name in names}
+    return Fit("mcmc", draws, stats=stats)
