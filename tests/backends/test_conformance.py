@@ -36,7 +36,7 @@ SLOW = {
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
-    *(("pyro.nuts", key) for key in DATASETS),
+    *((name, key) for name in ("pyro.nuts", "pymc.nuts", "nutpie.nuts") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
