@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pymc as pm
+import pytensor
 
 from backends._shared import pymc_models as shared
 from backends._shared.pytensor import cold
@@ -18,6 +19,8 @@ from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 DEFAULTS = {"aot": False, "linker": "default", "init": "jitter", "progress_bar": True}
+
+NO_COMPILER = "PyTensor found no C compiler: densities were evaluated in Python, tens of times slower"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class State(NamedTuple):
     chains: list[chains.Chain]
     tried: int
     warmup: int
+    notes: tuple[str, ...]
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
@@ -81,6 +85,7 @@ def compile(program: Program, data: Dataset) -> None:
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Warm up and sample every chain."""
     options, budget, compiled = program.options, program.budget, program.compiled
+    notes = (NO_COMPILER,) if options.linker == "default" and not pytensor.config.cxx else ()
     with clock("transfer"):
         shared.replace(program.model, data)
     if compiled is None:
@@ -89,7 +94,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             made = chains.sample(
                 program.model, program.names, budget, seed=seed, progress_bar=options.progress_bar, **how
             )
-        return State(made, budget.chains, budget.warmup)
+        return State(made, budget.chains, budget.warmup, notes)
     rng = np.random.default_rng(seed)
     with clock("warmup"):
         points, tried = compiled.starts(rng, budget.chains, uniform=options.init == "uniform")
@@ -99,7 +104,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         chains.run(step, point, own, compiled, budget=budget, clock=clock)
         for point, own in zip(points, streams, strict=True)
     ]
-    return State(made, tried, budget.warmup)
+    return State(made, tried, budget.warmup, notes)
 
 
 def draw(state: State) -> Fit:
@@ -121,4 +126,4 @@ def draw(state: State) -> Fit:
     }
     names = state.chains[0].draws
     draws = {name: np.stack([np.asarray(chain.draws[name], np.float64) for chain in state.chains]) for name in names}
-    return Fit("mcmc", draws, stats=stats)
+    return Fit("mcmc", draws, stats=stats, notes=state.notes)
