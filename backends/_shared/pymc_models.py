@@ -13,6 +13,7 @@ from pytensor.tensor import TensorVariable
 from backends._shared import own as code
 from backends._shared import pymc_laws as laws
 from backends._shared.pymc_priors import sample
+from backends._shared.pytensor import compiling
 from backends._shared.sites import split
 from bench.types import Array, Arrays, Dataset, Place, Unsupported
 
@@ -107,7 +108,8 @@ def log_density(write: Write, data: Dataset, z: Array, place: Place | None) -> t
     """
     place = place or Place()
     made = model(write, data)
-    function = made.logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
+    with compiling("numba"):  # no C either
+        function = made.logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
     function.set_extra_values({})
     names = value_names(made)
     sites = split(data, np.arange(data.dim))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytensor
 from numba.core import event
+from numba.core.errors import NumbaPerformanceWarning
 from pytensor.compile import profiling
 
 from bench.types import Place, Unavailable
@@ -35,12 +37,19 @@ def compile_seconds() -> float:
 
 
 @contextmanager
-def cold() -> Iterator[None]:
-    """Compile C into a folder that was not there before and is not there afterwards.
+def compiling(linker: str) -> Iterator[None]:
+    """Compile with nothing kept of an earlier process, by Numba alone or by PyTensor's default.
 
-    PyTensor's own folder keeps the C of every model this user has compiled: a cold number would be warm unnoticed.
-    What is loaded stays so, and is not compiled again in this process.
+    PyTensor's folder keeps the C of every model this user has compiled: a cold number would be warm unnoticed. So C is
+    compiled into a folder that was not there before and is gone afterwards; what is loaded stays so. Without a
+    compiler PyTensor makes no C, which Numba can do without, not even the loop that calls Python functions.
     """
+    if linker == "numba":
+        with pytensor.config.change_flags(cxx=""), warnings.catch_warnings():
+            # of transposed arrays, which PyTensor hands to np.dot as they are
+            warnings.filterwarnings("ignore", category=NumbaPerformanceWarning)
+            yield
+        return
     folder = _folder()
     folder.mkdir(exist_ok=True)
     try:

@@ -12,6 +12,7 @@ import pyarrow
 import pymc as pm
 
 from backends._shared import pymc_models as shared
+from backends._shared.pytensor import compiling
 from backends.nutpie import models
 from bench.types import Array, Budget, Clock, Dataset, Fit, Parameter, Place, Unsupported, option
 
@@ -56,7 +57,8 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 
 def compile(program: Program, data: Dataset) -> None:
     """Compile density, gradient and parameters of a draw; the arrays are no part of them."""
-    made = nutpie.compile_pymc_model(program.model, var_names=data.names)
+    with compiling("numba"):
+        made = nutpie.compile_pymc_model(program.model, var_names=data.names)
     if program.options.init == "uniform":
         made = dataclasses.replace(made, initial_point_func=lambda seed: _uniform(seed, made.n_dim))
     program.compiled = made

@@ -13,7 +13,7 @@ import pymc as pm
 import pytensor
 
 from backends._shared import pymc_models as shared
-from backends._shared.pytensor import cold
+from backends._shared.pytensor import compiling
 from backends.pymc import chains, models
 from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
@@ -78,7 +78,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 def compile(program: Program, data: Dataset) -> None:
     """Compile the density, its gradient and what a draw needs; the arrays are no part of them."""
     if program.options.aot:
-        with cold():
+        with compiling(program.options.linker):
             program.compiled = chains.Compiled(program.model, program.names, shared.LINKERS[program.options.linker])
 
 
@@ -90,7 +90,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         shared.replace(program.model, data)
     if compiled is None:
         how = {"compile_kwargs": {"mode": shared.LINKERS[options.linker]}, "nuts": program.settings}
-        with cold(), clock("warmup+sample"):
+        with compiling(options.linker), clock("warmup+sample"):
             made = chains.sample(
                 program.model, program.names, budget, seed=seed, progress_bar=options.progress_bar, **how
             )
