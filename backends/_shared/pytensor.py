@@ -53,7 +53,9 @@ def compiling(linker: str) -> Iterator[None]:
     folder = _folder()
     folder.mkdir(exist_ok=True)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "A module that was loaded by this ModuleCache can no longer be read")
+            yield
     finally:
         shutil.rmtree(folder)
 
