@@ -21,3 +21,8 @@ def jax(place: Place, track: Track) -> dict[str, str]:
         "JAX_ENABLE_COMPILATION_CACHE": "0",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # or peak device memory would read 75 % of the device
     }
+
+
+def pytensor(place: Place, track: Track) -> dict[str, str]:
+    """Precision, and no kept programs of Numba: they would make a cold number warm unnoticed."""
+    return {"PYTENSOR_FLAGS": f"floatX={place.dtype},numba__cache=False"}

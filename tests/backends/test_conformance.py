@@ -39,7 +39,7 @@ SLOW = {
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
     *((name, key) for name in ("numpyro.hmc", "numpyro.map", "numpyro.svi") for key in ("known", "groups")),
-    *((name, key) for name in ("pyro.nuts", "pyro.hmc") for key in DATASETS),
+    *((name, key) for name in ("pyro.nuts", "pyro.hmc", "pymc.nuts", "nutpie.nuts") for key in DATASETS),
     ("stan.nuts", "known"),
     ("stan.nuts", "groups"),
     *((f"blackjax.{method}", key) for method in ("nuts", "chees") for key in ("known", "groups")),
