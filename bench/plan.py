@@ -90,9 +90,10 @@ class Planned:
             return f"{info.name} fits {', '.join(info.families)}, not the family {self.scenario.family}"
         if cell.device not in info.devices:
             return f"{info.name} runs on {', '.join(info.devices)}, not on {cell.device}"
-        own = Path(self.scenario.file).with_name(f"{info.framework}.py")
-        if family(self.scenario.family).OPAQUE and not own.is_file():
-            return f"the model {self.scenario.name} has no {own.name}"
+        folder = Path(self.scenario.file).parent
+        own = info.home.own_file(str(folder))
+        if family(self.scenario.family).OPAQUE and not (folder / own).is_file():
+            return f"the model {self.scenario.name} has no {own}"
         return ""
 
 

@@ -178,8 +178,10 @@ class Backend(Protocol):
     `compile(program, data)`, which is called once after `build`, with a skeleton too.
 
     Nothing else is required of a framework's folder. Its `__init__.py` may declare `PACKAGES` (a tuple of packages, or
-    a table {package: name under which it is installed}), `EXTRA`, `DTYPE` and `environment(place, track)`, the
-    variables to be set before the import; its `runtime.py` any function of `bench.measure.runtime.Runtime`; its
+    a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, by stem, that it can read
+    of a model of the user's own, the preferred first; by default its name), `FORKABLE` (False where its import starts
+    threads, so that every child imports it anew) and `environment(place, track)`, the variables to be set before the
+    import; its `runtime.py` any function of `bench.measure.runtime.Runtime`; its
     `models.py` `log_density(data, z, place)`, which `bench verify` holds against the family's.
 
     What a fit states in `Fit.stats` is kept where it is a number, text or flag, a list of these, one value per chain

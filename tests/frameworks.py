@@ -10,8 +10,11 @@ from bench.catalog.frameworks import frameworks
 
 OPTIONAL = {name: framework for name, framework in frameworks().items() if framework.extra}
 """Frameworks that an installation may lack."""
-MODELLED = tuple(name for name, framework in frameworks().items() if framework.has_density and name != "stan")
-"""Those whose densities are held against the families'; a Stan program takes half a minute to build."""
+MODELLED = tuple(
+    name for name, framework in frameworks().items() if framework.has_density and name not in ("stan", "nutpie")
+)
+"""Those whose densities are held against the families'; a Stan program takes half a minute to build, and
+nutpie's models are PyMC's."""
 
 
 @cache

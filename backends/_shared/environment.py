@@ -11,3 +11,18 @@ def pytorch(place: Place, track: Track) -> dict[str, str]:
     """
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if place.device == "cpu" else {}
     return hidden | ({"OMP_WAIT_POLICY": "PASSIVE"} if track == "matched" else {})
+
+
+def jax(place: Place, track: Track) -> dict[str, str]:
+    """Precision, platform, and no persistent compilation cache: it would make a cold number warm unnoticed."""
+    return {
+        "JAX_ENABLE_X64": "1" if place.dtype == "float64" else "0",
+        "JAX_PLATFORMS": "cpu" if place.device == "cpu" else "cuda,cpu",
+        "JAX_ENABLE_COMPILATION_CACHE": "0",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # or peak device memory would read 75 % of the device
+    }
+
+
+def pytensor(place: Place, track: Track) -> dict[str, str]:
+    """Precision, and no kept programs of Numba: they would make a cold number warm unnoticed."""
+    return {"PYTENSOR_FLAGS": f"floatX={place.dtype},numba__cache=False"}

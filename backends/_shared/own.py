@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,19 @@ def function(data: Dataset, framework: str, name: str) -> Any:
     if not callable(found):
         raise Unsupported(f"{file.parent.name}/{file.name} defines no function {name}")
     return found
+
+
+def text(data: Dataset, name: str) -> str:
+    """The file of that name beside the model; Unsupported where there is none."""
+    file = Path(data.source) / name
+    if not file.is_file():
+        raise Unsupported(f"the model {file.parent.name} has no {file.name}")
+    return file.read_text(encoding="utf-8")
+
+
+def framework(data: Dataset, files: Sequence[str]) -> str:
+    """The first of these files, by stem, that the folder of the model has; the first of all where there is none."""
+    return next((stem for stem in files if (Path(data.source) / f"{stem}.py").is_file()), files[0])
 
 
 @lru_cache(maxsize=8)

@@ -7,14 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from numpyro.infer.util import potential_energy
 
+from backends._shared import jax_arrays
 from backends._shared import own as code
-from backends.numpyro import laws
-from backends.numpyro.priors import distribution
+from backends._shared.jax_arrays import LOG_ODDS
+from backends.numpyro import OWN, laws
+from backends.numpyro.priors import distribution, flat
 from bench.types import Array, Arrays, Dataset, Place
 
 Model = Callable[..., None]
@@ -31,7 +32,7 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Mo
             params = known | _sample(data) | dict(zip(beside, columns, strict=True))
             slope = X @ params["weights"] if "weights" in params else 0.0
             intercept = params["a"][params["group"].astype(int)] if "group" in params else params.get("bias", 0.0)
-            predictor = laws.LOG_ODDS[data.link](slope + intercept + params.get("offset", 0.0))
+            predictor = LOG_ODDS[data.link](slope + intercept + params.get("offset", 0.0))
             with numpyro.plate("observations", len(y)):
                 numpyro.sample("y", law(predictor, params), obs=y)
 
@@ -64,8 +65,20 @@ def eight_schools(data: Dataset) -> Model:
 
 
 def own(data: Dataset) -> Model:
-    """The function `model` of `numpyro.py` in the folder of a user's model, given the data by name."""
-    model, names, sizes = code.function(data, "numpyro", "model"), code.arrays(data), code.sizes(data)
+    """The function `model` of `numpyro.py` in the folder of a user's model, given the data by name.
+
+    Where there is only `jax.py`, parameters without a prior on their supports, and its `log_density` as a factor.
+    """
+    names, sizes = code.arrays(data), code.sizes(data)
+    if code.framework(data, OWN) == "jax":
+        density = code.function(data, "jax", "log_density")
+
+        def model(**values: Any) -> None:
+            params = {p.name: numpyro.sample(p.name, flat(p)) for p in data.parameters}
+            numpyro.factor("density", density(values, params))
+
+    else:
+        model = code.function(data, "numpyro", "model")
 
     def named(*values: jax.Array) -> None:
         model(**dict(zip(names, values, strict=True)), **sizes)
@@ -107,29 +120,18 @@ def _arguments(data: Dataset) -> tuple[str, ...]:
 
 def to_arrays(arrays: Arrays, data: Dataset, place: Place) -> tuple[jax.Array, ...]:
     """The model's arguments on the device of `place`, in its dtype."""
-    device = jax.devices(place.device)[0]
-    return tuple(jax.device_put(_typed(arrays[name], place), device) for name in _arguments(data))
-
-
-def _typed(array: Array, place: Place) -> Array:
-    """In the dtype of `place`, but for whole numbers."""
-    return array if array.dtype.kind == "i" else np.asarray(array, place.dtype)
+    return tuple(jax_arrays.to_arrays(arrays, _arguments(data), place).values())
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
     place = place or Place()
     target, args = model(data), to_arrays(data.arrays, data, place)
-    stops = np.cumsum([p.size for p in data.sites])[:-1]
 
     def density(point: jax.Array, args: tuple[jax.Array, ...]) -> Any:
-        pieces = jnp.split(point, stops)
-        sites = {p.name: piece.reshape(p.shape) for p, piece in zip(data.sites, pieces, strict=True)}
-        return -potential_energy(target, args, {}, sites)
+        return -potential_energy(target, args, {}, jax_arrays.split(data, point))
 
-    flat = np.asarray(z, place.dtype).reshape(-1, data.dim)
-    value, gradient = jax.jit(jax.vmap(jax.value_and_grad(density), (0, None)))(flat, args)
-    return np.asarray(value, np.float64).reshape(z.shape[:-1]), np.asarray(gradient, np.float64).reshape(z.shape)
+    return jax_arrays.values_and_gradients(density, data, z, args, place)
 
 
 def _sample(data: Dataset) -> dict[str, jax.Array]:

@@ -1,68 +1,38 @@
-"""Moments of q on the natural scale: what VI is scored on, so that its own sampling noise is no error."""
+"""Moments of a q that is one of torch's distributions, by random numbers apart from the fit's own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 
-from bench.data import family
+from backends._shared import moments
+from backends._shared.moments import Moments
 from bench.types import Array, Dataset
-
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
-"""Nodes whose weighted mean over a Normal is exact for polynomials of degree 201."""
-BLOCK = 10_000
-"""Draws taken at a time."""
-
-Moments = tuple[dict[str, Array], dict[str, Array]]
 
 
 def of(q: Any, data: Dataset, draws: int) -> Moments:
-    """Mean and sd of every parameter under q(z): by quadrature, or from draws where one depends on several z.
-
-    Quadrature is for parameters that the model samples, each element of which depends on one z. For others (an effect
-    mu + tau·eta) `draws` independent draws of a fixed seed are taken, apart from the fit's own random numbers.
-    """
+    """Mean and sd of every parameter under a Gaussian q(z), see `backends._shared.moments.of`."""
     loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
-    if not scale.any():
-        point = family(data.family).constrain(data, loc)
-        return point, {name: np.zeros_like(value) for name, value in point.items()}
-    exact = by_quadrature(loc, scale, data)
-    if set(data.parameters) <= set(data.sites):
-        return exact
-    sampled = {p.name for p in data.parameters} & {p.name for p in data.sites}
-    drawn = by_draws(q, data, draws)
-    mean, sd = ({name: (e if name in sampled else d)[name] for name in d} for e, d in zip(exact, drawn, strict=True))
-    return mean, sd
-
-
-def by_quadrature(loc: Array, scale: Array, data: Dataset) -> Moments:
-    """Gauss–Hermite in each z by itself."""
-    values = family(data.family).constrain(data, loc + scale * NODES[:, None])
-    mean, sd = {}, {}
-    for name, value in values.items():
-        weights = WEIGHTS.reshape(-1, *[1] * (value.ndim - 1)) / WEIGHTS.sum()
-        mean[name] = (weights * value).sum(0)
-        sd[name] = np.sqrt((weights * (value - mean[name]) ** 2).sum(0))
-    return mean, sd
+    with _apart(q):
+        return moments.of(loc, scale, _sampler(q), data, draws)
 
 
 def by_draws(q: Any, data: Dataset, draws: int) -> Moments:
-    """Mean and sd of that many draws, in blocks whose means and squared deviations are merged."""
+    """Mean and sd of that many independent draws of a fixed seed."""
+    with _apart(q):
+        return moments.by_draws(_sampler(q), data, draws)
+
+
+@contextmanager
+def _apart(q: Any) -> Iterator[None]:
     device = q.mean.device
-    count, mean, squares = 0, {}, {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        while count < draws:
-            size = min(BLOCK, draws - count)
-            z = q.sample((size,)).double().cpu().numpy()
-            for name, value in family(data.family).constrain(data, z).items():
-                centre = value.mean(0)
-                shift = centre - mean.get(name, centre)
-                mean[name] = mean.get(name, centre) + shift * size / (count + size)
-                squares[name] = (
-                    squares.get(name, 0.0) + ((value - centre) ** 2).sum(0) + shift**2 * (count * size / (count + size))
-                )
-            count += size
-    return mean, {name: np.sqrt(total / count) for name, total in squares.items()}
+        yield
+
+
+def _sampler(q: Any) -> Callable[[int], Array]:
+    return lambda size: q.sample((size,)).double().cpu().numpy()

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.errors import UsageError, shown
 
-NAMES = {"numpyro": "model", "pyro": "model", "torch": "log_density"}
+NAMES = {"numpyro": "model", "pyro": "model", "torch": "log_density", "jax": "log_density"}
 """What each framework's file must define."""
 
 
@@ -27,6 +27,7 @@ def model(
     numpyro: Callable[..., Any] | str | None = None,
     pyro: Callable[..., Any] | str | None = None,
     torch: Callable[..., Any] | str | None = None,
+    jax: Callable[..., Any] | str | None = None,
     integers: tuple[str, ...] = (),
     description: str = "",
     folder: str | os.PathLike[str] = "models",
@@ -40,6 +41,7 @@ def model(
         data: numbers, lists and arrays of them by name; a whole number alone is a size.
         numpyro: the model as a function of the data by name, or its source; likewise `pyro`.
         torch: `log_density(data, params)`, priors and all, of parameters with any leading dimensions; or its source.
+        jax: the same of one point, in JAX: what BlackJAX fits, and NumPyro where it has no file of its own.
         integers: names of arrays that index others.
         description: of the scenario.
         folder: where the model's folder goes; what it had of these files is overwritten.
@@ -53,7 +55,7 @@ def model(
     A function is written as its source, after the modules, imported names, numbers, texts and functions of the session
     that it uses. A lambda, a method, or one that uses other values of the session has no such file: give its source.
     """
-    given = {"numpyro": numpyro, "pyro": pyro, "torch": torch}
+    given = {"numpyro": numpyro, "pyro": pyro, "torch": torch, "jax": jax}
     if not name.isidentifier():
         raise UsageError(f"name={name!r} is not allowed; a name of letters, digits and _")
     if all(value is None for value in given.values()):

@@ -19,20 +19,33 @@ from bench.errors import UsageError
 class Framework:
     """What the `__init__.py` and the `models.py` of a folder declare; each of them may be missing.
 
-    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `python`
-    the versions of Python it needs, as in ">=3.12".
+    `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
+    are the files, those of Python by stem, that it can read of a model of the user's own, the preferred first;
+    `forkable` says whether a process that has imported it may be forked; `python` are the versions of Python it needs,
+    as in ">=3.12".
     """
 
     folder: Path
     packages: Mapping[str, str]
     extra: str
     dtype: str
+    own: tuple[str, ...]
+    forkable: bool
     python: str = ""
 
     @property
     def name(self) -> str:
         """The name of the folder."""
         return self.folder.name
+
+    @property
+    def own_files(self) -> list[str]:
+        """The names of the files that it can read in the folder of a user's model, the preferred first."""
+        return [name if "." in name else f"{name}.py" for name in self.own]
+
+    def own_file(self, model: str) -> str:
+        """The name of the file that it reads in the folder of a user's model; its favourite where none is there."""
+        return next((name for name in self.own_files if (Path(model) / name).is_file()), self.own_files[0])
 
     @property
     def environment(self) -> Environment | None:
@@ -99,6 +112,8 @@ def framework(folder: Path) -> Framework:
         packages=dict(packages) if isinstance(packages, dict) else {name: name for name in packages},
         extra=constants.get("EXTRA", ""),
         dtype=constants.get("DTYPE", "float64"),
+        own=tuple(constants.get("OWN", (folder.name,))),
+        forkable=constants.get("FORKABLE", True),
         python=constants.get("PYTHON", ""),
     )
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from bench.catalog import designs
-from bench.catalog.places import MODEL, scenario_folders
+from bench.catalog.places import MODEL, code_of, scenario_folders
 from bench.catalog.scenarios import load
 from bench.errors import UsageError
 from bench.types import Scenario, beside
@@ -26,7 +26,7 @@ def keep(scenario: Scenario, folder: Path) -> str:
     place = Path("scenarios", scenario.name, MODEL if own.name == MODEL else f"{scenario.name}.toml")
     copies = {own: folder / place}
     if own.name == MODEL:
-        copies |= {code: (folder / place).with_name(code.name) for code in own.parent.glob("*.py")}
+        copies |= {code: (folder / place).with_name(code.name) for code in code_of(own.parent)}
     data = beside(folder / place, scenario.data.get("file"))
     if scenario.data_file and data:
         copies[scenario.data_file] = data

@@ -50,6 +50,11 @@ def _offered(package: str, path: tuple[str, ...]) -> tuple[tuple[Path, str], ...
     return tuple(found)
 
 
+def code_of(model: Path) -> list[Path]:
+    """The files of a user's model that say its density, in whatever language."""
+    return sorted([*model.glob("*.py"), *model.glob("*.stan")])
+
+
 def owner(file: Path) -> str:
     """The distribution that offers a scenario or backend; its folder where the user named that; empty for our own."""
     offered = [*_offered("backends", tuple(sys.path)), *_offered("scenarios", tuple(sys.path))]

@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.catalog import designs, terms, toml
 from bench.catalog.families import families, family_file, source_digest
-from bench.catalog.places import MODEL, kept_files, name_of, scenario_files
+from bench.catalog.places import MODEL, code_of, kept_files, name_of, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, UsageError, unknown
 from bench.protocols import Family
@@ -195,7 +195,7 @@ def _finite(value: Any) -> bool:
 
 
 def _digest(table: Mapping[str, Any], scenario: Scenario) -> str:
-    code = sorted(Path(scenario.file).parent.glob("*.py")) if family(scenario.family).OPAQUE else []
+    code = code_of(Path(scenario.file).parent) if family(scenario.family).OPAQUE else []
     parts: list[Any] = [
         *(file.read_text(encoding="utf-8", errors="replace") for file in code),
         {k: v for k, v in table.items() if k != "reference"},

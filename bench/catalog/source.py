@@ -39,6 +39,11 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda v: isinstance(v, str) and re.fullmatch(r">=3\.\d+(, ?<3\.\d+)?", v) is not None,
         'versions of Python such as ">=3.12" or ">=3.11,<3.13"',
     ),
+    "OWN": (
+        lambda v: _words(v) and bool(v),
+        "a tuple of names of files, those of Python without .py, the preferred first",
+    ),
+    "FORKABLE": (lambda v: isinstance(v, bool), "True or False"),
     "DTYPE": (lambda v: isinstance(v, str) and v in DTYPES, f"one of {', '.join(DTYPES)}"),
 }
 """Constants that a backend's file or its framework's folder may state as literals: which values, in words too."""

@@ -33,7 +33,7 @@ class WallClock:
         self.recompiled = 0.0
         self.checkpoints: list[Checkpoint] = []
         self._synchronize, self._compile_seconds, self._timer = synchronize, compile_seconds, timer
-        self._phase, self._began, self._paused, self._next = "", 0.0, 0.0, 1
+        self._phase, self._began, self._paused, self._compiled, self._next = "", 0.0, 0.0, 0.0, 1
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
@@ -43,7 +43,7 @@ class WallClock:
         if self._phase:
             raise RuntimeError(f"phase {phase!r} entered inside phase {self._phase!r}")
         self._synchronize()
-        compiled = self._compile_seconds()
+        self._compiled = self._compile_seconds()
         self._phase, self._paused, self._began = phase, 0.0, self._timer()
         try:
             yield
@@ -52,7 +52,7 @@ class WallClock:
             elapsed = self._timer() - self._began - self._paused
             self._phase = ""
             if phase != "compile":
-                compiled = min(self._compile_seconds() - compiled, elapsed)
+                compiled = min(self._compile_seconds() - self._compiled, elapsed)
                 elapsed -= compiled
                 self.recompiled += compiled
                 if compiled:
@@ -64,9 +64,10 @@ class WallClock:
         if step < self._next:
             return
         self._synchronize()
-        stopped = self._timer()
+        stopped, compiled = self._timer(), self._compile_seconds()
         before = sum(self.seconds.get(phase, 0.0) for phase in FITTING)
         now = before + stopped - self._began - self._paused
         self.checkpoints.append(Checkpoint(step, now, float(step if gradients is None else gradients), estimate()))
         self._next = max(step + 1, math.ceil(step * CHECKPOINT_RATIO))
+        self._compiled += self._compile_seconds() - compiled  # no seconds of the phase, which stands still
         self._paused += self._timer() - stopped

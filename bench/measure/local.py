@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bench.catalog.frameworks import frameworks
 from bench.measure import interrupts, noise
 from bench.measure.child import Child, watch
 from bench.measure.environment import default_threads
@@ -38,10 +39,14 @@ class Local:
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
         """Start a fork server for each, as many at a time as there are CPUs.
 
-        What cannot be imported has none, and its children say what is wrong.
+        What cannot be imported has none, and its children say what is wrong; nor has what starts threads when it is
+        imported: a fork would wait for them for ever.
         """
         modules: dict[Needs, set[str]] = {}
+        known = frameworks()
         for needs, names in wanted.items():
+            if needs.framework in known and not known[needs.framework].forkable:
+                continue
             modules.setdefault(_here(needs), set()).update(names)
         waiting, starting = sorted(modules), dict[Needs, tuple[Server, float]]()
         began = time.perf_counter()

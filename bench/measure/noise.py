@@ -23,7 +23,10 @@ AMPLE = 0.001
 
 
 class Ticks(NamedTuple):
-    """Seconds since start-up, summed over some CPUs: not idle, and stolen by the host; and this process's own."""
+    """Seconds since start-up, summed over some CPUs: not idle, and stolen by the host; and this process's own.
+
+    Own are also those of processes it has started and seen the end of, such as a compiler.
+    """
 
     at: float
     busy: float
@@ -56,8 +59,9 @@ def look(cpus: Iterable[int]) -> Ticks | None:
             user, nice, system, _, _, irq, soft, steal = (int(v) for v in values[:8])
             busy += user + nice + system + irq + soft
             stolen += steal
-    tick = os.sysconf("SC_CLK_TCK")
-    return Ticks(time.perf_counter(), busy / tick, stolen / tick, time.process_time())
+    tick, times = os.sysconf("SC_CLK_TCK"), os.times()
+    own = time.process_time() + times.children_user + times.children_system
+    return Ticks(time.perf_counter(), busy / tick, stolen / tick, own)
 
 
 def between(before: Ticks | None, after: Ticks | None, cpus: int) -> Disturbance | None:

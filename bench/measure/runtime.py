@@ -31,6 +31,8 @@ class Runtime:
     """Wait for everything dispatched to the device."""
     peak_device_bytes: Callable[[], int] = int
     """Most bytes in use on the device since the process began; 0 on the CPU."""
+    peak_bytes_beside: Callable[[], int] = int
+    """Most memory that processes of the framework's own, such as one per chain, had beside this one at once."""
     compile_seconds: Callable[[], float] = float
     """Seconds of compilation so far that the framework itself reports."""
     threads: Callable[[], int | None] = lambda: None
@@ -71,6 +73,7 @@ class Facts(NamedTuple):
     versions: dict[str, str]
     threads: int | None
     notes: list[str]
+    peak_bytes_beside: int = 0
 
 
 def facts(runtime: Runtime) -> Facts:
@@ -94,4 +97,5 @@ def facts(runtime: Runtime) -> Facts:
     def texts(value: Any) -> bool:
         return isinstance(value, Mapping) and all(isinstance(text, str) for item in value.items() for text in item)
 
-    return Facts(ask("peak_device_bytes", number), dict(ask("versions", texts) or {}), ask("threads", number), notes)
+    versions, beside = dict(ask("versions", texts) or {}), ask("peak_bytes_beside", number)
+    return Facts(ask("peak_device_bytes", number), versions, ask("threads", number), notes, beside or 0)

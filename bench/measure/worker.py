@@ -125,7 +125,8 @@ class Worker:
         record.peak_rss_bytes = residency.peak_bytes() + residency.untouched(self.mapped)
         record.os_threads = _os_threads()
         if self.contender.runtime is not None:
-            record.peak_device_bytes, record.versions, threads, notes = facts(self.contender.runtime)
+            record.peak_device_bytes, record.versions, threads, notes, beside = facts(self.contender.runtime)
+            record.peak_rss_bytes += beside
             record.stats["library_threads"] = threads
             record.notes += notes
         arrays = None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.catalog.frameworks import frameworks
 from bench.measure.target import observations
 from bench.store.manifest import Verified
 from bench.types import Array
@@ -41,13 +42,14 @@ def judge(answered: Iterable[Answered]) -> Iterator[Verified]:
 
 def _judged(group: Sequence[Answered]) -> Iterator[Verified]:
     first, *others = group
-    if not others:
-        reason = f"only {first.pair.framework}.py has its density: there is nothing to hold it against"
-        yield unjudged(first.pair, "unknown", reason)
+    files = {_file(one) for one in group}
+    if len(files) == 1:
+        reason = f"only {files.pop()} has its density: there is nothing to hold it against"
+        yield from (unjudged(one.pair, "unknown", reason) for one in group)
         return
     errors = [_errors(first, other) for other in others]
     faults = [
-        f"{first.pair.framework}.py and {other.pair.framework}.py differ: {found.reason.removeprefix('wrong target: ')}"
+        f"{_named(first)} and {_named(other)} differ: {found.reason.removeprefix('wrong target: ')}"
         for other, found in zip(others, errors, strict=True)
         if not found.passed
     ]
@@ -57,6 +59,16 @@ def _judged(group: Sequence[Answered]) -> Iterator[Verified]:
             yield unjudged(one.pair, "wrong", f"wrong target: {'; '.join(faults)}")
         else:
             yield judged(one.pair, found, one.problem.points.names)
+
+
+def _file(one: Answered) -> str:
+    """The file it is the density of; two frameworks may read one."""
+    return frameworks()[one.pair.framework].own_file(one.problem.data.source)
+
+
+def _named(one: Answered) -> str:
+    file, framework = _file(one), one.pair.framework
+    return file if file == f"{framework}.py" else f"{file} in {framework}"
 
 
 def _errors(first: Answered, other: Answered) -> Errors:

@@ -70,7 +70,8 @@ def verify(
 def pairs_of(plan: Plan) -> list[Pair]:
     """The densities that the cells of a plan fit, where their framework has one.
 
-    Of a model that only frameworks know also those of the other frameworks that have it here, to be held against.
+    Of a model that only frameworks know also those of the other frameworks that have a file of their own for it here,
+    to be held against.
     """
     known = frameworks()
     pairs = [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
@@ -81,7 +82,7 @@ def pairs_of(plan: Plan) -> list[Pair]:
         for name, framework in known.items()
         if framework.has_density
         and not framework.missing
-        and Path(pair.scenario.file).with_name(f"{name}.py").is_file()
+        and Path(pair.scenario.file).with_name(framework.own_files[0]).is_file()
     ]
 
 

@@ -68,7 +68,7 @@ def test_a_source_is_written_as_it_stands_and_old_files_go(write) -> None:
         ({"torch": lambda data, params: 0.0}, "no function of its own"),
         ({"torch": boxed}, r"it uses BOX = \[1\.0\] of the session; give its source"),
         ({"torch": math.log}, "no function of its own"),
-        ({}, "needs one of numpyro, pyro, torch"),
+        ({}, "needs one of numpyro, pyro, torch, jax"),
         ({"torch": density, "data": {"y": "text"}}, r"data\['y'\] = 'text' is not allowed; numbers"),
         ({"torch": density, "parameters": {"rate": {"lower": object()}}}, r"parameters\['rate'\]"),
         ({"torch": density, "parameters": {"rate": 3}}, r"parameters\['rate'\]"),

@@ -28,6 +28,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.nuts": {"draws": 100},
     "torch.hmc": {"draws": 100},
     "pyro.nuts": {"draws": 100},
+    "pyro.hmc": {"draws": 100},
+    "numpyro.map": {"lr": 0.1},
 }
 SLOW = {
     ("torch.nuts", "groups"),
@@ -36,11 +38,18 @@ SLOW = {
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
     ("numpyro.nuts", "groups"),
-    *(("pyro.nuts", key) for key in DATASETS),
+    *((name, key) for name in ("numpyro.hmc", "numpyro.map", "numpyro.svi") for key in ("known", "groups")),
+    *((name, key) for name in ("pyro.nuts", "pyro.hmc", "pymc.nuts", "nutpie.nuts") for key in DATASETS),
+    ("stan.nuts", "known"),
+    ("stan.nuts", "groups"),
+    *((f"blackjax.{method}", key) for method in ("nuts", "chees") for key in ("known", "groups")),
+    *((f"blackjax.{method}", key) for method in ("mclmc", "pathfinder") for key in DATASETS),
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-ITERATED = [(n, k) for n, k in CASES if backend(n).kind == "vi" or (backend(n).kind == "point" and n != "sklearn.ols")]
+SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "blackjax.pathfinder"}
+"""Done in one step or a few, which have no history to look at."""
+ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("point", "vi") and n not in SHORT]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]
 

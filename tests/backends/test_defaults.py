@@ -44,6 +44,28 @@ def test_numpyro_nuts() -> None:
     assert shared == {"step_size": 1.0, "find_heuristic_step_size": False, "init_strategy": infer.init_to_uniform}
 
 
+@pytest.mark.needs("numpyro")
+def test_numpyro_hmc() -> None:
+    track = on_track("numpyro.hmc")
+    kernel = ships("numpyro.infer", "HMC", "target_accept_prob", "trajectory_length", "dense_mass", "num_steps")
+    assert list(kernel.values()) == [track["target_accept"], track["trajectory"], track["dense_mass"], None]
+    assert (track["jitter"], track["max_steps"], track["aot"]) == (0.0, 0, False)
+
+
+@pytest.mark.needs("numpyro")
+def test_numpyro_svi() -> None:
+    track = on_track("numpyro.svi")
+    assert ships("numpyro.infer", "Trace_ELBO", "num_particles") == {"num_particles": track["particles"]}
+    assert (track["restarts"], track["window"], track["lr_decay"]) == (1, 0, 1.0)
+
+
+@pytest.mark.needs("pyro")
+def test_pyro_hmc() -> None:
+    track, kernel = on_track("pyro.hmc"), importlib.import_module("pyro.infer").HMC(potential_fn=lambda sites: 0.0)
+    assert kernel.trajectory_length == track["trajectory"] and track["target_accept"] == 0.8
+    assert (track["jitter"], track["max_steps"], track["jit_compile"], track["progress_bar"]) == (0.0, 0, False, True)
+
+
 @pytest.mark.needs("pyro")
 def test_pyro_nuts() -> None:
     track, autoguide = on_track("pyro.nuts"), importlib.import_module("pyro.infer.autoguide")

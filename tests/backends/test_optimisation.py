@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends._shared.search import improved
 from bench.types import Diverged
 
 pytestmark = pytest.mark.needs("pyro")
@@ -81,7 +82,6 @@ def test_a_loss_that_still_falls_is_never_stopped(search: Callable[..., Any]) ->
 
 
 def test_noise_alone_is_an_improvement_as_often_as_a_normal_exceeds_one_sigma() -> None:
-    improved = importlib.import_module("backends.pyro.optimisation").improved
     rng = np.random.default_rng(0)
     share = np.mean([improved(*rng.standard_normal((2, 100))) for _ in range(2000)])
     assert share == pytest.approx(0.159, abs=0.033)  # four binomial standard errors of 2000

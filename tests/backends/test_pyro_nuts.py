@@ -1,4 +1,4 @@
-"""Pyro's NUTS: the right answer eager and traced, with gradients counted where Pyro takes them."""
+"""Pyro's NUTS and HMC: the right answer eager and traced, with gradients counted where Pyro takes them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def data(linear: Callable[..., Dataset]) -> Dataset:
     return linear(bias=None, location=Prior("flat"), sigma=Prior("known", (1.0,)))
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["eager", "traced"])
+@pytest.mark.parametrize(("method", "jit"), [("nuts", False), ("nuts", True), ("hmc", False)])
 def test_every_gradient_is_counted_in_its_phase(
-    jit: bool, data: Dataset, contender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    method: str, jit: bool, data: Dataset, contender: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a clock that counts calls of torch's own `grad` instead of seconds; warnings are errors here."""
-    made, integrator = contender("pyro.nuts", data, draws=30, chains=2, jit_compile=jit), "pyro.ops.integrator"
+    made, integrator = contender(f"pyro.{method}", data, draws=30, chains=2, jit_compile=jit), "pyro.ops.integrator"
     grad, calls = importlib.import_module(integrator).grad, []
 
     def counting(*args: Any) -> Any:
@@ -39,7 +39,7 @@ def test_every_gradient_is_counted_in_its_phase(
     clock = WallClock(timer=lambda: float(len(calls)))
     fit = made.method.draw(made.method.fit(made.program, data.observed(), 1, clock))
     stats, traced = fit.stats, clock.seconds.pop("compile", 0.0)
-    assert traced == (made.method.TRACED_CALLS if jit else 0)
+    assert traced == (importlib.import_module("backends.pyro.sampler").TRACED_CALLS if jit else 0)
     assert clock.seconds == {
         "transfer": 0.0, "warmup": stats["gradients_warmup"], "sample": stats["num_steps"].sum()
     }  # fmt: skip
@@ -53,10 +53,11 @@ def test_every_gradient_is_counted_in_its_phase(
 
 def test_a_chain_without_a_start_says_so(data: Dataset, contender: Callable[..., Any]) -> None:
     torch, made = importlib.import_module("torch"), contender("pyro.nuts", data, draws=10)
-    potential = made.method.Potential(lambda sites: sites["weights"].sum() * torch.nan)
+    sampler = importlib.import_module("backends.pyro.sampler")
+    potential = sampler.Potential(lambda sites: sites["weights"].sum() * torch.nan)
     with pytest.raises(Diverged, match="no start"):
-        made.method._start(made.program, data, potential, np.random.default_rng(1))
-    assert potential.gradients == made.method.ATTEMPTS
+        sampler._start(made.program, data, potential, np.random.default_rng(1))
+    assert potential.gradients == sampler.ATTEMPTS
 
 
 @pytest.mark.parametrize("options", [{"target_accept": 1.5}, {"max_tree_depth": 0}])
@@ -67,11 +68,34 @@ def test_options_without_a_meaning_are_refused(
         contender("pyro.nuts", data, **options)
 
 
+@pytest.mark.parametrize("options", [{"target_accept": 0.0}, {"trajectory": 0.0}, {"jitter": 1.0}, {"max_steps": -1}])
+def test_trajectories_without_length_are_refused(
+    options: dict[str, Any], data: Dataset, contender: Callable[..., Any]
+) -> None:
+    with pytest.raises(Unsupported, match=next(iter(options))):
+        contender("pyro.hmc", data, **options)
+
+
+def test_trajectories_of_hmc_are_as_long_as_the_options_say(data: Dataset, contender: Callable[..., Any]) -> None:
+    made = contender("pyro.hmc", data, trajectory=2.0, jitter=0.5, max_steps=27)
+    kernel = made.program.kernel(lambda sites: 0.0)
+    kernel._adapter.step_size = 0.1
+    steps = np.array([kernel.num_steps for _ in range(5000)])
+    assert steps.min() == 10 and steps.max() == 27  # lengths of 1 to 3, cut at 2.7
+    # the whole part of a number that is uniform on 10 to 30; five errors of the mean
+    assert abs(steps.mean() - np.minimum(np.arange(10, 30), 27).mean()) < 5 * steps.std() / np.sqrt(5000)
+    plain = contender("pyro.hmc", data, trajectory=2.0, jitter=0.0, max_steps=0).program.kernel(lambda sites: 0.0)
+    plain._adapter.step_size = 0.013
+    assert {plain.num_steps for _ in range(3)} == {153}  # as HMC itself counts: the whole part of 2/0.013
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("of", "jit"), [("s4-linear", False), ("eight-schools", True)])
-def test_the_posterior_is_the_exact_one(of: str, jit: bool, contender: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("method", "of", "jit"), [("nuts", "s4-linear", False), ("nuts", "eight-schools", True), ("hmc", "s4-linear", True)]
+)
+def test_the_posterior_is_the_exact_one(method: str, of: str, jit: bool, contender: Callable[..., Any]) -> None:
     data = dataset(scenario(of), seed=0, rep=0)
-    fit, clock = contender("pyro.nuts", data, draws=300, jit_compile=jit).fit(data)
+    fit, clock = contender(f"pyro.{method}", data, draws=300, jit_compile=jit).fit(data)
     assert (clock.seconds.get("compile", 0.0) > 0.0) is jit
     exact = family(data.family).reference(data)
     for name in data.names:

@@ -48,7 +48,7 @@ def test_threads_are_set_and_read_back(framework: str) -> None:
 
 @pytest.mark.needs("numpyro")
 def test_nested_compile_events_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = importlib.import_module("backends.numpyro.runtime")
+    runtime = importlib.import_module("backends._shared.jax_platform")
     monkeypatch.setattr(runtime, "_counted", [])  # real events of the last two seconds would be nested as well
     monkeypatch.setattr(runtime, "_total", 0.0)
     runtime._listen("/jax/core/compile/jaxpr_trace_duration", 0.5)

@@ -191,7 +191,7 @@ def test_moments_merge_blocks_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     moments_of = importlib.import_module("backends.pyro.moments")
     loc = torch.tensor([3.0, 0.2, 1.0, -1.0, 0.0], dtype=torch.float64)
     q = torch.distributions.MultivariateNormal(loc, torch.eye(5, dtype=torch.float64) + 0.5)
-    monkeypatch.setattr(moments_of, "BLOCK", 700)
+    monkeypatch.setattr("backends._shared.moments.BLOCK", 700)
     torch.manual_seed(0)
     z = torch.cat([q.sample((700,)), q.sample((700,)), q.sample((100,))]).numpy()
     mean, sd = moments_of.by_draws(q, effects(), 1500)

@@ -78,6 +78,23 @@ def test_a_checkpoint_stops_the_clock():
     assert [c.step for c in clock.checkpoints] == [1, 2, 3, 4]
 
 
+def test_what_is_compiled_for_a_checkpoint_is_no_part_of_the_phase():
+    time, compiled = Time(), [0.0]
+    clock = WallClock(timer=time, compile_seconds=lambda: compiled[0])
+
+    def estimate():
+        time.now += 3.0
+        compiled[0] += 2.0
+        return Estimate({"w": 1.0})
+
+    with clock("sample"):
+        time.now += 4.0
+        compiled[0] += 1.0
+        clock.checkpoint(1, estimate)
+    assert clock.seconds == {"sample": 3.0, "compile": 1.0}
+    assert clock.recompiled == 1.0
+
+
 def test_checkpoints_are_log_spaced_and_estimates_lazy():
     clock, taken = WallClock(), []
     with clock("sample"):

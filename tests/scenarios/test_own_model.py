@@ -131,10 +131,10 @@ def test_a_framework_without_a_file_is_unsupported_with_that_reason(mine: Path) 
 
 
 @pytest.mark.parametrize("name", sorted(folder.name for folder in EXAMPLES.iterdir()))
-def test_every_example_is_a_scenario_with_three_frameworks(name: str, tmp_path: Path) -> None:
+def test_every_example_is_a_scenario_in_four_languages(name: str, tmp_path: Path) -> None:
     data = dataset(load(EXAMPLES / name / "model.toml"), seed=0, rep=0)
     assert family(data.family).OPAQUE and data.dim >= 3
-    assert {f.name for f in (EXAMPLES / name).glob("*.py")} == {"numpyro.py", "pyro.py", "torch.py"}
+    assert {f.name for f in (EXAMPLES / name).glob("*.py")} == {"jax.py", "numpyro.py", "pyro.py", "torch.py"}
 
 
 def test_loading_a_model_imports_no_framework(mine: Path) -> None:

@@ -1,8 +1,9 @@
 """A model of the user's own: a folder says its parameters, its data, and its density in the words of frameworks.
 
 `model.toml` names parameters, shapes, supports and a data file; beside it lie any of `numpyro.py`, `pyro.py` (a
-function `model` of the data's arrays by name) and `torch.py` (`log_density(data, params)`, batched). Children alone run
-these, so here the density is not known: no formula gives its posterior, and frameworks are held against each other.
+function `model` of the data's arrays by name), `torch.py` (`log_density(data, params)`, batched), `jax.py` (the same,
+of one point) and `model.stan`. Children alone run these, so here the density is not known: no formula gives its
+posterior, and frameworks are held against each other.
 """
 
 from __future__ import annotations

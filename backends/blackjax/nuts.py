@@ -1,0 +1,74 @@
+"""NUTS of BlackJAX after its window adaptation, each chain tuned by itself and all of them in lockstep.
+
+Warmup and sampling are two programs, compiled ahead of time once and timed apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import blackjax
+import jax
+import numpy as np
+from blackjax.adaptation.base import get_filter_adapt_info_fn
+
+from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit
+from bench.types import Budget, Dataset, Place, option
+
+__all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+
+KIND = "mcmc"
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the sampler is tuned; inits are U(−2, 2) unconstrained, drawn anew where the density is not finite."""
+
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
+    max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    dense_mass: bool = option(False, "adapt a dense metric instead of a diagonal one")
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Write warmup and sampling as functions of a key and a log density."""
+    warm, sample = partial(_warm, budget, options), partial(_sample, budget, options)
+    return Program(budget, place, budget.chains, warm, sample, partial(_finish, options))
+
+
+def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:
+    """States and tuned parameters per chain. A start costs a gradient; there is no search for a first step size."""
+    adaptation = blackjax.window_adaptation(
+        blackjax.nuts, density, not options.dense_mass, target_acceptance_rate=options.target_accept,
+        max_num_doublings=options.max_tree_depth,
+        adaptation_info_fn=get_filter_adapt_info_fn(info_keys={"num_integration_steps"}),
+    )  # fmt: skip
+
+    def chain(key: jax.Array, start: jax.Array) -> tuple[Any, jax.Array]:
+        (state, tuned), record = adaptation.run(key, start, budget.warmup)
+        return (state, tuned["step_size"], tuned["inverse_mass_matrix"]), record.info.num_integration_steps
+
+    tuned, steps = jax.vmap(chain)(jax.random.split(key, len(starts)), starts)
+    return tuned, Work(steps.sum(1) + 1, steps.max(0).sum() + 1)
+
+
+def _sample(budget: Budget, options: Options, key: jax.Array, tuned: Any, density: Density) -> Moves:
+    """Draws with everything held fixed; a state carries its gradient, so that a leapfrog step costs one."""
+    kernel = blackjax.nuts.build_kernel()
+
+    def chain(key: jax.Array, state: Any, step_size: jax.Array, metric: jax.Array) -> Any:
+        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
+            state, info = kernel(key, state, density, step_size, metric, options.max_tree_depth)
+            more = {"diverging": info.is_divergent, "energy": info.energy, "accept_prob": info.acceptance_rate}
+            return state, Moves(state.position, state.logdensity, info.num_integration_steps, more)
+
+        return jax.lax.scan(step, state, jax.random.split(key, budget.draws))[1]
+
+    moves: Moves = jax.vmap(chain)(jax.random.split(key, budget.chains), *tuned)
+    return moves
+
+
+def _finish(options: Options, moves: Moves) -> dict[str, Any]:
+    return {"treedepth_hits": int((np.asarray(moves.gradients) >= 2**options.max_tree_depth - 1).sum())}

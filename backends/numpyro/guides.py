@@ -1,0 +1,73 @@
+"""NumPyro's autoguides as q(z) over the unconstrained vector, parameters in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from numpyro.infer import autoguide
+
+from bench.types import Dataset
+
+AUTOGUIDES: dict[str, Callable[..., autoguide.AutoGuide]] = {
+    "normal": autoguide.AutoNormal,
+    "multivariate": autoguide.AutoMultivariateNormal,
+    "low_rank": autoguide.AutoLowRankMultivariateNormal,
+    "iaf": autoguide.AutoIAFNormal,
+}
+GAUSSIAN = ("normal", "multivariate", "low_rank")
+"""Guides whose moments on the unconstrained scale are known in closed form."""
+
+Params = dict[str, jax.Array]
+
+
+def start(guide: Any, data: Dataset, z: jax.Array) -> Params:
+    """Parameters at which q is centred at z; scales, and a flow altogether, begin as NumPyro begins them."""
+    if isinstance(guide, autoguide.AutoNormal):
+        return {f"{name}_auto_loc": x for name, x in _split(data, z).items()}
+    if isinstance(guide, autoguide.AutoIAFNormal):
+        return {}
+    return {"auto_loc": jnp.zeros_like(z).at[_order(guide, data)].set(z)}
+
+
+def sample(guide: Any, data: Dataset, params: Params, key: jax.Array, draws: int) -> tuple[jax.Array, jax.Array]:
+    """Independent draws z (n, dim) of q with their log densities (n,)."""
+    if isinstance(guide, autoguide.AutoNormal):
+        q: Any = dist.Normal(*_independent(data, params)).to_event(1)
+        z = q.sample(key, (draws,))
+        return z, q.log_prob(z)
+    q = dist.TransformedDistribution(guide.get_base_dist(), guide.get_transform(params))
+    latent, between = q.sample_with_intermediates(key, (draws,))  # a flow is not easily inverted
+    return latent[:, _order(guide, data)], q.log_prob(latent, between)
+
+
+def moments(guide: Any, data: Dataset, params: Params) -> tuple[jax.Array, jax.Array]:
+    """Mean and sd of each z under a Gaussian q."""
+    if isinstance(guide, autoguide.AutoNormal):
+        return _independent(data, params)
+    q, order = guide.get_posterior(params), _order(guide, data)
+    return q.mean[order], jnp.sqrt(q.variance)[order]
+
+
+def _independent(data: Dataset, params: Params) -> tuple[jax.Array, jax.Array]:
+    loc, scale = (
+        jnp.concatenate([params[f"{p.name}_auto_{what}"].ravel() for p in data.sites]) for what in ("loc", "scale")
+    )
+    return loc, scale
+
+
+def _order(guide: Any, data: Dataset) -> jax.Array:
+    """Where in the vector of an autoguide, whose sites are in an order of its own, each z is."""
+    places = guide._unpack_latent(jnp.arange(data.dim))
+    return jnp.concatenate([places[p.name].ravel() for p in data.sites])
+
+
+def _split(data: Dataset, z: jax.Array) -> Params:
+    pieces, at = {}, 0
+    for p in data.sites:
+        pieces[p.name] = z[at : at + p.size].reshape(p.shape)
+        at += p.size
+    return pieces

@@ -1,0 +1,132 @@
+"""SVI of NumPyro as programs compiled ahead of time: one that starts, and one that makes as many steps as it is told.
+
+Data, start, number of steps and learning rate are arguments, so that two programs serve all steps of all reps. NumPyro
+itself compiles a step, or a scan of a fixed number of them (`SVI.run`), anew for every data set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer import SVI
+from numpyro.optim import Adam
+
+from backends._shared import search
+from backends._shared.search import Plan
+from bench.types import Array, Diverged
+
+LONGEST = 200
+"""Steps at most between two looks at the losses."""
+GROWTH = 1.2
+"""By which the steps grow at which a checkpoint can be taken, as the clock's own do."""
+
+Arguments = tuple[jax.Array, ...]
+Params = dict[str, jax.Array]
+
+
+@dataclass
+class Stepper:
+    """SVI with the guide that `guide()` makes; `place(guide, at)` are its first parameters for a start `at`.
+
+    A guide is made within each program, for it keeps what it has seen of the model, data included.
+    """
+
+    model: Callable[..., None]
+    guide: Callable[[], Any]
+    elbo: Any
+    plan: Plan
+    dtype: str
+    place: Callable[[Any, Any], Params]
+    begin: Callable[..., Any] | None = field(default=None, init=False)
+    go_on: Callable[..., Any] | None = field(default=None, init=False)
+
+    def compile(self, at: Any, args: Arguments) -> Any:
+        """Compile both programs for a start and data of these shapes; the shapes of a state."""
+        starting = jax.jit(self._begin).lower(jax.random.key(0), at, *args)
+        self.begin = starting.compile()
+        self.go_on = jax.jit(self._go_on).lower(starting.out_info, *self._counts(0, 1, 1.0), *args).compile()
+        return starting.out_info
+
+    def prepared(self, args: Arguments) -> tuple[SVI, Any]:
+        """The algorithm and its guide, once they have seen the model; what that computes is dropped."""
+        guide = self.guide()
+        svi = SVI(self.model, guide, Adam(self.plan.lr), self.elbo)
+        svi.init(jax.random.key(0), *args)
+        return svi, guide
+
+    def start(self, key: jax.Array, at: Any, args: Arguments) -> Any:
+        """The state of SVI at a start."""
+        assert self.begin is not None, "compile comes before start"
+        return self.begin(key, at, *args)
+
+    def steps(self, state: Any, done: int, count: int, rate: float, args: Arguments) -> tuple[Any, Array]:
+        """Up to LONGEST steps after those `done`, at `rate` or the schedule's if that is less; and their losses."""
+        assert self.go_on is not None, "compile comes before steps"
+        state, losses = self.go_on(state, *self._counts(done, count, rate), *args)
+        return state, np.asarray(losses, np.float64)[:count]
+
+    def _counts(self, done: int, count: int, rate: float) -> tuple[Any, ...]:
+        return np.int32(done), np.int32(count), np.dtype(self.dtype).type(rate)
+
+    def _begin(self, key: jax.Array, at: Any, *args: jax.Array) -> Any:
+        svi, guide = self.prepared(args)
+        return svi.init(key, *args, init_params=self.place(guide, at))
+
+    def _go_on(self, state: Any, done: jax.Array, count: jax.Array, rate: jax.Array, *args: jax.Array) -> Any:
+        svi, _ = self.prepared(args)
+
+        def step(i: jax.Array, carry: tuple[Any, jax.Array]) -> tuple[Any, jax.Array]:
+            state, losses = carry
+            late = jnp.maximum(0.0, 2.0 * (done + i) / self.plan.steps - 1.0)
+            at = jnp.minimum(rate, self.plan.lr * self.plan.lr_decay**late).astype(rate.dtype)
+            svi.optim = Adam(lambda _: at)
+            state, loss = svi.update(state, *args)
+            return state, losses.at[i].set(loss)
+
+        return jax.lax.fori_loop(0, count, step, (state, jnp.zeros(LONGEST, rate.dtype)))
+
+
+@dataclass
+class Search(search.Search):
+    """One optimisation by `stepper`; `checkpoint(step, state, loss)` is called where the clock may want one."""
+
+    plan: Plan
+    stepper: Stepper
+    args: Arguments
+    checkpoint: Callable[[int, Any, float], None]
+    steps: int = 0
+    state: Any = None
+    next: int = 1
+
+    def restart(self) -> None:
+        """A state that was just started remembers nothing."""
+
+    def kept(self) -> Any:
+        """The state, which nothing changes."""
+        return self.state
+
+    def resume(self, state: Any) -> None:
+        """Go on from there."""
+        self.state = state
+
+    def advance(self, steps: int, rate: float) -> list[float]:
+        """That many steps in as many calls as there are checkpoints."""
+        losses, end = list[float](), self.steps + steps
+        while self.steps < end:
+            count = min(self.next - self.steps, end - self.steps, LONGEST)
+            self.state, found = self.stepper.steps(self.state, self.steps, count, rate, self.args)
+            if not np.isfinite(found).all():
+                first = int(np.argmin(np.isfinite(found)))
+                raise Diverged(f"−ELBO is {found[first]:g} at step {self.steps + first + 1}")
+            self.steps += count
+            losses += found.tolist()
+            if self.steps == self.next:
+                self.checkpoint(self.steps, self.state, losses[-1])
+                self.next = max(self.steps + 1, math.ceil(self.steps * GROWTH))
+        return losses

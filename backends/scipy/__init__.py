@@ -1,0 +1,3 @@
+"""SciPy, on the families' own densities."""
+
+PACKAGES = ("numpy", "scipy")

@@ -1,0 +1,105 @@
+"""Stan's NUTS with a diagonal metric, by httpstan's extension of the program; chains side by side in processes.
+
+A gradient is a leapfrog step, or the one with which Stan begins each transition. What a chain writes, a line of JSON a
+draw, is written within the seconds of sampling, and read into arrays after them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from backends.stan import adaptation, chains, models, output, runtime
+from bench.types import Budget, Clock, Dataset, Fit, Parameter, Place, option
+
+KIND = "mcmc"
+INIT_RADIUS = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the sampler is tuned; the metric is diagonal, inits are U(−2, 2) unconstrained."""
+
+    target_accept: float = option(0.8, "target acceptance probability of step-size adaptation (Stan's delta)")
+    max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    processes: int = option(0, "chains side by side at most, each in a process; 0: as many as threads")
+
+
+@dataclass
+class Program:
+    """The Stan program, and its extension once `compile` has built it."""
+
+    text: str
+    budget: Budget
+    options: Options
+    place: Place
+    extension: ModuleType | None = None
+
+
+class State(NamedTuple):
+    """What each chain wrote."""
+
+    program: Program
+    parameters: tuple[Parameter, ...]
+    written: list[tuple[int, bytes, bytes]]
+
+
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
+    """Write the program; nothing of the data goes into it."""
+    return Program(models.program(data), budget, options, place)
+
+
+def compile(program: Program, data: Dataset) -> None:
+    """Translate it to C++, compile and load that."""
+    program.extension = runtime.extension(program.text)
+
+
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+    """Warm up and sample; httpstan converts the data once for each chain, within these seconds."""
+    budget, options = program.budget, program.options
+    assert program.extension is not None, "compile comes before fit"
+    with clock("transfer"):
+        given = models.values(data)
+    settings = {
+        **{"data": given, "init": {}, "random_seed": seed, "init_radius": INIT_RADIUS, **adaptation.SCHEDULE},
+        **{"num_warmup": budget.warmup, "num_samples": budget.draws, "num_thin": 1, "save_warmup": True, "refresh": 0},
+        **{
+            "stepsize": 1.0,
+            "stepsize_jitter": 0.0,
+            "max_depth": options.max_tree_depth,
+            "delta": options.target_accept,
+        },
+    }
+    of_chains = [{**settings, "chain": chain + 1} for chain in range(budget.chains)]
+    processes = min(options.processes or program.place.threads, budget.chains)
+    with clock("warmup+sample"):
+        written = chains.run(program.extension.hmc_nuts_diag_e_adapt_wrapper, of_chains, processes)
+    return State(program, data.parameters, written)
+
+
+def draw(state: State) -> Fit:
+    """Draws (chain, draw, …) and statistics, of which each transition has written its own."""
+    program = state.program
+    output.complain(state.written)
+    tables = [output.table(draws) for _, _, draws in state.written]
+    every = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
+    kept = {name: values[:, program.budget.warmup :] for name, values in every.items()}
+    delta, warmup = program.options.target_accept, program.budget.warmup
+    searched = adaptation.search_gradients(every["stepsize__"], every["accept_stat__"], warmup, delta)
+    steps = every["n_leapfrog__"].astype(np.int64) + 1
+    stats = {
+        "gradients": int(steps.sum()) + searched,
+        "gradients_warmup": int(steps[:, :warmup].sum()) + searched,
+        "gradients_executed": int(steps.sum()) + searched,
+        "gradients_executed_warmup": int(steps[:, :warmup].sum()) + searched,
+        "treedepth_hits": int((kept["treedepth__"] >= program.options.max_tree_depth).sum()),
+        "num_steps": steps[:, warmup:],
+        "diverging": kept["divergent__"] > 0,
+        "energy": kept["energy__"],
+        "accept_prob": kept["accept_stat__"],
+        "log_density": kept["lp__"],
+    }
+    return Fit("mcmc", {p.name: output.values(kept, p) for p in state.parameters}, stats=stats)
