@@ -13,6 +13,8 @@ import pytest
 from bench.data import family
 from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Parameter, Place, Prior
+from tests import grouped
+from tests.frameworks import MODELLED
 
 ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
 EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
@@ -64,7 +66,7 @@ PAIRWISE = [
     for make, centred in ((eight_schools, i % 2 == 0), (varying_intercept, i % 2 == 1))
 ]
 """Every prior with both families and both parametrisations, and every family in both."""
-FRAMEWORKS = pytest.mark.parametrize("framework", ["torch", "pyro", "numpyro"])
+FRAMEWORKS = pytest.mark.parametrize("framework", MODELLED)
 
 
 def assert_matches(framework: str, data: Dataset) -> None:
@@ -88,6 +90,13 @@ def test_density_and_gradient_match_the_family(
 @FRAMEWORKS
 def test_a_regression_without_features_matches_the_family(framework: str) -> None:
     assert_matches(framework, varying_intercept(features=0))
+
+
+@FRAMEWORKS
+@pytest.mark.parametrize("case", grouped.LAWS)
+def test_regressions_by_group_match_the_family_whatever_their_law(framework: str, case: str) -> None:
+    """Non-centred, and centred where the offset is seen."""
+    assert_matches(framework, grouped.make(case, centred=case in ("poisson", "gamma", "bernoulli")))
 
 
 @pytest.mark.needs("torch")

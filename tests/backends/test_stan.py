@@ -52,6 +52,17 @@ LAWS: dict[str, dict[str, Any]] = {
     "eight-schools": {},
     "eight-schools-centred": {},
     "varying-intercept": {},
+    "varying-intercept-poisson": {},
+    **{
+        f"varying-intercept-poisson[{name}]": {"likelihood": name.partition("-")[0], **said}
+        for name, said in (
+            ("student_t", {"noise": 0.5, "priors.sigma": {"exponential": 1}}),
+            ("bernoulli", {"offset": {"normal": [0, 1]}, "parametrisation": "centred"}),
+            ("binomial-probit", {"trials": [1, 9], "link": "probit"}),
+            ("negative_binomial", {"phi": 2.0, "priors.phi": {"log_normal": [1, 1.5]}}),
+            ("gamma", {"shape": 2.0, "priors.shape": {"log_normal": [1, 1.5]}, "offset": {"normal": [0, 1]}}),
+        )
+    },
 }
 
 
@@ -100,7 +111,26 @@ def test_every_program_is_one(case: str, models: ModuleType) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [*PRIORS, *LAWS])
 def test_density_and_gradient_match_the_family(case: str, models: ModuleType) -> None:
-    data = data_of(case)
+    assert_matches(models, data_of(case))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["varying_intercept", "poisson", "logistic", "robust"])
+def test_intercepts_by_group_need_no_features(law: str, models: ModuleType) -> None:
+    """A function for linear models is then given no columns."""
+    data = dataset(scenario("varying-intercept"), seed=0, rep=0)
+    names = ("mu", "tau", "a", *(["sigma"] if law in ("varying_intercept", "robust") else []))
+    kept = {name: prior for name, prior in data.priors.items() if name in names}
+    kept |= {"df": Prior("known", (4.0,))} if law == "robust" else {}
+    y = {"poisson": np.rint(np.abs(data.arrays["y"])), "logistic": data.arrays["y"] > 0.0}.get(law, data.arrays["y"])
+    arrays = {**data.arrays, "x": np.empty((len(y), 0)), "y": y.astype(float)}
+    parameters = tuple(p for p in data.parameters if p.name in names)
+    sites = tuple(p for p in data.sites if p.name in (*names, "eta"))
+    named = {"family": law} if law == "varying_intercept" else {"family": "grouped_regression", "law": law}
+    assert_matches(models, Dataset(parameters=parameters, arrays=arrays, priors=kept, coordinates=sites, **named))
+
+
+def assert_matches(models: ModuleType, data: Dataset) -> None:
     z = np.random.default_rng(1).uniform(-2, 2, (6, data.dim))
     value, gradient = models.log_density(data, z)
     expected, slope = family(data.family).log_density(data, z)

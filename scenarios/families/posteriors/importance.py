@@ -86,7 +86,12 @@ def posterior(
     proposal = _fitted(_about(maxima, skew), weigh, pilot)
     proposal, cost = _tailored(proposal, weigh(proposal, pilot), lambda z: _values(data, constrain, z))
     n = int(min(most, max(WANTED * cost, NEEDED)))
-    return WeightedPosterior(data, _state(data, constrain, weigh(proposal, n), len(maxima), rng))
+    state = _state(data, constrain, weigh(proposal, n), len(maxima), rng)
+    if (worth := float(state["n_effective"])) < NEEDED < worth * most / n:  # the pilot did not see what costs
+        state = _state(data, constrain, weigh(proposal, int(min(most, 3.0 * n * NEEDED / worth))), len(maxima), rng)
+    _refuse_worthless(state)
+    _refuse_momentless(data, state)
+    return WeightedPosterior(data, state)
 
 
 def _seed(data: Dataset) -> int:
@@ -171,7 +176,7 @@ def _finite(log_weights: Array) -> Array:
 def _state(
     data: Dataset, constrain: Constrain, drawn: Weighted, n_modes: int, rng: np.random.Generator
 ) -> dict[str, Array]:
-    """What `WeightedPosterior` is made of; Untrusted where k-hat or the worth of the draws forbids it."""
+    """What `WeightedPosterior` is made of; Untrusted where k-hat forbids it."""
     raw = _finite(drawn.log_weights)
     n, smoothed = len(raw), pareto.smooth(raw)
     _refuse_heavy(smoothed.k_hat)
@@ -179,11 +184,6 @@ def _state(
     weights = np.exp(smoothed.log_weights)
     state = summarise(values, weights, rng)
     worth = float(state["n_effective"])
-    if not worth >= NEEDED:
-        raise Untrusted(
-            f"importance sampling: {n} draws are worth {worth:.0f}, below {NEEDED:.0f} (k-hat {smoothed.k_hat:.2f})"
-        )
-    _refuse_momentless(data, state)
     relative = math.sqrt(max(float(np.square(weights).sum()) - 1.0 / n, 0.0))
     method = (
         f"importance sampling, {n} draws of a multivariate t at {n_modes} mode{'s' if n_modes > 1 else ''}: k-hat "
@@ -193,13 +193,20 @@ def _state(
     # Smoothing leaves the lightest weight as it was, so it carries the normaliser of all.
     lightest = int(np.argmin(raw))
     log_evidence = raw[lightest] - smoothed.log_weights[lightest] - math.log(n)
-    numbers = {"k_hat": smoothed.k_hat, "log_evidence": log_evidence, "log_evidence_se": relative}
+    numbers = {"n_draws": n, "k_hat": smoothed.k_hat, "log_evidence": log_evidence, "log_evidence_se": relative}
     return {**state, **{k: np.array(v) for k, v in numbers.items()}, "method": np.array(method)}
 
 
 def _refuse_heavy(k_hat: float) -> None:
     if not k_hat < pareto.USABLE:
         raise Untrusted(f"importance sampling fails: k-hat is {k_hat:.2f}, not below {pareto.USABLE}")
+
+
+def _refuse_worthless(state: Mapping[str, Array]) -> None:
+    worth, k_hat = float(state["n_effective"]), float(state["k_hat"])
+    if not worth >= NEEDED:
+        drawn = f"{int(state['n_draws'])} draws are worth {worth:.0f}, below {NEEDED:.0f} (k-hat {k_hat:.2f})"
+        raise Untrusted(f"importance sampling: {drawn}")
 
 
 def _refuse_momentless(data: Dataset, state: Mapping[str, Array]) -> None:
