@@ -40,15 +40,15 @@ LAWS: dict[tuple[str, str], Law] = {
     ),
     ("logistic", "probit"): Law(
         _WHOLE,
-        "vector[n] eta = {predictor};\n  for (i in 1:n)\n    target += log_Phi(y[i] == 1 ? eta[i] : -eta[i]);",
+        "vector[n] linear = {predictor};\n  for (i in 1:n)\n    target += log_Phi(y[i] == 1 ? linear[i] : -linear[i]);",
         function=_LOG_PHI,
     ),
     ("binomial", ""): Law(_WHOLE, "y ~ binomial_logit_glm(trials, x, {level}, weights);"),
     ("binomial", "probit"): Law(
         _WHOLE,
-        "vector[n] eta = {predictor};\n"
+        "vector[n] linear = {predictor};\n"
         "  for (i in 1:n)\n"
-        "    target += y[i] * log_Phi(eta[i]) + (trials[i] - y[i]) * log_Phi(-eta[i]);",
+        "    target += y[i] * log_Phi(linear[i]) + (trials[i] - y[i]) * log_Phi(-linear[i]);",
         function=_LOG_PHI,
     ),
     ("poisson", ""): Law(_WHOLE, "y ~ poisson_log_glm(x, {level}, weights);"),
@@ -63,9 +63,9 @@ LAWS: dict[tuple[str, str], Law] = {
     # of mean exp(eta), by its logarithm: gamma(shape, shape * exp(-eta)) refuses a rate that has over- or underflowed
     ("gamma", ""): Law(
         _REAL,
-        "vector[n] eta = {predictor};\n"
+        "vector[n] linear = {predictor};\n"
         "  target += n * (shape * log(shape) - lgamma(shape)) + (shape - 1) * sum_log_y\n"
-        "            - shape * (sum(eta) + dot_product(y, exp(-eta)));",
+        "            - shape * (sum(linear) + dot_product(y, exp(-linear)));",
         "real sum_log_y = sum(log(y));",
     ),
 }

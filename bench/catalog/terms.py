@@ -108,6 +108,12 @@ def _together(each: list[Prior], labels: list[str]) -> Prior:
     return Prior(kinds[0], tuple(zip(*(prior.args for prior in each), strict=True)))
 
 
+def base(design: Design, column: str) -> str:
+    """The category that the others of a column are held against; none where it groups rows and is no term besides."""
+    coded = any(f"{column}[" in label for label in design.labels.get("weights", ()))
+    return design.levels[column][0] if coded else ""
+
+
 def assumed(design: Design, chosen: Mapping[str, Prior]) -> dict[str, str]:
     """{term or scale: prior in words}, term by term, for whoever wants to see what was understood."""
     said: dict[str, str] = {}

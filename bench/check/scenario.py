@@ -54,9 +54,8 @@ def _understood(where: str, chosen: Scenario) -> Iterator[Finding]:
     if chosen.design is None:
         return
     for column, levels in chosen.design.levels.items():
-        yield ok(
-            where, f"{column}: {', '.join(levels[:8])}{', …' if len(levels) > 8 else ''}; held against {levels[0]}"
-        )
+        held = f"; held against {base}" if (base := terms.base(chosen.design, column)) else ""
+        yield ok(where, f"{column}: {', '.join(levels[:8])}{', …' if len(levels) > 8 else ''}{held}")
     said = terms.assumed(chosen.design, chosen.priors)
     yield ok(where, f"priors: {', '.join(f'{name} ~ {prior}' for name, prior in said.items())}")
 

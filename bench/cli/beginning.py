@@ -111,9 +111,8 @@ def _print(made: Scenario, file: Path) -> None:
         output.OUT.print(f"  {note}", markup=False)
     for column, levels in design.levels.items():
         shown_levels = ", ".join(levels[:8]) + (", …" if len(levels) > 8 else "")
-        output.OUT.print(
-            f"  {column}: {len(levels)} categories, {shown_levels}; others are held against {levels[0]}", markup=False
-        )
+        held = f"; others are held against {base}" if (base := terms.base(design, column)) else ""
+        output.OUT.print(f"  {column}: {len(levels)} categories, {shown_levels}{held}", markup=False)
     output.OUT.print("priors:")
     for name, prior in terms.assumed(design, made.priors).items():
         output.OUT.print(f"  {name} ~ {prior}", markup=False)

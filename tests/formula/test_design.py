@@ -190,8 +190,57 @@ def test_an_intercept_may_vary_by_group(made):
     np.testing.assert_array_equal(data.arrays["group"], ["abc".index(row["site"]) for row in TABLE])
     np.testing.assert_array_equal(data.arrays["x"], AGE[:, None])
     assert dataset(made("y ~ (1 | site)"), seed=0, rep=0).names == ("mu", "tau", "a", "sigma")
-    with pytest.raises(ScenarioError, match='needs likelihood = "gaussian"'):
-        made("n ~ age + (1 | site)", likelihood="poisson")
+    with pytest.raises(ScenarioError, match="trials, which varying_intercept regressions have not"):
+        made("y ~ age + (1 | site)", data={"trials": "days"})
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "formula", "more", "scales"),
+    [
+        ("student_t", "y ~ age + (1 | site)", {}, ("sigma",)),
+        ("bernoulli", "smoker ~ age + (1 | site)", {"link": "probit"}, ()),
+        ("binomial", "n ~ age + (1 | site)", {"data": {"trials": "days", "offset": "dose"}}, ()),
+        ("poisson", "n ~ age + offset(log(days)) + (1 | site)", {"parametrisation": "centred"}, ()),
+        ("negative_binomial", "n ~ age + (1 | site)", {"data": {"frequency": "n"}}, ("phi",)),
+        ("gamma", "y ~ age + (1 | site)", {"holdout": {"share": 0.25}}, ("shape",)),
+    ],
+)
+def test_an_intercept_may_vary_by_group_whatever_the_likelihood(made, likelihood, formula, more, scales):
+    """Rows, link, offset, trials and scales are those of the flat regression."""
+    grouped = dataset(made(formula, likelihood=likelihood, **more), seed=0, rep=0)
+    plain = {key: value for key, value in more.items() if key != "parametrisation"}
+    flat = dataset(made(formula.replace(" + (1 | site)", ""), likelihood=likelihood, **plain), seed=0, rep=0)
+    assert (grouped.family, grouped.law, grouped.link) == ("grouped_regression", flat.family, flat.link)
+    assert grouped.names == ("mu", "tau", "a", "weights", *scales)
+    assert grouped.parameter("a").parts() == ["site[a]", "site[b]", "site[c]"]
+    assert bool(grouped.coordinates) is ("parametrisation" not in more)
+    for name in ("arrays", "holdout"):
+        rows, expected = dict(getattr(grouped, name)), getattr(flat, name)
+        assert (rows.pop("group", None) is None) is not bool(expected) and rows.keys() == expected.keys()
+        for key, values in expected.items():
+            np.testing.assert_array_equal(rows[key], values)
+    assert {k: v for k, v in grouped.priors.items() if k not in ("mu", "tau")} == {
+        k: v for k, v in flat.priors.items() if k != "bias"
+    }
+    assert grouped.priors["mu"] == flat.priors["bias"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "why"),
+    [
+        ({"likelihood": "poisson", "link": "probit"}, "it must be one of log"),
+        (
+            {"likelihood": "poisson", "data": {"trials": "days"}},
+            "trials, which grouped_regression regressions have not",
+        ),
+        ({"likelihood": "bernoulli"}, "y must be 0 or 1"),
+        ({"likelihood": "poisson", "priors": {"sigma": {"exponential": 1}}}, r"priors\.sigma.*scales are weights, age"),
+        ({"likelihood": "poisson", "n_groups": 3}, "n_groups"),
+    ],
+)
+def test_what_a_likelihood_cannot_have_is_refused_beside_a_group_too(made, tables, why):
+    with pytest.raises(ScenarioError, match=why):
+        made("n ~ age + (1 | site)", **tables)
 
 
 def test_rows_are_held_out_by_share_and_seed(made):

@@ -47,6 +47,24 @@ def test_defaults_are_wide_on_the_scale_of_the_data(made):
     assert chosen.priors["sigma"] == Prior("exponential", (pytest.approx(1 / Y.std(), rel=5e-3),))
 
 
+@pytest.mark.parametrize("group", ["", " + (1 | site)"])
+@pytest.mark.parametrize(
+    ("response", "likelihood", "at"),
+    [
+        ("share", "gamma", np.log(0.003)),
+        ("share", "student_t", 0.003),
+        ("one", "poisson", np.log(0.25)),
+        ("none", "negative_binomial", np.log(0.5 / 4)),
+        ("one", "bernoulli", 0.0),
+    ],
+)
+def test_the_intercept_lies_about_the_mean_by_the_link_of_the_law(made, response, likelihood, at, group):
+    """However small the observations are."""
+    rows = "site,age,share,one,none\na,1,0.001,0,0\nb,2,0.002,0,0\na,4,0.004,1,0\nb,5,0.005,0,0\n"
+    chosen = made(f"{response} ~ age{group}", rows, likelihood=likelihood)
+    assert chosen.priors["mu" if group else "bias"].args[0] == pytest.approx(at, rel=5e-3)  # 3 digits
+
+
 @pytest.mark.parametrize(
     ("priors", "why"),
     [
@@ -111,16 +129,16 @@ def test_a_density_of_many_priors_is_the_sum_of_densities_of_one(made, kind):
 
 
 @pytest.mark.parametrize("framework", MODELLED)
-@pytest.mark.parametrize("formula", ["linear", "robust", "varying_intercept"])
+@pytest.mark.parametrize("formula", ["linear", "robust", "varying_intercept", "grouped"])
 def test_every_framework_has_the_prior_of_each_term(made, framework, formula):
     if why := absent(framework):
         pytest.skip(why)
-    kind = {"linear": "normal", "robust": "student_t", "varying_intercept": "normal"}[formula]
+    kind = "student_t" if formula in ("robust", "grouped") else "normal"
     args = [3.0] if kind == "student_t" else []
     priors = {"age": {kind: [*args, 0, 0.1]}, "dose": {kind: [*args, 1, 2]}, "region": {kind: [*args, 0, 0.7]}}
     chosen = made(
-        FORMULA + (" + (1 | site)" if formula == "varying_intercept" else ""),
-        likelihood="student_t" if formula == "robust" else "gaussian",
+        FORMULA + (" + (1 | site)" if formula in ("varying_intercept", "grouped") else ""),
+        likelihood="student_t" if formula in ("robust", "grouped") else "gaussian",
         priors=priors,
     )
     data = dataset(chosen, seed=0, rep=0).observed()
