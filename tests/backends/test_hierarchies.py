@@ -192,6 +192,18 @@ def test_nuts_of_a_non_centred_model_matches_the_exact_posterior(
         np.testing.assert_allclose(fit.draws[name].std((0, 1)), exact.sd[name], rtol=0.3)
 
 
+@pytest.mark.slow
+@pytest.mark.needs("numpyro")
+@pytest.mark.parametrize("case", ["poisson", "bernoulli[probit]", "student_t", "gamma"])
+def test_nuts_matches_the_reference_of_a_regression_by_group(case: str, contender: Callable[..., Any]) -> None:
+    data = grouped.make(case, n_per_group=[4, 5, 6, 8, 10])
+    fit, reference = contender("numpyro.nuts", data, draws=1000).fit(data)[0], family(data.family).reference(data)
+    for name in data.names:
+        # As above; the reference's own error is a hundredth of an sd.
+        assert np.all(np.abs(fit.draws[name].mean((0, 1)) - reference.mean[name]) < 0.25 * reference.sd[name])
+        np.testing.assert_allclose(fit.draws[name].std((0, 1)), reference.sd[name], rtol=0.3)
+
+
 @pytest.mark.needs("numpyro")
 @pytest.mark.slow
 def test_the_centred_model_is_a_trap_for_nuts(nuts: Callable[..., tuple[Dataset, Any]]) -> None:

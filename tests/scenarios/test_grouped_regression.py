@@ -202,3 +202,24 @@ def test_the_mode_is_at_no_scatter_where_groups_are_alike() -> None:
     np.testing.assert_allclose(params["a"], params["mu"], rtol=1e-12)
     with pytest.raises(NoReference, match="unbounded as tau goes to 0"):
         grouped.optimum(replace(alike, coordinates=()), "map")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["poisson", "binomial"])
+def test_references_hold_truths_from_the_priors_as_often_as_they_say(case: str) -> None:
+    """Of 60 data sets; the truth of a data set lies in the half of a posterior with probability a half."""
+    template, inside, tried = make(case, n_per_group=[6, 8, 8, 10, 12]), dict[str, list[bool]](), 0
+    for seed in range(60):
+        truth, arrays = grouped.prior_predictive(template, np.random.default_rng(seed))
+        try:
+            found = grouped.reference(replace(template, arrays=arrays))
+        except NoReference:
+            continue
+        tried += 1
+        for name in ("mu", "tau", "a", "weights"):
+            level = np.ravel(found.cdf(name, truth[name]))[0]
+            inside.setdefault(name, []).append(bool(0.25 < level < 0.75))
+    assert tried >= 54
+    for name, hits in inside.items():
+        # Three and a half standard errors of a share of 54 or more; seeds are fixed.
+        assert abs(np.mean(hits) - 0.5) < 3.5 * 0.5 / np.sqrt(tried), name
