@@ -19,7 +19,7 @@ MODELS: dict[str, shared.Write] = {
     "gamma": shared.regression(laws.gamma),
     "eight_schools": shared.eight_schools,
     "varying_intercept": shared.varying_intercept,
-    "model": shared.own("pymc"),
+    "model": shared.own,
 }
 
 
