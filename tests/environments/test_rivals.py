@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bench.catalog.backends import backend
+from bench.catalog.backends import backend, forget
 from bench.catalog.environments import environment
 from bench.catalog.frameworks import frameworks
 from bench.catalog.places import backend_files
@@ -24,11 +25,18 @@ SCENARIO = "s0-uniform"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
     """One run of all of them; what has no environment is skipped with the command that makes it."""
+    hidden = os.environ.pop("BENCH_ENVS")
+    forget()
+    yield fitted(tmp_path_factory.mktemp("rivals"))
+    os.environ["BENCH_ENVS"] = hidden
+    forget()
+
+
+def fitted(folder: Path) -> RunFolder:
     if absent := [name for name in RIVALS if environment(name) is None]:
         pytest.skip(f"no environment of {', '.join(absent)}: python -m bench install {' '.join(absent)}")
-    folder = tmp_path_factory.mktemp("rivals")
     named = [word for name in METHODS for word in ("-b", name)]
     command = [sys.executable, "-m", "bench", "run", "-s", SCENARIO, *named, "--reps", "2", "--timeout", "900"]
     done = subprocess.run(
