@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
