@@ -23,7 +23,7 @@ AB   ?= --suite tiny --rounds 5 --max-rounds 20 --seconds 600
 # Where `make bench`, `make ab` and `make report` leave their files
 OUT  ?= results/ci
 
-.PHONY: run test test-slow test-core test-py312 test-py313 lint types contracts bench studies ab report workflows lock clean
+.PHONY: run test test-slow test-envs test-core test-py312 test-py313 lint types contracts bench studies ab report workflows lock clean
 
 run: $(VENV)/.ready
 	$(PY) -m bench run
@@ -33,6 +33,12 @@ test: lint types contracts
 
 test-slow: $(VENV)/.ready
 	$(PY) $(PYTEST) -m slow
+
+# The rivals, each in an environment of its own under .envs, which is made where it is not there.
+RIVALS := $(patsubst backends/%/requirements.lock,%,$(wildcard backends/*/requirements.lock))
+test-envs: $(VENV)/.ready
+	$(PY) -m bench install $(RIVALS)
+	$(PY) -m pytest -q -m environments $(TESTS) tests/environments
 
 # The tests that need no framework, where none is installed.
 test-core: .venv-core/.ready

@@ -29,6 +29,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 FUSION = "--xla_cpu_use_fusion_emitters=false" if version_of("jaxlib").startswith("0.10.") else ""  # later ones lack it
 os.environ.setdefault("XLA_FLAGS", f"--xla_backend_optimization_level=0 {FUSION}".strip())
 
+# What is installed in environments of frameworks is no business of any test but those of tests/environments.
+os.environ["BENCH_ENVS"] = os.path.join(os.sep, "nonexistent", "environments")
+
 ROOT = Path(__file__).resolve().parents[1]
 FAKES = ROOT / "tests" / "fakes"
 

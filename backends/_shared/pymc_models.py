@@ -55,16 +55,12 @@ def eight_schools(data: Dataset, arrays: Values) -> None:
     pm.Normal("y", params["theta"], arrays["errors"], observed=arrays["y"])
 
 
-def own(framework: str) -> Write:
-    """The function `model` of the framework's file in the folder of a user's model, given the data by name."""
-
-    def write(data: Dataset, arrays: Values) -> None:
-        code.function(data, framework, "model")(**arrays, **code.sizes(data))
-        if (sampled := {rv.name for rv in pm.modelcontext(None).free_RVs}) != set(data.names):
-            found, wanted = ", ".join(sorted(sampled)), ", ".join(data.names)
-            raise Unsupported(f"{framework}.py samples {found}, but the parameters are {wanted}")
-
-    return write
+def own(data: Dataset, arrays: Values) -> None:
+    """The function `model` of `pymc.py` in the folder of a user's model, given the data by name."""
+    code.function(data, "pymc", "model")(**arrays, **code.sizes(data))
+    if (sampled := {rv.name for rv in pm.modelcontext(None).free_RVs}) != set(data.names):
+        found, wanted = ", ".join(sorted(sampled)), ", ".join(data.names)
+        raise Unsupported(f"pymc.py samples {found}, but the parameters are {wanted}")
 
 
 def model(write: Write, data: Dataset) -> pm.Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import warnings
@@ -64,5 +65,6 @@ def compiling(linker: str) -> Iterator[None]:
 def _folder() -> Path:
     """That of this process: PyTensor takes no other one later."""
     folder = Path(tempfile.mkdtemp(prefix="pytensor-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # PyTensor locks it once more at the end
     pytensor.config.compiledir = folder
     return Path(pytensor.config.compiledir)

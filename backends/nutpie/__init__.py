@@ -6,3 +6,4 @@ __all__ = ["environment"]
 
 PACKAGES = ("nutpie", "pymc", "pytensor", "numba")
 EXTRA = "nutpie"
+OWN = ("pymc",)

@@ -20,7 +20,7 @@ MODELS: dict[str, shared.Write] = {
     "eight_schools": shared.eight_schools,
     "varying_intercept": shared.regression(laws.normal),
     "grouped_regression": lambda data, arrays: MODELS[data.law](data, arrays),
-    "model": shared.own("pymc"),
+    "model": shared.own,
 }
 
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from bench.errors import UsageError, shown
 
-NAMES = {"numpyro": "model", "pyro": "model", "torch": "log_density", "jax": "log_density"}
+NAMES = {"numpyro": "model", "pyro": "model", "torch": "log_density", "jax": "log_density", "pymc": "model"}
 """What each framework's file must define."""
+FILES = {name: f"{name}.py" for name in NAMES} | {"stan": "model.stan"}
 
 
 def model(
@@ -28,6 +29,8 @@ def model(
     pyro: Callable[..., Any] | str | None = None,
     torch: Callable[..., Any] | str | None = None,
     jax: Callable[..., Any] | str | None = None,
+    pymc: Callable[..., Any] | str | None = None,
+    stan: str | None = None,
     integers: tuple[str, ...] = (),
     description: str = "",
     folder: str | os.PathLike[str] = "models",
@@ -42,6 +45,8 @@ def model(
         numpyro: the model as a function of the data by name, or its source; likewise `pyro`.
         torch: `log_density(data, params)`, priors and all, of parameters with any leading dimensions; or its source.
         jax: the same of one point, in JAX: what BlackJAX fits, and NumPyro where it has no file of its own.
+        pymc: the model as a function of the data by name, called inside a `pm.Model`; or its source.
+        stan: the text of a Stan program.
         integers: names of arrays that index others.
         description: of the scenario.
         folder: where the model's folder goes; what it had of these files is overwritten.
@@ -55,20 +60,20 @@ def model(
     A function is written as its source, after the modules, imported names, numbers, texts and functions of the session
     that it uses. A lambda, a method, or one that uses other values of the session has no such file: give its source.
     """
-    given = {"numpyro": numpyro, "pyro": pyro, "torch": torch, "jax": jax}
+    given = {"numpyro": numpyro, "pyro": pyro, "torch": torch, "jax": jax, "pymc": pymc, "stan": stan}
     if not name.isidentifier():
         raise UsageError(f"name={name!r} is not allowed; a name of letters, digits and _")
     if all(value is None for value in given.values()):
-        raise UsageError(f"bench.model needs one of {', '.join(NAMES)}: the model itself")
+        raise UsageError(f"bench.model needs one of {', '.join(FILES)}: the model itself")
     codes = {framework: _code(framework, value) for framework, value in given.items() if value is not None}
     text = _toml(parameters, integers, description)
     numbers = json.dumps({key: _numbers(key, value) for key, value in data.items()})
     place = Path(folder) / name
     place.mkdir(parents=True, exist_ok=True)
-    for framework in NAMES.keys() - codes.keys():
-        (place / f"{framework}.py").unlink(missing_ok=True)
+    for framework in FILES.keys() - codes.keys():
+        (place / FILES[framework]).unlink(missing_ok=True)
     for framework, code in codes.items():
-        (place / f"{framework}.py").write_text(code, encoding="utf-8")
+        (place / FILES[framework]).write_text(code, encoding="utf-8")
     (place / "data.json").write_text(numbers + "\n", encoding="utf-8")
     (place / "model.toml").write_text(text, encoding="utf-8")
     return str(place / "model.toml")
@@ -105,9 +110,11 @@ def _numbers(name: str, value: Any) -> Any:
 
 def _code(framework: str, value: Callable[..., Any] | str) -> str:
     """The content of a framework's file."""
-    wanted = NAMES[framework]
     if isinstance(value, str):
         return value if value.endswith("\n") else f"{value}\n"
+    if framework not in NAMES:
+        raise UsageError(f"{framework}={shown(value)} is not allowed; the program as a text")
+    wanted = NAMES[framework]
     lines, _ = _sources(value, framework, {})
     own = value.__name__
     alias = "" if own == wanted else f"\n\n{wanted} = {own}\n"

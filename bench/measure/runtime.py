@@ -97,5 +97,5 @@ def facts(runtime: Runtime) -> Facts:
     def texts(value: Any) -> bool:
         return isinstance(value, Mapping) and all(isinstance(text, str) for item in value.items() for text in item)
 
-    versions, beside = dict(ask("versions", texts) or {}), ask("peak_bytes_beside", number)
-    return Facts(ask("peak_device_bytes", number), versions, ask("threads", number), notes, beside or 0)
+    device, versions, threads = ask("peak_device_bytes", number), ask("versions", texts), ask("threads", number)
+    return Facts(device, dict(versions or {}), threads, notes, ask("peak_bytes_beside", number) or 0)

@@ -68,7 +68,8 @@ def test_a_source_is_written_as_it_stands_and_old_files_go(write) -> None:
         ({"torch": lambda data, params: 0.0}, "no function of its own"),
         ({"torch": boxed}, r"it uses BOX = \[1\.0\] of the session; give its source"),
         ({"torch": math.log}, "no function of its own"),
-        ({}, "needs one of numpyro, pyro, torch, jax"),
+        ({}, "needs one of numpyro, pyro, torch, jax, pymc, stan"),
+        ({"stan": density}, "the program as a text"),
         ({"torch": density, "data": {"y": "text"}}, r"data\['y'\] = 'text' is not allowed; numbers"),
         ({"torch": density, "parameters": {"rate": {"lower": object()}}}, r"parameters\['rate'\]"),
         ({"torch": density, "parameters": {"rate": 3}}, r"parameters\['rate'\]"),
@@ -78,6 +79,13 @@ def test_what_cannot_be_written_is_said_and_nothing_is_written(write, tmp_path: 
     with pytest.raises(bench.UsageError, match=why):
         write(**more)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stan_program_is_written_under_its_own_name(write) -> None:
+    folder = Path(write(stan="model {}", pymc="def model(**data): ...")).parent
+    assert (folder / "model.stan").read_text() == "model {}\n" and (folder / "pymc.py").is_file()
+    write(torch=density)
+    assert not (folder / "model.stan").exists() and not (folder / "pymc.py").exists()
 
 
 def test_a_name_is_one_of_python(write) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
@@ -80,6 +81,8 @@ def test_trajectories_of_hmc_are_as_long_as_the_options_say(data: Dataset, conte
     made = contender("pyro.hmc", data, trajectory=2.0, jitter=0.5, max_steps=27)
     kernel = made.program.kernel(lambda sites: 0.0)
     kernel._adapter.step_size = 0.1
+    assert {kernel.num_steps for _ in range(100)} == {10}  # what is allowed while the metric is not learned
+    kernel.mass_matrix_adapter.inverse_mass_matrix = {("weights",): torch.full((3,), 0.5)}
     steps = np.array([kernel.num_steps for _ in range(5000)])
     assert steps.min() == 10 and steps.max() == 27  # lengths of 1 to 3, cut at 2.7
     # the whole part of a number that is uniform on 10 to 30; five errors of the mean
