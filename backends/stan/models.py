@@ -37,8 +37,8 @@ def regression(data: Dataset) -> Model:
     law = LAWS[data.law or data.family, data.link]
     features, grouped = "weights" in data.names, "group" in data.arrays
     lines = ["int<lower=0> n", f"{law.y} y", *(["matrix[n, n_weights] x"] if features else [])]
-    # without features x has no columns, and is no data
-    once = law.once if features else f"matrix[n, 0] x;\n  vector[0] weights;\n  {law.once}"
+    # without features a column of zeros: binomial_logit_glm is 0 where x has no columns
+    once = law.once if features else f"matrix[n, 1] x = rep_matrix(0, n, 1);\n  vector[1] weights = [0]';\n  {law.once}"
     level = ["a[group]"] if grouped else [s for s in ("bias",) if s in data.names or s in priors.known(data)]
     if "offset" in data.arrays:
         lines.append("vector[n] offsets")

@@ -117,7 +117,7 @@ def test_density_and_gradient_match_the_family(case: str, models: ModuleType) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("law", ["varying_intercept", "poisson", "logistic", "robust"])
 def test_intercepts_by_group_need_no_features(law: str, models: ModuleType) -> None:
-    """A function for linear models is then given no columns."""
+    """A function for linear models is then given a column of zeros; of none, some make a density of 0."""
     data = dataset(scenario("varying-intercept"), seed=0, rep=0)
     names = ("mu", "tau", "a", *(["sigma"] if law in ("varying_intercept", "robust") else []))
     kept = {name: prior for name, prior in data.priors.items() if name in names}
