@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import scipy.optimize  # noqa: F401 -- references need it: imported by the fork server once, not by every child
 
@@ -11,9 +12,10 @@ PENDING = []
 
 
 def burn(seconds):
-    """Another process takes a CPU for so long, and is waited for."""
+    """Another process takes a CPU for so long; nobody waits for its end, which would make its work this process's."""
     code = "import sys, time\nuntil = time.perf_counter() + float(sys.argv[1])\nwhile time.perf_counter() < until: pass"
-    subprocess.run([sys.executable, "-c", code, str(seconds)], check=True)
+    subprocess.run(["sh", "-c", '"$@" &', "sh", sys.executable, "-c", code, str(seconds)], check=True)
+    time.sleep(seconds + 0.05)
 
 
 def synchronize():
