@@ -24,6 +24,10 @@ class Published(NamedTuple):
     date: str
 
 
+NAMED = ("torch", "pyro-ppl", "numpyro", "jax", "blackjax", "nutpie", "pymc", "httpstan")
+"""Packages whose versions the list of runs names."""
+
+
 def published(folder: str, run: Run, about: str) -> Published:
     """The entry of a run that lies in a folder of that name; `about` says what it compares."""
     scenarios, backends = {c.scenario_label for c in run.cells}, {c.backend for c in run.cells}
@@ -31,13 +35,13 @@ def published(folder: str, run: Run, about: str) -> Published:
     suite = (run.options or {}).get("suite")
     named = f"suite {suite}: {amount}" if suite else amount
     cpus = f", {fmt.count(run.host.cpus, 'CPU')}" if run.host.cpus else ""
-    wanted = [name for name in ("torch", "pyro-ppl", "numpyro", "jax") if name in run.versions]
+    used = {name.rpartition("/")[2]: version for name, version in reversed(run.versions.items())}
     return Published(
         folder,
         about or named,
         str(sum(c.reps * c.rounds for c in run.cells)),
         f"{run.host.cpu or 'a machine that the run does not name'}{cpus}",
-        ", ".join(f"{name} {run.versions[name]}" for name in wanted),
+        ", ".join(f"{name} {used[name]}" for name in NAMED if name in used),
         (run.started or "")[:10],
     )
 
