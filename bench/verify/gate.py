@@ -13,7 +13,7 @@ from typing import Any
 from bench.catalog.frameworks import frameworks
 from bench.catalog.kept import bring
 from bench.data import family
-from bench.measure import guardian, interrupts, local
+from bench.measure import guardian, interrupts, local, noise
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
@@ -28,7 +28,7 @@ from bench.verify.problems import SEED, Problem, Problems
 from bench.verify.wire import ANSWERS, packed, unpacked
 
 START_SECONDS, TASK_SECONDS = 120.0, 60.0
-"""Limit of a child: for its import, and for each density on top."""
+"""Limit of a child: for its import, and for each density on top; longer on a machine that is slow now."""
 LOOK_SECONDS = 0.2
 """How often what is at work is said."""
 
@@ -178,7 +178,7 @@ def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]
             "device": needs.device,
             "tasks": [_task(pair, problem) for pair, problem in tasks],
         },
-        timeout=START_SECONDS + TASK_SECONDS * len(tasks),
+        timeout=round((START_SECONDS + TASK_SECONDS * len(tasks)) * noise.slowness()),
     )
     with guardian.scratch("verify") as folder:
         for pair, _ in tasks:
