@@ -121,12 +121,14 @@ class Search(search.Search):
         while self.steps < end:
             count = min(self.next - self.steps, end - self.steps, LONGEST)
             self.state, found = self.stepper.steps(self.state, self.steps, count, rate, self.args)
+            began, self.steps = self.steps, self.steps + count
+            due = self.steps == self.next
+            if due:
+                self.next = max(self.steps + 1, math.ceil(self.steps * GROWTH))
             if not np.isfinite(found).all():
                 first = int(np.argmin(np.isfinite(found)))
-                raise Diverged(f"−ELBO is {found[first]:g} at step {self.steps + first + 1}")
-            self.steps += count
+                raise Diverged(f"−ELBO is {found[first]:g} at step {began + first + 1}")
             losses += found.tolist()
-            if self.steps == self.next:
+            if due:
                 self.checkpoint(self.steps, self.state, losses[-1])
-                self.next = max(self.steps + 1, math.ceil(self.steps * GROWTH))
         return losses

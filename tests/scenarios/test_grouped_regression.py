@@ -205,7 +205,7 @@ def test_the_mode_is_at_no_scatter_where_groups_are_alike() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["poisson", "binomial"])
+@pytest.mark.parametrize("case", ["poisson"])  # a minute and a half each; those of other laws are seen by NUTS
 def test_references_hold_truths_from_the_priors_as_often_as_they_say(case: str) -> None:
     """Of 60 data sets; the truth of a data set lies in the half of a posterior with probability a half."""
     template, inside, tried = make(case, n_per_group=[6, 8, 8, 10, 12]), dict[str, list[bool]](), 0

@@ -16,6 +16,7 @@ from bench.store.manifest import Density
 from bench.verify import methods, sharp
 from tests import in_process
 from tests.conftest import FAKES
+from tests.frameworks import OPTIONAL
 from tests.measure.inprocess import InProcess
 from tests.measure.test_faults import plug_in
 
@@ -121,7 +122,12 @@ QUICK = {"exact.posterior", "numpy.gd", "torch.metropolis"}
 SHIPPED = sorted(name for name in backend_files() if "linear" in (backend(name).families or families()))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in SHIPPED])
+def marks(name):
+    framework = name.partition(".")[0]
+    return [pytest.mark.slow] * (name not in QUICK) + [pytest.mark.needs(framework)] * (framework in OPTIONAL)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in SHIPPED])
 def test_a_shipped_method_passes(name):
     """torch.map is slow, torch.metropolis noisy: what they are given cannot be seen in their answer."""
     verdict = sharp.verdict(Contender(sharp.cell_of_method(name, "cpu", "float64"), 1))
