@@ -344,6 +344,8 @@ def test_a_sampler_yields_what_its_gradients_yield_over_their_seconds(make: Make
     assert {one.label for one in yields(found[0])} <= samplers
     made = samplers_figure(found, styles(found))
     assert made is not None and len(made.spec["concat"]) == 2 * 3
+    for panel in made.spec["concat"]:  # 150 pixels wide: more labels would lie upon one another
+        assert 1 <= len(panel["layer"][0]["encoding"]["x"]["axis"]["values"]) <= 3
     assert samplers_figure([], {}) is None
 
 

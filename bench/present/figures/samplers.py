@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ from bench.words import format as fmt
 from bench.words.clean import clean
 
 HEIGHT, WIDTH = 18, 150
-MARK = 60
+MARK, TICKS = 60, 3
+"""Size of a mark, and how many values of an axis have room."""
 
 
 class Yield(NamedTuple):
@@ -109,6 +111,7 @@ def _panel(
     """One measure of one scenario, a row per sampler: with its name, where `named`; with axis labels, `labelled`."""
     x, y = spec.log_axis("x", measure.title if labelled else "", domain), spec.rows_axis(-0.6, len(rows) - 0.4)
     x["axis"] |= {} if labelled else {"labels": False, "ticks": False}
+    x["axis"]["values"] = x["axis"]["values"][:: math.ceil(len(x["axis"]["values"]) / TICKS)]
     filled, hollow, texts = [], [], []
     for at, one in enumerate(rows):
         looks = look(style, one.label).row
