@@ -178,11 +178,12 @@ class Backend(Protocol):
     `compile(program, data)`, which is called once after `build`, with a skeleton too.
 
     Nothing else is required of a framework's folder. Its `__init__.py` may declare `PACKAGES` (a tuple of packages, or
-    a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, by stem, that it can read
-    of a model of the user's own, the preferred first; by default its name), `FORKABLE` (False where its import starts
-    threads, so that every child imports it anew) and `environment(place, track)`, the variables to be set before the
-    import; its `runtime.py` any function of `bench.measure.runtime.Runtime`; its
-    `models.py` `log_density(data, z, place)`, which `bench verify` holds against the family's.
+    a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, those of Python by stem,
+    that it can read of a model of the user's own, the preferred first; by default its name), `PYTHON` (which versions
+    it needs, as ">=3.12"), `FORKABLE` (False where its import starts threads, so that every child imports it anew) and
+    `environment(place, track)`, the variables to be set before the import; its `runtime.py` any function of
+    `bench.measure.runtime.Runtime`; its `models.py` `log_density(data, z, place)`, which `bench verify` holds against
+    the family's.
 
     What a fit states in `Fit.stats` is kept where it is a number, text or flag, a list of these, one value per chain
     (chain,), or an array (chain, draw, …); the rest is left out with a note. Scoring reads these, and a fit in which

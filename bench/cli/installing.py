@@ -99,14 +99,21 @@ def _short(folder: Path) -> str:
 
 
 def _make(one: Framework, python: str) -> str:
-    """Why the environment could not be made; empty when it is ready. What is unfinished is removed, however it ends."""
+    """Why the environment could not be made; empty when it is ready.
+
+    What is unfinished is removed, however it ends, and one that was there before stays.
+    """
     folder, done = environments() / one.name, False
-    shutil.rmtree(folder, ignore_errors=True)
+    before, log = folder.with_name(f".{one.name}"), folder.with_name(f"{one.name}.log")
+    shutil.rmtree(before, ignore_errors=True)
+    log.unlink(missing_ok=True)
     try:
+        if folder.is_dir():
+            folder.replace(before)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with Status(f"{one.name}: making {_short(folder)}", lines=True) as status:
             for command in _commands(one, python, folder):
-                if why := _run(command, folder.parent / f"{one.name}.log", status, one.name):
+                if why := _run(command, log, status, one.name):
                     return why
             (folder / LINKS).mkdir()
             for package in ("bench", "backends", "scenarios"):
@@ -122,9 +129,12 @@ def _make(one: Framework, python: str) -> str:
         return f"{error.filename or folder}: {error.strerror or error}"
     finally:
         if done:
-            (folder.parent / f"{one.name}.log").replace(folder / LOG)
+            log.replace(folder / LOG)
+            shutil.rmtree(before, ignore_errors=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+            if before.is_dir():
+                before.replace(folder)
             forget()
 
 

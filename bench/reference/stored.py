@@ -20,7 +20,7 @@ LARGEST = 2**30
 
 
 def load(file: Path, data: Dataset) -> WeightedPosterior | None:
-    """The reference of this data set in a file; None where it has none. NoReference where it is no such file."""
+    """The reference of this data set in a file; None where it has none. Unreadable where it is no such file."""
     states = read(file)
     own = {key.partition("/")[2]: value for key, value in states.items() if key.startswith(f"{data.digest}/")}
     if not own:
@@ -30,8 +30,12 @@ def load(file: Path, data: Dataset) -> WeightedPosterior | None:
     return WeightedPosterior(data, own)
 
 
+class Unreadable(NoReference):
+    """The file is there and is none of stored references."""
+
+
 def read(file: Path) -> dict[str, Any]:
-    """All that is stored in a file, {digest/field: array}; NoReference where it is no such file."""
+    """All that is stored in a file, {digest/field: array}; Unreadable where it is no such file."""
     try:
         if file.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
@@ -42,7 +46,7 @@ def read(file: Path) -> dict[str, Any]:
             return dict(stored)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise NoReference(f"the stored reference {file.name} cannot be read: {why}") from None
+        raise Unreadable(f"the stored reference {file.name} cannot be read: {why}") from None
 
 
 def save(file: Path, states: Mapping[str, Mapping[str, Any]]) -> None:

@@ -16,6 +16,7 @@ from scipy import special
 from bench.errors import NoReference, UsageError
 from bench.protocols import Reference
 from bench.reference.cache import reference
+from bench.reference.stored import Unreadable
 from bench.score.chains import Diagnostics
 from bench.score.problem import flatten
 from bench.store import arrays
@@ -159,8 +160,10 @@ def reference_of(scenario: Scenario, data: Dataset) -> Reference:
     file = scenario.reference_file
     try:
         return reference(data, file)
+    except Unreadable:
+        raise
     except NoReference as reason:
-        if file is None or str(reason).startswith("the stored reference"):
+        if file is None:
             raise
         raise NoReference(f"{reason}; {file.name} has none of these data: make it again") from None
 

@@ -164,6 +164,14 @@ def test_a_failed_installation_leaves_nothing_and_says_why(tiny, folder, bench, 
     assert [file.name for file in folder.iterdir()] == ["tiny.log"]
 
 
+def test_an_environment_survives_a_failure_to_make_it_again(tiny, folder, bench):
+    made_by_hand(folder, "tiny")
+    (tiny / "requirements.lock").write_text("there-is-no-such-package==1.0\n")
+    assert bench("install", "tiny").code == 3
+    assert environments.environment("tiny") is not None
+    assert sorted(file.name for file in folder.iterdir()) == ["tiny", "tiny.log"]
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [

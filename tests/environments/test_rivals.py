@@ -83,8 +83,9 @@ def test_the_first_rep_compiles_and_the_second_does_not(fits: Callable[[str], pd
 
 @pytest.mark.parametrize("name", [name for name in METHODS if backend(name).kind == "mcmc"])
 def test_a_sampler_agrees_with_the_exact_posterior(metric: Callable[[str, str], pd.Series], name: str) -> None:
-    """b² of the worst expectation over two fits of 2000 draws: that of 100 independent draws is 0.01 on average."""
-    assert 0.0 < metric(name, "b2_max").min() < 0.02
+    """In each fit: at 300 effective draws b² is a χ² of one degree of freedom over 300, and the largest of some 50
+    expectations, whose χ² exceeds 15 once in 200, stays below 0.05."""
+    assert 0.0 < metric(name, "b2_max").max() < 0.05
     assert metric(name, "ess_bulk_min").min() > 300
 
 
