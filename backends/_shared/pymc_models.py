@@ -23,7 +23,7 @@ Write = Callable[[Dataset, Values], None]
 
 LINKERS: Mapping[str, str | None] = {"numba": "NUMBA", "default": None}
 """PyTensor's modes by the name of an option."""
-PYTHON = Mode(VMLinker(use_cloop=False, c_thunks=False), "fast_run").excluding("fusion", "BlasOpt")
+INTERPRETED = Mode(VMLinker(use_cloop=False, c_thunks=False), "fast_run").excluding("fusion", "BlasOpt")
 """PyTensor's rewrites, evaluated by NumPy: to look at a few densities is not worth 10 s of compilation."""
 
 
@@ -63,10 +63,26 @@ def own(data: Dataset, arrays: Values) -> None:
         raise Unsupported(f"pymc.py samples {found}, but the parameters are {wanted}")
 
 
-def model(write: Write, data: Dataset) -> pm.Model:
+MODELS: dict[str, Write] = {
+    "linear": regression(laws.normal),
+    "two_groups": two_groups,
+    "logistic": regression(laws.bernoulli),
+    "robust": regression(laws.student_t),
+    "binomial": regression(laws.binomial),
+    "poisson": regression(laws.poisson),
+    "negative_binomial": regression(laws.negative_binomial),
+    "gamma": regression(laws.gamma),
+    "eight_schools": eight_schools,
+    "varying_intercept": regression(laws.normal),
+    "grouped_regression": lambda data, arrays: MODELS[data.law](data, arrays),
+    "model": own,
+}
+
+
+def model(data: Dataset) -> pm.Model:
     """The model of the data's family, its arrays the values of `data`."""
     with pm.Model() as made:
-        write(data, {name: pm.Data(stored(name), data.arrays[name]) for name in code.arrays(data)})
+        MODELS[data.family](data, {name: pm.Data(stored(name), data.arrays[name]) for name in code.arrays(data)})
     return made
 
 
@@ -91,15 +107,15 @@ def value_names(made: pm.Model) -> dict[str, str]:
     return {rv.name: made.rvs_to_values[rv].name for rv in made.free_RVs}
 
 
-def log_density(write: Write, data: Dataset, z: Array, place: Place | None) -> tuple[Array, Array]:
+def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`.
 
     PyMC's own logp and dlogp, of its own unconstrained variables.
     """
     place = place or Place()
-    made = model(write, data)
+    made = model(data)
     with compiling("numba"):  # no C either
-        function = made.logp_dlogp_function(ravel_inputs=True, mode=PYTHON)
+        function = made.logp_dlogp_function(ravel_inputs=True, mode=INTERPRETED)
     function.set_extra_values({})
     names = value_names(made)
     sites = split(data, np.arange(data.dim))

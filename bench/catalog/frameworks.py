@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -83,7 +84,7 @@ class Framework:
     @property
     def has_density(self) -> bool:
         """Whether its `models.py` defines `log_density`: then its backends fit what that says."""
-        models = self.folder / "models.py"
+        models = _models(self.folder)
         return models.is_file() and any(
             line.startswith("def log_density(") for line in models.read_text(encoding="utf-8").splitlines()
         )
@@ -176,8 +177,16 @@ def contents(file: Path) -> bytes:
 
 @cache
 def _families(folder: Path) -> tuple[str, ...]:
-    file = folder / "models.py"
+    file = _models(folder)
     return source.read(file).models if file.exists() else ()
+
+
+def _models(folder: Path) -> Path:
+    """Where its table `MODELS` stands: its `models.py`, or the file of `_shared` that this takes it from."""
+    file = folder / "models.py"
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    taken = re.search(r"^from backends\._shared\.(\w+) import .*\bMODELS\b", text, re.MULTILINE)
+    return root() / "backends" / "_shared" / f"{taken[1]}.py" if taken else file
 
 
 @cache
