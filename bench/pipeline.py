@@ -15,6 +15,7 @@ from bench.catalog import kept
 from bench.catalog.places import root
 from bench.errors import StorageError, UsageError
 from bench.measure import host, interrupts, local, run
+from bench.measure.bandwidth import bandwidth
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor
 from bench.measure.job import Limits
@@ -65,6 +66,7 @@ def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any], comman
             description["scenarios"][scenario.label]["file"] = kept.keep(scenario, folder.path)
     if "scenario" in options:
         options["scenario"] = list(plan.selectors)
+    threads = chosen.get("threads") or default_threads()
     facts = {
         "id": folder.name,
         "command": command or command_line(),
@@ -74,9 +76,9 @@ def start_manifest(folder: RunFolder, plan: Plan, chosen: dict[str, Any], comman
         "bench": __version__,
         "commit": commit,
         "dirty": dirty,
-        "host": host.facts(),
+        "host": {**host.facts(), "memory_bandwidth": bandwidth(threads)},
         "versions": host.versions(),
-        "threads": chosen.get("threads") or default_threads(),
+        "threads": threads,
         "seed": plan.seed,
         "options": options,
         **description,

@@ -232,6 +232,7 @@ PAGE = (
     _of("ess_per_core_second", "ESS/core-s", "efficiency"),
     _of("ess_per_gradient", "ESS/gradient", "efficiency"),
     _of("seconds_per_gradient", "s/gradient", "efficiency", fmt.seconds),
+    _of("roofline", "of the limit of memory", "efficiency"),
     _of("steps_per_second", "steps/s", "efficiency"),
     _of("time_to_accuracy_cold", "to target, cold, without import", "efficiency", fmt.seconds,
         modelled=lambda row: row.prorated),

@@ -137,6 +137,11 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Smallest ess_bulk over gradient evaluations after warmup."),
     ("seconds_per_gradient", "s", "lower", ITERATIVE, "fit", OWN,
      "Seconds of warmup and sampling over gradient evaluations of the full data; warm reps."),
+    ("roofline", "", "higher", ITERATIVE, "fit", "Williams, Waterman & Patterson 2009, doi:10.1145/1498765.1498785",
+     "Seconds in which the machine reads the data (features, observations, groups, in the fit's dtype) once from memory, "
+     "by the bandwidth measured when the run began, over seconds_per_gradient: 1 is a gradient that costs no more than "
+     "that. Above 1 the data stay in a cache, several chains share one reading, or less than the data is read; far below 1 "
+     "the cost is not the data's. Warm reps on a CPU."),
     ("steps_per_second", "1/s", "higher", OPTIMISED, "fit", OWN,
      "Optimiser or VI steps over the seconds of the fit; warm reps of more than one step."),
     ("b2", "", "lower", ALL, "parameter", MCLMC,

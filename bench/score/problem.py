@@ -98,7 +98,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Scored:
-    """One fit with what it cost: `seconds` by phase, build and compile in them if `cold`, on `threads` CPUs."""
+    """One fit with what it cost: `seconds` by phase, build and compile in them if `cold`, on `threads` CPUs.
+
+    `reading` are the seconds in which its machine reads the data once from memory, None where that is not known.
+    """
 
     problem: Problem
     fit: Fit
@@ -106,6 +109,7 @@ class Scored:
     cold: bool
     checkpoints: Sequence[Checkpoint] = ()
     threads: int | None = None
+    reading: float | None = None
 
     def stat(self, name: str) -> float:
         """A scalar that the backend states of its fit, 0 where it does not."""

@@ -32,6 +32,8 @@ def _answer(scored: Scored) -> Iterator[Row]:
     gradients = scored.stat("gradients")
     if gradients > 0.0 and not scored.cold and scored.fit.kind != "exact":
         yield Row("seconds_per_gradient", "", scored.fitting / gradients)
+        if scored.reading is not None and scored.fitting > 0.0:
+            yield Row("roofline", "", scored.reading * gradients / scored.fitting)
     steps = scored.stat("steps")
     if scored.fit.kind in {"point", "vi"} and steps > 1.0 and not scored.cold and scored.fitting > 0.0:
         yield Row("steps_per_second", "", steps / scored.fitting)

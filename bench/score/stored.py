@@ -6,8 +6,11 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
@@ -78,6 +81,17 @@ class Problems:
                 self.problem = Problem(data, family(data.family), None, str(reason))
         return self.problem
 
+    @cached_property
+    def _bandwidth(self) -> float | None:
+        return self.folder.manifest().host.memory_bandwidth
+
+    def reading(self, stored: Stored) -> float | None:
+        """Seconds in which the run's machine reads the data of a fit once from memory, in its dtype."""
+        if stored.entry.device != "cpu" or not self._bandwidth:
+            return None
+        arrays, size = self.get(stored).data.arrays.values(), np.dtype(stored.entry.dtype).itemsize
+        return sum(a.size * (size if a.dtype.kind == "f" else a.itemsize) for a in arrays) / self._bandwidth
+
 
 def stored_fits(folder: RunFolder) -> Iterator[Stored]:
     """Every fit of a run that has a record, in the order of the plan."""
@@ -112,10 +126,21 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
 
 def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = None) -> Scored:
     """A stored fit with its problem, ready to be scored or drawn, and its draws.nc; UsageError as `Problems.get`."""
-    problem = (problems or Problems(folder, folder.manifest().seed)).get(stored)
+    problems = problems or Problems(folder, folder.manifest().seed)
+    problem = problems.get(stored)
     fit, checkpoints = load_fit(folder, stored, problem.data)
     draws_file(folder, stored, problem.data.parameters)
-    return Scored(problem, fit, stored.record.seconds, stored.record.cold, checkpoints, stored.record.threads)
+    record = stored.record
+    return Scored(problem, fit, record.seconds, record.cold, checkpoints, record.threads, problems.reading(stored))
+
+
+def _reading(folder: RunFolder, stored: Stored, data: Dataset) -> float | None:
+    """Seconds in which the run's machine reads the arrays of the data, in the fit's dtype, from memory."""
+    rate = folder.manifest().host.memory_bandwidth
+    if stored.entry.device != "cpu" or not rate:
+        return None
+    size = np.dtype(stored.entry.dtype).itemsize
+    return sum(a.size * (size if a.dtype.kind == "f" else a.itemsize) for a in data.arrays.values()) / rate
 
 
 def draws_file(folder: RunFolder, stored: Stored, parameters: Iterable[Parameter] = ()) -> Path:

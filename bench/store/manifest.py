@@ -31,7 +31,10 @@ class Part(Struct, kw_only=True, dict=True):
 
 
 class Host(Part, kw_only=True, omit_defaults=True):
-    """The machine; what a run did not record is None or empty, and `Host()` no machine at all."""
+    """The machine; what a run did not record is None or empty, and `Host()` no machine at all.
+
+    `memory_bandwidth` is in bytes per second, of as many threads as a fit has.
+    """
 
     machine: str = ""
     cpu: str = ""
@@ -42,6 +45,7 @@ class Host(Part, kw_only=True, omit_defaults=True):
     system: str = ""
     python: str = ""
     load_average: float | None = None
+    memory_bandwidth: float | None = None
     governor: str = ""
     gpu: str | list[str] = ""
     gpus: str | list[str] = ""

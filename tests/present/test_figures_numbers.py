@@ -19,11 +19,12 @@ from bench.present.figures.answers import NORMAL, parts
 from bench.present.figures.pareto import front, over_rounds
 from bench.present.figures.profile import profile, seconds_by_backend
 from bench.present.figures.samplers import samplers_figure, yields
+from bench.present.figures.scaling import scaling_figures
 from bench.present.figures.seeds import dots
 from bench.present.figures.solved import TARGETS, solved
 from bench.present.figures.steps import ecdf
 from bench.present.figures.style import styles
-from bench.present.figures.sweeps import seconds, sweeps
+from bench.present.figures.sweeps import costs, points, seconds, sweeps
 from bench.present.figures.ways import course, ways
 from bench.stats import slopes
 from bench.stats.settling import settled
@@ -197,9 +198,37 @@ def test_overrides_are_read_from_labels(label: str, name: str, found: dict[str, 
 def test_sweeps_hold_what_differs_in_one_number(make: Make):
     names = ("a[n_obs=10]", "a[n_obs=100]", "a[n_obs=10,n_features=3]", "b[n_obs=10]", "a")
     found = sweeps(sections(make(PAIR, scenarios=names)))
-    assert [(s.name, s.key, list(s.sections)) for s in found] == [("a", "n_obs", [10.0, 100.0])]
-    times = seconds(found[0])
+    assert [(s.name, s.key, s.sizes) for s in found] == [("a", "n_obs", [10.0, 100.0])]
+    times = points(found[0], seconds)
     assert set(times) == {"a.nuts", "b.nuts"} and len(times["a.nuts"]) == 10  # two sizes, five rounds
+
+
+def test_sweeps_of_an_option_are_series_without_it(make: Make):
+    cells = [(name, n) for name in ("a.nuts", "b.nuts") for n in (4, 16)]
+    fakes = [Fake(name, "mcmc", 0.1, 0.002, seed=n, options={"chains": n}) for name, n in cells]
+    found = sweeps(sections(make((*fakes, *PAIR), scenarios=("one",))))
+    assert [(s.name, s.key, s.sizes) for s in found] == [("one", "chains", [4.0, 16.0])]
+    assert found[0].style == {"a.nuts": "a.nuts[chains=4]", "b.nuts": "b.nuts[chains=4]"}
+
+
+def test_a_gradient_stands_beside_what_memory_allows(make: Make):
+    """Of a machine that reads the smaller data in 1 ms and the larger in 10 ms."""
+    tables = make(PAIR, scenarios=("a[n_obs=10]", "a[n_obs=100]"))
+    rows = []
+    for _, fit in tables.fits[~tables.fits["cold"]].iterrows():
+        key, reading = {k: fit[k] for k in ("run", "cell", "scenario", "backend", "rep")}, 1e-4 * _size(fit["scenario"])
+        for metric, value in (("seconds_per_gradient", 4 * reading), ("roofline", 0.25)):
+            rows.append({**key, "metric": metric, "part": "", "value": value})
+    metrics = pd.concat([tables.metrics, pd.DataFrame(rows)], ignore_index=True)
+    of = sections(RunTables(tables.run, tables.fits, metrics, tables.curves))
+    cost = next(f for f in scaling_figures(of, styles(of)) if f.kind == "cost-n-obs")
+    grey = next(layer for layer in cost.spec["layer"] if layer["mark"].get("strokeWidth") == 3)
+    assert [(v["x"], v["y"]) for v in grey["data"]["values"]] == [(10.0, 0.001), (100.0, 0.01)]
+    assert points(sweeps(of)[0], costs)["a.nuts"][0] == (10.0, pytest.approx(0.004))
+
+
+def _size(scenario: str) -> float:
+    return float(scenario_of(scenario)[1]["n_obs"])
 
 
 def test_course_is_medians_and_quantiles_over_reps(standard: RunTables, section: Section):

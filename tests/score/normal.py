@@ -120,6 +120,10 @@ def of_posterior(problem: Problem, z: Array, *, shift: float = 0.0, scale: float
     return as_draws(mean + sd * (shift + scale * z))
 
 
+READING = 2e-4
+"""Seconds in which the machine of a fit reads the data once."""
+
+
 def make_scored(
     problem: Problem,
     kind: Kind,
@@ -132,7 +136,7 @@ def make_scored(
     **stats: Any,
 ) -> Scored:
     fit = Fit(kind, draws, stats=stats, moments=moments or {})
-    return Scored(problem, fit, WARM if seconds is None else seconds, cold, checkpoints, threads=2)
+    return Scored(problem, fit, WARM if seconds is None else seconds, cold, checkpoints, threads=2, reading=READING)
 
 
 def table(rows: Sequence[Row]) -> dict[str, dict[str, float]]:

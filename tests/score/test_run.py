@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from bench.check.run import findings
 from bench.score import run as scoring
+from bench.score.stored import Problems, Stored
 from bench.store import netcdf
 from bench.store.arrays import read
 from bench.store.folder import RunFolder
@@ -39,6 +41,22 @@ def replace_draws(fit: Path, change: Callable[[dict[str, Any]], dict[str, Any]])
     stored = netcdf.load(fit / "draws.nc")
     (fit / "draws.nc").unlink()
     np.savez(fit / "draws.npz", **change(stored))
+
+
+def test_the_limit_of_memory_is_of_the_bytes_that_a_fit_reads(copied_run: Path) -> None:
+    folder = RunFolder(copied_run)
+    entry, rep = next((cell, rep) for cell, rep in folder.planned() if cell.backend == "fake.instrument")
+    record = folder.record(entry.id, rep)
+    manifest = json.loads((copied_run / "run.json").read_text())
+    manifest["host"]["memory_bandwidth"] = 1e6
+    (copied_run / "run.json").write_text(json.dumps(manifest))
+    assert record is not None
+    for dtype, size in (("float64", 8), ("float32", 4)):
+        problems = Problems(folder, manifest["seed"])
+        stored = Stored(structs.replace(entry, dtype=dtype), record)
+        rows, width = problems.get(stored).data.arrays["x"].shape
+        assert problems.reading(stored) == pytest.approx(rows * (width + 1) * size / 1e6)
+    assert problems.reading(Stored(structs.replace(entry, device="cuda"), record)) is None
 
 
 @pytest.mark.parametrize("answers", [tuple(ANSWERS)[:3], tuple(ANSWERS)[3:]], ids=["statistics", "draws"])

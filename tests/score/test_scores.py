@@ -11,7 +11,7 @@ from arviz_stats.base import array_stats
 from bench.score.catalog import METRICS
 from bench.score.scores import score
 from bench.types import KINDS, Arrays, Kind
-from tests.score.normal import WARM, as_draws, make_problem, make_scored, of_posterior, table
+from tests.score.normal import READING, WARM, as_draws, make_problem, make_scored, of_posterior, table
 
 
 def mcmc_stats() -> dict[str, Any]:
@@ -78,6 +78,7 @@ def test_efficiency_is_the_worst_ess_over_its_cost() -> None:
         "ess_per_gradient": ess / 9000,
         "ess_per_gradient_sampling": ess / 8000,
         "seconds_per_gradient": 5.0 / 9000,
+        "roofline": READING * 9000 / 5.0,
     }
     for metric, value in expected.items():
         assert warm[metric][""] == pytest.approx(value, rel=1e-12), metric

@@ -1,54 +1,94 @@
-"""Seconds against the size of the data, where a scenario was swept."""
+"""Seconds against a size that was swept: of whole fits, and of a gradient beside what memory allows."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from bench.analysis.sections import Row, Section
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.style import Styles, look
-from bench.present.figures.sweeps import Sweep, seconds, sweeps
+from bench.present.figures.sweeps import Rounds, Sweep, costs, limit, points, seconds, sweeps
 from bench.present.palette import INK, MUTED
 from bench.stats.slopes import Crossing, Points, Slope, crossing, slope
 from bench.words import format as fmt
 
 
+class Measure(NamedTuple):
+    """What is drawn against the size: seconds of whole fits, or of one gradient beside what memory allows."""
+
+    kind: str
+    title: str
+    axis: str
+    rounds: Rounds
+    caption: str
+    limit: Callable[[Row], float | None] | None = None
+
+
+MEASURES = (
+    Measure("scaling", "Warm seconds", "warm seconds", seconds, "Fits of whatever error are timed here."),
+    Measure(
+        "cost", "Seconds per gradient", "seconds per gradient", costs,
+        "A gradient counts per chain and is of the full data. The grey line is the time in which the machine reads the "
+        "data once from memory: a method above it spends its time on something else, one below it keeps the data in a "
+        "cache, shares one reading among chains or reads less.", limit,
+    ),
+)  # fmt: skip
+
+
 def scaling_figures(sections: Sequence[Section], style: Styles) -> list[Figure]:
-    """A figure per sweep that some backend has seconds at two sizes of."""
-    return [figure for sweep in sweeps(sections) if (figure := _figure(sweep, style)) is not None]
+    """Figures of each sweep in which some backend has values at two sizes."""
+    drawn = (_figure(sweep, measure, style) for sweep in sweeps(sections) for measure in MEASURES)
+    return [figure for figure in drawn if figure is not None]
 
 
-def _figure(sweep: Sweep, style: Styles) -> Figure | None:
-    times = {name: points for name, points in seconds(sweep).items() if len({size for size, _ in points}) > 1}
-    if not times:
+def _figure(sweep: Sweep, measure: Measure, style: Styles) -> Figure | None:
+    values = {n: p for n, p in points(sweep, measure.rounds).items() if len({size for size, _ in p}) > 1}
+    bound = _bound(sweep, measure)
+    if not values or (measure.limit and len(bound) < 2):
         return None
-    lines = {name: slope(points) for name, points in times.items()}
-    shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sections)), name))[: spec.MOST]
-    crossings = list(_crossings(sweep, {name: times[name] for name in shown}, lines))
-    left = spec.left_out(len(times) - len(shown), "slower backend", "are not drawn")
+    lines = {name: slope(points) for name, points in values.items()}
+    shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sizes)), name))[: spec.MOST]
+    drawn = {name: values[name] for name in shown}
+    crossings = list(_crossings(sweep, drawn, lines))
+    left = spec.left_out(len(values) - len(shown), "slower backend", "are not drawn")
     return Figure(
-        kind=f"scaling-{sweep.key.replace('_', '-')}",
-        title=f"Warm seconds against {sweep.key} on {sweep.name}",
+        kind=f"{measure.kind}-{re.sub('[^a-z]+', '-', sweep.key.lower())}",
+        title=f"{measure.title} against {sweep.key} on {sweep.name}",
         caption=(
             "Lower is better. Marks are medians over warm reps, small dots the rounds; lines are least squares through "
-            "the rounds on both logs. The label gives the exponent p of seconds ∝ size^p with its 95 % interval "
-            f"(Student's t): 0 is time that does not grow.{_crossing_words(crossings, sweep.key)} Fits of whatever "
-            f"error are timed here.{left}"
+            f"the rounds on both logs. The label gives the exponent p of {measure.axis} ∝ size^p with its 95 % "
+            f"interval (Student's t): 0 is time that does not grow.{_crossing_words(crossings, sweep.key)} "
+            f"{measure.caption}{left}"
         ),
-        spec=_chart(sweep, {name: times[name] for name in shown}, lines, crossings, style),
+        spec=_chart(sweep, measure.axis, drawn, lines, crossings, bound, style),
         table="the results tables of the sweep's scenarios",
         of=sweep.name,
     )
+
+
+def _bound(sweep: Sweep, measure: Measure) -> list[tuple[float, float]]:
+    """(size, the measure's limit there), of the first row that knows it."""
+    if measure.limit is None:
+        return []
+    known = {
+        size: bound
+        for by_size in sweep.rows.values()
+        for size, row in by_size.items()
+        if (bound := measure.limit(row)) is not None
+    }
+    return sorted(known.items())
 
 
 def _crossings(
     sweep: Sweep, times: Mapping[str, Points], lines: Mapping[str, Slope]
 ) -> Iterator[tuple[str, str, Crossing]]:
     """Of a backend on two devices, else of the fastest at the smallest size and the fastest at the largest."""
-    methods = {row.label: _but_device(row) for section in sweep.sections.values() for row in section.rows}
+    methods = {name: _but_device(next(iter(by_size.values())), sweep.key) for name, by_size in sweep.rows.items()}
     by_method: dict[tuple[str, ...], list[str]] = {}
     for name in times:
         by_method.setdefault(methods[name], []).append(name)
@@ -63,9 +103,10 @@ def _crossings(
             yield one, other, where
 
 
-def _but_device(row: Row) -> tuple[str, ...]:
-    """What a row has in common with its namesake on another device."""
-    return row.backend, repr(row.options), row.run, *(v for k, v in row.variant.items() if k != "device")
+def _but_device(row: Row, key: str) -> tuple[str, ...]:
+    """What a row has in common with its namesakes on another device, whatever the swept number."""
+    options = {k: v for k, v in row.options.items() if k != key}
+    return row.backend, repr(options), row.run, *(v for k, v in row.variant.items() if k != "device")
 
 
 def _paired(one: Points, other: Points) -> tuple[Points, Points] | None:
@@ -91,28 +132,32 @@ def _crossing_words(crossings: Sequence[tuple[str, str, Crossing]], key: str) ->
 
 
 def _chart(
-    sweep: Sweep, times: Mapping[str, Points], lines: Mapping[str, Slope],
-    crossings: Sequence[tuple[str, str, Crossing]], style: Styles,
+    sweep: Sweep, axis: str, times: Mapping[str, Points], lines: Mapping[str, Slope],
+    crossings: Sequence[tuple[str, str, Crossing]], bound: Points, style: Styles,
 ) -> spec.Json:  # fmt: skip
-    sizes = list(sweep.sections)
-    values = [t for points in times.values() for _, t in points]
-    x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *(lines[n].at(s) for n in times for s in sizes)])
+    sizes = sweep.sizes
+    values = [t for each in times.values() for _, t in each] + [t for _, t in bound]
+    ends = [lines[name].at(size) for name, each in times.items() for size in {size for size, _ in each}]
+    x_domain, y_domain = spec.padded(sizes), spec.padded([*values, *ends])
     x = spec.log_axis("x", sweep.key, x_domain)
-    y = spec.log_axis("y", "warm seconds", y_domain)
-    layers, dots, marks, ends = [], [], [], {}
+    y = spec.log_axis("y", axis, y_domain)
+    layers, dots, marks, places = [], [], [], {}
     for low, high in (where.interval for *_, where in crossings if where.interval):
         edges = {"x": max(low, x_domain[0]), "x2": min(high, x_domain[1])}
         layers.append(spec.layer([edges], {"type": "rect", "color": MUTED, "opacity": 0.15}, x=x))
-    for name, points in times.items():
-        its = look(style, name)
-        medians = {s: statistics.median(t for size, t in points if size == s) for s in sorted({s for s, _ in points})}
+    if bound:
+        limits = [{"x": size, "y": t} for size, t in bound]
+        layers.append(spec.layer(limits, {"type": "line", "color": MUTED, "strokeWidth": 3, "opacity": 0.5}, x=x, y=y))
+    for name, each in times.items():
+        its = look(style, sweep.style[name])
+        medians = {s: statistics.median(t for size, t in each if size == s) for s in sorted({s for s, _ in each})}
         first, *_, last = medians
         rows = [{"x": s, "y": lines[name].at(s)} for s in (first, last)]
         layers.append(spec.layer(rows, {"type": "line", **its.line(1.6)}, x=x, y=y))
-        if len(points) > len(medians):
-            dots += [{**its.row, "x": s, "y": t} for s, t in points]
+        if len(each) > len(medians):
+            dots += [{**its.row, "x": s, "y": t} for s, t in each]
         marks += [{**its.row, "x": s, "y": t} for s, t in medians.items()]
-        ends[name] = (last, medians[last])
+        places[sweep.style[name]] = (last, medians[last])
     if len(dots) <= 100:
         mark = {"type": "point", "filled": True, "size": 9, "opacity": 0.8}
         layers.append(spec.layer(dots, mark, x=x, y=y, color=spec.drawn("colour")))
@@ -121,8 +166,8 @@ def _chart(
         at = [{"x": where.size, "y": lines[one].at(where.size)}]
         ring = {"type": "point", "size": 220, "color": INK, "strokeWidth": 1.4, "opacity": 1}
         layers.append(spec.layer(at, ring, x=x, y=y))
-    texts = {name: f"{spec.short(name)}: {_exponent(lines[name])}" for name in times}
-    return labels.chart(layers, ends, style, x, y, texts=texts, note="lower is better")
+    texts = {sweep.style[name]: f"{spec.short(name)}: {_exponent(lines[name])}" for name in times}
+    return labels.chart(layers, places, style, x, y, texts=texts, note="lower is better")
 
 
 def _exponent(line: Slope) -> str:
