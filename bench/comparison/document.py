@@ -30,7 +30,8 @@ from bench.analysis.tables import RunTables, split
 from bench.comparison.measures import MEASURES
 from bench.comparison.samples import scored
 from bench.store import manifest
-from bench.store.tables import FITS_COLUMNS, table
+from bench.store.columns import FITS
+from bench.store.tables import table
 
 KEY, SCHEMA = "posterior_bench", 1
 RUN = (
@@ -47,7 +48,7 @@ RUN = (
     "threads",
     "seed",
 )
-COLUMNS = tuple(c for c in FITS_COLUMNS if c not in ("run", "cell", "rep", "log_tail", "notes"))
+COLUMNS = tuple(c for c in FITS if c not in ("run", "cell", "rep", "log_tail", "notes"))
 SCORES = frozenset(m.metric for m in MEASURES.values() if m.metric)
 
 

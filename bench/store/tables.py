@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from bench.errors import described, shown
+from bench.store import columns
 from bench.store.durable import write_whole
 from bench.store.files import MOST, MOST_ROWS, plain
 from bench.store.folder import RunFolder
@@ -20,39 +21,16 @@ from bench.types import PHASES, STATUSES
 if TYPE_CHECKING:
     from bench.store.manifest import CellEntry, Run
 
-FITS_COLUMNS = [
-    "run", "cell", "scenario", "family", "backend", "kind", "options", "track", "budget", "device", "dtype", "chains",
-    "rep", "round", "position", "cold", "split", "data_seed", "fit_seed", "status", "reason", "seconds_import",
-    "seconds_build", "seconds_compile", "seconds_warmup", "seconds_sample", "seconds_transfer", "seconds_total",
-    "gradients", "gradients_warmup", "peak_rss_bytes", "peak_device_bytes", "threads", "load_average", "measured_at",
-    "data_digest", "scenario_digest", "backend_digest", "exit_code", "seconds_until_end", "notes", "explicit",
-    "log_tail", "os_threads", "disturbance",
-    "reference_seconds", "started", "attempt", "environment",
-]  # fmt: skip
 FITS_KEYS = ["run", "cell", "scenario", "backend", "rep", "cold", "status", "reason", "seconds_total"]
 """Without these a table is none of fits; the other columns have come one by one."""
-METRICS_COLUMNS = ["run", "cell", "scenario", "backend", "rep", "metric", "part", "value"]
-CURVES_COLUMNS = [
-    "run", "cell", "scenario", "backend", "rep", "step", "seconds", "seconds_cold", "gradients", "metric", "value",
-]  # fmt: skip
 CELL = ("family", "backend", "kind", "track", "budget", "device", "dtype", "chains", "explicit")
 """What fits say of their cell by the names of the manifest."""
-COLUMNS = {"fits": FITS_COLUMNS, "metrics": METRICS_COLUMNS, "curves": CURVES_COLUMNS}
+COLUMNS = {name: list(table) for name, table in columns.TABLES.items()}
 KEYS = COLUMNS | {"fits": FITS_KEYS}
 TABLES = tuple(COLUMNS)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of texts that spreadsheets take for formulas."""
-TYPES = {
-    **dict.fromkeys(
-        ("chains", "rep", "round", "position", "data_seed", "fit_seed", "peak_rss_bytes", "peak_device_bytes",
-         "threads", "exit_code", "step", "os_threads", "attempt"), "Int64"
-    ),
-    **dict.fromkeys(("cold", "explicit"), "boolean"),
-    **dict.fromkeys(
-        ("gradients", "gradients_warmup", "value", "load_average", "disturbance", "reference_seconds"), "float64"
-    ),
-}  # fmt: skip
-"""Types of columns; those of seconds are float64 too, all others text."""
+TYPES = {name: column.type for table in columns.TABLES.values() for name, column in table.items()}
 DTYPES: Mapping[str, Any] = {
     "Int64": pd.Int64Dtype(), "boolean": pd.BooleanDtype(), "float64": np.dtype("float64"), "string": pd.StringDtype()
 }  # fmt: skip
@@ -115,7 +93,7 @@ def _fit_row(run: str, entry: CellEntry, rep: int, record: Record | None, spoilt
         return row
     done = record.status == "ok"
     seconds = {f"seconds_{p}": record.seconds.get(p, 0.0 if done else None) for p in PHASES}
-    row |= {k: getattr(record, k) for k in FITS_COLUMNS if k in Record.__dataclass_fields__ and k != "notes"}
+    row |= {k: getattr(record, k) for k in columns.FITS if k in Record.__dataclass_fields__ and k != "notes"}
     row |= seconds | {
         "seconds_import": record.seconds.get("import"),
         "seconds_total": sum(record.seconds.get(p, 0.0) for p in PHASES) if done else None,
@@ -133,13 +111,13 @@ def table(name: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]] = ()) -> 
     return typed(pd.DataFrame(list(rows), columns=COLUMNS[name]))
 
 
-def typed(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def typed(frame: pd.DataFrame, wanted: Sequence[str] | None = None) -> pd.DataFrame:
     """The same column types whatever the run holds, so that tables of several runs stack; of all columns, or these."""
     arrays = {str(c): values.array for c, values in frame.items()}
-    for column in arrays if columns is None else columns:
-        wanted = DTYPES[TYPES.get(column, "float64" if column.startswith("seconds") else "string")]
-        if arrays[column].dtype != wanted:
-            arrays[column] = arrays[column].astype(wanted)  # column by column: a frame's own way takes twice as long
+    for column in arrays if wanted is None else wanted:
+        dtype = DTYPES[TYPES.get(column, "float64" if column.startswith("seconds") else "string")]
+        if arrays[column].dtype != dtype:
+            arrays[column] = arrays[column].astype(dtype)  # column by column: a frame's own way takes twice as long
     return pd.DataFrame(arrays, frame.index, frame.columns, copy=False)
 
 

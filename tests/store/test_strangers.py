@@ -177,7 +177,7 @@ def test_a_table_of_a_stranger_is_damaged_with_the_reason(copied_run: Path, name
     folder = RunFolder(copied_run)
     read = run_tables(folder)
     assert re.search(words, folder.damage[file.name])
-    assert len(read.fits) == 4 and list(read.metrics.columns) == tables.METRICS_COLUMNS
+    assert len(read.fits) == 4 and list(read.metrics.columns) == tables.COLUMNS["metrics"]
 
 
 @pytest.mark.parametrize("kind", strangers.READERS)
