@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bench import __version__
 from bench.catalog import kept
 from bench.catalog.places import root
+from bench.disk.durable import described, unwritable, write_bytes
 from bench.errors import StorageError, UsageError
 from bench.measure import host, interrupts, local, run
 from bench.measure.bandwidth import bandwidth
@@ -20,7 +21,6 @@ from bench.measure.environment import default_threads
 from bench.measure.executor import Executor
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
-from bench.store.durable import described, unwritable, write_bytes
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run, run_of
 from bench.store.records import now

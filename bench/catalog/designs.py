@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.catalog.places import cache_folder
+from bench.disk import npz
 from bench.errors import ScenarioError, UsageError
 from bench.types import Array, Design, beside, digest_of
 
@@ -111,23 +111,14 @@ def _write(path: Path, design: Design) -> None:
     words = {field: getattr(design, field) for field in ("labels", "terms", "levels", "dropped", "notes")}
     arrays: dict[str, Any] = {f"arrays/{name}": values for name, values in design.arrays.items()}
     arrays |= {f"holdout/{name}": values for name, values in design.holdout.items()}
-    temporary = path.with_name(f".{path.name}.{np.random.default_rng().integers(1 << 40):x}")
-    try:
-        with temporary.open("wb") as stream:
-            np.savez(stream, words=np.frombuffer(json.dumps(words).encode(), np.uint8), **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    npz.write(path, {"words": np.frombuffer(json.dumps(words).encode(), np.uint8), **arrays})
 
 
 def _read(path: Path) -> Design | None:
     """The design in a file; None where there is none or it is damaged."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                return None
-        with np.load(path, allow_pickle=False) as stored:
-            kept = dict(stored)
+        with path.open("rb") as stream:
+            kept = npz.read(stream)
         words = json.loads(kept.pop("words").tobytes())
         return Design(
             arrays=_group(kept, "arrays/"),
@@ -136,7 +127,7 @@ def _read(path: Path) -> Design | None:
             dropped=words["dropped"],
             notes=tuple(words["notes"]),
         )
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bench.catalog import environments, source
 from bench.catalog.environments import Environment
@@ -23,7 +23,7 @@ class Framework:
     `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
     are the files, those of Python by stem, that it can read of a model of the user's own, the preferred first;
     `forkable` says whether a process that has imported it may be forked; `python` are the versions of Python it needs,
-    as in ">=3.12".
+    as in ">=3.12". `broken` says why none of this could be read; nobody but its own backends is the worse for it.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Framework:
     own: tuple[str, ...]
     forkable: bool
     python: str = ""
+    broken: str = ""
 
     @property
     def name(self) -> str:
@@ -61,7 +62,9 @@ class Framework:
 
     @property
     def unavailable(self) -> str:
-        """What is not installed, with the command that installs it; empty when nothing is missing."""
+        """Why it cannot be used: what is broken, or not installed, with the command for that; empty where it can."""
+        if self.broken:
+            return self.broken
         return f"{', '.join(self.missing)} is not installed; {self.install}" if self.missing else ""
 
     @property
@@ -79,14 +82,16 @@ class Framework:
     @property
     def families(self) -> tuple[str, ...]:
         """Families that its table `MODELS` has; empty where there is no such table."""
-        return _families(self.folder)
+        return () if self.broken else _families(self.folder)
 
     @property
     def has_density(self) -> bool:
         """Whether its `models.py` defines `log_density`: then its backends fit what that says."""
         models = _models(self.folder)
-        return models.is_file() and any(
-            line.startswith("def log_density(") for line in models.read_text(encoding="utf-8").splitlines()
+        return (
+            not self.broken
+            and models.is_file()
+            and any(line.startswith("def log_density(") for line in models.read_text(encoding="utf-8").splitlines())
         )
 
     @property
@@ -104,9 +109,13 @@ class Framework:
 
 @cache
 def framework(folder: Path) -> Framework:
-    """The framework of a folder; UsageError where its `__init__.py` declares what is not allowed."""
-    file = folder / "__init__.py"
-    constants = source.read(file).constants if file.exists() else {}
+    """The framework of a folder."""
+    file, constants, broken = folder / "__init__.py", dict[str, Any](), ""
+    try:
+        constants = dict(source.read(file).constants) if file.exists() else {}
+        _families(folder)
+    except UsageError as error:
+        broken = str(error)
     packages = constants.get("PACKAGES", ("numpy",))
     return Framework(
         folder=folder,
@@ -116,6 +125,7 @@ def framework(folder: Path) -> Framework:
         own=tuple(constants.get("OWN", (folder.name,))),
         forkable=constants.get("FORKABLE", True),
         python=constants.get("PYTHON", ""),
+        broken=broken,
     )
 
 
@@ -125,12 +135,8 @@ def frameworks() -> dict[str, Framework]:
 
 
 def versions() -> dict[str, str]:
-    """`Framework.versions` of all frameworks; those of one that is broken are left out."""
-    found: dict[str, str] = {}
-    for folder in dict.fromkeys(file.parent for file in backend_files().values()):
-        with contextlib.suppress(UsageError):
-            found |= framework(folder).versions
-    return found
+    """`Framework.versions` of all frameworks."""
+    return {name: version for one in frameworks().values() for name, version in one.versions.items()}
 
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:

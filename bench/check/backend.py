@@ -39,6 +39,9 @@ def findings(
 ) -> Iterator[Finding]:
     """Problems, notes, and a line for everything that holds; `options` are those that the user named."""
     yield from _declared(info)
+    if info.home.broken:
+        yield problem(info.name, info.home.broken)
+        return
     if missing := info.home.missing:
         yield problem(info.name, f"{', '.join(missing)} is not installed, so it cannot be tried", info.home.install)
         return

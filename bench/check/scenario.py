@@ -92,4 +92,4 @@ def _serves(name: str, wanted: str) -> bool:
         info = backend(name)
     except UsageError:
         return False
-    return not info.home.missing and (not info.families or wanted in info.families)
+    return not info.home.unavailable and (not info.families or wanted in info.families)

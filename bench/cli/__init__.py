@@ -139,7 +139,7 @@ def main() -> None:
         sys.stderr.write(f"error: {error}\n")
         code = USAGE if isinstance(error, UsageError) else FAILED
     except OSError as error:
-        from bench.store.durable import unwritable
+        from bench.disk.durable import unwritable
 
         if not unwritable(error):
             raise

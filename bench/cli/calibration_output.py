@@ -10,11 +10,11 @@ from bench.calibration.verdict import Verdict
 from bench.cli import INTERRUPTED
 from bench.cli.output import OUT, print_json
 from bench.cli.plotting import stem
+from bench.disk.durable import write_bytes
 from bench.present import calibration_text, figures
 from bench.present.calibration import Calibration
 from bench.present.html import calibration as calibration_html
 from bench.store import tables as store
-from bench.store.durable import write_bytes
 from bench.store.folder import CalibrationFolder
 from bench.store.manifest import CalibrationRun
 

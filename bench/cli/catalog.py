@@ -124,6 +124,8 @@ def _backends(_: Path) -> Iterator[Row]:
     for name in backend_files():
         try:
             b = backend(name)
+            if b.home.broken:
+                raise UsageError(b.home.broken)
         except UsageError as error:
             source = _line(owner(backend_files()[name]))
             yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error), "from": source}
@@ -216,7 +218,7 @@ def _backend_info(name: str) -> str:
         f"{b.name} ({b.kind}): {b.doc}",
         "",
         f"families: {', '.join(b.families) or 'all'}; devices: {', '.join(b.devices)}",
-        f"state: not installed; {b.home.install}" if b.home.missing else "state: ready",
+        f"state: {b.home.unavailable or 'ready'}",
         "options:",
         *(f"  {line}" for line in _aligned(settings)),
         f"run it: python -m bench run -s s0-uniform -b {b.name}",

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from bench.cli import options, output
+from bench.disk.durable import write_bytes
 from bench.errors import UsageError, unknown
-from bench.store.durable import write_bytes
 from bench.store.files import plain
 from bench.store.folder import RunFolder
 

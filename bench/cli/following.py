@@ -14,10 +14,10 @@ from bench.cli import output
 from bench.cli.progress import Status
 from bench.comparison.measures import Measure
 from bench.comparison.series import Series, series
+from bench.disk.durable import write_bytes
 from bench.errors import UsageError, unknown
 from bench.present.history.formats import render
 from bench.selection import is_named
-from bench.store.durable import write_bytes
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run, instant
 

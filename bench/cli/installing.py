@@ -21,8 +21,8 @@ from bench.catalog.frameworks import Framework, contents, forget, frameworks, sh
 from bench.catalog.places import root
 from bench.cli import FAILED, OK, output
 from bench.cli.progress import Status
+from bench.disk.durable import write_json
 from bench.errors import UsageError, printable, unknown
-from bench.store.durable import write_json
 
 CHILD = ("numpy", "scipy")
 """What the harness itself imports in a child."""
@@ -70,7 +70,9 @@ def show() -> None:
     rows = []
     for one in frameworks().values():
         own = environment(one.name)
-        if one.missing:
+        if one.broken:
+            state, versions = "broken", one.broken
+        elif one.missing:
             state, versions = "not installed", f"bench install {one.name}"
         else:
             state = f"ready in {_short(own.folder)}" if own else "ready beside the harness"

@@ -65,8 +65,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     rows = []
     for p in plan.cells:
         c = p.cell
-        missing = p.backend.home.missing
-        note = p.unsupported() or (f"{', '.join(missing)} not installed" if missing else "")
+        home = p.backend.home
+        note = p.unsupported() or home.broken or (f"{', '.join(home.missing)} not installed" if home.missing else "")
         work = f"{p.reps} × {p.rounds}"
         rows.append([c.id, c.scenario_label, c.backend_label, p.kind, c.budget, c.device, c.dtype, work, note])
     show_table(["cell", "scenario", "backend", "kind", "budget", "device", "dtype", "reps × rounds", ""], rows)

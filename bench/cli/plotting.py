@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 from bench.cli.output import ERR, OUT
+from bench.disk.durable import unwritable
 from bench.errors import UsageError, described, unknown
 from bench.present import plots
 from bench.present.plots import canvas
 from bench.present.plots.subject import Subject
 from bench.score.stored import DamagedDraws, Problems, choose, load_scored
-from bench.store.durable import unwritable
 from bench.store.folder import RunFolder
 
 

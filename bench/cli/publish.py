@@ -38,9 +38,9 @@ def publish(
     """
     from bench.cli import output
     from bench.cli.export import tables_of
+    from bench.disk.durable import write_bytes
     from bench.pipeline import run_tables, write_tables
     from bench.present import published
-    from bench.store.durable import write_bytes
     from bench.store.folder import RunFolder
     from bench.store.manifest import Run, read
 

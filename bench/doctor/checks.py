@@ -144,7 +144,9 @@ def gpu() -> Finding:
 def frameworks() -> Iterator[Finding]:
     """Which frameworks are installed, in which versions, and how to get the others."""
     for name, framework in catalog.frameworks().items():
-        if framework.missing:
+        if framework.broken:
+            yield Finding(name, "warning", framework.broken, "mend that file")
+        elif framework.missing:
             yield Finding(name, "note", f"{', '.join(framework.missing)} not installed", framework.install)
         else:
             yield Finding(name, "ok", ", ".join(f"{p} {version}" for p, version in framework.versions.items()))

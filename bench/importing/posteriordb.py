@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.data import dataset
+from bench.disk.durable import write_bytes
 from bench.errors import NoReference, UsageError, shown, unknown
 from bench.formula.make import load
 from bench.importing.covered import BETA, EIGHT_SCHOOLS, MODELS, Model, reason
 from bench.reference import stored
 from bench.reference.cache import reference
 from bench.score import certified
-from bench.store.durable import write_bytes
 from bench.types import Array, Dataset, Scenario
 
 BYTES = 2**28

@@ -20,13 +20,13 @@ from typing import Any, cast
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
 from bench.cell import BUDGET_OPTIONS, Cell
+from bench.disk.durable import STORAGE
 from bench.errors import NoReference, printable, shown
 from bench.measure import target
 from bench.measure.clock import WallClock
 from bench.measure.runtime import runtime_of
 from bench.measure.statistics import kept
 from bench.measure.validity import checkpoints, complaint, real
-from bench.store.durable import STORAGE
 from bench.types import Dataset, Diverged, Fit, Kind, Place, Unavailable, Unsupported
 
 

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from bench.disk.durable import STORAGE, described, remove
 from bench.errors import StorageError
 from bench.measure import noise
 from bench.measure.executor import End, Executor, Request, needs_of
 from bench.plan import Job, Plan, Planned
-from bench.store.durable import STORAGE, described, remove
 from bench.store.folder import RunFolder
 from bench.store.logs import last_words, tail
 from bench.store.records import Record, now

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.frameworks import frameworks
+from bench.disk.durable import write_bytes, write_json
 from bench.measure import interrupts, noise
 from bench.measure.child import Child, watch
 from bench.measure.environment import default_threads
@@ -18,7 +19,6 @@ from bench.measure.executor import WORKERS, End, Needs, Request
 from bench.measure.fresh import FreshChild
 from bench.measure.servers import Server
 from bench.store import logs
-from bench.store.durable import write_bytes, write_json
 
 START_SECONDS = 300.0
 """How long an import may take before children of that framework start as fresh interpreters."""

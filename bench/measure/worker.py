@@ -22,12 +22,12 @@ from bench.catalog import environments
 from bench.catalog.scenarios import scenario
 from bench.cell import cell_of
 from bench.data import data_seed, dataset
+from bench.disk.durable import STORAGE, has_room, unwritable
 from bench.measure import noise, residency
 from bench.measure.contender import Attempt, Contender, print_error
 from bench.measure.runtime import facts
 from bench.store import logs
 from bench.store.arrays import save
-from bench.store.durable import STORAGE, has_room, unwritable
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
 from bench.store.records import Record, now

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
-import zipfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +15,10 @@ import numpy as np
 from bench.catalog.families import family_file, source_digest
 from bench.catalog.places import cache_folder, root
 from bench.data import family
+from bench.disk import npz
 from bench.errors import NoReference
 from bench.protocols import Reference
 from bench.reference import stored
-from bench.store.durable import write_whole
 from bench.types import Dataset
 
 PACKAGE = "scenarios.families."
@@ -72,9 +71,9 @@ def key(data: Dataset) -> str:
 def _load(file: Path) -> dict[str, Any] | None:
     """The arrays of a file; None where there is none or it is damaged."""
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            kept = dict(archive)  # not as a run's arrays are read: these are our own, texts among them
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        with file.open("rb") as stream:
+            kept = npz.read(stream, texts=True)
+    except (OSError, ValueError):
         return None
     known = "refused" in kept or str(kept.get("class", "")).startswith(PACKAGE)
     return kept if known else None
@@ -90,11 +89,6 @@ def _restored(data: Dataset, kept: Mapping[str, Any]) -> Reference:
 
 def _save(file: Path, state: Mapping[str, Any]) -> None:
     """Write the file whole; nothing is kept where nothing can be written."""
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
-            np.savez(stream, **state)
-
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, fill)
+        npz.write(file, state)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from bench.disk import npz
 from bench.errors import NoReference
-from bench.store.durable import write_whole
 from bench.types import Dataset
 from scenarios.families.posteriors.weighted import WeightedPosterior
 
@@ -39,12 +36,9 @@ def read(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > LARGEST:
             raise ValueError(f"more than {LARGEST} bytes")
-        with zipfile.ZipFile(file) as archive:
-            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise ValueError("it is compressed, as no reference is")
-        with np.load(file, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        with file.open("rb") as stream:
+            return npz.read(stream, texts=True)
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise Unreadable(f"the stored reference {file.name} cannot be read: {why}") from None
 
@@ -57,9 +51,4 @@ def save(file: Path, states: Mapping[str, Mapping[str, Any]]) -> None:
     for digest, state in states.items():
         kept = {key: value for key, value in kept.items() if not key.startswith(f"{digest}/")}
         kept |= {f"{digest}/{field}": value for field, value in state.items()}
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("wb") as stream:
-            np.savez(stream, **kept)
-
-    write_whole(file, fill)
+    npz.write(file, kept)

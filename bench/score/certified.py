@@ -17,7 +17,7 @@ from bench.errors import NoReference, UsageError
 from bench.protocols import Reference
 from bench.reference.cache import reference
 from bench.reference.stored import Unreadable
-from bench.score.chains import Diagnostics
+from bench.score.chains import Diagnostics, e_bfmi
 from bench.score.problem import flatten
 from bench.store import arrays
 from bench.types import Array, Dataset, Scenario, beside
@@ -70,12 +70,8 @@ def _faults(one: Sampled, parts: Sequence[str]) -> list[str]:
             found.append(f"{what}{parts[worst]} has {effective[worst]:.0f} effective draws, {wanted}")
     if one.diverging is not None and (count := int(np.sum(one.diverging))):
         found.append(f"{count} transitions diverged")
-    if one.energy is not None:
-        energy = np.asarray(one.energy, dtype=float)
-        with np.errstate(all="ignore"):
-            fractions = np.square(np.diff(energy, axis=1)).sum(axis=1) / (energy.var(axis=1) * energy.shape[1])
-        if not (least := float(fractions.min())) >= E_BFMI:
-            found.append(f"E-BFMI of a chain is {least:.2f}, not at least {E_BFMI}")
+    if one.energy is not None and not (least := float(e_bfmi(one.energy).min())) >= E_BFMI:
+        found.append(f"E-BFMI of a chain is {least:.2f}, not at least {E_BFMI}")
     return found
 
 

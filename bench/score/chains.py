@@ -101,6 +101,17 @@ class Diagnostics:
         return every
 
 
+def e_bfmi(energy: Array) -> Array:
+    """Energy Bayesian fraction of missing information, Σ(ΔE)²/Σ(E−Ē)² of energies (chain, draw): (chain,).
+
+    NaN where a chain's energy never changes. Betancourt 2016, arXiv:1604.00695.
+    """
+    energy = np.asarray(energy, dtype=float)
+    spread = np.square(energy - energy.mean(axis=1, keepdims=True)).sum(axis=1)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.square(np.diff(energy, axis=1)).sum(axis=1) / np.where(spread > 0.0, spread, np.nan))
+
+
 def _arviz() -> BaseArray:
     """ArviZ's array functions, imported late: with pandas and xarray they take a second, which not every verb needs."""
     from arviz_stats.base.array import array_stats

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.disk.durable import unwritable
 from bench.errors import UsageError, described
 from bench.score import pool
 from bench.score.across import CellScores
@@ -19,7 +20,6 @@ from bench.score.judged import Deviations
 from bench.score.problem import Row
 from bench.score.scores import score
 from bench.score.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
-from bench.store.durable import unwritable
 from bench.store.folder import RunFolder
 
 TOGETHER = 8

@@ -78,7 +78,4 @@ def _sampler(scored: Scored) -> Iterator[Row]:
         if stat in stats:
             yield Row(metric, "", 1000.0 * float(np.sum(stats[stat])) / total)
     if "energy" in stats:
-        energy = np.asarray(stats["energy"], dtype=float)
-        spread = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        if (spread > 0.0).all():
-            yield Row("e_bfmi", "", float(((np.diff(energy, axis=1) ** 2).sum(axis=1) / spread).min()))
+        yield Row("e_bfmi", "", float(chains.e_bfmi(stats["energy"]).min()))  # NaN, so no row, where a chain stands

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.disk import npz
 from bench.store.files import opened
 from bench.types import Checkpoint, Estimate, Fit, Kind
 
@@ -36,36 +35,9 @@ def save(path: Path, fit: Fit, checkpoints: Sequence[Checkpoint]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The arrays of a .npz by their keys; whatever is wrong with it is an exception before much memory is taken.
-
-    As the file may be anybody's: numbers only, stored without compression, and no more of them than it has bytes.
-    """
-    with opened(path) as stream, zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise ValueError("its arrays claim more bytes than it has")
-        return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"{member.filename[:80]} is compressed, as no run writes it")
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, by_column, dtype = header(stream)
-        numeric(member.filename, dtype)
-        size = math.prod(shape) * dtype.itemsize
-        if not 0 <= size <= member.file_size:
-            raise ValueError(f"{member.filename[:80]} claims shape {shape}, but has {member.file_size} bytes")
-        flat = np.frombuffer(stream.read(size), dtype).copy()
-    return flat.reshape(shape, order="F" if by_column else "C")
-
-
-def numeric(name: str, dtype: np.dtype[Any]) -> None:
-    """ValueError unless these are real numbers or flags."""
-    if dtype.kind not in "biuf":
-        raise ValueError(f"{name[:80]} holds {str(dtype)[:80]}, not real numbers")
+    """The arrays of a .npz by their keys, none but numbers; OSError or ValueError as `npz.read` and `opened`."""
+    with opened(path) as stream:
+        return npz.read(stream)
 
 
 def unpack(

@@ -15,9 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from bench.disk.durable import described, put_folder, remove, write_bytes, write_json
 from bench.errors import StorageError, UsageError, shown, unknown
 from bench.store import records
-from bench.store.durable import described, put_folder, remove, write_bytes, write_json
 from bench.store.ledger import Ledger
 from bench.store.logs import LOG_LIMIT
 from bench.store.records import Record

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.store.durable import sync
+from bench.disk.durable import sync
 from bench.store.files import content, opened
 
 

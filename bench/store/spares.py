@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.store.durable import put_folder, remove
+from bench.disk.durable import put_folder, remove
 
 SCORED = {"draws.npz": "draws.nc"}
 """What scoring puts in the place of a file."""

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
+from bench.disk.durable import write_whole
 from bench.errors import described, shown
 from bench.store import columns
-from bench.store.durable import write_whole
 from bench.store.files import MOST, MOST_ROWS, plain
 from bench.store.folder import RunFolder
 from bench.store.records import Record

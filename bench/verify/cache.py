@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
+from bench.disk.durable import write_json
 from bench.measure import host
-from bench.store.durable import write_json
 from bench.store.manifest import Density, Verified, plain
 from bench.types import digest_of
 from bench.verify.outcome import Pair

@@ -195,7 +195,7 @@ def test_the_interpreter_must_suit(tiny, bench):
     assert done.code == 2 and "tiny needs Python >=3.98, and none was found" in done.err
     (tiny / "__init__.py").write_text('PACKAGES = ("tiny_package",)\nPYTHON = "3.12"\n')
     forget()
-    assert 'versions of Python such as ">=3.12"' in bench("info", "tiny.solve").err
+    assert 'versions of Python such as ">=3.12"' in bench("info", "tiny.solve").out
 
 
 @pytest.mark.parametrize(

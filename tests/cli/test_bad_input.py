@@ -13,6 +13,7 @@ import pytest
 
 from bench.catalog import backends, places, source
 from bench.catalog.backends import backend
+from bench.catalog.frameworks import frameworks
 from bench.catalog.scenarios import load, scenario
 from bench.errors import MESSAGE_LIMIT, UsageError, shown, unknown
 from bench.plan import Choice, make
@@ -165,7 +166,8 @@ def test_a_backend_that_is_no_file_is_named(mine):
     (folder / "__init__.py").write_text("PACKAGES = 3\n")
     (folder / "fine.py").write_text("KIND = 'mcmc'\n")
     backends.forget()
-    assert "__init__.py: not a readable backend: PACKAGES = 3" in refusal(backend, "odd.fine")
+    assert "__init__.py: not a readable backend: PACKAGES = 3" in backend("odd.fine").home.unavailable
+    assert not frameworks()["fake"].unavailable  # nobody else is the worse for it
 
 
 def test_lists_show_what_is_broken_beside_what_is_not(bench, mine):

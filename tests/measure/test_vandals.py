@@ -10,9 +10,9 @@ import pandas as pd
 import psutil
 import pytest
 
+from bench.disk.durable import put_folder
 from bench.measure.child import Child, watch
 from bench.measure.environment import new_mark
-from bench.store.durable import put_folder
 from bench.store.folder import RunFolder
 from tests.conftest import FAKES
 from tests.measure.test_faults import plug_in

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from bench.disk.durable import write_json
 from bench.errors import UsageError
 from bench.store import arrays, netcdf
-from bench.store.durable import write_json
 from bench.store.folder import RunFolder
 from bench.store.logs import LOG_LIMIT
 from bench.store.records import Record

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.store import durable
+from bench.disk import durable
 from bench.store.folder import RunFolder
 from bench.store.ledger import Ledger
 from bench.store.records import Record
