@@ -25,6 +25,7 @@ class Options:
     lr: float = option(0.01, "learning rate of Adam")
     objective: Literal["map", "least_squares"] = option("map", "negative log posterior, or sum of squared residuals")
     space: Literal["natural", "unconstrained"] = option("natural", "scale of a MAP; unconstrained has the Jacobian")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:
@@ -32,4 +33,4 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> desc
     objective: descent.Objective = "least_squares" if options.objective == "least_squares" else "map"
     if objective == "map" and options.space == "unconstrained":
         objective = "map_unconstrained"
-    return descent.build(data, budget, place, objective=objective, lr=options.lr)
+    return descent.build(data, budget, place, objective=objective, lr=options.lr, gradient=options.gradient)

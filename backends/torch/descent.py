@@ -12,6 +12,7 @@ from torch import Tensor
 
 from backends._shared import point
 from backends.torch import models
+from backends.torch.gradients import by_autograd
 from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
 
@@ -19,7 +20,7 @@ Objective = Literal["map", "map_unconstrained", "least_squares"]
 Trail = list[tuple[int, float]]
 DESCENDING = 1e-3
 """Nats over the last tenth of the steps: a MAP whose objective falls by more has not arrived."""
-Loss = Callable[[Dataset, models.Tensors, Tensor], Tensor]
+Evaluation = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class Program(NamedTuple):
@@ -29,6 +30,7 @@ class Program(NamedTuple):
     lr: float
     steps: int
     place: Place
+    gradient: models.Choice
 
 
 class State(NamedTuple):
@@ -40,30 +42,31 @@ class State(NamedTuple):
     notes: tuple[str, ...]
 
 
-def build(data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float) -> Program:
+def build(
+    data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float, gradient: models.Choice
+) -> Program:
     """Nothing to compile; Unsupported for least squares without a regression."""
     if objective == "least_squares" and data.family != "linear":
         raise Unsupported(f"least squares needs a regression, and {data.family} is none")
-    return Program(objective, lr, budget.steps, place)
+    return Program(objective, lr, budget.steps, place, gradient)
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Minimise from the scenario's start; Diverged when a parameter leaves its support or the finite numbers."""
-    objective, lr, steps, place = program
+    objective, lr, steps, place, _ = program
     first = _vector(data, objective, point.start(data, seed))
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
-        theta = models.to_tensors({"theta": first}, place)["theta"].requires_grad_()
-    loss_of = LOSSES[objective]
+        theta = models.to_tensors({"theta": first}, place)["theta"]
+    evaluate = _evaluation(program, data, arrays)
     trail: Trail = []
     with clock("sample"):
         optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
         for step in range(1, steps + 1):
-            optimiser.zero_grad()
-            loss_of(data, arrays, theta).backward()
+            theta.grad = evaluate(theta)[1]
             optimiser.step()
-            clock.checkpoint(step, partial(_look_and_note, trail, data, arrays, step, theta, objective))
-    last = _look(data, arrays, steps, theta, objective)
+            clock.checkpoint(step, partial(_look_and_note, trail, data, evaluate, step, theta, objective))
+    last = _look(data, evaluate, steps, theta, objective)
     return State(last, steps, objective, _unfinished(trail, last, steps, optimiser, objective))
 
 
@@ -76,25 +79,23 @@ def draw(state: State) -> Fit:
     return Fit("point", draws, stats=stats, notes=state.notes)
 
 
-def _negative_log_posterior(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
-    return -models.log_posterior(data, arrays, models.split(data, theta))
+def _evaluation(program: Program, data: Dataset, arrays: models.Tensors) -> Evaluation:
+    """The objective (), and its gradient (dim,)."""
+    if program.objective == "least_squares":
+        return by_autograd(partial(_sum_of_squares, data, arrays))
+    log_density = models.value_and_slope(data, arrays, program.gradient, natural=program.objective == "map")
 
+    def negative(theta: Tensor) -> tuple[Tensor, Tensor]:
+        value, slope = log_density(theta.unsqueeze(0))
+        return -value[0], -slope[0]
 
-def _negative_log_density(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
-    return -models.unconstrained(data, arrays, theta)
+    return negative
 
 
 def _sum_of_squares(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Tensor:
     features = arrays["x"].shape[1]
     mean = arrays["x"] @ theta[:features]
     return (arrays["y"] - (mean + theta[features] if "bias" in data.names else mean)).square().sum()
-
-
-LOSSES: dict[Objective, Loss] = {
-    "map": _negative_log_posterior,
-    "map_unconstrained": _negative_log_density,
-    "least_squares": _sum_of_squares,
-}
 
 
 def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
@@ -107,21 +108,21 @@ def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
 
 
 @torch.no_grad()
-def _look(data: Dataset, arrays: models.Tensors, step: int, theta: Tensor, objective: Objective) -> Estimate:
+def _look(data: Dataset, evaluate: Evaluation, step: int, theta: Tensor, objective: Objective) -> Estimate:
     if objective == "least_squares":
-        weights, bias = np.split(theta.double().cpu().numpy().copy(), [arrays["x"].shape[1]])
+        weights, bias = np.split(theta.double().cpu().numpy().copy(), [data.parameter("weights").size])
         return point.look(data, step, weights, bias[0] if bias.size else 0.0)
     params = models.split(data, theta) if objective == "map" else models.constrain(data, theta)[0]
-    loss = float(LOSSES[objective](data, arrays, theta))
+    loss = float(evaluate(theta)[0])
     values = {name: value.double().cpu().numpy().copy() for name, value in params.items()}
     if not np.isfinite(loss):
         raise Diverged(f"loss is {loss:g} at step {step}: {_culprit(data, values)}")
     return Estimate(family(data.family).from_sites(data, values), objective=loss)
 
 
-def _look_and_note(trail: Trail, data: Dataset, arrays: models.Tensors, step: int, *rest: Any) -> Estimate:
+def _look_and_note(trail: Trail, data: Dataset, evaluate: Evaluation, step: int, *rest: Any) -> Estimate:
     """`_look`, with its objective appended to the trail."""
-    estimate = _look(data, arrays, step, *rest)
+    estimate = _look(data, evaluate, step, *rest)
     trail.append((step, estimate.objective or 0.0))
     return estimate
 

@@ -7,22 +7,19 @@ momenta need no metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from backends.torch import models
-from bench.types import Dataset, Diverged
+from backends.torch.gradients import Gradient
+from bench.types import Diverged
 
 LARGEST_ERROR = 1000.0
 """Nats by which the energy of a trajectory may grow before it counts as divergent, as in Stan."""
 ATTEMPTS = 100
 """Starts tried per chain until density and gradient are finite."""
-
-Density = Callable[[Tensor], Tensor]
 
 
 class Point(NamedTuple):
@@ -55,23 +52,14 @@ class Transition(NamedTuple):
 class Target:
     """A log density batched over chains, with its gradient; `executed` counts gradients, chains times calls."""
 
-    def __init__(self, density: Density) -> None:
-        self.density = density
+    def __init__(self, gradient: Gradient) -> None:
+        self.gradient = gradient
         self.executed = 0
 
     def __call__(self, z: Tensor) -> Point:
         """One evaluation for all chains."""
-        leaf = z.detach().requires_grad_()
-        with torch.enable_grad():
-            value = self.density(leaf)
-        (slope,) = torch.autograd.grad(value, leaf, torch.ones_like(value))
         self.executed += len(z)
-        return Point(z, value.detach(), slope)
-
-
-def target_of(data: Dataset, arrays: models.Tensors) -> Target:
-    """The posterior of `data` on the unconstrained scale, Jacobian included: the density `bench verify` checks."""
-    return Target(lambda z: models.unconstrained(data, arrays, z))
+        return Point(z, *self.gradient(z))
 
 
 def starts(target: Target, chains: int, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 
@@ -33,6 +34,7 @@ class Options:
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     trajectory: float = option(1.5708, "mean length in posterior sds; π/2 turns a normal posterior by a quarter")
     max_steps: int = option(100, "leapfrog steps of a trajectory at most")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:
@@ -42,7 +44,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
     if options.trajectory <= 0.0 or options.max_steps < 1:
         raise Unsupported(f"trajectory={options.trajectory:g}, max_steps={options.max_steps}: both must be positive")
     move = partial(_move, options)
-    return sampler.Program(budget, place, options.target_accept, move, options.max_steps)
+    return sampler.Program(budget, place, options.target_accept, move, options.max_steps, options.gradient)
 
 
 def _move(options: Options, target: Target, point: Point, tuning: Tuning, generator: torch.Generator) -> Transition:

@@ -14,6 +14,7 @@ import torch
 from backends._shared import laplace
 from backends._shared.laplace import build, draw
 from backends.torch import models, optimum
+from backends.torch.gradients import by_autograd
 from bench.types import Array, Clock, Dataset
 
 __all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
@@ -34,15 +35,14 @@ def fit(program: laplace.Program, data: Dataset, seed: int, clock: Clock) -> lap
         arrays = models.to_tensors(data.arrays, place)
         z = models.to_tensors({"z": laplace.start(data, seed)}, place)["z"]
     density, cost = partial(models.unconstrained, data, arrays), [0, 0]
+    gradient = by_autograd(density)
     rows = max((len(x) for x in data.arrays.values() if x.ndim), default=1)
 
     def watch(evaluations: int, best: torch.Tensor, value: float) -> None:
         clock.checkpoint(evaluations, lambda: laplace.look(data, best.double().cpu().numpy(), value))
 
     def value_and_slope(at: Array) -> tuple[float, Array]:
-        leaf = z.new_tensor(at).requires_grad_()
-        value = density(leaf)
-        (slope,) = torch.autograd.grad(value, leaf)
+        value, slope = gradient(z.new_tensor(at))
         cost[0] += 1
         return value.item(), slope.double().cpu().numpy()
 
@@ -51,7 +51,7 @@ def fit(program: laplace.Program, data: Dataset, seed: int, clock: Clock) -> lap
         return optimum.precision(density, z.new_tensor(at), rows).double().cpu().numpy()
 
     with clock("sample"):
-        found = optimum.maximise(density, z, steps=program.steps, watch=watch)
+        found = optimum.maximise(gradient, z, steps=program.steps, watch=watch)
         target = laplace.Target(value_and_slope, precision)
         q, newton = laplace.settle(target, found.z.double().cpu().numpy(), place.dtype)
     evaluations, hessians = found.gradients + cost[0], cost[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from backends.torch import descent
 from backends.torch.descent import draw, fit
@@ -19,8 +20,9 @@ class Options:
     """Learning rate."""
 
     lr: float = option(0.003, "learning rate of Adam")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:
     """Nothing to compile; the mode is that of the natural parameters."""
-    return descent.build(data, budget, place, objective="map", lr=options.lr)
+    return descent.build(data, budget, place, objective="map", lr=options.lr, gradient=options.gradient)

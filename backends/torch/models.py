@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from backends._shared import own as code
 from backends._shared.pytorch import LOG_ODDS, split, to_tensors
-from backends.torch import laws
+from backends.torch import gradients, laws
 from backends.torch.priors import log_prob
 from bench.types import Array, Dataset, Place
 
 Tensors = laws.Tensors
+Choice = Literal["auto", "autograd"]
 
 
 def constrain(data: Dataset, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -142,13 +144,33 @@ def unconstrained(data: Dataset, arrays: Tensors, z: Tensor) -> Tensor:
     return log_posterior(data, arrays, params) + log_jacobian
 
 
+def value_and_slope(
+    data: Dataset, arrays: Tensors, choice: Choice = "auto", *, natural: bool = False
+) -> gradients.Gradient:
+    """`unconstrained` and its gradient for samplers and optimisers, or those of `log_posterior` for `natural` sites.
+
+    By hand where `gradients` has the family, unless autograd is asked for.
+    """
+    hand = gradients.by_hand(data, arrays, natural=natural) if choice == "auto" else None
+    if hand is not None:
+        return hand
+    if natural:
+        return gradients.by_autograd(lambda theta: log_posterior(data, arrays, split(data, theta)))
+    return gradients.by_autograd(lambda z: unconstrained(data, arrays, z))
+
+
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
-    """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`."""
+    """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`.
+
+    The value is that of `unconstrained`, which autograd differentiates and Metropolis evaluates; the gradient is the
+    one that samplers take, by hand where there is one. So whoever compares both has compared both ways.
+    """
     place = place or Place()
-    leaf = to_tensors({"z": z}, place)["z"].requires_grad_()
-    value = unconstrained(data, to_tensors(data.arrays, place), leaf)
-    (gradient,) = torch.autograd.grad(value.sum(), leaf)
-    return value.detach().cpu().double().numpy(), gradient.cpu().double().numpy()
+    arrays, at = to_tensors(data.arrays, place), to_tensors({"z": z}, place)["z"]
+    with torch.no_grad():
+        value = unconstrained(data, arrays, at)
+        _, slope = value_and_slope(data, arrays)(at.reshape(-1, data.dim))
+    return value.cpu().double().numpy(), slope.reshape(at.shape).cpu().double().numpy()
 
 
 def _total(x: Tensor, event_dims: int) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 
@@ -29,6 +30,7 @@ class Options:
 
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:
@@ -39,7 +41,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
         raise Unsupported(f"max_tree_depth={options.max_tree_depth}: it must be 1 to 20")
     move = partial(_move, options.max_tree_depth)
     longest = 2**options.max_tree_depth - 1
-    return sampler.Program(budget, place, options.target_accept, move, longest)
+    return sampler.Program(budget, place, options.target_accept, move, longest, options.gradient)
 
 
 def _move(max_depth: int, target: Target, point: Point, tuning: Tuning, generator: torch.Generator) -> Transition:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from backends.torch.gradients import Gradient
+
 Density = Callable[[Tensor], Tensor]
 """Log densities (…) at unconstrained z (…, dim)."""
 HISTORY = 20
@@ -26,9 +28,12 @@ class Optimum(NamedTuple):
     gradients: int
 
 
-def maximise(density: Density, start: Tensor, *, steps: int, watch: Callable[[int, Tensor, float], None]) -> Optimum:
-    """L-BFGS with a strong Wolfe line search, all its evaluations count; `watch` sees the best point after each."""
-    z = start.clone().requires_grad_()
+def maximise(gradient: Gradient, start: Tensor, *, steps: int, watch: Callable[[int, Tensor, float], None]) -> Optimum:
+    """L-BFGS from start (dim,) with a strong Wolfe line search, all its evaluations count.
+
+    `watch` sees the best point after each.
+    """
+    z = start.clone()
     best, value, evaluations = start, -torch.inf, 0
     optimiser = torch.optim.LBFGS(
         [z], max_iter=steps, max_eval=20 * steps, history_size=HISTORY, line_search_fn="strong_wolfe",
@@ -37,8 +42,7 @@ def maximise(density: Density, start: Tensor, *, steps: int, watch: Callable[[in
 
     def loss() -> float:
         nonlocal best, value, evaluations
-        here = density(z)
-        (slope,) = torch.autograd.grad(here, z)
+        here, slope = gradient(z.detach())
         evaluations += 1
         reached = here.item()
         usable = torch.isfinite(here) & torch.isfinite(slope).all()

@@ -93,3 +93,48 @@ def _of_elements(value: float | tuple[float, ...], dtype: torch.dtype, device: t
 @lru_cache(maxsize=32)
 def _tensor(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=dtype, device=device)  # made once, not at each gradient
+
+
+Both = tuple[Tensor, Tensor]
+
+
+def _normal_both(x: Tensor, loc: Argument, scale: Argument) -> Both:
+    away = x if isinstance(loc, float | int) and loc == 0.0 else x - loc
+    slope = away * -(scale**-2)
+    return 0.5 * away * slope, slope
+
+
+def _student_t_both(x: Tensor, df: Argument, loc: Argument, scale: Argument) -> Both:
+    away, width = x - loc, df * scale**2
+    squares = away.square()
+    return torch.log1p(squares / width) * (-0.5 * (df + 1)), away * -(df + 1) / (width + squares)
+
+
+def _cauchy_both(x: Tensor, loc: Argument, scale: Argument) -> Both:
+    return _student_t_both(x, 1.0, loc, scale)
+
+
+def _log_normal_both(x: Tensor, loc: float, scale: float) -> Both:
+    log_x = torch.log(x)
+    value, slope = _normal_both(log_x, loc, scale)
+    return value - log_x, (slope - 1.0) / x
+
+
+_WITH_SLOPES: dict[str, Callable[..., Both]] = {
+    "normal": _normal_both,
+    "student_t": _student_t_both,
+    "cauchy": _cauchy_both,
+    "exponential": lambda x, rate: (x * -rate, torch.full_like(x, -rate)),
+    "half_normal": lambda x, scale: _normal_both(x, 0.0, scale),
+    "half_cauchy": lambda x, scale: _cauchy_both(x, 0.0, scale),
+    "log_normal": _log_normal_both,
+}
+
+
+def with_slope(prior: Prior) -> Callable[[Tensor], Both] | None:
+    """Elementwise log density of what lies inside the support, up to a constant, and its slope by hand.
+
+    None where both are constant: flat and uniform.
+    """
+    both = _WITH_SLOPES.get(prior.name)
+    return both and (lambda x: both(x, *(_of_elements(a, x.dtype, x.device) for a in prior.args)))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from backends.torch import adaptation, models
 from backends.torch.adaptation import DualAveraging
-from backends.torch.hamiltonian import Point, Target, Transition, Tuning, starts, target_of
+from backends.torch.hamiltonian import Point, Target, Transition, Tuning, starts
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place
 
@@ -27,6 +27,7 @@ class Program(NamedTuple):
     target_accept: float
     move: Move
     longest: int
+    gradient: models.Choice = "auto"
 
 
 class State(NamedTuple):
@@ -45,7 +46,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         like = models.to_tensors({"z": np.zeros(())}, place)["z"]
     generator = torch.Generator(place.device).manual_seed(seed)
-    target = target_of(data, arrays)
+    target = Target(models.value_and_slope(data, arrays, program.gradient))
     with clock("warmup"):
         point, needed = starts(target, budget.chains, data.dim, like, seed)
         point, tuning, steps = warm_up(program, target, point, generator)

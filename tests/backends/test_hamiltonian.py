@@ -23,6 +23,8 @@ tree = importlib.import_module("backends.torch.tree")
 hmc = importlib.import_module("backends.torch.hmc")
 hmc_util = importlib.import_module("numpyro.infer.hmc_util")
 
+gradients = importlib.import_module("backends.torch.gradients")
+
 COVARIANCE = np.array([[1.0, 0.9], [0.9, 2.0]])
 PRECISION = torch.tensor(np.linalg.inv(COVARIANCE))
 
@@ -55,9 +57,14 @@ def quartic_cdf(x: Any) -> Any:
     return 0.5 + 0.5 * np.sign(x) * special.gammainc(0.25, x**4 / 4)
 
 
+def target_of(density: Any) -> Any:
+    """With its gradient by autograd."""
+    return hamiltonian.Target(gradients.by_autograd(density))
+
+
 def flow(z: Any, p: Any, step: float, steps: int, scale: Any = None) -> tuple[Any, Any, Any]:
     """Positions, momenta and the largest energy error after some leapfrog steps of the quartic target."""
-    target, drift = hamiltonian.Target(quartic), torch.full_like(z, step) * (1.0 if scale is None else scale)
+    target, drift = target_of(quartic), torch.full_like(z, step) * (1.0 if scale is None else scale)
     point = target(z)
     start, worst = hamiltonian.log_joint(point.value, p), 0.0
     for _ in range(steps):
@@ -139,7 +146,7 @@ def test_a_doubling_stops_where_recursion_stops(depth: int) -> None:
     """Of many chains at once, against a subtree built recursively from one chain's own leaves."""
     chains = 60
     z, p = phase(np.random.default_rng(2), chains)
-    target, kick = hamiltonian.Target(quartic), torch.full_like(z, 0.5 * 0.35)
+    target, kick = target_of(quartic), torch.full_like(z, 0.5 * 0.35)
     point = target(z)
     begin, start = torch.stack((z, point.slope, p), 1), hamiltonian.log_joint(point.value, p)
     grown = tree.grow(target, begin, start, kick, depth=depth, alive=torch.ones(chains, dtype=torch.bool))
@@ -183,7 +190,7 @@ def visited(p: dict[int, Any], forward: list[bool]) -> list[int]:
 
 def test_a_trajectory_is_the_one_of_recursion() -> None:
     """Leaf by leaf, for chains of their own seeds, on a stretch of the flow integrated beforehand both ways."""
-    target, reach, lengths = Recording(quartic), 2**6, []
+    target, reach, lengths = Recording(gradients.by_autograd(quartic)), 2**6, []
     scale = torch.tensor([[1.0, 0.5, 0.2]], dtype=torch.float64)
     for seed in range(24):
         step = 0.2 + 0.15 * (seed % 4)
@@ -215,7 +222,7 @@ def test_a_fixed_trajectory_is_the_flow_of_its_length() -> None:
     p = torch.randn(z.shape, generator=generator, dtype=z.dtype)
     length = 2.0 * (0.5 + float(torch.rand(31, generator=generator, dtype=z.dtype)[0]))
     found = hmc._move(
-        hmc.Options(trajectory=2.0, max_steps=20), hamiltonian.Target(quartic), hamiltonian.Target(quartic)(z),
+        hmc.Options(trajectory=2.0, max_steps=20), target_of(quartic), target_of(quartic)(z),
         hamiltonian.Tuning(step, torch.ones_like(z), True), torch.Generator().manual_seed(5),
     )  # fmt: skip
     expected = [min(20, round(length / float(one))) for one in step]
@@ -250,7 +257,7 @@ MOVES = {
 def test_a_transition_keeps_its_target(name: str, step: float, generator: Any) -> None:
     """Chains begun at exact draws are exact draws ever after, also where steps are coarse and differ between chains."""
     rng, chains = np.random.default_rng(3), 20_000 if step > 1 else 5000
-    target = hamiltonian.Target(quartic)
+    target = target_of(quartic)
     point = target(quartic_draws((chains, 2), rng))
     sizes = torch.tensor(step * rng.uniform(0.7, 1.3, chains))
     tuning = hamiltonian.Tuning(sizes, torch.tensor([1.0, 0.6]).expand(chains, 2), True)
@@ -277,7 +284,7 @@ def test_what_the_walls_of_a_target_do(generator: Any) -> None:
         return torch.log(1.0 - z).sum(-1) - steep - 0.1 * z.square().sum(-1)
 
     for move in MOVES.values():
-        target = hamiltonian.Target(walled)
+        target = target_of(walled)
         point = target(torch.zeros(200, 1, dtype=torch.float64))
         tuning = hamiltonian.Tuning(point.value.new_full((200,), 0.7), torch.ones_like(point.z), True)
         diverged = 0
@@ -291,7 +298,7 @@ def test_what_the_walls_of_a_target_do(generator: Any) -> None:
 
 def test_a_trajectory_of_a_whole_period_does_not_come_back(generator: Any) -> None:
     """2π brings a standard normal back to its start; the jitter of U(0.5, 1.5) does not."""
-    target = hamiltonian.Target(lambda z: -0.5 * z.square().sum(-1))
+    target = target_of(lambda z: -0.5 * z.square().sum(-1))
     first = torch.randn((2000, 1), generator=generator, dtype=torch.float64)
     point = target(first)
     tuning = hamiltonian.Tuning(torch.full((2000,), 0.1, dtype=torch.float64), torch.ones_like(first), True)
@@ -302,13 +309,13 @@ def test_a_trajectory_of_a_whole_period_does_not_come_back(generator: Any) -> No
 
 
 def test_starts_are_drawn_anew_where_the_density_is_not_finite() -> None:
-    target = hamiltonian.Target(lambda z: torch.log(z).sum(-1))  # NaN below 0: a quarter of the starts is good
+    target = target_of(lambda z: torch.log(z).sum(-1))  # NaN below 0: a quarter of the starts is good
     like = torch.zeros((), dtype=torch.float64)
     point, needed = hamiltonian.starts(target, 50, 2, like, 1)
     assert bool((point.z > 0).all() and (point.z < 2).all()) and bool(torch.isfinite(point.value).all())
     assert 50 < needed <= target.executed
     with pytest.raises(Diverged, match="no start"):
-        hamiltonian.starts(hamiltonian.Target(lambda z: torch.log(-1 - z.square()).sum(-1)), 2, 2, like, 1)
+        hamiltonian.starts(target_of(lambda z: torch.log(-1 - z.square()).sum(-1)), 2, 2, like, 1)
 
 
 @pytest.mark.parametrize("warmup", [0, 10, 19, 20, 50, 100, 149, 150, 151, 500, 777, 1000, 5000])
@@ -341,7 +348,7 @@ def test_dual_averaging_is_numpyros_and_reaches_its_target() -> None:
 
 def test_first_step_sizes_follow_the_scale_of_each_chain(generator: Any) -> None:
     sds = torch.tensor([1e-3, 1.0, 1e3], dtype=torch.float64)
-    target = hamiltonian.Target(lambda z: -0.5 * (z / sds[:, None]).square().sum(-1))
+    target = target_of(lambda z: -0.5 * (z / sds[:, None]).square().sum(-1))
     point = target(sds[:, None] * torch.tensor([[0.3, -0.5, 1.0]]).expand(3, 3))
     one = torch.ones(3, dtype=torch.float64)
     step, needed = adaptation.reasonable(target, point, one, torch.ones(3, 3, dtype=torch.float64), generator)

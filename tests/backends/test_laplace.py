@@ -99,12 +99,13 @@ def test_rows_of_a_hessian_do_not_depend_on_how_many_are_made_at_once(monkeypatc
 def test_a_search_survives_points_without_a_density() -> None:
     """The first step of one that starts where the slope is steep leads to log of a negative number."""
     torch, optimum = importlib.import_module("torch"), importlib.import_module("backends.torch.optimum")
+    gradients = importlib.import_module("backends.torch.gradients")
     start, seen = torch.tensor([1e-3], dtype=torch.float64), list[int]()
 
     def density(at: Any) -> Any:
         return (torch.log(at) - at).sum(-1)
 
-    found = optimum.maximise(density, start, steps=50, watch=lambda step, *_: seen.append(step))
+    found = optimum.maximise(gradients.by_autograd(density), start, steps=50, watch=lambda step, *_: seen.append(step))
     assert found.z.item() == pytest.approx(1.0, abs=1e-6) and seen == list(range(1, found.gradients + 1))
 
 

@@ -56,17 +56,22 @@ def test_the_posterior_is_the_exact_one(name: str, of: str, draws: int, contende
 
 
 class Counting:
-    """The family's density on tensors, which counts what it evaluates: calls, and chains in them."""
+    """The family's density and gradient on tensors, which counts what it evaluates: calls, and chains in them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         models = importlib.import_module("backends.torch.models")
-        self.density, self.calls, self.rows = models.unconstrained, 0, 0
-        monkeypatch.setattr(models, "unconstrained", self)
+        self.of, self.calls, self.rows = models.value_and_slope, 0, 0
+        monkeypatch.setattr(models, "value_and_slope", self)
 
-    def __call__(self, data: Dataset, arrays: Any, z: Any) -> Any:
-        assert z.requires_grad and z.dim() == 2
-        self.calls, self.rows = self.calls + 1, self.rows + len(z)
-        return self.density(data, arrays, z)
+    def __call__(self, *args: Any) -> Callable[[Any], Any]:
+        evaluate = self.of(*args)
+
+        def counted(z: Any) -> Any:
+            assert z.dim() == 2
+            self.calls, self.rows = self.calls + 1, self.rows + len(z)
+            return evaluate(z)
+
+        return counted
 
 
 @pytest.mark.parametrize("count", [1, 5])
