@@ -38,7 +38,7 @@ jax.monitoring.register_event_listener(_notice)
 
 
 def start(place: Place) -> None:
-    """Set precision and default device; Unavailable when the device is not there."""
+    """Set precision and default device, and open the device; Unavailable when it is not there."""
     global _started
     jax.config.update("jax_enable_x64", place.dtype == "float64")
     jax.config.update("jax_enable_compilation_cache", False)
@@ -48,18 +48,24 @@ def start(place: Place) -> None:
         raise Unavailable(f"{place.device} was asked for; jax {jax.__version__} says: {error}") from error
     jax.config.update("jax_default_device", device)
     _started = place
+    if place.device == "cuda":
+        square = jax.numpy.ones((2, 2), place.dtype)
+        float((square @ square).sum())  # opens CUDA's context and cuBLAS, which are no fit's
 
 
 def synchronize() -> None:
-    """Wait for everything dispatched."""
-    jax.effects_barrier()
+    """Wait for every array that there is, also on the CPU, where JAX returns before it has computed as well.
+
+    `jax.effects_barrier` waits for side effects alone: a program without any may still run when it returns.
+    """
+    jax.block_until_ready(jax.live_arrays(_started.device))
 
 
-def peak_device_bytes() -> int:
-    """Most bytes in use on the device since the process began; 0 on the CPU."""
+def peak_device_bytes() -> int | None:
+    """Most bytes in use on the device since the process began; 0 on the CPU, None if the allocator does not count."""
     if _started.device == "cpu":
         return 0
-    return int((jax.devices(_started.device)[0].memory_stats() or {}).get("peak_bytes_in_use", 0))
+    return (jax.devices(_started.device)[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 def compile_seconds() -> float:

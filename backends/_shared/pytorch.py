@@ -18,7 +18,7 @@ torch.optim.Adam([torch.zeros((), requires_grad=True)])
 
 
 def start(place: Place) -> None:
-    """Set threads and the default dtype; Unavailable when the device is not there."""
+    """Set threads and the default dtype, and open the device; Unavailable when it is not there."""
     global _started
     if place.device == "cuda" and not torch.cuda.is_available():
         built = torch.version.cuda or "no CUDA"
@@ -26,10 +26,13 @@ def start(place: Place) -> None:
     torch.set_num_threads(place.threads)
     torch.set_default_dtype(dtype_of(place))
     _started = place
+    if place.device == "cuda":
+        square = torch.ones((2, 2), device=place.device)
+        (square @ square).sum().item()  # opens CUDA's context and cuBLAS, which are no fit's
 
 
 def synchronize() -> None:
-    """Wait for the device."""
+    """Wait for everything that was queued on the device; on the CPU an operation has ended when it returns."""
     if _started.device == "cuda":
         torch.cuda.synchronize()
 

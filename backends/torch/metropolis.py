@@ -107,8 +107,9 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     first_at = _starts(data, budget.chains, options, seed)
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
-        walk = _begin(data, arrays, models.to_tensors({"at": first_at}, place)["at"], options, seed)
+        at = models.to_tensors({"at": first_at}, place)["at"]
     with clock("warmup"):
+        walk = _begin(data, arrays, at, options, seed)
         history = walk.at.new_empty(budget.warmup, *walk.at.shape)
         for first, last in _blocks(budget.warmup, TUNE):
             accepted = walk.run(last - first, 1, history[first:last])

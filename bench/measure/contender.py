@@ -65,6 +65,7 @@ class Contender:
         self.method: Any = None
         self.program: Any = None
         self._compiled = compiled
+        self._opening = 0.0
 
     def attempt(self, make: Callable[[], Dataset], seed: int, *, cold: bool) -> Attempt:
         """Fit the data set that `make` gives, timed, and look at the draws; `cold` for the first of this process."""
@@ -94,7 +95,9 @@ class Contender:
         imported = load(self.info.framework, self.place, self.cell.track, [self.info.name])
         began = time.perf_counter()
         self.runtime = runtime_of(self.info.framework)
+        opening = time.perf_counter()
         self.runtime.start(self.place)
+        self._opening = time.perf_counter() - opening
         if self._compiled is not None:
             self.runtime.reuse_compiled(str(self._compiled))
         self.method = importlib.import_module(f"backends.{self.info.name}")
@@ -132,6 +135,8 @@ class Contender:
         attempt.stats = stats.scalars
         attempt.fit = replace(fit, draws=draws, stats={**stats.scalars, **stats.arrays})
         attempt.notes = [printable(str(note), 1000) for note in (*fit.notes, *stats.notes)]
+        if cold and self.place.device != "cpu":
+            attempt.notes.append(f"opening the device took {self._opening:.2f} s, booked with the import")
         if cold and self.runtime.reused_compiled():
             attempt.stats["compile_reused"] = True
             attempt.notes.append("its program was compiled in an earlier round: no cold seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -34,6 +35,7 @@ def facts() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
         "load_average": os.getloadavg()[0],
+        **_gpus(),
     }
 
 
@@ -50,6 +52,20 @@ def commit(folder: Path) -> tuple[str, bool]:
         return head, bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return "", False
+
+
+def _gpus() -> dict[str, str]:
+    """Names of the NVIDIA devices and version of their driver, as their own tool says; empty where it does not."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return {}
+    query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):  # `bench doctor` says what is wrong with it
+        return {}
+    found = [line.rpartition(", ") for line in done.stdout.splitlines() if ", " in line]
+    return {"gpu": ", ".join(name for name, _, _ in found), "gpu_driver": found[0][2]} if found else {}
 
 
 def _git(folder: Path, *args: str) -> str:

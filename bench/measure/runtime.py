@@ -26,11 +26,11 @@ class Runtime:
     versions: Callable[[], Mapping[str, str]]
     """Versions of what computes; by default those of the framework's PACKAGES."""
     start: Callable[[Place], None] = _start
-    """Set device, dtype and threads; Unavailable where the device is not there."""
+    """Set device, dtype and threads, and open the device, so that no fit does; Unavailable where it is not there."""
     synchronize: Callable[[], None] = lambda: None
     """Wait for everything dispatched to the device."""
-    peak_device_bytes: Callable[[], int] = int
-    """Most bytes in use on the device since the process began; 0 on the CPU."""
+    peak_device_bytes: Callable[[], int | None] = int
+    """Most bytes in use on the device since the process began; 0 on the CPU, None where nothing counts them."""
     peak_bytes_beside: Callable[[], int] = int
     """Most memory that processes of the framework's own, such as one per chain, had beside this one at once."""
     compile_seconds: Callable[[], float] = float

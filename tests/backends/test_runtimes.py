@@ -77,7 +77,7 @@ def test_jax_is_told_precision_and_platform_and_never_caches(place: Place, expec
 
 
 @pytest.mark.parametrize("framework", ["torch", "pyro"])
-def test_torch_sees_gpus_only_when_asked_and_spins_only_by_default(framework: str) -> None:
+def test_torch_spins_only_by_default(framework: str) -> None:
     environment = importlib.import_module(f"backends.{framework}").environment
-    assert environment(Place(), "matched") == {"CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
-    assert environment(Place("cuda"), "defaults") == {}
+    assert environment(Place(), "matched")["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in environment(Place(), "defaults")
