@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.catalog import terms
+from bench.catalog import described, terms
 from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files
 from bench.catalog.suites import suite
@@ -234,6 +234,7 @@ def _device(choice: Choice, info: BackendInfo) -> Device:
 def _described(scenario: Scenario) -> dict[str, Any]:
     priors = {name: str(prior) for name, prior in scenario.priors.items()}
     return {
+        "what": described.in_words(scenario),
         "description": scenario.description,
         "source": scenario.source,
         "family": scenario.family,

@@ -8,10 +8,13 @@ from math import inf
 from statistics import median
 
 from bench.stats.ratios import Ratio
-from bench.words.sentence import Sentence
+from bench.words.sentence import Part, Sentence, say
 
 TARGET = 0.01
 STRICTER = 0.003
+"""Errors b²_max: of so many independent draws it is on average one over their number."""
+GOAL = f"as exact as {1 / TARGET:.0f} independent draws"
+"""The target in words."""
 MARGIN = 1.1
 MIN_REPS = 5
 MIN_ROUNDS = 3
@@ -38,6 +41,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 
 
 ONCE, MANY = "once", "many"
+TRACKS: Mapping[str, str] = {"matched": "the same settings for all", "defaults": "each framework's own defaults"}
+"""What a track means."""
 QUESTIONS: Mapping[str, str] = {ONCE: "one fit", MANY: "each further fit"}
 """What a reader may want to do, in words: one fit from a fresh start, import and compile included; or one fit after the
 other in the same process, where each further one finds everything loaded and compiled."""
@@ -80,29 +85,34 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one question: its state in the grammar, who leads, who is next, and the ratios behind it."""
+    """The answer to one question: its state in the grammar, who leads, who is next, and the ratios behind it.
+
+    Where backends were compared `words` say it in a sentence of its own, and `sure` says in how many rounds it held.
+    """
 
     state: str
     leader: str = ""
     rival: str = ""
     best_group: tuple[str, ...] = ()
     ratios: Mapping[str, Ratio] = field(default_factory=dict)
+    words: Sentence = ()
+    sure: Sentence = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Answers by question; the sentence that gives them, and the lines below it.
 
-    These are what the ratio is made of, what those that are ranked come with (`warnings`), who was faster and is no
-    candidate (`why_not`), and how sure the answers are.
+    These are from how many fits on another is done first (`crossing`), what the ratio is made of, what those that are
+    ranked come with (`warnings`), and who was faster and is no candidate (`why_not`).
     """
 
     answers: Mapping[str, Answer]
     sentence: Sentence
+    crossing: Sentence = ()
     made_of: Sentence = ()
     warnings: tuple[Sentence, ...] = ()
     why_not: tuple[Sentence, ...] = ()
-    how_sure: Sentence = ()
 
     @property
     def state(self) -> str:
@@ -111,9 +121,11 @@ class Verdict:
         return answers.pop()[0] if len(answers) == 1 else "split"
 
     @property
-    def lines(self) -> tuple[Sentence, ...]:
-        """What stands below the sentence, in order; how sure it is comes apart."""
-        return tuple(line for line in (self.made_of, *self.warnings, *self.why_not) if line)
+    def how_sure(self) -> Sentence:
+        """In how many rounds the answers held, both questions in one; empty where nothing was compared."""
+        said = [(QUESTIONS[q], answer.sure) for q, answer in self.answers.items() if answer.sure]
+        lines = [(*say("For {q}: ", q=question), *sure, Part(" ")) for question, sure in said]
+        return tuple(part for line in lines for part in line)[:-1]
 
     @property
     def compared(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.contender import (
     CHOSEN,
+    GOAL,
     HOW,
     MANY,
     MARGIN,
@@ -15,7 +16,6 @@ from bench.analysis.contender import (
     OUTCOMES,
     QUESTIONS,
     STRICTER,
-    TARGET,
     Answer,
     Contender,
 )
@@ -39,10 +39,10 @@ def compared(
     sentences = []
     for question, answer in answers.items():
         of = say(" of {S:i}", S=scenario) if question == ONCE else ()
-        clause = _clause(question, answer, met, short[question], finish)
-        sentences.append((*say("For {how:b}", how=HOW[question]), *of, Part(": "), *clause, Part(".")))
-    crossing = _crossing(met[once.leader], met[many.leader]) if chosen else ()
-    return (*sentences[0], Part(" "), *sentences[1], *crossing)
+        said = clause(question, answer, met, short[question], finish)
+        sentences.append((*say("For {how:b}", how=HOW[question]), *of, Part(": "), *said, Part(".")))
+    more = crossing(answers, met)
+    return (*sentences[0], Part(" "), *sentences[1], *((Part(" "), *more) if more else ()))
 
 
 def _choice(
@@ -55,7 +55,7 @@ def _choice(
         sentence += say(
             "{how:b} takes {t:b}{goal}, {B} {times:b} as long ({interval})" + ("; " if question == ONCE else "."),
             how=HOW[question], t=taken(met[leader], question, finish), B=answer.rival, times=fmt.times(r.value),
-            goal=_goal(question, finish) if question == ONCE or finish else "", interval=fmt.interval(r.low, r.high),
+            goal=goal(question, finish) if question == ONCE or finish else "", interval=fmt.interval(r.low, r.high),
         )  # fmt: skip
     unsure = [QUESTIONS[q] for q, answer in answers.items() if answer.state == "size unsure"]
     if unsure:
@@ -63,9 +63,15 @@ def _choice(
     return sentence
 
 
-def _clause(
-    question: str, answer: Answer, met: Mapping[str, Contender], short: str, finish: frozenset[str]
-) -> Sentence:
+def standing(said: Sentence) -> Sentence:
+    """A clause as a sentence of its own; names of backends stay as they are."""
+    first, *rest = said
+    own = first.text.startswith(("choose ", "no "))
+    return (Part(first.text[0].upper() + first.text[1:], first.style) if own else first, *rest, Part("."))
+
+
+def clause(question: str, answer: Answer, met: Mapping[str, Contender], short: str, finish: frozenset[str]) -> Sentence:
+    """The answer to one question, in the middle of a sentence."""
     if not answer.ratios:
         return say("{no:b}, {short}", no="no verdict", short=short)
     r, a, b = answer.ratios[answer.rival], answer.leader, answer.rival
@@ -84,9 +90,9 @@ def _clause(
     if answer.state == "trade-off":
         tighter = [name for name in answer.ratios if certainly(met[name], below=True)]
         return say(
-            "{A:b} is fastest{goal} ({t}); below {strict} only {B:b} gets there (whole fit {u})",
-            A=a, goal=_goal(question, finish), t=t, strict=f"{STRICTER}", B=fmt.listed(tighter),
-            u=fmt.seconds(met[b].whole.get(question)),
+            "{A:b} is fastest{goal} ({t}); only {B:b} gets below the error of {n} draws ({strict}; whole fit {u})",
+            A=a, goal=goal(question, finish), t=t, n=f"{1 / STRICTER:.0f}", strict=f"{STRICTER}",
+            B=fmt.listed(tighter), u=fmt.seconds(met[b].whole.get(question)),
         )  # fmt: skip
     if answer.state == "small":
         return say(
@@ -96,19 +102,22 @@ def _clause(
     unsure = "; that it is faster is shown, by how much is not" if answer.state == "size unsure" else ""
     return say(
         "choose {A:b}, {t:b}{goal}; {B:b}, the next that gets there, takes {times:b} as long ({interval}){unsure}",
-        A=a, t=t, goal=_goal(question, finish), B=b, times=fmt.times(r.value), unsure=unsure,
+        A=a, t=t, goal=goal(question, finish), B=b, times=fmt.times(r.value), unsure=unsure,
         interval=fmt.interval(r.low, r.high),
     )  # fmt: skip
 
 
-def _crossing(once: Contender, many: Contender) -> Sentence:
+def crossing(answers: Mapping[str, Answer], met: Mapping[str, Contender]) -> Sentence:
     """From how many fits on the one that is faster again has made up for its slower start, by medians."""
+    if not all(answer.state in CHOSEN for answer in answers.values()):
+        return ()
+    once, many = (met[answers[question].leader] for question in (ONCE, MANY))
     start = many.time(ONCE) - once.time(ONCE)
     gain = once.time(MANY) - many.time(MANY)
     if once is many or start <= 0.0 or gain <= 0.0:
         return ()
     fits = math.floor(start / gain) + 2
-    return say(" From about {n} fits on, {B:b} is done first in total.", n=f"{fits:,}", B=many.label)
+    return say("From about {n} fits on, {B:b} is done first in total.", n=f"{fits:,}", B=many.label)
 
 
 def not_enough(
@@ -120,14 +129,14 @@ def not_enough(
     )
     timed = {q: min(met, key=lambda c: (c.time(q), c.label)) for q in QUESTIONS if any(c.rounds(q) for c in met)}
     if timed:
-        of = f"Fastest of {len(met)} that met error {TARGET}: " if len(met) > 1 else f"Only this met error {TARGET}: "
+        of = f"Fastest of {len(met)} that met the target: " if len(met) > 1 else "Only this met the target: "
         times = [f"{taken(c, q, finish)} for {QUESTIONS[q]}" for q, c in timed.items()]
         if len({c.label for c in timed.values()}) == 1:
             return sentence + say(of + "{A:b}, {t}.", A=timed.popitem()[1].label, t=fmt.listed(times))
         names = [f"{{{q}:b}}, {text}" for q, text in zip(timed, times, strict=True)]
         return sentence + say(of + "; ".join(names) + ".", **{q: c.label for q, c in timed.items()})
     more = tuple(part for line in near(rivals) for part in (Part(" "), *line))
-    return sentence + say("No backend met error {target}. ", target=f"{TARGET}") + _nearest(rivals) + more
+    return sentence + say("No backend met the target. ") + _nearest(rivals) + more
 
 
 def not_trusted(scenario: str, disturbance: str) -> Sentence:
@@ -148,8 +157,8 @@ def uncertified(scenario: str, finished: Sequence[Contender]) -> Sentence:
 def none(scenario: str, rivals: Sequence[Contender], budget: str) -> Sentence:
     """Nobody met the target: the nearest by error, or what became of all."""
     head = say(
-        "{No:b} error {target} within {budget} budget on {S:i}. ",
-        No="No backend met", target=f"{TARGET}", budget=budget, S=scenario,
+        "{No:b} ({goal}) within {budget} budget on {S:i}. ",
+        No="No backend met the target", budget=budget, S=scenario, goal=GOAL,
     )  # fmt: skip
     return head + (_nearest(rivals) or say("{counts}.", counts=_counts(rivals) or "Nothing was run"))
 
@@ -172,10 +181,11 @@ def near(rivals: Sequence[Contender]) -> tuple[Sentence, ...]:
 def _standing(c: Contender) -> Sentence:
     spread = c.error_interval
     return say(
-        "{A:b}, {error}{spread}{but}.",
+        "{A:b}, {worth} ({error}{spread}){but}.",
         A=c.label,
+        worth=worth(c.error or 0.0),
         error=fmt.error(c.error),
-        spread=f" ({fmt.error(spread[0])}–{fmt.error(spread[1])})" if spread else "",
+        spread=f", {fmt.error(spread[0])}–{fmt.error(spread[1])}" if spread else "",
         but="" if c.state == "off target" else f", but {_objection(c)}",
     )
 
@@ -219,7 +229,7 @@ def no_candidate(c: Contender) -> Sentence:
 
 def _objection(c: Contender) -> str:
     if c.state == "off target":
-        return f"its largest error is {fmt.error(c.error)} (target {TARGET})"
+        return f"it has {worth(c.error or 0.0)} ({fmt.error(c.error)})"
     return f"{OUTCOMES[c.state][0]}{f': {c.reason}' if c.reason else ''}"
 
 
@@ -238,27 +248,24 @@ def made_of(leader: Contender, rival: Contender) -> Sentence:
     return say(f"{head}{', each as cheap' if equal_cost else costs} ({{t}} against {{s}}).", **numbers)
 
 
-def how_sure(answers: Mapping[str, Answer]) -> Sentence:
-    """In how many paired rounds the leader was faster than the next, per question."""
-    sentence: Sentence = ()
-    pair = None
-    for question, answer in answers.items():
-        if not answer.ratios:
-            continue
-        r = answer.ratios[answer.rival]
-        if not r.paired:
-            return say(
-                "{A} and {B} were fitted in different runs: their rounds are not paired, and whatever changed between "
-                "the runs is in the ratio.",
-                A=answer.leader, B=answer.rival,
-            )  # fmt: skip
-        new = pair != (answer.leader, answer.rival)
-        pair = (answer.leader, answer.rival)
-        who = say("{A} was faster than {B} ", A=answer.leader, B=answer.rival) if new else ()
-        joint = say(("; " if new else " and ") if sentence else "")
-        count = f"in {r.faster} of {r.rounds} paired rounds for {QUESTIONS[question]}"
-        sentence = (*sentence, *joint, *who, Part(count))
-    return (*sentence, Part(".")) if sentence else ()
+def how_sure(answer: Answer) -> Sentence:
+    """In how many paired rounds the leader was faster than the next; empty where nothing was compared."""
+    if not answer.ratios:
+        return ()
+    a, b, r = answer.leader, answer.rival, answer.ratios[answer.rival]
+    if not r.paired:
+        return say(
+            "{A} and {B} were fitted in different runs: their rounds are not paired, and whatever changed between "
+            "the runs is in the ratio.",
+            A=a, B=b,
+        )  # fmt: skip
+    return say("{A} was faster than {B} in {n} of {of} paired rounds.", A=a, B=b, n=f"{r.faster}", of=f"{r.rounds}")
+
+
+def worth(error: float) -> str:
+    """An error as that of so many independent draws: on average one over their number."""
+    draws = round(1.0 / error) if error > 0.0 else 0
+    return f"the error of {draws:,} draw{'s' * (draws != 1)}" if draws else "more than the error of 1 draw"
 
 
 def certainly(c: Contender, *, below: bool) -> bool:
@@ -274,8 +281,9 @@ def taken(c: Contender, question: str, finish: frozenset[str]) -> str:
     return fmt.seconds(c.time(question), about=c.prorated and question not in finish)
 
 
-def _goal(question: str, finish: frozenset[str]) -> str:
-    return f" for a whole fit, which ends within error {TARGET}" if question in finish else f" to error {TARGET}"
+def goal(question: str, finish: frozenset[str]) -> str:
+    """What the seconds are until."""
+    return " for a whole fit, which ends within the target" if question in finish else " to the target"
 
 
 def _interval(r: Ratio, *, sign: bool = True) -> str:

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from bench.analysis.sections import GROUPS, Row, Section
+from bench.analysis.sections import Row, Section, contender
+from bench.analysis.verdict import timed
+from bench.stats.ratios import Ratio, ratios
 
 NEAR, FAR = 1.5, 2.0
 """Ratios up to which a backend that is slower than the best group counts as near it, and as not far from it."""
@@ -66,10 +68,21 @@ def columns_of(sections: Sequence[Section]) -> Callable[[Row], str]:
 
 
 def by_column(sections: Sequence[Section]) -> dict[str, list[tuple[Section, Row]]]:
-    """{column: its rows, at most one of each section}, what can be ranked before point estimates and the reference."""
+    """{column: its rows, at most one of each section} of what can be ranked: no point estimates, no reference."""
     name = columns_of(sections)
     cells: dict[str, list[tuple[Section, Row]]] = {}
     for section in sections:
-        for row in section.rows:
+        for row in section.group("posterior"):
             cells.setdefault(name(row), []).append((section, row))
-    return dict(sorted(cells.items(), key=lambda item: GROUPS.index(item[1][0][1].group)))
+    return cells
+
+
+def pairs(section: Section, question: str) -> dict[str, dict[str, Ratio]]:
+    """{baseline: {backend: ratio of its seconds to the baseline's}} of all that were compared; else empty.
+
+    As the ratios to the leader: paired over rounds, with intervals for all comparisons with one baseline at once.
+    """
+    if not section.answer(question).ratios:
+        return {}
+    times = timed([contender(row, section.finish) for row in section.rows if row.state == "met"], question)
+    return {base: ratios(times[base], {k: t for k, t in times.items() if k != base}) for base in times}

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bench.analysis import seconds
-from bench.analysis.contender import MANY, ONCE, OUTCOMES, QUESTIONS, Answer, Contender, Verdict
+from bench.analysis.contender import MANY, ONCE, OUTCOMES, QUESTIONS, TRACKS, Answer, Contender, Verdict
 from bench.analysis.diagnostics import Diagnostic, accuracy, diagnostics, shown_error, warnings
 from bench.analysis.disturbance import disturbance
 from bench.analysis.labels import label, options_of, scenario_of
@@ -100,11 +100,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """A scenario on one track; of combined runs, on one machine and with one set of data, which `apart` then names."""
+    """A scenario on one track; of combined runs, on one machine and with one set of data, which `apart` then names.
+
+    `title` has its file's name and is unique, `name` says what it is where the run knows that.
+    """
 
     scenario: str
     track: str
     title: str
+    name: str
     about: About
     rows: tuple[Row, ...]
     verdict: Verdict
@@ -178,13 +182,15 @@ def sections(tables: RunTables) -> list[Section]:
     keys = ["scenario", "track", *(["apart"] if "apart" in tables.fits else [])]
     result = []
     for values, fits in tables.fits.groupby(keys, sort=False, dropna=False):
-        scenario, track, apart = (*map(str, values), "")[:3]
-        title = " ".join(filter(None, [scenario, f"({track} track)" if tracks > 1 else "", apart]))
-        result.append(_section(tables, title, apart, fits, cells))
+        _, track, apart = (*map(str, values), "")[:3]
+        beside = " ".join(filter(None, [f"({TRACKS.get(track, track)})" if tracks > 1 else "", apart]))
+        result.append(_section(tables, beside, apart, fits, cells))
     return result
 
 
-def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]) -> Section:
+def _section(
+    tables: RunTables, beside: str, apart: str, fits: pd.DataFrame, cells: Mapping[str, CellTables]
+) -> Section:
     first = fits.drop_duplicates("cell")
     varying = []
     if first.duplicated(["backend", "options"]).any():
@@ -196,15 +202,18 @@ def _section(tables: RunTables, title: str, apart: str, fits: pd.DataFrame, cell
     met = [row for row in rows if row.state == "met"]
     finish = frozenset(q for q in QUESTIONS if not (met and all(seconds.to_target_known(r.tables, q) for r in met)))
     scenario = str(fits["scenario"].iloc[0])
+    about = _about(tables.run.scenarios, scenario, apart)
+    title = f"{scenario} {beside}".strip()
     return Section(
         scenario=scenario,
         track=str(fits["track"].iloc[0]),
         title=title,
-        about=_about(tables.run.scenarios, scenario, apart),
+        name=f"{about.what} {beside}".strip() if about.what else title,
+        about=about,
         rows=tuple(rows),
         verdict=verdict(
             title,
-            tuple(_contender(row, finish) for row in rows),
+            tuple(contender(row, finish) for row in rows),
             budget=f"the {'/'.join(sorted(set(map(str, fits['budget']))))}",
             disturbance=disturbance(tables, fits),
             finish=finish,
@@ -257,7 +266,8 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
     )
 
 
-def _contender(row: Row, finish: frozenset[str]) -> Contender:
+def contender(row: Row, finish: frozenset[str]) -> Contender:
+    """A row as the verdict needs it; `finish` as `Section` has it."""
     work, cost = row.tables.across("gradients_to_accuracy"), row.tables.median("seconds_per_gradient")
     return Contender(
         label=row.label,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.analysis import grammar
 from bench.analysis.contender import (
@@ -53,15 +54,19 @@ def verdict(
     if len(met) == 1:
         sentence, why_not = grammar.only_one(scenario, met[0], rivals, finish), _why_not(rivals, met)
         return _alike("only one", sentence, leader=met[0].label, why_not=why_not, warnings=_warnings(met))
-    answers = {q: Answer("not enough") if short[q] else _answer(met, q) for q in QUESTIONS}
     by_label = {c.label: c for c in met}
+    answers = {}
+    for question in QUESTIONS:
+        answer = Answer("not enough") if short[question] else _answer(met, question)
+        words = grammar.standing(grammar.clause(question, answer, by_label, short[question], finish))
+        answers[question] = replace(answer, words=words, sure=grammar.how_sure(answer))
     return Verdict(
         answers=answers,
         sentence=grammar.compared(scenario, answers, by_label, short, finish),
+        crossing=grammar.crossing(answers, by_label),
         made_of=_made_of(answers[MANY], by_label),
         warnings=_warnings(met),
         why_not=_why_not(rivals, met),
-        how_sure=grammar.how_sure(answers),
     )
 
 
@@ -92,10 +97,15 @@ def _shared(met: Sequence[Contender], question: str) -> dict[str, set[int]]:
     return by_run
 
 
+def timed(met: Sequence[Contender], question: str) -> dict[str, Timed]:
+    """{label: seconds in the rounds that all of its run have}."""
+    shared = _shared(met, question)
+    return {c.label: Timed({r: c.rounds(question)[r] for r in shared[c.run]}, c.run) for c in met}
+
+
 def _answer(met: Sequence[Contender], question: str) -> Answer:
     """Who is fastest, and whether that is shown, by the paired ratios to the leader."""
-    shared = _shared(met, question)
-    times = {c.label: Timed({r: c.rounds(question)[r] for r in shared[c.run]}, c.run) for c in met}
+    times = timed(met, question)
     leader = fastest(times)
     ratios = ratios_to(times[leader], {name: t for name, t in times.items() if name != leader})
     tied = tuple(sorted((name for name, r in ratios.items() if r.low <= 1), key=lambda name: ratios[name].value))

@@ -275,8 +275,16 @@ GROUP_TITLES = {
 }
 
 
-def coverage_note(section: Section) -> str:
-    """What the column of intervals that hold the truth may and may not be taken for."""
+def coverage_notes(sections: Sequence[Section]) -> list[str]:
+    """What the column of intervals that hold the truth may and may not be taken for, each note once, and of what."""
+    of: dict[str, list[str]] = {}
+    for section in sections:
+        if note := _coverage_note(section):
+            of.setdefault(note, []).append(section.title)
+    return [note if len(titles) == len(sections) else f"{fmt.listed(titles)}: {note}" for note, titles in of.items()]
+
+
+def _coverage_note(section: Section) -> str:
     if section.about.fixed_data:
         return "Every rep sees the same data, so the share of intervals that hold the truth is no coverage estimate."
     reps = max((row.reps for row in section.rows), default=0)

@@ -9,10 +9,11 @@ from bench.analysis.sections import GROUPS, QUIET, Report, Row, Section
 from bench.analysis.tables import RunTables
 from bench.present import gfm
 from bench.present.cells import PRORATED, status_words, to_target
-from bench.present.columns import COLUMNS, GROUP_TITLES, Column, coverage_note
+from bench.present.columns import COLUMNS, GROUP_TITLES, Column, coverage_notes
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
 from bench.present.matrix import Matrix, full, overall
-from bench.present.provenance import command, context, environment, fact, warnings
+from bench.present.provenance import TARGETED, command, context, environment, fact, warnings
+from bench.present.reproduce import remedy
 from bench.words import format as fmt
 from bench.words.clean import clean
 from bench.words.sentence import Sentence
@@ -33,7 +34,8 @@ def render(report: Report) -> str:
     sections = report.sections
     top, bottom = _top(report), _bottom(report.tables)
     choices, matrix, failures = _choices(sections), _matrix(sections), _failures(report)
-    rows = fold("Every row, by scenario", [line for section in sections for line in _section(section)])
+    notes = [f"*{escape(note)}*" for note in coverage_notes(sections)]
+    rows = fold("Every row, by scenario", [*(line for section in sections for line in _section(section)), *notes])
     facts = fold("Environment", _environment(report.tables))
     forms = (
         [*top, *choices, *matrix, *rows, *failures, *facts, *bottom],
@@ -63,12 +65,15 @@ def _cut(text: str) -> str:
 def _top(report: Report) -> list[str]:
     """Context, warnings, and the first verdicts; where the rest are."""
     sections = report.sections
-    lines = [escape(context(report.tables)), ""]
+    lines = [escape(context(report.tables)), "", escape(TARGETED), ""]
     if sentences := warnings(report.tables):
         lines += [*(f"> {escape(warning)}  " for warning in sentences), ""]
-    for verdict in (s.verdict for s in sections[:VERDICTS]):
+    for section in sections[:VERDICTS]:
+        verdict = section.verdict
         below = (verdict.made_of, *verdict.warnings)
         lines += [f"- {_sentence(verdict.sentence)}", *(f"  - {_sentence(line)}" for line in below if line)]
+        if needed := remedy(section, report.tables.run):
+            lines.append(f"  - This gives a verdict: {code(needed)}")
     if len(sections) > VERDICTS:
         lines.append(f"- … and {len(sections) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
     total = overall(sections)
@@ -83,7 +88,8 @@ def _choices(sections: Sequence[Section]) -> list[str]:
 def _choice(section: Section, question: str) -> list[str]:
     """One line on a question: who to choose, the next that met the target, and what is known of the difference."""
     answer = section.answer(question)
-    head = [escape(section.title), QUESTIONS[question]]
+    of = f": {section.name}" if section.name != section.title else ""
+    head = [escape(f"{section.title}{of}"), QUESTIONS[question]]
     leader = next((row for row in section.rows if section.leads(row, question)), None)
     if leader is None:
         return [*head, fmt.NONE, fmt.NONE, fmt.NONE, fmt.NONE, answer.state]
@@ -155,7 +161,6 @@ def _section(section: Section) -> list[str]:
     lines += _table(section)
     if section.notes:
         lines += ["", *(f"- {code(name)}: {escape(note)}" for name, note in section.notes)]
-    lines += ["", f"*{coverage_note(section)}*"] if coverage_note(section) else []
     return [*lines, ""]
 
 

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.analysis.contender import QUESTIONS
-from bench.analysis.matrix import NEAR, Tally, by_column, columns_of, nearness, tally
+from bench.analysis.matrix import NEAR, Tally, by_column, columns_of, nearness, pairs, tally
 from bench.analysis.sections import Row, Section
 from bench.present.cells import WORDS, Cell, to_target
+from bench.stats.ratios import Ratio
 from bench.words import format as fmt
 from bench.words.sentence import Part, Sentence, joined, plain, say
 
 MOST_SCENARIOS, MOST_BACKENDS = 30, 16
 """Beyond these the page's rows are families and its columns frameworks, with counts."""
+MOST_PAIRS = 4000
+"""Ratios to baselines that a page brings along."""
 
 
 @dataclass(frozen=True)
 class Shade:
     """A matrix cell with the strength of its fill: `best`, `near`, `far`, `aside`, `bad` (of a `state`) or none.
 
-    `warned` is what is ranked with a warning.
+    `label` is whose it is, where it met the target; `warned` is what is ranked with a warning.
     """
 
     cell: Cell
     fill: str = ""
     state: str = ""
+    label: str = ""
     warned: bool = False
 
 
@@ -59,15 +64,37 @@ def view(sections: Sequence[Section], question: str) -> Matrix:
     if not wide and not long:
         return full(sections, question)
     name: Callable[[Row], str] = (lambda row: row.framework) if wide else columns_of(sections)
-    columns = sorted({row.framework for section in sections for row in section.rows}) if wide else names
+    columns = sorted({row.framework for s in sections for row in s.group("posterior")}) if wide else names
     rows: list[tuple[str, Section | None, list[Shade]]] = []
     for title, group in (_families(sections) if long else {s.title: [s] for s in sections}).items():
-        cells = [[(s, r) for s in group for r in s.rows if name(r) == column] for column in columns]
+        cells = [[(s, r) for s in group for r in s.group("posterior") if name(r) == column] for column in columns]
         shades = [_counted(tally(some, question), several=len(group) > 1) for some in cells]
         rows.append((title, None if long else group[0], shades))
     grouped = [f"{len(names)} backends by framework"] * wide + [f"{len(sections)} scenarios by family"] * long
     note = f"Grouped: {' and '.join(grouped)}; a cell counts those that met the target and names the best ratio."
     return Matrix(question, columns, rows, [] if wide else _footer(sections, question), note)
+
+
+def based(sections: Sequence[Section]) -> dict[str, Any]:
+    """Ratios to any baseline, as text: {question: {scenario: {baseline: {backend: (ratio, interval, word)}}}}.
+
+    Empty where there are too many to be sent along.
+    """
+    found = {q: {s.title: made for s in sections if (made := pairs(s, q))} for q in QUESTIONS}
+    if sum(len(one) for by in found.values() for made in by.values() for one in made.values()) > MOST_PAIRS:
+        return {}
+    return {
+        question: {
+            title: {base: {name: _against(r) for name, r in one.items()} for base, one in made.items()}
+            for title, made in by.items()
+        }
+        for question, by in found.items()
+    }
+
+
+def _against(r: Ratio) -> tuple[str, str, str]:
+    word = "slower" if r.low > 1 else "faster" if r.high < 1 else "undecided"
+    return fmt.times(r.value), fmt.interval(r.low, r.high), word
 
 
 def overall(sections: Sequence[Section]) -> Sentence:
@@ -125,8 +152,8 @@ def _safest(scenarios: int, judged: int, tallies: dict[str, Tally]) -> Sentence:
 def _footer(sections: Sequence[Section], question: str) -> list[tuple[str, list[str]]]:
     """Targets met, best group and worst ratio per backend, denominators printed (met / applicable / all)."""
     tallies = [tally(cells, question) for cells in by_column(sections).values()]
-    met = [f"{t.met}/{t.applicable}/{len(sections)}" if t.ranked else fmt.NONE for t in tallies]
-    best = [f"{t.best}/{t.compared}" if t.ranked and t.compared else fmt.NONE for t in tallies]
+    met = [f"{t.met}/{t.applicable}/{len(sections)}" for t in tallies]
+    best = [f"{t.best}/{t.compared}" if t.compared else fmt.NONE for t in tallies]
     worst = [fmt.times(t.ratios[-1][0]) if t.ratios else fmt.NONE for t in tallies]
     return [("met / applicable / all", met), ("in best group", best), ("worst × best", worst)]
 
@@ -143,9 +170,8 @@ def _shade(section: Section, row: Row, question: str) -> Shade:
         seconds, ratio = to_target(row, section, question), section.ratio(row, question)
         small = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})" if ratio else ""
         small = "fastest" if section.leads(row, question) and section.answer(question).ratios else small
-        return Shade(Cell(seconds.text, small, seconds.value), nearness(section, row, question), "", bool(row.warning))
-    if row.group == "reference" or row.state == "point":
-        return Shade(Cell(WORDS[row.state]), "aside")
+        fill = nearness(section, row, question)
+        return Shade(Cell(seconds.text, small, seconds.value), fill, "", row.label, bool(row.warning))
     small = f"error {row.shown_error}" if row.state == "off target" else ""
     return Shade(Cell(WORDS[row.state], small), "bad", row.state)
 
@@ -153,7 +179,7 @@ def _shade(section: Section, row: Row, question: str) -> Shade:
 def _counted(cells: Tally, *, several: bool) -> Shade:
     """A cell of the grouped matrix; `several` sections are one row of it."""
     if not cells.ranked:
-        return Shade(Cell(fmt.NONE), "aside")
+        return Shade(Cell(fmt.NONE))
     best = cells.ratios[0][0] if cells.ratios else None
     small = f"best {fmt.times(best)}" if best is not None else ""
     small = (f"leads {cells.leads}" if several else "leads") if cells.leads else small

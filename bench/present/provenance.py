@@ -7,13 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from bench.analysis.contender import MIN_REPS, MIN_ROUNDS, TARGET
+from bench.analysis.contender import GOAL, MIN_REPS, MIN_ROUNDS, TARGET, TRACKS
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables, parts
 from bench.store.manifest import Combined, plain
 from bench.words import format as fmt
 from bench.words.clean import clean
 
+TARGETED = (
+    f"Seconds are those until the answer is {GOAL} from the posterior (error b² below {TARGET}). "
+    "≈: prorated, not measured."
+)
+"""What a verdict is about."""
 ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified", "imports")
 """What the report shows in other places, or in full."""
 
@@ -30,12 +35,11 @@ def context(tables: RunTables) -> str:
     cores = {one.host.cpus for _, one, _ in runs}
     cpus = cores.pop() if len(cores) == 1 else None
     facts = [
-        f"error target {TARGET}",
+        f"{len(runs)} runs" if len(runs) > 1 else f"each backend fitted {_amount(fits)}",
         f"budget {_values(fits, 'budget')}",
-        f"{len(runs)} runs" if len(runs) > 1 else _amount(fits),
+        " and ".join(dict.fromkeys(TRACKS.get(track, track) for track in sorted(map(str, fits["track"].unique())))),
         _values(fits, "device") + (f" with {fmt.count(cpus, 'CPU')}" if cpus else ""),
         _values(fits, "dtype"),
-        f"{_values(fits, 'track')} track",
         (run.started or "")[:10],
         f"run {run.id}" if run.id else "",
     ]
@@ -43,7 +47,7 @@ def context(tables: RunTables) -> str:
 
 
 def _amount(fits: pd.DataFrame) -> str:
-    return f"{fmt.count(int(fits['rep'].nunique()), 'rep')} in {fmt.count(int(fits['round'].nunique()), 'round')}"
+    return f"{fmt.count(int(fits['rep'].nunique()), 'time')} in {fmt.count(int(fits['round'].nunique()), 'round')}"
 
 
 def warnings(tables: RunTables) -> list[str]:
@@ -53,8 +57,8 @@ def warnings(tables: RunTables) -> list[str]:
         reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
         if reps < MIN_REPS or rounds < MIN_ROUNDS:
             sentences.append(
-                f"{f'{name}: ' if name else ''}{fmt.count(reps, 'rep')} in {fmt.count(rounds, 'round')}: no ranking "
-                f"below {MIN_REPS} reps or {MIN_ROUNDS} rounds; numbers are for orientation (--budget standard ranks)."
+                f"{f'{name}: ' if name else ''}each backend was fitted {_amount(fits)}: no ranking below {MIN_REPS} "
+                f"fits or {MIN_ROUNDS} rounds, numbers are for orientation (--budget standard ranks)."
             )
     if tables.run.dirty:
         sentences.append("The checkout had uncommitted changes.")

@@ -1,14 +1,15 @@
-"""The exact command that makes one cell of a run again."""
+"""The exact command that makes one cell of a run again, and the one that would give a verdict."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.analysis.sections import Row
+from bench.analysis.contender import MIN_ROUNDS
+from bench.analysis.sections import Row, Section
 from bench.store.manifest import CellEntry, Run
 from bench.types import bracketed
 
@@ -25,20 +26,51 @@ def reproduce(row: Row, run: Run) -> str:
     `--threads` is there where it was asked for, since it is part of the cell; otherwise the CPUs of the machine decide.
     A cell that the manifest does not have gives what its tables know.
     """
+    run, scenario, backend, facts = _planned(row, run)
+    return _command(run, scenario, [backend], facts)
+
+
+def remedy(section: Section, run: Run) -> str:
+    """The command that would give a verdict where there were too few rounds, or other work on the machine; else empty.
+
+    It fits those that could be judged: again, in more rounds, and anew where others took their CPUs.
+    """
+    states = {answer.state for answer in section.verdict.answers.values()}
+    if not states & {"not enough", "not trusted"}:
+        return ""
+    rows = [row for row in section.rows if row.state == "met"]
+    rows = rows or [row for row in section.rows if row.reps and row.group == "posterior"]
+    run, scenario, _, facts = _planned(rows[0], run)
+    if facts.get("budget") == "quick":
+        facts |= {"budget": "standard", "reps": None, "rounds": None}
+    else:
+        least = {"reps": 2, "rounds": MIN_ROUNDS + 2}
+        facts |= {name: max(int(facts.get(name) or 0), number) for name, number in least.items()}
+    facts |= {"seed": None} | ({"max-disturbance": 0.1} if "not trusted" in states else {})
+    return _command(run, scenario, [_planned(row, run)[2] for row in rows], facts)
+
+
+def _planned(row: Row, run: Run) -> tuple[Run, str, str, dict[str, Any]]:
+    """The run that planned a row's cell, its selectors of scenario and backend, and its other facts."""
     if planned := run.planned(row.cell):
         run, entry = planned
         facts = {name: getattr(entry, name) for name in (*AXES, "reps", "rounds")} | {"seed": run.seed}
         scenario = selector(_scenario(run, entry), dict(entry.overrides))
-        backend = selector(entry.backend, dict(entry.options))
-    else:
-        facts = _facts(row)
-        scenario, backend = row.tables.first("scenario"), selector(row.backend, row.options)
+        return run, scenario, selector(entry.backend, dict(entry.options)), facts
+    return run, row.tables.first("scenario"), selector(row.backend, row.options), _facts(row)
+
+
+def _command(run: Run, scenario: str, backends: Sequence[str], facts: Mapping[str, Any]) -> str:
     options = run.options or {}
-    words = ["python", "-m", "bench", "run", "-s", scenario, "-b", backend]
-    for name in (*AXES, "seed", "reps", "rounds"):
+    words = ["python", "-m", "bench", "run", "-s", scenario, *(word for name in backends for word in ("-b", name))]
+    for name in (*AXES, "seed", "reps", "rounds", "max-disturbance"):
         value = facts.get(name)
         words += [] if value is None or value == "" else [f"--{name}", str(value)]
-    limits = {flag: str(options[key]) for key, flag in LIMITS.items() if options.get(key) is not None}
+    limits = {
+        flag: str(options[key])
+        for key, flag in LIMITS.items()
+        if options.get(key) is not None and flag.removeprefix("--") not in facts
+    }
     words += [part for limit in limits.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
     return shlex.join(words)

@@ -9,15 +9,17 @@ from rich.text import Text
 from bench.analysis.sections import QUIET, Report, Row
 from bench.present.cells import PRORATED, WORDS, status_words
 from bench.present.matrix import overall
+from bench.present.provenance import TARGETED
+from bench.present.reproduce import remedy
 from bench.words import format as fmt
 from bench.words.clean import clean
-from bench.words.sentence import Sentence, plain
+from bench.words.sentence import Sentence, plain, say
 
 STYLES = {"": "", "b": "bold", "i": "italic"}
 FLAGGED = ("not converged", "unchecked")
 NOTE = (
     "The table has median seconds of whole fits: one from a fresh start, import and compile included, and each further "
-    "one in the same process. Verdicts are by the seconds to the target."
+    "one in the same process. Verdicts are by the seconds to the target. " + TARGETED
 )
 
 
@@ -35,6 +37,8 @@ def summary(report: Report) -> RenderableType:
     flags = [_flag(row, section.title) for section, row in report.rows if row.state in FLAGGED]
     verdicts = [section.verdict for section in report.sections]
     sentences = [line for v in verdicts for line in (v.sentence, v.made_of, *v.warnings) if line]
+    needed = [say("This gives a verdict: {it}", it=it) for s in report.sections if (it := remedy(s, report.tables.run))]
+    sentences += [*needed[:1], *([say("and so for {n} more", n=str(len(needed) - 1))] if len(needed) > 1 else [])]
     if total := overall(report.sections):
         sentences.append(total)
     notes = [NOTE, *([PRORATED] if any("≈" in plain(sentence) for sentence in sentences) else [])]

@@ -141,9 +141,11 @@ class Verified(Part, kw_only=True):
 class About(Part, kw_only=True):
     """What a report says of a scenario: where it comes from, its model, and {parameter: prior} in words.
 
-    `file` is its own inside the run's folder, where the user named it by its path.
+    `what` has the model and the sizes in a few words, `linear, 2 features, 50 rows`; runs of old have none. `file` is
+    its own inside the run's folder, where the user named it by its path.
     """
 
+    what: str = ""
     description: str = ""
     source: str = ""
     family: str = ""

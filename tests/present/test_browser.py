@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from bench.analysis.contender import HOW, ONCE
 from bench.analysis.sections import report, sections
 from bench.present.html import report as html
 from bench.present.html import results
+from bench.words import format as fmt
 from tests.present.states import SCENARIOS, STATES, several
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
@@ -106,21 +108,29 @@ def column(page: Any, key: str) -> list[float | None]:
     )
 
 
+ON_SCREEN = """() => [...document.querySelectorAll("main p, main li, main h2, main svg text")]
+  .filter(n => n.checkVisibility() && n.getBoundingClientRect().bottom <= innerHeight)
+  .map(n => n.textContent).join("\\n")"""
+
+
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("state", ["clear", "no difference shown", "trade-off", "only one", "none"])
-def test_the_answer_stands_on_the_first_screen(opened: Callable[..., Any], state: str, size: dict[str, int]):
+def test_five_questions_are_answered_on_the_first_screen(opened: Callable[..., Any], state: str, size: dict[str, int]):
+    """Which one, once and for many; how much faster than the next; how sure; on which problem; what of the fast one."""
     page = opened(state, viewport=size)
-    section = sections(STATES[state]())[0]
-    verdict = page.locator(".front:visible h2.verdict")
-    assert verdict.count() == 1
-    box = verdict.bounding_box()
-    assert box["y"] + box["height"] <= size["height"], "no scrolling to the verdict"
-    how_sure = page.locator(".front:visible .badge").bounding_box()
-    assert how_sure["y"] + how_sure["height"] <= size["height"]
-    if section.verdict.compared:
-        forest = page.locator(".front:visible figure.forest .drawing").bounding_box()
-        assert forest["y"] + forest["height"] <= size["height"], "the ratios too"
+    section, said = sections(STATES[state]())[0], page.evaluate(ON_SCREEN)
+    compared = [(HOW[q], a) for q, a in section.verdict.answers.items() if a.ratios]
+    for how, answer in compared if size is WIDE else compared[:1]:
+        ratio = answer.ratios[answer.rival]
+        assert how.capitalize() in said and answer.leader in said and answer.rival in said
+        assert f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})" in said
+        assert f"{ratio.faster} of {ratio.rounds} paired rounds" in said
+    assert "as exact as 100 independent draws" in said
+    if not compared:
+        assert {"only one": "Only a.nuts met the target", "none": "a.nuts, the error of 20 draws"}[state] in said
+        assert "target not met" in said or "only one met the target" in said
     if size is WIDE:
+        assert section.name in said and "pyro.svi[guide=normal]" in said and "off target: the error of 2 draws" in said
         assert page.locator("#matrix h2").bounding_box()["y"] < size["height"], "the matrix begins"
 
 
@@ -254,6 +264,46 @@ def test_figures_can_be_isolated_and_saved(opened: Callable[..., Any]):
         assert Path(download.value.path()).read_bytes().startswith(start)
 
 
+def test_a_baseline_of_the_readers_turns_every_ratio_and_comes_with_the_link(opened: Callable[..., Any]):
+    page = opened("clear")
+    section = sections(STATES["clear"]())[0]
+    before = page.locator(".matrix:visible").inner_text()
+    page.locator("#bases select").select_option("pyro.nuts")
+    ratio = section.verdict.answers[ONCE].ratios["pyro.nuts"]
+    times, interval = fmt.times(1 / ratio.value), fmt.interval(1 / ratio.high, 1 / ratio.low)
+    cell = page.locator(".matrix:visible td[data-b='numpyro.nuts']")
+    assert cell.inner_text().split("\n") == [times, interval, "faster"], "the inverse of the ratio to the leader"
+    based = page.locator(".card:visible .based li").first.inner_text()
+    assert based == f"numpyro.nuts {times} as long as pyro.nuts ({interval}): faster"
+    assert "base=pyro.nuts" in address(page) and not page.locator(".card .forest").first.is_visible()
+    page.reload()
+    assert cell.inner_text().startswith(times)
+    page.locator("#bases select").select_option("")
+    assert page.locator(".matrix:visible").inner_text() == before
+
+
+def test_a_backend_under_the_pointer_or_the_focus_stands_out_everywhere(opened: Callable[..., Any]):
+    page = opened("clear")
+    page.locator(".matrix:visible td[data-b='numpyro.nuts']").hover()
+    assert page.locator("#table tr.lit th").inner_text() == "numpyro.nuts"
+    assert page.locator("svg.figure .dim").count() > 0
+    page.locator("h1").hover()
+    assert page.locator(".lit").count() == 0 and page.locator("svg.figure .dim").count() == 0
+    page.locator("#table tbody a", has_text="pyro.nuts").nth(1).focus()
+    assert page.locator(".matrix:visible td.lit").get_attribute("data-b") == "pyro.nuts"
+
+
+@pytest.mark.parametrize("name", ["clear", "several"])
+def test_a_phone_needs_few_screens_until_details_are_asked_for(opened: Callable[..., Any], name: str):
+    page = opened(name, viewport=NARROW)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 6 * NARROW["height"]
+    assert not page.locator(".matrix").first.is_visible() and not page.locator("#table").is_visible()
+    page.locator(".front:visible .others a").first.click()
+    assert page.locator("details.fit[open]").is_visible(), "a link into a folded part opens it"
+    sizes = "marks => marks.map(m => m.getBoundingClientRect().height).filter(h => h > 0)"
+    assert min(page.eval_on_selector_all(".forest svg text", sizes)) > 11, "labels that can be read"
+
+
 def test_many_rows_come_page_by_page(opened: Callable[..., Any]):
     page, whole = opened("paged", "#s=all"), opened("several", "#s=all")
     rows = page.locator("#table tbody:not(.hidden) tr")
@@ -279,7 +329,7 @@ def test_many_rows_come_page_by_page(opened: Callable[..., Any]):
 @pytest.mark.parametrize("name", ["clear", "several"])
 def test_without_scripts_everything_is_there(opened: Callable[..., Any], pages: Callable[[str], str], name: str):
     page = opened(name, java_script_enabled=False)
-    assert page.locator(".front:visible").count() == 1 and page.locator(".front:visible h2.verdict").count() == 1
+    assert page.locator(".front:visible").count() == 1 and page.locator(".front:visible .card").count() == 2
     assert page.locator("#table tbody tr[data-fit]:visible").count() == len(
         [row for section in sections(several() if name == "several" else STATES[name]()) for row in section.rows]
     )

@@ -107,16 +107,17 @@ def test_every_planned_row_stands_in_every_format_with_status_and_reason(tables:
 
 
 def test_verdict_is_the_same_in_every_format(tables: RunTables, page: str):
-    sentence = plain(made(tables).sections[0].verdict.sentence)
-    assert sentence in read(page).text
+    verdict = made(tables).sections[0].verdict
+    sentence = plain(verdict.sentence)
+    assert all(plain(answer.words) in read(page).text for answer in verdict.answers.values())
     assert sentence in markdown.render(made(tables)).replace("*", "").replace("\\", "")
     assert sentence.split("; ")[0] in printed(tables)
 
 
 def test_what_comes_from_files_is_escaped(tables: RunTables, page: str):
     reader = read(page)
-    assert sum(tag == "script" for tag, _ in reader.tags) == 3, (
-        "the rows, the series and the script, nothing of the tables"
+    assert sum(tag == "script" for tag, _ in reader.tags) == 4, (
+        "the rows, the ratios, the series and the script, nothing of the tables"
     )
     assert not any(tag in ("b", "two") for tag, _ in reader.tags)
     assert "boom <script>alert('1')</script>" in reader.text
@@ -129,7 +130,7 @@ def test_what_comes_from_files_is_escaped(tables: RunTables, page: str):
 
 def test_embedded_names_survive_and_cannot_close_their_element(tables: RunTables, page: str):
     found = dict(re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>', page, re.DOTALL))
-    assert set(found) == {"rest", "series"} and not any("<" in text for text in found.values())
+    assert set(found) == {"ratios", "rest", "series"} and not any("<" in text for text in found.values())
     assert json.loads(found["rest"]) == {}, "every row stands in the page"
     assert set(json.loads(found["series"])) == {
         r.label for r in made(tables).sections[0].rows if r.reps and r.kind != "exact"
@@ -191,7 +192,7 @@ def test_quick_suite_stays_short(make: Callable[..., RunTables]):
     text = markdown.render(report(quick))
     assert len(text.splitlines()) < 200
     assert text.count("No verdict") == 4
-    assert any("no ranking below 5 reps" in w for w in warnings(quick))
+    assert any("no ranking below 5 fits" in w for w in warnings(quick))
 
 
 def test_empty_metrics_and_curves_make_a_report(tables: RunTables):

@@ -14,10 +14,11 @@ from bench.analysis.sections import Row, sections
 from bench.analysis.tables import RunTables
 from bench.catalog import toml
 from bench.cli import app
-from bench.present.reproduce import reproduce, selector
+from bench.present.reproduce import remedy, reproduce, selector
 from bench.selection import parse
 from bench.store.manifest import run_of
 from tests.comparison.runs import ENTRY, with_facts
+from tests.present.states import STATES
 
 
 def planned(command: list[str]) -> dict[str, Any]:
@@ -81,3 +82,15 @@ def test_entries_of_other_cells_do_not_stop_a_report(standard: RunTables):
     row = sections(standard)[0].rows[0]
     for cells in ([ENTRY], []):
         assert "-s s0-exponential -b numpyro.nuts" in reproduce(row, with_facts(standard, cells=cells).run)
+
+
+@pytest.mark.parametrize(("state", "more"), [("not enough", set()), ("not trusted", {"--max-disturbance"})])
+def test_a_missing_verdict_has_a_command_of_enough_rounds_for_those_that_could_be_judged(state: str, more: set[str]):
+    tables = STATES[state]()
+    words = shlex.split(remedy(sections(tables)[0], tables.run))
+    assert {word for word in words if word.startswith("--max")} == more
+    cells = planned(words[3:])["cells"]
+    assert {cell["backend"] for cell in cells} == {"numpyro.nuts", "pyro.nuts"}
+    assert all(cell["rounds"] >= 5 and cell["reps"] * cell["rounds"] >= 5 for cell in cells)
+    clear = STATES["clear"]()
+    assert remedy(sections(clear)[0], clear.run) == ""

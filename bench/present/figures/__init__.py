@@ -15,7 +15,7 @@ from bench.present.figures.parameters import parameter_forest
 from bench.present.figures.pareto import pareto_figure
 from bench.present.figures.phases import phases_figure
 from bench.present.figures.profile import profile_figure
-from bench.present.figures.ratios import ratio_forest
+from bench.present.figures.ratios import ratio_forests
 from bench.present.figures.samplers import samplers_figure
 from bench.present.figures.scaling import scaling_figures
 from bench.present.figures.seeds import seeds_figure
@@ -34,7 +34,7 @@ __all__ = [
 def of_section(section: Section, style: Styles) -> list[Figure]:
     """Everything drawn of one scenario: ratios first, then the error, then what explains it."""
     drawn = [
-        ratio_forest(section, style),
+        *ratio_forests(section, style),
         *error_figures(section, style),
         pareto_figure(section, style, cost="seconds"),
         pareto_figure(section, style, cost="memory"),

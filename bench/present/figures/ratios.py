@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
 from bench.analysis.contender import HOW, MARGIN, Answer
 from bench.analysis.sections import Section
@@ -14,35 +15,35 @@ from bench.present.palette import GRID, INK, MUTED
 from bench.words import format as fmt
 
 WIDTH = 370
-ROW, TITLE, BAR, HALF, HEAD = 38, 10, 27, 9, 22
-"""Pixels of a row, where in it the name and the bar stand, half the height of the line at 1×; and of a question."""
+ROW, TITLE, BAR, HALF = 36, 10, 26, 8
+"""Pixels of a row, where in it the name and the bar stand, and half the height of the line at 1×."""
+TICKS, MOST = 5, 8
+"""Labels of the axis and rows, at most."""
 WIDEST = 20.0
 """How many times beyond the estimates an interval is drawn, before it is cut off with an arrow."""
 
 
-def ratio_forest(section: Section, style: Styles) -> Figure | None:
-    """Per question a row per backend that met the target; None where nothing was compared."""
-    answers = {q: answer for q, answer in section.verdict.answers.items() if answer.ratios}
-    if not answers:
-        return None
-    most = max(2, (spec.MOST - len(answers)) // len(answers))
-    met = {name for answer in answers.values() for name in (answer.leader, *answer.ratios)}
-    others = sum(row.state not in ("met", "reference") for row in section.rows)
-    what = "seconds of whole fits" if section.finish.issuperset(answers) else "seconds to the target"
-    without = f" The other {others} did not, or answer another question; the table says why." if others else ""
-    left = spec.left_out(max(len(met) - 1 - most, 0), "slower backend", "are not drawn")
+def ratio_forests(section: Section, style: Styles) -> list[Figure]:
+    """Per question on which backends were compared a row per backend that met the target."""
+    return [_forest(section, question, style) for question in HOW if section.answer(question).ratios]
+
+
+def _forest(section: Section, question: str, style: Styles) -> Figure:
+    answer = section.answer(question)
+    shown = _order(answer)[: MOST - 1]
+    what = "seconds of whole fits" if question in section.finish else "seconds to the target"
+    left = spec.left_out(len(answer.ratios) - len(shown), "slower backend", "are not drawn")
     return Figure(
         kind="ratios",
-        title=f"{what.capitalize()} on {section.title}, as ratios to the fastest",
+        title=f"{what.capitalize()} on {section.title}, {HOW[question]}, as ratios to the fastest",
         caption=(
             f"Ratios of {what} to those of the fastest, paired over rounds, with simultaneous 95 % intervals; less is "
-            f"better. For {' and for '.join(HOW[q] for q in answers)}. An interval that reaches 1× shows no "
-            f"difference; the grey band, 1/{MARGIN} to {MARGIN}×, holds differences too small to matter. "
-            f"{fmt.count(len(met), 'backend')} met the target.{without}{left}"
+            f"better. An interval that reaches 1× shows no difference; the grey band, 1/{MARGIN} to {MARGIN}×, holds "
+            f"differences too small to matter. {fmt.count(len(answer.ratios) + 1, 'backend')} met the target.{left}"
         ),
-        spec=_chart(section, {q: _order(answer)[:most] for q, answer in answers.items()}, style),
+        spec=_chart(section, question, shown, style),
         table="the results table",
-        of=section.title,
+        of=f"{section.title} {question}",
     )
 
 
@@ -50,29 +51,26 @@ def _order(answer: Answer) -> list[str]:
     return sorted(answer.ratios, key=lambda name: (answer.ratios[name].value, name))
 
 
-def _chart(section: Section, shown: Mapping[str, Sequence[str]], style: Styles) -> spec.Json:
-    """Names above their bars, so that it is narrow enough for a phone; both questions on one axis."""
-    ratios = {q: [section.answer(q).ratios[name] for name in names] for q, names in shown.items()}
-    values = [1 / MARGIN, MARGIN, *(r.value for some in ratios.values() for r in some)]
+def _chart(section: Section, question: str, shown: Sequence[str], style: Styles) -> spec.Json:
+    """Names above their bars, so that it is narrow enough for a phone."""
+    ratios = [section.answer(question).ratios[name] for name in shown]
+    values = [1 / MARGIN, MARGIN, *(r.value for r in ratios)]
     least, most = min(values) / WIDEST, max(values) * WIDEST
-    ends = [min(max(v, least), most) for some in ratios.values() for r in some for v in (r.low, r.high)]
+    ends = [min(max(v, least), most) for r in ratios for v in (r.low, r.high)]
     x = spec.log_axis("x", "× the fastest", spec.padded([*values, *ends], 0.04), suffix="×", grid=False)
+    x["axis"]["values"] = _fewer(x["axis"]["values"])
     edges = tuple(x["scale"]["domain"])
-    rows, heads, top = [], [], 0
-    for question, names in shown.items():
-        heads.append({"x": edges[0], "y": top + TITLE, "text": HOW[question].capitalize(), "hook": ""})
-        leader = next(row for row in section.rows if section.leads(row, question))
-        text = f"fastest, {to_target(leader, section, question).text}"
-        rows.append(_row(top + HEAD, leader.label, (1.0, 1.0, 1.0), text, edges, style))
-        for i, (name, r) in enumerate(zip(names, ratios[question], strict=True), 1):
-            text = f"{fmt.times(r.value)} ({fmt.interval(r.low, r.high)})"
-            at = (r.value, max(r.low, least), min(r.high, most))
-            rows.append(_row(top + HEAD + ROW * i, name, at, text, edges, style))
-        top += HEAD + ROW * (len(names) + 1)
+    leader = next(row for row in section.rows if section.leads(row, question))
+    text = f"fastest, {to_target(leader, section, question).text}"
+    rows = [_row(0, leader.label, (1.0, 1.0, 1.0), text, edges, style)]
+    for i, (name, r) in enumerate(zip(shown, ratios, strict=True), 1):
+        text = f"{fmt.times(r.value)} ({fmt.interval(r.low, r.high)})"
+        rows.append(_row(ROW * i, name, (r.value, max(r.low, least), min(r.high, most)), text, edges, style))
     whiskers = [row for row in rows if row["low"] != row["high"]]
     beyond = [{**row, "x": row["low"], "shape": "triangle-left"} for row in whiskers if row["low"] == least]
     beyond += [{**row, "x": row["high"], "shape": "triangle-right"} for row in whiskers if row["high"] == most]
-    y = spec.rows_axis(0.0, float(top))
+    height = ROW * len(rows)
+    y = spec.rows_axis(0.0, float(height))
     above, span = {**y, "field": "top"}, {"x": {**x, "field": "low"}, "x2": {"field": "high"}}
     strips = [{"low": 1 / MARGIN, "high": MARGIN, "x": 1.0, "y": float(row["y"]) - HALF, "y2": float(row["y"]) + HALF}
               for row in rows]  # fmt: skip
@@ -81,14 +79,19 @@ def _chart(section: Section, shown: Mapping[str, Sequence[str]], style: Styles) 
         spec.layer(strips, {"type": "rule", "color": INK}, x=x, y=y),
         spec.layer(whiskers, {"type": "rule", "strokeWidth": 2.5}, **span, y=y, color=spec.drawn("colour")),
         spec.symbols(rows, x, y, size=80),
-        spec.words(heads, x, y, align="left", dx=4, fontStyle="italic", color=MUTED),
         spec.words(rows, {**x, "field": "left"}, above, field="row", align="left", dx=4),
         spec.words(rows, {**x, "field": "right"}, above, align="right", dx=-4, fontWeight="bold"),
     ]
     if beyond:
         arrow = {"type": "point", "filled": True, "opacity": 1, "size": 50, "color": MUTED}
         layers.append(spec.layer(beyond, arrow, x=x, y=y, shape=spec.drawn("shape")))
-    return spec.chart(layers, width=WIDTH, height=top)
+    return spec.chart(layers, width=WIDTH, height=height)
+
+
+def _fewer(ticks: list[float]) -> list[float]:
+    """At most five of them, 1 among them where it was."""
+    step = math.ceil(len(ticks) / TICKS)
+    return ticks[ticks.index(1.0) % step if 1.0 in ticks else 0 :: step]
 
 
 def _row(

@@ -1,29 +1,30 @@
-"""What stands above the fold for each scenario: verdict, how sure, and what became of those without a ratio."""
+"""What stands above the fold for each scenario: an answer per question, and what became of those without a ratio."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from bench.analysis.contender import CHOSEN, QUESTIONS
+from bench.analysis.contender import CHOSEN, HOW, MARGIN, QUESTIONS, Answer
+from bench.analysis.grammar import worth
 from bench.analysis.sections import STATES, Row, Section
 from bench.present.cells import WORDS, icon
 from bench.present.html.results import Results
+from bench.present.reproduce import remedy
+from bench.store.manifest import Run
 from bench.words import format as fmt
 from bench.words.clean import clean
+from bench.words.sentence import Sentence
 
 BADGES = {
-    "clear": "clear difference",
-    "size unsure": "faster, by how much is unsure",
-    "small": "difference below the margin",
-    "equivalent": "equally fast",
-    "no difference shown": "no difference shown",
-    "trade-off": "trade-off",
+    "equivalent": "{n} are equally fast",
+    "no difference shown": "no difference shown among {n}",
     "only one": "only one met the target",
     "none": "target not met",
-    "not enough": "too few measurements",
-    "not trusted": "machine not quiet",
+    "not enough": "no verdict: too few measurements",
+    "not trusted": "no verdict: machine not quiet",
 }
-"""How sure the verdict is, in a word or two."""
+"""An answer that names no backend to choose, in a word or two."""
 ORIENTATION = "For orientation: medians, not ranked"
 HEADINGS = {"not enough": ORIENTATION, "not trusted": ORIENTATION}
 SHOWN = 7
@@ -38,42 +39,67 @@ class Other(NamedTuple):
     number: int
 
 
+class Card(NamedTuple):
+    """An answer: to which question (its key, and in words; empty where one answers both), in short and in a sentence.
+
+    `sure` says how sure it is, `chosen` that it names a backend.
+    """
+
+    question: str
+    asked: str
+    head: str
+    chosen: bool
+    words: Sentence
+    sure: Sentence
+
+
 class Front(NamedTuple):
-    """One scenario's answer; `more` counts the others that are not shown."""
+    """One scenario's answers; `more` counts the others that are not shown, `command` would give a missing verdict."""
 
     section: Section
-    badge: str
-    sure: bool
+    cards: tuple[Card, ...]
+    command: str
     others: tuple[Other, ...]
     heading: str
     more: int
 
+    @property
+    def badge(self) -> str:
+        """All answers in a few words."""
+        heads = {card.head for card in self.cards}
+        return heads.pop() if len(heads) == 1 else "; ".join(f"{QUESTIONS[c.question]}: {c.head}" for c in self.cards)
 
-def front(section: Section, table: Results) -> Front:
-    """The answer on one scenario."""
+
+def front(section: Section, table: Results, run: Run) -> Front:
+    """The answers on one scenario."""
     verdict = section.verdict
     inside = verdict.compared
     rest = [entry for entry in table.of(section) if entry.row.label not in inside]
     rest.sort(key=lambda entry: _rank(entry.row))
-    others = tuple(_other(entry.row, entry.number) for entry in rest)
+    met = [row.whole for row in section.rows if row.state == "met"]
+    least = {q: min(whole[q] for whole in met if q in whole) for q in QUESTIONS if any(q in whole for whole in met)}
+    others = tuple(_other(entry.row, entry.number, least) for entry in rest)
+    cards = [Card(q, HOW[q], _head(a), a.state in CHOSEN, a.words, a.sure) for q, a in verdict.answers.items()]
+    if not inside:
+        cards = [Card("", "", BADGES[verdict.state], verdict.state == "only one", verdict.sentence, ())]
     return Front(
         section,
-        _badge(section),
-        all(answer.state in ("clear", "size unsure", "trade-off") for answer in verdict.answers.values()),
+        tuple(cards),
+        clean(remedy(section, run)),
         others[:SHOWN],
         "Not ranked" if inside else HEADINGS.get(verdict.state, "What became of each"),
         len(others) - SHOWN,
     )
 
 
-def _badge(section: Section) -> str:
-    state = section.verdict.state
-    if state != "split":
-        return BADGES[state]
-    return "; ".join(
-        f"{QUESTIONS[q]}: {clean(answer.leader) if answer.state in CHOSEN else BADGES[answer.state]}"
-        for q, answer in section.verdict.answers.items()
-    )
+def _head(answer: Answer) -> str:
+    if answer.state in CHOSEN:
+        return clean(answer.leader)
+    if answer.state == "small":
+        return f"{clean(answer.leader)}, by less than {MARGIN}×"
+    if answer.state == "trade-off":
+        return f"{clean(answer.leader)}, or {clean(answer.rival)} to be more exact"
+    return BADGES[answer.state].format(n=len(answer.best_group))
 
 
 def _rank(row: Row) -> tuple[int, float, str]:
@@ -82,12 +108,17 @@ def _rank(row: Row) -> tuple[int, float, str]:
     return STATES.index(row.state) + len(STATES) * never, float("inf") if row.warm is None else row.warm, row.label
 
 
-def _other(row: Row, number: int) -> Other:
+def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
+    """`least` has the fewest seconds of a whole fit that met the target: who was done sooner is said to be."""
     words = WORDS[row.state]
-    if row.state in ("off target", "met", "point"):
-        words += f", error {row.shown_error}" if row.b2_max is not None else ""
-    elif row.reason and row.state != "reference":
-        words += f": {fmt.shortened(clean(row.reason).splitlines()[0], 60)}"
+    if row.state == "off target" and row.b2_max is not None:
+        words += f": {worth(row.b2_max)} ({row.shown_error})"
+    elif row.state == "point":
+        words += ", no uncertainty"
+    elif row.reason and row.state not in ("met", "reference"):
+        words += f": {clean(row.reason).splitlines()[0]}"
     if row.whole:
-        words += " · " + ", ".join(f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items())
+        taken = ", ".join(f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items())
+        sooner = row.state not in ("met", "reference") and any(row.whole[q] < least[q] for q in least if q in row.whole)
+        words = f"done sooner ({taken}), but {words}" if sooner else f"{words} · {taken}"
     return Other(icon(row.state), clean(row.label), clean(words), number)

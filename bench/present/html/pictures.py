@@ -13,13 +13,13 @@ from bench.analysis.sections import Section
 from bench.analysis.tables import RunTables
 from bench.present import figures
 from bench.present.figures import Figure
-from bench.present.figures.ratios import ratio_forest
+from bench.present.figures.ratios import ratio_forests
 from bench.words import format as fmt
 from bench.words.clean import clean
 
 ELEMENTS = 12 * 300
 """Shapes and texts of all figures together: what twelve large ones have."""
-MOST = 48
+MOST = 56
 """Figures drawn, the small forests of ratios included: drawing takes time too."""
 SCENARIOS = 12
 """Scenarios of which more than the ratios is drawn."""
@@ -37,13 +37,20 @@ class Picture:
 
 @dataclass
 class Pictures:
-    """Forests and other figures by the title of their section, those of the whole run, and what was left out."""
+    """Forests and other figures by the title of their section, those of the whole run, and what was left out.
+
+    A scenario has a forest per question, which `forest` finds.
+    """
 
     forests: dict[str, Picture] = field(default_factory=dict)
     of: dict[str, list[Picture]] = field(default_factory=dict)
     run: list[Picture] = field(default_factory=list)
     series: list[str] = field(default_factory=list)
     left_out: str = ""
+
+    def forest(self, title: str, question: str) -> Picture | None:
+        """The ratios on one scenario and question; None where nothing was compared or drawn."""
+        return self.forests.get(f"{title} {question}")
 
 
 def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
@@ -53,7 +60,7 @@ def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
     """
     style = figures.styles(sections)
     by_title = [(s.title, figures.of_section(s, style)) for s in sections[:SCENARIOS]]
-    by_title += [(s.title, [forest]) for s in sections[SCENARIOS:MOST] if (forest := ratio_forest(s, style))]
+    by_title += [(s.title, ratio_forests(s, style)) for s in sections[SCENARIOS : MOST // 2]]
     forests = [(title, figure) for title, all_ in by_title for figure in all_ if figure.kind == FOREST][:MOST]
     of_run = figures.of_run(sections, style, tables, calibrations=tables.calibrations)
     rounds, left = _fitting(list(_rounds(by_title, of_run)), len, MOST - len(forests))
@@ -61,7 +68,7 @@ def pictures(sections: Sequence[Section], tables: RunTables) -> Pictures:
     drawn = _drawn([figure for _, figure in (*forests, *(pair for round_ in rounds for pair in round_))])
     rounds, too_large = _fitting(rounds, lambda r: sum(elements(drawn[f.key].svg) for _, f in r), ELEMENTS)
     shown = Pictures(
-        forests={title: drawn[figure.key] for title, figure in forests},
+        forests={figure.of: drawn[figure.key] for _, figure in forests},
         series=[clean(label) for label in style],
         left_out=_left_out([*left, *too_large], len(sections) - SCENARIOS),
     )

@@ -18,7 +18,7 @@ from bench.present.html.flags import MOST_FAILED, failed, flags
 from bench.present.html.fronts import front
 from bench.present.html.pictures import pictures
 from bench.present.html.uncompared import summary, uncompared
-from bench.present.matrix import overall, view
+from bench.present.matrix import based, overall, view
 from bench.present.templates import environment
 from bench.store.manifest import Combined
 from bench.words import format as fmt
@@ -66,8 +66,9 @@ def _shared(report: Report) -> dict[str, Any]:
         "alone": not isinstance(tables.run, Combined),
         "provenance": provenance,
         "sections": sections,
-        "fronts": [front(section, table) for section in sections],
+        "fronts": [front(section, table, tables.run) for section in sections],
         "overall": overall(sections),
+        "based": {q: by for q, by in based(sections).items() if by},
         "matrices": [view(sections, question) for question in QUESTIONS],
         "table": table,
         "page_size": results.PAGE,
@@ -92,6 +93,7 @@ def _detailed(report: Report, shared: dict[str, Any], level: Thinned) -> dict[st
     return {
         "details": details.details(report.tables.run, entries, full=level.full, brief=level.brief),
         "thinned": list(_thinned(entries, level, complete=shared["table"].complete)),
+        "ratios": results.as_json(shared["based"]),
         "rest": results.embedded(shared["table"], hidden=level.hidden),
         "series": results.as_json(shared["pictures"].series),
     }
