@@ -60,11 +60,6 @@ class CellTables:
         return self._metrics.frame
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
-        """Its trajectories."""
-        return self._curves.frame
-
-    @cached_property
     def ok(self) -> pd.DataFrame:
         """Fits that finished."""
         return self.fits[self._ok]
@@ -100,6 +95,17 @@ class CellTables:
     def numbers(self, column: str) -> Array:
         """A column of the finished fits; NaN for what is no number."""
         return self._fits.floats(column)[self._ok]
+
+    def every(self, column: str) -> Array:
+        """A column of all planned reps; NaN for what is no number."""
+        return self._fits.floats(column)
+
+    def curve(self, metric: str, *columns: str) -> dict[str, Array]:
+        """{`rep` and these columns: values} of the trajectory of a metric in the finished fits, by rep and step."""
+        rep, step = self._curves.floats("rep"), self._curves.floats("step")
+        kept = np.flatnonzero((self._curves.texts("metric") == metric) & np.isin(rep, self.numbers("rep")))
+        order = kept[np.lexsort((step[kept], rep[kept]))]
+        return {column: self._curves.floats(column)[order] for column in ("rep", *columns)}
 
     def most(self, column: str) -> float | None:
         """The most of any finished rep."""

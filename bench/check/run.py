@@ -92,7 +92,7 @@ def _digests(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Fin
     again = "make the run again: its fits are not alike"
     data: dict[tuple[str, int], dict[tuple[str, int | None], str]] = defaultdict(dict)
     for entry in manifest.cells:
-        own = [r for (cell, _), r in records.items() if cell == entry.id]
+        own = [r for rep in range(entry.fits) if (r := records.get((entry.id, rep)))]
         for what in ("scenario_digest", "backend_digest"):
             digests = {getattr(r, what) for r in own} - {""}
             meant = {getattr(entry, what)} - {""}

@@ -16,6 +16,7 @@ from bench.disk.durable import write_bytes
 from bench.disk.npz import numeric
 from bench.store.arrays import read
 from bench.store.files import MOST, plain
+from bench.types import Array
 
 GROUPS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "posterior": ("draw/", ("chain", "draw")),
@@ -53,29 +54,31 @@ def load(nc: Path) -> dict[str, Any]:
     """The arrays of a draws.nc, keyed as in the .npz; whatever is wrong with it is an exception, as `arrays.read`."""
     # by h5py's lower half, which takes half the time of its own upper one: a run has thousands of small files
     with h5py.File(plain(nc), "r") as file:
-        variables = {
-            key: variable
+        variables = [
+            variable
             for group in _inside(file.id)
             if group in GROUPS
-            for key, variable in _variables(h5py.h5g.open(file.id, group.encode()), GROUPS[group][0])
-        }
-        if sum(map(_bytes, variables.values())) > min(INFLATED * nc.stat().st_size, MOST[".nc"]):
+            for variable in _variables(h5py.h5g.open(file.id, group.encode()), GROUPS[group][0])
+        ]
+        size = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype, _ in variables)
+        if size > min(INFLATED * nc.stat().st_size, MOST[".nc"]):
             raise ValueError("its arrays claim more bytes than it can hold")
-        return {name: _values(variable) for name, variable in variables.items()}
+        return {key: _values(variable, np.empty(shape, dtype)) for key, shape, dtype, variable in variables}
 
 
-def _variables(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """What a group holds besides the coordinates of its dimensions; ValueError for what are no numbers of this file."""
+def _variables(group: Any, prefix: str) -> Iterator[tuple[str, tuple[int, ...], np.dtype[Any], Any]]:
+    """Key, shape, type and variable of all in a group that are no coordinates; ValueError for what are no numbers."""
     for name in _inside(group):
         variable = h5py.h5d.open(group, name.encode())
         if h5py.h5ds.is_scale(variable):
             continue
         key = prefix + name.replace(".", "/")
-        numeric(key, variable.dtype)
+        dtype = variable.dtype  # made anew each time
+        numeric(key, dtype)
         kept = variable.get_create_plist()
         if kept.get_external_count() or kept.get_layout() == h5py.h5d.VIRTUAL:
             raise ValueError(f"{key[:80]} is kept in another file")
-        yield key, variable
+        yield key, variable.shape, dtype, variable
 
 
 def _inside(group: Any) -> Iterator[str]:
@@ -86,12 +89,7 @@ def _inside(group: Any) -> Iterator[str]:
         yield name.decode()
 
 
-def _bytes(variable: Any) -> int:
-    return int(math.prod(variable.shape) * variable.dtype.itemsize)
-
-
-def _values(variable: Any) -> Any:
-    values = np.empty(variable.shape, variable.dtype)
+def _values(variable: Any, values: Array) -> Array:
     variable.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values
 

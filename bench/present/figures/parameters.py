@@ -56,7 +56,7 @@ def _rep(rows: Sequence[Row]) -> int | None:
     """The first rep that most backends have an error of."""
     counts: dict[int, int] = {}
     for row in rows:
-        for rep in row.tables.values("mean_error_sd")["rep"].unique():
+        for rep in set(row.tables.scores("mean_error_sd").rep.tolist()):
             counts[int(rep)] = counts.get(int(rep), 0) + 1
     return min(counts, key=lambda rep: (-counts[rep], rep)) if counts else None
 

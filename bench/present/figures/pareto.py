@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from bench.analysis.columnar import medians
 from bench.analysis.contender import MIN_ROUNDS, TARGET
 from bench.analysis.sections import Row, Section
 from bench.present.figures import labels, spec
@@ -19,6 +19,7 @@ from bench.present.figures.style import Styles, look
 from bench.present.figures.ways import FLOOR
 from bench.present.palette import MUTED
 from bench.stats.intervals import paired
+from bench.types import Array
 
 JUDGED = ("met", "off target", "point")
 """States whose error means what it says; the others cannot be on the front."""
@@ -65,23 +66,21 @@ def pareto_figure(section: Section, style: Styles, *, cost: str) -> Figure | Non
 
 def place(row: Row, column: str, unit: float) -> Place | None:
     """Median over finished fits, warm ones for seconds; None without an error or the cost."""
-    fits = row.tables.warm if column == "seconds_total" else row.tables.ok
-    if row.b2_max is None or not math.isfinite(row.b2_max) or column not in fits:
+    if row.b2_max is None or not math.isfinite(row.b2_max):
         return None
-    values = pd.to_numeric(fits[column], errors="coerce") / unit
-    values = values[values > 0]
-    if values.empty:
+    warm = column == "seconds_total"
+    values, rounds = (row.tables.floats(c, cold=False) if warm else row.tables.numbers(c) for c in (column, "round"))
+    values, rounds = values[values > 0] / unit, rounds[values > 0]
+    if not len(values):
         return None
     error = max(row.b2_max, FLOOR)
     around = row.b2_interval and (max(row.b2_interval[0], FLOOR), max(row.b2_interval[1], FLOOR))
-    return Place(
-        float(values.median()), error, over_rounds(values, fits["round"], trim=column == "seconds_total"), around
-    )
+    return Place(float(np.median(values)), error, over_rounds(values, rounds, trim=warm), around)
 
 
-def over_rounds(values: pd.Series[float], rounds: pd.Series[int], *, trim: bool) -> Interval | None:
+def over_rounds(values: Array, rounds: Array, *, trim: bool) -> Interval | None:
     """95 % interval of the log over rounds, of each its median; None below MIN_ROUNDS."""
-    logs = np.log(values.groupby(rounds.reindex(values.index)).median().to_numpy(float))
+    logs = np.log(list(medians(rounds, values).values()))
     if len(logs) < MIN_ROUNDS:
         return None
     low, high = paired(logs, trim=trim).interval(0.95)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-import pandas as pd
-
+from bench.analysis import columnar
 from bench.analysis.sections import Row, Section
 from bench.present.figures import spec
 from bench.present.figures.figure import Figure
@@ -19,11 +18,11 @@ ROW = 30
 
 def seeds_figure(section: Section, style: Styles) -> Figure | None:
     """Warm seconds of every rep, a row per backend, rounds from top to bottom; None without a warm rep."""
-    rows = [row for row in section.rows if row.kind != "exact" and len(row.tables.warm)]
+    rows = [row for row in section.rows if row.kind != "exact" and len(row.tables.floats("rep", cold=False))]
     shown = rows[: spec.MOST]
     if not shown:
         return None
-    medians = sum(len(row.tables.warm) for row in shown) > DOTS
+    medians = sum(len(row.tables.floats("rep", cold=False)) for row in shown) > DOTS
     times = {row.label: found for row in shown if (found := dots(row, medians=medians))}
     if not times:  # no phase of any fit was timed
         return None
@@ -45,13 +44,10 @@ def seeds_figure(section: Section, style: Styles) -> Figure | None:
 
 def dots(row: Row, *, medians: bool) -> list[tuple[int, float]]:
     """(round, seconds) of every warm rep, or of every round its median."""
-    warm = row.tables.warm.sort_values("rep")
-    seconds = pd.to_numeric(warm["seconds_total"], errors="coerce")
-    warm = warm.assign(took=seconds)[seconds > 0]
-    if medians:
-        grouped = warm.groupby("round")["took"].median()
-        return [(int(str(k)), float(v)) for k, v in grouped.items()]
-    return [(int(k), float(v)) for k, v in zip(warm["round"], warm["took"], strict=True)]
+    rounds, seconds = (row.tables.floats(column, cold=False) for column in ("round", "seconds_total"))
+    rounds, seconds = rounds[seconds > 0], seconds[seconds > 0]
+    pairs = columnar.medians(rounds, seconds).items() if medians else zip(rounds, seconds, strict=True)
+    return [(int(k), float(v)) for k, v in pairs]
 
 
 def _chart(times: dict[str, list[tuple[int, float]]], style: Styles) -> spec.Json:

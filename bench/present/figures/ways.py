@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis.sections import Row
 from bench.present.figures import spec
@@ -47,11 +46,7 @@ Ways = dict[int, dict[str, Array]]
 
 def ways(row: Row) -> Ways:
     """Every finished rep's way to its answer."""
-    curves = row.tables.curves
-    curves = curves[(curves["metric"] == "b2_avg").to_numpy() & curves["rep"].isin(row.tables.ok["rep"]).to_numpy()]
-    columns = {c: curves[c].to_numpy(float) for c in ("rep", "step", "seconds", "seconds_cold", "gradients", "value")}
-    order = np.lexsort((columns["step"], columns["rep"]))
-    columns = {name: values[order] for name, values in columns.items()}
+    columns = row.tables.curve("b2_avg", "step", "seconds", "seconds_cold", "gradients", "value")
     reps, starts = np.unique(columns.pop("rep"), return_index=True)
     pieces = {name: np.split(values, starts[1:]) for name, values in columns.items()}
     return {int(rep): {name: split[i] for name, split in pieces.items()} for i, rep in enumerate(reps)}
@@ -59,25 +54,25 @@ def ways(row: Row) -> Ways:
 
 def course(row: Row, reps: Ways, against: str) -> Course | None:
     """What is drawn of a row; None where it has no error, or no number on that axis."""
-    fits, column = row.tables.ok, AXES[against][0]
-    if against != "gradients":
-        fits = fits[fits["cold"].astype(bool) == (against == "cold")]
-    wanted = {int(rep) for rep in fits["rep"]}
+    tables, column = row.tables, AXES[against][0]
+    own = tables.numbers("rep") if against == "gradients" else tables.floats("rep", cold=against == "cold")
+    wanted = {int(rep) for rep in own}
     usable = []
     for rep, way in reps.items():
         good = (way["value"] < np.inf) & (way[column] > 0)
         if rep in wanted and good.any():
             usable.append((way["step"][good], way[column][good], way["value"][good].clip(FLOOR)))
-    usable = usable or _finished(row, fits, against)
+    usable = usable or _finished(row, against)
     return _summary(usable) if usable else None
 
 
-def _finished(row: Row, fits: pd.DataFrame, against: str) -> list[tuple[Array, Array, Array]]:
+def _finished(row: Row, against: str) -> list[tuple[Array, Array, Array]]:
     """One point per rep, where only finished fits were scored."""
     if against == "gradients":
         return []
-    error = row.tables.values("b2_avg").set_index("rep")["value"].reindex(fits["rep"]).to_numpy(float)
-    seconds = fits["seconds_total"].to_numpy(float)
+    errors = {rep: value for rep, _, value in row.tables.by_rep("b2_avg")}
+    error = np.array([errors.get(int(rep), np.nan) for rep in row.tables.floats("rep", cold=against == "cold")])
+    seconds = row.tables.floats("seconds_total", cold=against == "cold")
     good = (seconds > 0) & np.isfinite(error)
     points = zip(seconds[good], error[good].clip(FLOOR), strict=True)
     return [(np.zeros(1), np.array([x]), np.array([y])) for x, y in points]

@@ -120,12 +120,13 @@ REP_PHASES = ("total", "import", "build", "compile", "warmup", "sample", "transf
 
 
 def _reps(cell: CellTables) -> Table:
-    fits = cell.fits
     worst = {metric: by_rep for metric in SCALARS if (by_rep := _worst(cell, metric))}
-    phases = [p for p in REP_PHASES if f"seconds_{p}" in fits and fits[f"seconds_{p}"].fillna(0).gt(0).any()]
+    phases = [p for p in REP_PHASES if (cell.every(f"seconds_{p}") > 0.0).any()]
     draws = _worst(cell, "draws")
+    columns = ["rep", "round", "cold", "status", "split", *(f"seconds_{phase}" for phase in phases)]
+    fits = cell.fits.reindex(columns=columns)
     rows = []
-    for _, fit in fits.head(REPS).iterrows():
+    for fit in fits.head(REPS).to_dict("records"):
         about = fit.get("split") == "prorated"
         seconds = [
             fmt.seconds(_float(fit[f"seconds_{phase}"]), about=about and phase in ("warmup", "sample"))
