@@ -12,16 +12,16 @@ from typing import cast
 
 import numpy as np
 
+from bench.families import family_file, folders, models
 from bench.protocols import Family
 from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
-
-FAMILIES = Path(__file__).resolve().parents[1] / "scenarios" / "families"
 
 
 @cache
 def family(name: str) -> Family:
-    """The `FAMILY` of `scenarios/families/<folder>/<name>.py`; StopIteration if there is none."""
-    file = next(FAMILIES.glob(f"*/{name}.py"))
+    """The `FAMILY` of `<folder>/<name>.py` in a folder of families; KeyError if there is none."""
+    file = family_file(name)
+    importlib.import_module("scenarios.families").__path__ = [str(folder) for folder in folders()]
     module = importlib.import_module(f"scenarios.families.{file.parent.name}.{name}")
     return cast(Family, module.FAMILY)
 
@@ -39,7 +39,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     parameters, coordinates = fam.parameters(scenario), fam.coordinates(scenario)
     start = fam.start(scenario, np.random.default_rng(derive_seed(seed, "start", scenario.label, rep)))
     link, law = scenario.settings.get("link", ""), scenario.settings.get("law", "")
-    source = str(Path(scenario.file).parent) if fam.OPAQUE else ""
+    source = Path(scenario.file).parent if fam.OPAQUE else models(scenario.family)
     return Dataset(
         family=scenario.family,
         parameters=parameters,
@@ -52,11 +52,11 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         coordinates=coordinates,
         link=link,
         law=law,
-        source=source,
+        source=str(source or ""),
         digest=_digest(
             parameters + coordinates,
             scenario.priors,
-            law + link + (scenario.digest if source else ""),
+            law + link + (scenario.digest if fam.OPAQUE else ""),
             simulated.arrays,
             simulated.truth,
             simulated.holdout,

@@ -1,4 +1,4 @@
-"""What a user writes to choose: `name[k=v,…]`, globs, and list values that sweep."""
+"""What a user writes to choose: `name[k=v,…]`, `framework@version.method`, globs, and list values that sweep."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bench.catalog import toml
+from bench.catalog.places import unversioned
 from bench.errors import UsageError, shown, unknown
 
 _FORM = re.compile(r"(?P<name>[^\[\]]+)(\[(?P<values>.*)\])?", re.DOTALL)
@@ -58,12 +59,15 @@ def parse(text: str) -> Selector:
 
 
 def expand(selector: Selector, known: Iterable[str], what: str) -> list[str]:
-    """Names that a selector matches; UsageError with the nearest names where there is none."""
-    names = sorted(known)
-    matches = fnmatch.filter(names, selector.name) if selector.is_glob else [n for n in names if n == selector.name]
+    """Names that a selector matches; UsageError with the nearest names where there is none.
+
+    A backend's may say a version of its framework, `numpyro@0.21.nuts`, and so do the names then.
+    """
+    names, (wanted, version) = sorted(known), unversioned(selector.name) if what == "backend" else (selector.name, "")
+    matches = fnmatch.filter(names, wanted) if selector.is_glob else [n for n in names if n == wanted]
     if not matches:
         raise unknown(what, selector.name, names)
-    return matches
+    return [name.replace(".", f"@{version}.", 1) for name in matches] if version else matches
 
 
 def sweeps(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -193,7 +193,8 @@ class Dataset:
     `coordinates` are the blocks a model samples where they are not the parameters themselves, as the standardised
     effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them. `link` names the link
     function of a regression where it is not the family's usual one; `law` the regression whose observations those of
-    this family, which has not a law of its own, are like; `source` the folder of a model of the user's own.
+    this family, which has not a law of its own, are like; `source` the folder whose files say the density in the words
+    of frameworks: of a model of the user's own, or of a family that others add.
     """
 
     family: str
@@ -214,6 +215,11 @@ class Dataset:
     def sites(self) -> tuple[Parameter, ...]:
         """What a model samples, in the order of z: `coordinates`, or the parameters themselves."""
         return self.coordinates or self.parameters
+
+    @property
+    def model(self) -> str:
+        """The family of whose model a framework has to know: `model` where files of `source` say the density."""
+        return "model" if self.source else self.family
 
     @property
     def names(self) -> tuple[str, ...]:

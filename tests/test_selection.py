@@ -47,3 +47,24 @@ def test_globs_expand_and_unknown_names_list_the_nearest():
         expand(parse("torch.adm"), known, "backend")
     with pytest.raises(UsageError, match="unknown backend"):
         expand(parse("jax.*"), known, "backend")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("torch@2.11.adam", ["torch@2.11.adam"]),
+        ("torch@2.11.0.post1.*[lr=0.1]", ["torch@2.11.0.post1.adam", "torch@2.11.0.post1.sgd"]),
+        ("torch@2.11.adm", None),
+        ("torch@.adam", None),
+        ("torch@2", None),
+    ],
+)
+def test_a_backend_may_say_a_version_of_its_framework(text, names):
+    known = ["torch.adam", "torch.sgd"]
+    if names:
+        assert expand(parse(text), known, "backend") == names
+    else:
+        with pytest.raises(UsageError, match=f"unknown backend '{text}'; did you mean torch"):
+            expand(parse(text), known, "backend")
+    with pytest.raises(UsageError, match="unknown scenario"):
+        expand(parse(text), known, "scenario")

@@ -58,8 +58,9 @@ def eight_schools(data: Dataset, arrays: Values) -> None:
 def own(data: Dataset, arrays: Values) -> None:
     """The function `model` of `pymc.py` in the folder of a user's model, given the data by name."""
     code.function(data, "pymc", "model")(**arrays, **code.sizes(data))
-    if (sampled := {rv.name for rv in pm.modelcontext(None).free_RVs}) != set(data.names):
-        found, wanted = ", ".join(sorted(sampled)), ", ".join(data.names)
+    names = [p.name for p in data.sites]
+    if (sampled := {rv.name for rv in pm.modelcontext(None).free_RVs}) != set(names):
+        found, wanted = ", ".join(sorted(sampled)), ", ".join(names)
         raise Unsupported(f"pymc.py samples {found}, but the parameters are {wanted}")
 
 
@@ -82,7 +83,7 @@ MODELS: dict[str, Write] = {
 def model(data: Dataset) -> pm.Model:
     """The model of the data's family, its arrays the values of `data`."""
     with pm.Model() as made:
-        MODELS[data.family](data, {name: pm.Data(stored(name), data.arrays[name]) for name in code.arrays(data)})
+        MODELS[data.model](data, {name: pm.Data(stored(name), data.arrays[name]) for name in code.arrays(data)})
     return made
 
 

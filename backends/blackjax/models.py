@@ -37,10 +37,10 @@ def constrain(data: Dataset, z: jax.Array) -> tuple[dict[str, jax.Array], jax.Ar
 def unconstrained(data: Dataset, arrays: laws.Arrays, z: jax.Array) -> jax.Array:
     """Log posterior density of z (dim,), Jacobian included, up to a constant."""
     params, total = constrain(data, z)
-    for p in data.sites:
+    for p in () if data.source else data.sites:
         if p.name in data.priors and data.priors[p.name].name != "flat":
             total = total + log_prob(data.priors[p.name], params[p.name]).sum()
-    return total + MODELS[data.family](data, arrays, params)
+    return total + MODELS[data.model](data, arrays, params)
 
 
 def _regression(law: Callable[..., jax.Array]) -> Callable[[Dataset, laws.Arrays, laws.Arrays], jax.Array]:

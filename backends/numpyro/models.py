@@ -74,7 +74,7 @@ def own(data: Dataset) -> Model:
         density = code.function(data, "jax", "log_density")
 
         def model(**values: Any) -> None:
-            params = {p.name: numpyro.sample(p.name, flat(p)) for p in data.parameters}
+            params = {p.name: numpyro.sample(p.name, flat(p)) for p in data.sites}
             numpyro.factor("density", density(values, params))
 
     else:
@@ -107,14 +107,14 @@ MODELS: dict[str, tuple[Callable[[Dataset], Model], tuple[str, ...]]] = {
 
 def model(data: Dataset) -> Model:
     """The model of the data's family; only names, shapes and priors of `data` are used."""
-    return MODELS[data.family][0](data)
+    return MODELS[data.model][0](data)
 
 
 def _arguments(data: Dataset) -> tuple[str, ...]:
     """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
     if data.source:
         return code.arrays(data)
-    names = MODELS[data.family][1]
+    names = MODELS[data.model][1]
     return names + tuple(sorted({"group", "offset", "trials"} & data.arrays.keys()))
 
 

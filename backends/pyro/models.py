@@ -112,14 +112,14 @@ MODELS: dict[str, tuple[Callable[..., Model], tuple[str, ...]]] = {
 
 def model(data: Dataset, place: Place, batch: int | None = None) -> Model:
     """The model of the data's family; only names, shapes and priors of `data` are used."""
-    return MODELS[data.family][0](data, place, batch)
+    return MODELS[data.model][0](data, place, batch)
 
 
 def _arguments(data: Dataset) -> tuple[str, ...]:
     """Names of the model's arguments: those of its family, and then what else the rows of a regression have."""
     if data.source:
         return code.arrays(data)
-    names = MODELS[data.family][1]
+    names = MODELS[data.model][1]
     return names + tuple(sorted({"group", "offset", "trials"} & data.arrays.keys()))
 
 

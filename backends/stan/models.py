@@ -103,7 +103,7 @@ def _sites(data: Dataset) -> list[priors.Site]:
 
 def program(data: Dataset) -> str:
     """The Stan program of the data's family; only names, supports and kinds of priors of `data` are used."""
-    make = MODELS[data.family]
+    make = MODELS[data.model]
     if make is None:
         return code.text(data, "model.stan")
     model, sites = make(data), _sites(data)
@@ -125,7 +125,7 @@ def program(data: Dataset) -> str:
 
 def values(data: Dataset) -> Values:
     """What the program's data block is given."""
-    make = MODELS[data.family]
+    make = MODELS[data.model]
     if make is None:
         return {name: _whole(value) for name, value in data.arrays.items()}
     given: Values = dict(priors.known(data))
@@ -158,7 +158,8 @@ def _order(data: Dataset, given: Mapping[str, Any], module: Any) -> npt.NDArray[
     if not data.source:
         return np.arange(data.dim)
     z = np.random.default_rng(0).uniform(-1.0, 1.0, data.dim)
-    draws = family(data.family).constrain(data, z)
+    fam = family(data.family)
+    draws = fam.to_sites(data, fam.constrain(data, z))
     stan = np.array(module.transform_inits(given, {name: np.asarray(x, np.float64) for name, x in draws.items()}))
     order = np.abs(stan[:, None] - z).argmin(axis=1) if stan.shape == z.shape else np.zeros(0, int)
     if len(order) != data.dim or not np.allclose(z[order], stan, rtol=0.0, atol=1e-8):

@@ -41,8 +41,8 @@ def constrain(data: Dataset, z: Tensor) -> tuple[dict[str, Tensor], Tensor]:
 
 def log_posterior(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     """Log prior + log likelihood at sites on their natural scale, (…); −∞ or NaN outside the support."""
-    total = MODELS[data.family](data, arrays, params)
-    for p in data.sites:
+    total = MODELS[data.model](data, arrays, params)
+    for p in () if data.source else data.sites:
         if p.name in data.priors and data.priors[p.name].name != "flat":
             total = total + _total(log_prob(data.priors[p.name], params[p.name]), len(p.shape))
     return total
@@ -111,7 +111,7 @@ def own(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
     torch.distributions.Distribution.set_default_validate_args(False)
     density: Callable[..., Tensor] = code.function(data, "torch", "log_density")
     outside, within = torch.zeros((), dtype=torch.bool), {}
-    for p in data.parameters:
+    for p in data.sites:
         x = params[p.name]
         if p.bounded:
             out = (x <= p.lower) | (x >= p.upper)

@@ -89,8 +89,8 @@ class Row:
 
     @property
     def framework(self) -> str:
-        """The first part of the backend's name."""
-        return self.backend.split(".")[0]
+        """The backend's name without its method."""
+        return self.backend.partition("[")[0].rpartition(".")[0]
 
     @property
     def group(self) -> str:

@@ -11,13 +11,15 @@ from typing import Any
 from bench.catalog import frameworks, source
 from bench.catalog.frameworks import Framework
 from bench.catalog.options import BUDGET_OPTIONS, Option, validated
-from bench.catalog.places import backend_files, backend_folders
+from bench.catalog.places import backend_files, backend_folders, unversioned
 from bench.errors import UsageError, unknown
 
 
 @dataclass(frozen=True, slots=True)
 class BackendInfo:
     """A backend as its source declares it; `defaults` are its options on the track `defaults`.
+
+    `name` and `framework` are as the user says them, with a version of the framework where he names one.
 
     `kinds` {"option=value": kind} are exceptions from `kind`. `settings` is what its `Options` say of themselves:
     the settings that are fixed, such as metric and inits.
@@ -37,8 +39,13 @@ class BackendInfo:
 
     @property
     def framework(self) -> str:
-        """The name of the folder it lies in."""
+        """The name of its framework."""
         return self.home.name
+
+    @property
+    def module(self) -> str:
+        """Where it lies below `backends`: `numpyro.nuts`."""
+        return f"{self.home.module}.{self.file.stem}"
 
     @property
     def summary(self) -> str:
@@ -69,11 +76,15 @@ class BackendInfo:
 
 
 def backend(name: str) -> BackendInfo:
-    """One backend's declarations; UsageError for an unknown name or a file that declares nonsense."""
+    """One backend's declarations; UsageError for an unknown name or a file that declares nonsense.
+
+    `numpyro@0.21.nuts` is that of a version of its framework, which has an environment of its own.
+    """
+    plain, version = unversioned(name)
     files = backend_files()
-    if name not in files:
+    if plain not in files:
         raise _absent(name)
-    return _read(name, files[name])
+    return _read(name, files[plain], version)
 
 
 def forget() -> None:
@@ -84,8 +95,8 @@ def forget() -> None:
 
 
 @cache
-def _read(name: str, file: Path) -> BackendInfo:
-    declared, home = source.read(file), frameworks.framework(file.parent)
+def _read(name: str, file: Path, version: str) -> BackendInfo:
+    declared, home = source.read(file), frameworks.framework(file.parent, version)
     constants = declared.constants
     if "KIND" not in constants:
         raise UsageError(f"{file}: not a readable backend: it has no {source.NO_KIND}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ READY = "ready.json"
 
 LINKS = "code"
 """The folder of an environment with links to the three packages of the harness."""
+
+
+VERSION = re.compile(r"\d[\w.+!]*")
+"""What a version of a framework reads like in the name of its environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,12 @@ def environment(framework: str) -> Environment | None:
         return Environment(folder, facts) if python_in(folder).exists() and facts["python"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def versions(framework: str) -> list[str]:
+    """Versions of a framework that have an environment of their own, sorted."""
+    found = (folder.name.partition("@")[2] for folder in sorted(environments().glob(f"{framework}@*")))
+    return [version for version in found if VERSION.fullmatch(version) and environment(f"{framework}@{version}")]
 
 
 def interpreter(framework: str) -> str:

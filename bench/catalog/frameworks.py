@@ -13,7 +13,8 @@ from typing import Any
 from bench.catalog import environments, source
 from bench.catalog.environments import Environment
 from bench.catalog.places import backend_files, root, scanned
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown
+from bench.families import families, models
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Framework:
     `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
     are the files, those of Python by stem, that it can read of a model of the user's own, the preferred first;
     `forkable` says whether a process that has imported it may be forked; `python` are the versions of Python it needs,
-    as in ">=3.12". `broken` says why none of this could be read; nobody but its own backends is the worse for it.
+    as in ">=3.12"; `version` is that which an environment of its own is for, where a user named one. `broken` says why
+    none of this could be read; nobody but its own backends is the worse for it.
     """
 
     folder: Path
@@ -34,11 +36,17 @@ class Framework:
     forkable: bool
     python: str = ""
     broken: str = ""
+    version: str = ""
+
+    @property
+    def module(self) -> str:
+        """The name of the folder, which is that of its package below `backends`."""
+        return self.folder.name
 
     @property
     def name(self) -> str:
-        """The name of the folder."""
-        return self.folder.name
+        """The name of the folder; `numpyro@0.21` of a version."""
+        return f"{self.module}@{self.version}" if self.version else self.module
 
     @property
     def own_files(self) -> list[str]:
@@ -58,14 +66,16 @@ class Framework:
     def missing(self) -> tuple[str, ...]:
         """Packages it needs that are not installed, in its own environment where it has one."""
         own = self.environment
-        return tuple(package for package in self.packages if not (own.has(package) if own else _installed(package)))
+        has = own.has if own else _absent if self.version else _installed
+        return tuple(package for package in self.packages if not has(package))
 
     @property
     def unavailable(self) -> str:
         """Why it cannot be used: what is broken, or not installed, with the command for that; empty where it can."""
         if self.broken:
             return self.broken
-        return f"{', '.join(self.missing)} is not installed; {self.install}" if self.missing else ""
+        what = self.name if self.version else ", ".join(self.missing)
+        return f"{what} is not installed; {self.install}" if self.missing else ""
 
     @property
     def lock(self) -> Path:
@@ -75,14 +85,24 @@ class Framework:
     @property
     def install(self) -> str:
         """The command that installs what it needs."""
-        if self.lock.is_file():
+        if self.lock.is_file() or self.version:
             return f"python -m bench install {self.name}"
         return f"pip install 'posterior-bench[{self.extra}]'" if self.extra else "pip install posterior-bench"
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Families that its table `MODELS` has; empty where there is no such table."""
-        return () if self.broken else _families(self.folder)
+        """Families that its table `MODELS` has, and those of others whose folder has a file it reads.
+
+        Empty where there is no such table.
+        """
+        own = () if self.broken else _families(self.folder)
+        others = (name for name in families() if name not in own and self._reads(name))
+        return (*own, *others) if "model" in own else own
+
+    def _reads(self, family: str) -> bool:
+        """Whether there is a file that it reads beside a family of others."""
+        folder = models(family)
+        return folder is not None and any((folder / name).is_file() for name in self.own_files)
 
     @property
     def has_density(self) -> bool:
@@ -108,8 +128,10 @@ class Framework:
 
 
 @cache
-def framework(folder: Path) -> Framework:
-    """The framework of a folder."""
+def framework(folder: Path, version: str = "") -> Framework:
+    """The framework of a folder, or a version of it; UsageError for what reads like none."""
+    if version and not environments.VERSION.fullmatch(version):
+        raise UsageError(f"{folder.name}@{version}: a version reads like 0.21 or 0.21.1")
     file, constants, broken = folder / "__init__.py", dict[str, Any](), ""
     try:
         constants = dict(source.read(file).constants) if file.exists() else {}
@@ -125,6 +147,7 @@ def framework(folder: Path) -> Framework:
         own=tuple(constants.get("OWN", (folder.name,))),
         forkable=constants.get("FORKABLE", True),
         python=constants.get("PYTHON", ""),
+        version=version,
         broken=broken,
     )
 
@@ -134,9 +157,18 @@ def frameworks() -> dict[str, Framework]:
     return {name.partition(".")[0]: framework(file.parent) for name, file in backend_files().items()}
 
 
+def named(name: str) -> Framework:
+    """A framework, or a version of one as in `numpyro@0.21`; UsageError where there is none."""
+    known, (module, at, version) = frameworks(), name.partition("@")
+    if module not in known:
+        raise unknown("framework", module, known)
+    return framework(known[module].folder, version or at)
+
+
 def versions() -> dict[str, str]:
-    """`Framework.versions` of all frameworks."""
-    return {name: version for one in frameworks().values() for name, version in one.versions.items()}
+    """`Framework.versions` of all frameworks, and of their versions that have an environment."""
+    bases = [(one.folder, v) for one in frameworks().values() for v in ("", *environments.versions(one.name))]
+    return {name: version for base in bases for name, version in framework(*base).versions.items()}
 
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:
@@ -201,6 +233,11 @@ def _installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):  # of a name with dots the outer package is missing, or is no package
         return False
+
+
+def _absent(package: str) -> bool:
+    """Of a version that has no environment: what is installed here is another one."""
+    return False
 
 
 def forget() -> None:

@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 from bench.catalog import designs
-from bench.catalog.places import MODEL, code_of, scenario_folders
+from bench.catalog.places import MODEL, scenario_folders
 from bench.catalog.scenarios import load
 from bench.errors import UsageError
+from bench.families import code_of
 from bench.types import Scenario, beside
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from bench import offered
 from bench.errors import UsageError
 
 
@@ -29,64 +28,22 @@ def root() -> Path:
     return here
 
 
-@cache
-def _offered(package: str, path: tuple[str, ...]) -> tuple[tuple[Path, str], ...]:
-    """(folder, distribution) of the packages that installed distributions offer; UsageError for one that is not there.
-
-    An entry point of the group `posterior_bench.backends` or `posterior_bench.scenarios` names a package, whose folder
-    is looked through as the own one is. The package itself is not imported; `path` is what it was looked for on.
-    """
-    found = []
-    for offer in importlib.metadata.entry_points(group=f"posterior_bench.{package}"):
-        owner = offer.dist.name if offer.dist is not None else "an installed package"
-        try:
-            spec = importlib.util.find_spec(offer.value)
-            places = list(spec.submodule_search_locations or []) if spec else []
-        except Exception:  # noqa: BLE001 -- a parent package is imported, and may raise anything
-            places = []
-        if not places or not Path(places[0]).is_dir():
-            raise UsageError(f"{owner} offers {package} in the package {offer.value}, which cannot be found; repair it")
-        found.append((Path(places[0]).resolve(), owner))
-    return tuple(found)
-
-
-def code_of(model: Path) -> list[Path]:
-    """The files of a user's model that say its density, in whatever language."""
-    return sorted([*model.glob("*.py"), *model.glob("*.stan")])
-
-
 def owner(file: Path) -> str:
-    """The distribution that offers a scenario or backend; its folder where the user named that; empty for our own."""
-    offered = [*_offered("backends", tuple(sys.path)), *_offered("scenarios", tuple(sys.path))]
-    place = file.resolve()
-    if place.is_relative_to(root()):
-        return ""
-    return next((name for folder, name in offered if place.is_relative_to(folder)), str(file.parent))
-
-
-def _folders(package: str, variable: str) -> list[Path]:
-    """The package's own folder, those that distributions offer, then those that the user names in an environment
-    variable, separated as in PATH.
+    """The distribution that offers a scenario, backend or family; its folder where the user named that; empty for our
+    own.
     """
-    more = [folder for folder, _ in _offered(package, tuple(sys.path))]
-    for named in filter(None, os.environ.get(variable, "").split(os.pathsep)):
-        try:
-            more.append(Path(named).resolve())
-            list(more[-1].iterdir())
-        except (OSError, RuntimeError) as error:  # of a circle of links
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"{variable} names {named}, which is not a folder that can be read: {why}") from None
-    return list(dict.fromkeys([root() / package, *more]))
+    place = file.resolve()
+    return "" if place.is_relative_to(root()) else offered.distribution(place) or str(file.parent)
 
 
 def scenario_folders() -> list[Path]:
     """Where scenario files lie; `BENCH_SCENARIOS` adds a user's own."""
-    return _folders("scenarios", "BENCH_SCENARIOS")
+    return [root() / "scenarios", *offered.added("scenarios")]
 
 
 def backend_folders() -> list[Path]:
     """Where frameworks' folders lie; `BENCH_BACKENDS` adds a user's own."""
-    return _folders("backends", "BENCH_BACKENDS")
+    return [root() / "backends", *offered.added("backends")]
 
 
 def cache_folder() -> Path:
@@ -143,6 +100,18 @@ def scanned(folders: tuple[Path, ...]) -> Mapping[str, Path]:
     frameworks = [framework for folder in folders for framework in folder.iterdir() if framework.name[0] != "_"]
     files = [file for framework in frameworks for file in _files(framework, ".py") if file.name[0] != "_"]
     return _unique((f"{file.parent.name}.{file.stem}", file) for file in files if _may_be_backend(file))
+
+
+def unversioned(name: str) -> tuple[str, str]:
+    """A backend's own name and the version of its framework: `numpyro@0.21.nuts` → `numpyro.nuts`, `0.21`."""
+    framework, _, rest = name.partition("@")
+    version, _, method = rest.rpartition(".")
+    return (f"{framework}.{method}", version) if version else (name, "")
+
+
+def is_backend(name: str) -> bool:
+    """Whether there is a backend of that name, which may say a version of its framework."""
+    return unversioned(name)[0] in backend_files()
 
 
 def _by_stem(folders: Iterable[Path]) -> dict[str, Path]:

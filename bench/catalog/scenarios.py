@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog import designs, terms, toml
-from bench.catalog.families import families, family_file, source_digest
-from bench.catalog.places import MODEL, code_of, kept_files, name_of, scenario_files
+from bench.catalog.places import MODEL, kept_files, name_of, scenario_files
 from bench.data import family
 from bench.errors import ScenarioError, UsageError, unknown
+from bench.families import code_of, families, family_file, source_digest
 from bench.protocols import Family
 from bench.types import PRIORS, Design, Prior, Scenario, beside, digest_of
 

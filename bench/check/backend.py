@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.catalog.backends import BackendInfo
-from bench.catalog.families import families
 from bench.cell import Cell
 from bench.check import answers
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
 from bench.data import family
 from bench.errors import NoReference
+from bench.families import families
 from bench.measure import guardian
 from bench.measure.executor import Executor, Request, needs_of
 from bench.reference.cache import reference

@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.catalog import toml
+from bench.catalog import source, toml
 from bench.catalog.backends import backend
+from bench.catalog.frameworks import frameworks
 from bench.catalog.options import BUDGET_OPTIONS
-from bench.catalog.places import backend_files, owner, root, scenario_files, suite_files
+from bench.catalog.places import backend_files, is_backend, owner, root, scenario_files, suite_files
 from bench.cell import BUDGETS
 from bench.cli import options
 from bench.errors import UsageError, escaped, printable, tame, unknown
+from bench.families import families, family_file
 from bench.score.catalog import ALL, METRICS
 from bench.types import Parameter
 
@@ -25,11 +27,11 @@ Row = dict[str, Any]
 
 
 def list_(
-    what: Annotated[str | None, typer.Argument(metavar="[scenarios|backends|suites|metrics|runs]")] = None,
+    what: Annotated[str | None, typer.Argument(metavar="[scenarios|families|backends|suites|metrics|runs]")] = None,
     results: options.Results = Path("results"),
     json_: options.Json = False,
 ) -> None:
-    """List scenarios, backends, suites, metrics and runs.
+    """List scenarios, families of models, backends, suites, metrics and runs.
 
     \b
     Examples:
@@ -67,7 +69,7 @@ def info(
 
     if name in scenario_files() or name.endswith(".toml"):
         text = _scenario_info(name if name in scenario_files() or "/" in name else f"./{name}")
-    elif name in backend_files():
+    elif is_backend(name):
         text = _backend_info(name)
     elif name in suite_files():
         text = suite_files()[name].read_text(encoding="utf-8")
@@ -102,6 +104,18 @@ def _check(file: Path) -> None:
         load(file)
 
 
+def _families(_: Path) -> Iterator[Row]:
+    for name in families():
+        file = family_file(name)
+        try:
+            description = source.read(file).doc.partition("\n")[0]
+        except UsageError as error:
+            description = f"broken: {error}"
+        fitting = ", ".join(one.name for one in frameworks().values() if name in one.families)
+        row = {"name": _line(name), "description": _line(description), "frameworks": fitting}
+        yield row | {"from": _line(owner(file))}
+
+
 def _suites(_: Path) -> Iterator[Row]:
     for name, table, broken in _tables(suite_files()):
         yield {"name": name, "description": f"broken: {broken}" if broken else _line(table.get("description", ""))}
@@ -127,12 +141,12 @@ def _backends(_: Path) -> Iterator[Row]:
             if b.home.broken:
                 raise UsageError(b.home.broken)
         except UsageError as error:
-            source = _line(owner(backend_files()[name]))
-            yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error), "from": source}
+            came = _line(owner(backend_files()[name]))
+            yield {"name": _line(name), "kind": "broken", "state": "broken", "description": str(error), "from": came}
             continue
         state = f"not installed: {_line(b.home.install)}" if b.home.missing else "ready"
-        source = _line(owner(b.file))
-        yield {"name": _line(b.name), "kind": b.kind, "state": state, "description": _line(b.summary), "from": source}
+        came = _line(owner(b.file))
+        yield {"name": _line(b.name), "kind": b.kind, "state": state, "description": _line(b.summary), "from": came}
 
 
 def _line(text: object) -> str:
@@ -166,6 +180,7 @@ def _runs(results: Path) -> Iterator[Row]:
 
 LISTERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
     "scenarios": _scenarios,
+    "families": _families,
     "backends": _backends,
     "suites": _suites,
     "metrics": _metrics,

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import typer
 
-from bench.catalog.environments import LINKS, READY, environment, environments, python_in
-from bench.catalog.frameworks import Framework, contents, forget, frameworks, sha256
+from bench.catalog.environments import LINKS, READY, environment, environments, python_in, versions
+from bench.catalog.frameworks import Framework, contents, forget, framework, frameworks, named, sha256
 from bench.catalog.places import root
 from bench.cli import FAILED, OK, output
 from bench.cli.progress import Status
 from bench.disk.durable import write_json
-from bench.errors import UsageError, printable, unknown
+from bench.errors import UsageError, printable
 
 CHILD = ("numpy", "scipy")
 """What the harness itself imports in a child."""
@@ -35,7 +35,7 @@ def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
     """Make the environments of these frameworks one after another; exits with the code of the outcome."""
     if not names:
         raise UsageError("name a framework, as in: bench install blackjax; bench install --list shows which there are")
-    wanted = [_framework(name) for name in dict.fromkeys(names)]
+    wanted = [named(name) for name in dict.fromkeys(names)]
     interpreters = [_interpreter(one, python) for one in wanted]  # before anything is installed
     code = OK
     for one, chosen in zip(wanted, interpreters, strict=True):
@@ -48,7 +48,7 @@ def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
             code = FAILED
             continue
         forget()
-        output.OUT.print(f"{_described(_framework(one.name))}: ready", markup=False)
+        output.OUT.print(f"{_described(named(one.name))}: ready", markup=False)
         output.OUT.print(f"  python -m bench run -s s0-uniform -b '{one.name}.*'", markup=False)
     raise typer.Exit(code)
 
@@ -57,7 +57,7 @@ def remove(names: Sequence[str]) -> None:
     """Remove the environments of these frameworks."""
     if not names:
         raise UsageError("name the frameworks whose environments are to go")
-    folders = [environments() / _framework(name).name for name in names]
+    folders = [environments() / named(name).name for name in names]
     if absent := [folder.name for folder in folders if not folder.is_dir()]:
         raise UsageError(f"{', '.join(absent)} has no environment in {environments()}")
     for folder in folders:
@@ -68,25 +68,20 @@ def remove(names: Sequence[str]) -> None:
 def show() -> None:
     """A table of all frameworks: where each is installed, and what it needs."""
     rows = []
-    for one in frameworks().values():
+    every = (framework(one.folder, v) for one in frameworks().values() for v in ("", *versions(one.module)))
+    for one in every:
         own = environment(one.name)
         if one.broken:
-            state, versions = "broken", one.broken
+            state, found = "broken", one.broken
         elif one.missing:
-            state, versions = "not installed", f"bench install {one.name}"
+            state, found = "not installed", f"bench install {one.name}"
         else:
             state = f"ready in {_short(own.folder)}" if own else "ready beside the harness"
-            found = one.versions.items()
-            versions = ", ".join(f"{name.partition('/')[2] or name} {version}" for name, version in found)
+            known = one.versions.items()
+            found = ", ".join(f"{name.partition('/')[2] or name} {version}" for name, version in known)
         needs = ", ".join([*one.packages.values(), *([f"Python {one.python}"] if one.python else [])])
-        rows.append((one.name, state, versions, needs))
+        rows.append((one.name, state, found, needs))
     output.show_table(["framework", "state", "versions, or what to do", "needs"], rows)
-
-
-def _framework(name: str) -> Framework:
-    if name not in frameworks():
-        raise unknown("framework", name, frameworks())
-    return frameworks()[name]
 
 
 def _described(one: Framework) -> str:
@@ -123,7 +118,7 @@ def _make(one: Framework, python: str) -> str:
             facts = {"python": _version(str(python_in(folder))), "digest": _digest(one, python)}
             write_json(folder / READY, facts)
             forget()
-            if missing := _framework(one.name).missing:
+            if missing := named(one.name).missing:
                 return f"{', '.join(missing)} cannot be found there after the installation"
         done = True
         return ""
@@ -183,19 +178,27 @@ def _run(command: Sequence[str], log: Path, status: Status, name: str) -> str:
 
 
 def _requirements(one: Framework) -> list[str]:
-    """What pip is to install: the framework's lock, or what this distribution asks for, with what every child needs."""
-    if one.lock.is_file():
+    """What pip is to install: the framework's lock, or what this distribution asks for, with what every child needs.
+
+    Of a version that was named: that one, the latest of it, and whatever of the framework's other packages suits it.
+    """
+    if one.lock.is_file() and not one.version:
         return ["-r", str(one.lock)]
     asked = importlib.metadata.requires("posterior-bench") or []
     extra = re.compile(rf"extra == ['\"]{re.escape(one.extra)}['\"]")
     wanted = [line.partition(";")[0].strip() for line in asked if one.extra and extra.search(line)]
     child = [line for line in asked if "extra ==" not in line and re.split(r"[<>=! \[]", line)[0] in CHILD]
-    return [*child, *(wanted or one.packages.values())]
+    if one.version:
+        first, *others = one.packages.values()
+        series = f"{one.version}.*" if re.fullmatch(r"[\d.]+", one.version) else one.version
+        wanted = [f"{first}=={series}", *others]
+    return list(dict.fromkeys([*child, *(wanted or one.packages.values())]))
 
 
 def _digest(one: Framework, python: str) -> str:
     """Hash of what an environment follows from."""
-    locked = contents(one.lock) if one.lock.is_file() else " ".join(_requirements(one)).encode()
+    kept = one.lock.is_file() and not one.version
+    locked = contents(one.lock) if kept else " ".join(_requirements(one)).encode()
     return sha256(locked + _version(python).encode())[:16]
 
 

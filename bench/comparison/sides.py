@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bench.catalog.places import backend_files, root
+from bench.catalog.places import backend_files, is_backend, root
 from bench.errors import UsageError, unknown
 from bench.plan import Choice, Plan, make
 from bench.selection import parse
@@ -40,7 +40,7 @@ class Side:
 
 def are_contenders(names: Sequence[str]) -> bool:
     """Whether both names mean backends (else they are revisions); UsageError where only one does."""
-    known = [parse(name).name in backend_files() for name in names]
+    known = [is_backend(parse(name).name) for name in names]
     if known[0] != known[1]:
         odd = names[known.index(False)]
         raise UsageError(f"{unknown('backend', parse(odd).name, backend_files())}; the other name is one")

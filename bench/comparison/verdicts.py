@@ -20,7 +20,7 @@ from bench.analysis.labels import label
 from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, RunTables, split
 from bench.catalog.backends import backend
-from bench.catalog.places import backend_files
+from bench.catalog.places import is_backend
 from bench.comparison.expressions import check_cells, last
 from bench.comparison.measures import MEASURES, MISSING, STATUS, Measure, worded
 from bench.comparison.rows import Comparison, Request, Row, Verdict, variants
@@ -63,7 +63,7 @@ class Draft:
 def judged(a: RunTables, b: RunTables, request: Request) -> Comparison:
     """`compare`, with what the catalog knows of the packages that each backend imports."""
     names = {str(name) for run in (a, b) for name in run.fits["backend"].unique()}
-    known = {name: tuple(backend(name).home.versions) for name in sorted(names & set(backend_files()))}
+    known = {name: tuple(backend(name).home.versions) for name in sorted(filter(is_backend, names))}
     return compare(a, b, replace(request, packages=known))
 
 

@@ -106,7 +106,7 @@ def _together(comparison: Comparison, b: RunTables) -> Iterator[str]:
     """Cells of several frameworks that all moved the same way: more likely the machine than every framework's code."""
     rows = [r for r in comparison.rows if r.metric == "seconds_total" and r.estimate is not None]
     effects = [r.estimate.effect for r in rows if r.estimate is not None]
-    frameworks = {r.backend.partition(".")[0] for r in rows}
+    frameworks = {r.backend.partition("[")[0].rpartition(".")[0] for r in rows}
     if len(effects) < MANY or len(frameworks) < 2 or not (min(effects) > 0 or max(effects) < 0):
         return
     shift = median(effects)

@@ -92,15 +92,15 @@ class Contender:
 
     def _start(self) -> None:
         """Import the framework and the method, after its environment is set, and open the device."""
-        imported = load(self.info.framework, self.place, self.cell.track, [self.info.name])
+        imported = load(self.info.framework, self.place, self.cell.track, [self.info.module])
         began = time.perf_counter()
-        self.runtime = runtime_of(self.info.framework)
+        self.runtime = runtime_of(self.info.home.module)
         opening = time.perf_counter()
         self.runtime.start(self.place)
         self._opening = time.perf_counter() - opening
         if self._compiled is not None:
             self.runtime.reuse_compiled(str(self._compiled))
-        self.method = importlib.import_module(f"backends.{self.info.name}")
+        self.method = importlib.import_module(f"backends.{self.info.module}")
         self.import_seconds += imported + time.perf_counter() - began
 
     def _fit(self, data: Dataset, seed: int, clock: WallClock) -> Fit:
@@ -167,8 +167,11 @@ def print_error(attempt: Attempt) -> None:
 
 
 def load(framework: str, place: Place, track: str, methods: list[str]) -> float:
-    """Set a framework's environment, then import its runtime and methods; the seconds it took."""
-    began = time.perf_counter()
+    """Set a framework's environment, then import its runtime and methods; the seconds it took.
+
+    Of a version of a framework, `numpyro@0.21`, this is an interpreter that has it.
+    """
+    began, framework = time.perf_counter(), framework.partition("@")[0]
     backends = importlib.import_module("backends")
     backends.__path__ = [str(path) for path in backend_folders()]
     package = importlib.import_module(f"backends.{framework}")

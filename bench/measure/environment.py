@@ -13,6 +13,7 @@ from typing import Any
 from bench.catalog.environments import interpreter, packages
 from bench.catalog.places import root
 from bench.measure.guardian import MARK
+from bench.offered import spelled
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -73,6 +74,7 @@ def environment(threads: int, code: Path | None = None) -> dict[str, str]:
     paths = [str(code or root()), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **os.environ,
+        **spelled(),
         **{name: str(threads) for name in THREAD_VARIABLES},
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",

@@ -37,7 +37,7 @@ class Needs(NamedTuple):
 
 def needs_of(cell: Cell) -> Needs:
     """What a child that fits a cell must import."""
-    return Needs(cell.backend.partition(".")[0], cell.device, cell.dtype, cell.threads, cell.track)
+    return Needs(cell.backend.rpartition(".")[0], cell.device, cell.dtype, cell.threads, cell.track)
 
 
 @dataclass(frozen=True, slots=True)

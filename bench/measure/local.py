@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.catalog.frameworks import frameworks
+from bench.catalog.frameworks import named
 from bench.disk.durable import write_bytes, write_json
 from bench.measure import interrupts, noise
 from bench.measure.child import Child, watch
@@ -43,9 +43,8 @@ class Local:
         imported: a fork would wait for them for ever.
         """
         modules: dict[Needs, set[str]] = {}
-        known = frameworks()
         for needs, names in wanted.items():
-            if needs.framework in known and not known[needs.framework].forkable:
+            if not named(needs.framework).forkable:
                 continue
             modules.setdefault(_here(needs), set()).update(names)
         waiting, starting = sorted(modules), dict[Needs, tuple[Server, float]]()

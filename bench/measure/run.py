@@ -67,9 +67,9 @@ def execute(
 
 
 def imports_of(cells: Iterable[Planned]) -> dict[Needs, set[str]]:
-    """{what an import depends on: methods that the children of these cells import}, where they can run at all."""
+    """{what an import depends on: modules that the children of these cells import}, where they can run at all."""
     wanted: dict[Needs, set[str]] = {}
     for planned in cells:
         if not any(refusal(planned)):
-            wanted.setdefault(needs_of(planned.cell), set()).add(planned.cell.backend)
+            wanted.setdefault(needs_of(planned.cell), set()).add(planned.backend.module)
     return wanted

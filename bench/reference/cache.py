@@ -12,11 +12,11 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from bench.catalog.families import family_file, source_digest
 from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.disk import npz
 from bench.errors import NoReference
+from bench.families import family_file, source_digest
 from bench.protocols import Reference
 from bench.reference import stored
 from bench.types import Dataset

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.catalog.frameworks import frameworks
+from bench.catalog.frameworks import named
 from bench.measure.target import observations
 from bench.store.manifest import Verified
 from bench.types import Array
@@ -63,7 +63,7 @@ def _judged(group: Sequence[Answered]) -> Iterator[Verified]:
 
 def _file(one: Answered) -> str:
     """The file it is the density of; two frameworks may read one."""
-    return frameworks()[one.pair.framework].own_file(one.problem.data.source)
+    return named(one.pair.framework).own_file(one.problem.data.source)
 
 
 def _named(one: Answered) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.catalog.frameworks import Framework, sources
 from bench.catalog.places import cache_folder, root
 from bench.disk.durable import write_json
+from bench.families import folders
 from bench.measure import host
 from bench.store.manifest import Density, Verified, plain
 from bench.types import digest_of
@@ -72,7 +73,8 @@ def harness_digest() -> str:
     bench = root() / "bench"
     files = ("types.py", "data.py", "measure/worker.py", "measure/contender.py", "measure/target.py")
     own = [*(bench / "verify").glob("*.py"), *(bench / name for name in files)]
-    return _digest([*own, *(root() / "scenarios" / "families").rglob("*.py")])
+    families = (file for folder in folders() for ending in ("py", "stan") for file in folder.rglob(f"*.{ending}"))
+    return _digest([*own, *families])
 
 
 def _digest(files: Iterable[Path]) -> str:

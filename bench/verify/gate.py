@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bench.catalog.frameworks import frameworks
+from bench.catalog.frameworks import frameworks, named
 from bench.catalog.kept import bring
 from bench.data import family
 from bench.measure import guardian, interrupts, local, noise
@@ -44,11 +44,10 @@ def verify(
     Children are those of `executor`, this machine's where none is named.
     """
     outcomes: dict[Density, Verified] = {}
-    catalog = frameworks()
     wanted = list({pair.key: pair for pair in pairs}.values())
-    verdicts = Verdicts(catalog[name] for name in {pair.framework for pair in wanted})
+    verdicts = Verdicts(named(name) for name in {pair.framework for pair in wanted})
     for pair in wanted:
-        framework = catalog[pair.framework]
+        framework = named(pair.framework)
         if why := framework.unavailable:
             outcomes[pair.key] = unjudged(pair, "unavailable", why)
         elif not again and not family(pair.scenario.family).OPAQUE and (kept := verdicts.load(pair)):
@@ -73,13 +72,12 @@ def pairs_of(plan: Plan) -> list[Pair]:
     Of a model that only frameworks know also those of the other frameworks that have a file of their own for it here,
     to be held against.
     """
-    known = frameworks()
-    pairs = [pair_of(p) for p in plan.cells if not p.unsupported() and known[p.backend.framework].has_density]
+    pairs = [pair_of(p) for p in plan.cells if not p.unsupported() and p.backend.home.has_density]
     opaque = [pair for pair in pairs if family(pair.scenario.family).OPAQUE]
     return pairs + [
         replace(pair, framework=name)
         for pair in opaque
-        for name, framework in known.items()
+        for name, framework in frameworks().items()
         if framework.has_density
         and not framework.missing
         and Path(pair.scenario.file).with_name(framework.own_files[0]).is_file()

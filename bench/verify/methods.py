@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 
 from bench.catalog.backends import BackendInfo, backend
-from bench.catalog.families import families
+from bench.families import families
 from bench.measure import guardian, interrupts
 from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
@@ -61,7 +61,7 @@ def key_of(planned: Planned) -> Density:
 
 
 def _needs(key: Density) -> Needs:
-    return Needs(key.framework.partition(".")[0], key.device, key.dtype, None, "matched")
+    return Needs(key.framework.rpartition(".")[0], key.device, key.dtype, None, "matched")
 
 
 def _judged(keys: Sequence[Density], needs: Needs, executor: Executor, tick: Callable[[], None]) -> list[Verified]:

@@ -37,9 +37,10 @@ def answer(request: dict[str, Any], *_: Any) -> None:
         return
     place = Place(request["device"], request["dtype"], request["threads"])
     try:
-        load(request["framework"], place, "matched", [f"{request['framework']}.models"])
-        runtime_of(request["framework"]).start(place)
-        models = importlib.import_module(f"backends.{request['framework']}.models")
+        framework = request["framework"].partition("@")[0]
+        load(framework, place, "matched", [f"{framework}.models"])
+        runtime_of(framework).start(place)
+        models = importlib.import_module(f"backends.{framework}.models")
     except Exception as error:  # noqa: BLE001 -- a framework may raise anything; it becomes the verdict
         status, reason = verdict(error)
         traceback.print_exc()

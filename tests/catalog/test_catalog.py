@@ -168,7 +168,7 @@ def test_a_backend_file_that_declares_nonsense_is_named(tmp_path, monkeypatch):
 
 
 def test_a_scenario_feels_its_familys_folder_and_what_that_imports_and_no_other(tmp_path):
-    from bench.catalog.families import sources
+    from bench.families import sources
 
     texts = {
         "kind/one.py": "from scenarios.families.common import shared\nfrom scenarios.families.deep.down import x\n",
@@ -188,7 +188,7 @@ def test_a_scenario_feels_its_familys_folder_and_what_that_imports_and_no_other(
 
 def test_what_is_behind_a_family_is_what_a_parser_finds_imported():
     """Sources are looked through by a pattern, for speed; Python's own parser is the truth."""
-    from bench.catalog.families import families, family_file, folder, sources
+    from bench.families import OWN, families, family_file, sources
 
     for family in families():
         behind = sources(family_file(family))
@@ -197,4 +197,4 @@ def test_what_is_behind_a_family_is_what_a_parser_finds_imported():
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scenarios.families"):
                     inside = (node.module or "").split(".")[2:]
                     needed = [inside] if len(inside) == 2 else [[*inside, alias.name] for alias in node.names]
-                    assert {folder().joinpath(*n[:-1], f"{n[-1]}.py") for n in needed} <= set(behind), (family, file)
+                    assert {OWN.joinpath(*n[:-1], f"{n[-1]}.py") for n in needed} <= set(behind), (family, file)

@@ -14,7 +14,7 @@ import scipy
 
 from bench.catalog import environments
 from bench.catalog.backends import forget
-from bench.catalog.frameworks import framework
+from bench.catalog.frameworks import framework, named
 from bench.cli import installing
 from bench.measure import host
 from tests.conftest import FAKES
@@ -40,7 +40,7 @@ def folder(tmp_path, monkeypatch):
     forget()
 
 
-def made_by_hand(folder, name, packages=(np, scipy)):
+def made_by_hand(folder, name, packages=(np, scipy), python="3.99.1"):
     """An environment with links to packages of this one; its interpreter is this one under another prefix."""
     place = folder / name
     site = place / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"
@@ -57,22 +57,29 @@ def made_by_hand(folder, name, packages=(np, scipy)):
             (site / libraries.name).symlink_to(libraries)
         (info,) = importlib.metadata.distributions(name=package.__name__)
         (site / Path(str(info._path)).name).symlink_to(info._path)
-    (place / environments.READY).write_text(json.dumps({"python": "3.99.1", "digest": "d"}))
+    (place / environments.READY).write_text(json.dumps({"python": python, "digest": "d"}))
     return place
 
 
-def test_a_framework_is_fitted_in_its_own_environment(folder, bench, tmp_path):
+def test_a_framework_and_a_version_of_it_are_fitted_in_their_own_environments(folder, bench, tmp_path):
     place = made_by_hand(folder, "fake")
+    made_by_hand(folder, "fake@2.0", python="3.98.1")
     forget()
     for extra in ((), ("--fresh",)):
         name = "r" + "".join(extra)
-        done = bench("run", "-s", "correlated-rho95", "-b", "fake.exact", "-b", "numpy.gd[steps=20]", "--reps", "1",
-                     "--no-score", "--name", name, *extra)  # fmt: skip
-        assert done.code == 0, done.err
+        contenders = ("fake.exact", "fake@2.0.exact", "fake@9.exact", "numpy.gd[steps=20]")
+        chosen = [word for one in contenders for word in ("-b", one)]
+        done = bench("run", "-s", "correlated-rho95", *chosen, "--reps", "1", "--no-score", "--name", name, *extra)
+        assert done.code == 3, done.err
+        assert "fake@9 is not installed; python -m bench install fake@9" in done.err
         records = [json.loads(f.read_text()) for f in (tmp_path / "results" / name / "fits").glob("*/record.json")]
-        assert sorted((r["environment"], r["status"]) for r in records) == [("", "ok"), ("fake", "ok")]
+        made = sorted((r["environment"], r["status"]) for r in records)
+        assert made == [("", "ok"), ("", "unavailable"), ("fake", "ok"), ("fake@2.0", "ok")]
+    table = bench("install", "--list").out
+    assert "fake@2.0" in table and "python 3.98.1" in table
     versions = json.loads((tmp_path / "results" / "r" / "run.json").read_text())["versions"]
     assert versions["fake/python"] == "3.99.1" and versions["fake/numpy"] == np.__version__ == versions["numpy"]
+    assert versions["fake@2.0/python"] == "3.98.1"
     assert environments.interpreter("fake") == str(place / "bin" / "python")
     assert environments.interpreter("numpy") == sys.executable
 
@@ -218,3 +225,20 @@ def test_without_a_lock_it_installs_what_the_distribution_asks_for():
     (one,) = (f for name, f in installing.frameworks().items() if name == "sklearn")
     wanted = installing._requirements(one)
     assert [line.partition(">")[0] for line in wanted] == ["numpy", "scipy", "scikit-learn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("numpyro@0.20", ["numpy", "scipy", "numpyro==0.20.*", "jax", "jaxlib"]),
+        ("stan@4.13.0rc1", ["numpy", "scipy", "httpstan==4.13.0rc1"]),  # in spite of its lock
+    ],
+)
+def test_of_a_version_that_one_is_installed(name, wanted):
+    assert [line.partition(">")[0] for line in installing._requirements(named(name))] == wanted
+
+
+@pytest.mark.parametrize("name", ["numpyro@", "numpyro@x/y", "numpyro@0.2 1"])
+def test_a_version_that_is_none_is_refused(folder, bench, name):
+    done = bench("install", name)
+    assert done.code == 2 and "a version reads like 0.21 or 0.21.1" in done.err

@@ -42,7 +42,7 @@ def done_run(tmp_path_factory):
         (["query", "select 1"], "no runs in results"),
         (["export", "nothing"], "unknown run"),
         (["info", "torch.adm"], "did you mean torch.adam"),
-        (["list", "things"], "known: backends, metrics, runs, scenarios, suites"),
+        (["list", "things"], "known: backends, families, metrics, runs, scenarios, suites"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_2_and_leaves_nothing(bench, tmp_path, args, words):
@@ -64,7 +64,7 @@ def test_dry_run_shows_the_plan_and_writes_nothing(bench, tmp_path):
 
 def test_list_and_info_know_everything(bench):
     listed = bench("list", "--json").json
-    assert {"scenarios", "backends", "suites", "metrics", "runs"} == set(listed)
+    assert {"scenarios", "families", "backends", "suites", "metrics", "runs"} == set(listed)
     assert "s4-linear" in {row["name"] for row in listed["scenarios"]}
     for name, words in [
         ("s0-uniform", "uniform(0, 10)"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.catalog import families
+from bench import families
 from bench.catalog.scenarios import scenario
 from bench.data import dataset
 from bench.errors import NoReference
@@ -120,7 +120,7 @@ def test_a_changed_source_changes_the_key(data, tmp_path, monkeypatch):
 
     here = key()
     monkeypatch.setattr(references, "root", lambda: copy)
-    monkeypatch.setattr(families, "root", lambda: copy)
+    monkeypatch.setattr(families, "OWN", copy / "scenarios" / "families")
     seen = {here, key()}
     assert len(seen) == 1
     own = [f"scenarios/families/{name}.py" for name in ("regression/logistic", "posteriors/modes", "common/priors")]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.catalog.families import families, family_file
 from bench.catalog.places import root, scenario_files
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, ScenarioError
+from bench.families import families, family_file
 from bench.types import Parameter, Prior
 
 SCENARIOS = {scenario(name).family: name for name in sorted(scenario_files(), reverse=True)}

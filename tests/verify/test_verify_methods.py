@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from bench.catalog.backends import backend
-from bench.catalog.families import families
 from bench.catalog.places import backend_files
 from bench.data import family
+from bench.families import families
 from bench.measure.contender import Contender
 from bench.store.manifest import Density
 from bench.verify import methods, sharp

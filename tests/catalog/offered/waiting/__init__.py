@@ -1,0 +1,1 @@
+"""Waiting times, a family that a package offers."""
