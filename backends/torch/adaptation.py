@@ -6,7 +6,7 @@ Hoffman & Gelman (2014), sections 3.2.1 and 3.2.2; windows, thresholds and shrin
 from __future__ import annotations
 
 import math
-from dataclasses import InitVar, dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -45,36 +45,34 @@ def windows(warmup: int) -> list[int]:
     return edges
 
 
-@dataclass
-class DualAveraging:
-    """Step sizes (chain,) that bring the acceptance probability to `target`."""
+Number = TypeVar("Number", float, Tensor)
 
-    target: float
-    first: InitVar[Tensor]
-    count: int = field(init=False)
-    centre: Tensor = field(init=False)
-    error: Tensor = field(init=False)
-    average: Tensor = field(init=False)
 
-    def __post_init__(self, first: Tensor) -> None:
-        self.restart(first)
+class DualAveraging(Generic[Number]):
+    """Logs of step sizes that bring the acceptance probability to `target`: of each chain (chain,), or one number."""
 
-    def restart(self, step: Tensor) -> None:
-        """Start anew at `step`; log steps are shrunk towards log(10·step), as Hoffman & Gelman advise."""
-        self.count, self.centre = 0, torch.log(10.0 * step)
-        self.error, self.average = torch.zeros_like(step), torch.log(step)
+    def __init__(self, target: float, log_step: Number) -> None:
+        self.target = target
+        self.restart(log_step)
 
-    def update(self, accept: Tensor) -> Tensor:
-        """The step sizes to try next, after the acceptance probabilities of the last."""
+    def restart(self, log_step: Number, bold: float = 10.0) -> None:
+        """Start anew; log steps are shrunk towards that of `bold` times this one, 10 as Hoffman & Gelman advise."""
+        self.count = 0
+        self.centre: Number = log_step + math.log(bold)
+        self.error: Number = 0.0 * log_step
+        self.average: Number = log_step
+
+    def update(self, accept: Number) -> Number:
+        """Logs of the step sizes to try next, after the acceptance probabilities of the last."""
         self.count += 1
-        self.error = torch.lerp(self.error, self.target - accept, 1.0 / (self.count + T0))
-        log_step = torch.sub(self.centre, self.error, alpha=math.sqrt(self.count) / GAMMA)
-        self.average = torch.lerp(self.average, log_step, self.count**-KAPPA)
-        return torch.exp(log_step)
+        self.error = self.error + (self.target - accept - self.error) * (1.0 / (self.count + T0))
+        log_step = self.centre - self.error * (math.sqrt(self.count) / GAMMA)
+        self.average = self.average + (log_step - self.average) * self.count**-KAPPA
+        return log_step
 
-    def settled(self) -> Tensor:
-        """The step size to sample with: the geometric average, weighted towards the end."""
-        return torch.exp(self.average)
+    def settled(self) -> Number:
+        """Logs of the step sizes to sample with: their average, weighted towards the end."""
+        return self.average
 
 
 def variance(draws: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Hamiltonian dynamics of a batch of chains, shared by `torch.hmc` and `torch.nuts`.
+"""Hamiltonian dynamics of a batch of chains, shared by `torch.hmc`, `torch.nuts` and `torch.chees`.
 
 Positions z (chain, dim) are unconstrained. Momenta p are in units of the metric: with `scale` s = √(inverse mass), a
 leapfrog step of size ε is p += ε/2·s·∇, z += ε·s·p, p += ε/2·s·∇, the kinetic energy is |p|²/2, and inner products of
@@ -36,6 +36,10 @@ class Tuning(NamedTuple):
     step: Tensor
     scale: Tensor
     learned: bool
+
+    def stats(self) -> dict[str, float]:
+        """What a fit states of it."""
+        return {"step_size": float(self.step.mean())}
 
 
 class Transition(NamedTuple):

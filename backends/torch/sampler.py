@@ -1,4 +1,7 @@
-"""Warmup and sampling of `torch.hmc` and `torch.nuts`: chains as one batch, each tuned by itself, then held fixed."""
+"""Warmup and sampling of `torch.hmc`, `torch.nuts` and `torch.chees`: chains as one batch, tuned, then held fixed.
+
+The first two tune each chain by itself, by `warm_up`; others bring a warmup of their own.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,10 @@ from backends.torch.hamiltonian import Point, Target, Transition, Tuning, starts
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place
 
-Move = Callable[[Target, Point, Tuning, torch.Generator], Transition]
-"""One transition of all chains from their current points."""
+Move = Callable[[Target, Point, Any, torch.Generator], Transition]
+"""One transition of all chains from their current points, with what the warmup tuned."""
+Warmup = Callable[["Program", Target, Point, torch.Generator], tuple[Point, Any, int]]
+"""Points of all chains, what was tuned, and gradients spent, after the budget's warmup."""
 
 
 class Program(NamedTuple):
@@ -28,6 +33,12 @@ class Program(NamedTuple):
     move: Move
     longest: int
     gradient: models.Choice = "auto"
+    warm_up: Warmup | None = None
+    """That of each chain by itself, where there is none."""
+    ensemble: int = 0
+    """Chains that warm up where they are more than the budget's, which are the first of them."""
+    superchains: int = 0
+    """Starts, one after another for the chains; 0: as many as chains."""
 
 
 class State(NamedTuple):
@@ -48,42 +59,49 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     generator = torch.Generator(place.device).manual_seed(seed)
     target = Target(models.value_and_slope(data, arrays, program.gradient))
     with clock("warmup"):
-        point, needed = starts(target, budget.chains, data.dim, like, seed)
-        point, tuning, steps = warm_up(program, target, point, generator)
+        point, needed = begin(program, target, data.dim, like, seed)
+        point, tuning, steps = (program.warm_up or warm_up)(program, target, point, generator)
+        point = Point(*(x[: budget.chains] for x in point))
     transitions = list[Transition]()
     with clock("sample"):
         for _ in range(budget.draws):
             transitions.append(program.move(target, point, tuning, generator))
             point = transitions[-1].point
         z = torch.stack([one.point.z for one in transitions])
-    stats = _stats(program, transitions) | {
-        "step_size": float(tuning.step.mean()),
-        "gradients_executed": target.executed,
-    }
+    stats = _stats(program, transitions) | tuning.stats() | {"gradients_executed": target.executed}
     stats["gradients_warmup"] = needed + steps
     stats["gradients"] = stats["gradients_warmup"] + int(stats["num_steps"].sum())
     return State(data, z.double().cpu().numpy(), stats)
+
+
+def begin(program: Program, target: Target, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:
+    """The points at which all chains begin, and the gradients spent on finding them."""
+    chains = max(program.ensemble, program.budget.chains)
+    point, needed = starts(target, program.superchains or chains, dim, like, seed)
+    if program.superchains:
+        point = Point(*(x[torch.arange(chains, device=x.device) % program.superchains] for x in point))
+    return point, needed
 
 
 def warm_up(program: Program, target: Target, point: Point, generator: torch.Generator) -> tuple[Point, Tuning, int]:
     """Adapt step size and metric of each chain; the last value returned is the number of gradients spent on it."""
     one = torch.ones_like(point.value)
     step, needed = adaptation.reasonable(target, point, one, torch.ones_like(point.z), generator)
-    tuning, averaging = Tuning(step, torch.ones_like(point.z), False), DualAveraging(program.target_accept, step)
+    tuning, averaging = Tuning(step, torch.ones_like(point.z), False), DualAveraging(program.target_accept, step.log())
     edges, window = adaptation.windows(program.budget.warmup), list[Tensor]()
     steps = torch.zeros_like(step, dtype=torch.int64)
     for done in range(1, program.budget.warmup + 1):
         transition = program.move(target, point, tuning, generator)
         point, steps = transition.point, steps + transition.steps
-        tuning = tuning._replace(step=averaging.update(transition.accept))
+        tuning = tuning._replace(step=averaging.update(transition.accept).exp())
         if edges and edges[0] < done <= edges[-1]:
             window.append(point.z)
         if done in edges[1:]:
             scale, window = adaptation.variance(window).sqrt(), []
             step, more = adaptation.reasonable(target, point, tuning.step, scale, generator)
-            averaging.restart(step)
+            averaging.restart(step.log())
             tuning, needed = Tuning(step, scale, True), needed + more
-    return point, tuning._replace(step=averaging.settled()), needed + int(steps.sum())
+    return point, tuning._replace(step=averaging.settled().exp()), needed + int(steps.sum())
 
 
 def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
@@ -97,6 +115,8 @@ def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
         "accept_prob": _per_draw([one.accept for one in transitions]).astype(np.float64),
         "log_density": _per_draw([one.point.value for one in transitions]).astype(np.float64),
     }
+    if program.superchains and len(steps) % program.superchains == 0 and len(steps) >= 2 * program.superchains:
+        stats["superchains"] = program.superchains
     depths = [one.depth for one in transitions if one.depth is not None]
     if depths:
         stats |= {"tree_depth": _per_draw(depths), "treedepth_hits": int((steps >= program.longest).sum())}

@@ -21,6 +21,7 @@ hamiltonian = importlib.import_module("backends.torch.hamiltonian")
 adaptation = importlib.import_module("backends.torch.adaptation")
 tree = importlib.import_module("backends.torch.tree")
 hmc = importlib.import_module("backends.torch.hmc")
+chees = importlib.import_module("backends.torch.chees")
 hmc_util = importlib.import_module("numpyro.infer.hmc_util")
 
 gradients = importlib.import_module("backends.torch.gradients")
@@ -249,6 +250,9 @@ MOVES = {
     "nuts": partial(tree.transition, max_depth=10),
     "nuts, cut off": partial(tree.transition, max_depth=2),
     "hmc": lambda target, point, tuning, generator: hmc._move(hmc.Options(), target, point, tuning, generator),
+    "chees": lambda target, point, tuning, generator: chees._move(
+        20, target, point, chees.Tuned(float(tuning.step.mean()), 1.7, tuning.scale[0], turn=2), generator
+    ),
 }
 
 
@@ -265,7 +269,7 @@ def test_a_transition_keeps_its_target(name: str, step: float, generator: Any) -
         found = MOVES[name](target, point, tuning, generator=generator)
         point = found.point
     for i in range(2):
-        assert stats.kstest(point.z[:, i].numpy(), quartic_cdf).pvalue > 1e-4  # 18 of them, seeds fixed
+        assert stats.kstest(point.z[:, i].numpy(), quartic_cdf).pvalue > 1e-4  # 24 of them, seeds fixed
     assert stats.kstest(-point.value.numpy(), stats.gamma(0.5).cdf).pvalue > 1e-4  # two of Gamma(1/4, 1)
     expected = target(point.z)
     torch.testing.assert_close(point.value, expected.value)
@@ -330,20 +334,20 @@ def test_windows_are_those_of_numpyro_and_stan(warmup: int) -> None:
 def test_dual_averaging_is_numpyros_and_reaches_its_target() -> None:
     rng = np.random.default_rng(0)
     first = torch.tensor([0.5, 2.0], dtype=torch.float64)
-    mine = adaptation.DualAveraging(0.8, first)
+    mine = adaptation.DualAveraging(0.8, first.log())
     init, update = hmc_util.dual_averaging()
     states = [init(np.log(10 * float(x))) for x in first]
     for accept in rng.uniform(size=(30, 2)):
-        tried = mine.update(torch.tensor(accept))
+        tried = mine.update(torch.tensor(accept)).exp()
         states = [update(0.8 - a, state) for a, state in zip(accept, states, strict=True)]
     np.testing.assert_allclose(tried, np.exp([float(s[0]) for s in states]), rtol=1e-4)  # NumPyro's may be float32
-    np.testing.assert_allclose(mine.settled(), np.exp([float(s[1]) for s in states]), rtol=1e-4)
-    mine.restart(first)
+    np.testing.assert_allclose(mine.settled().exp(), np.exp([float(s[1]) for s in states]), rtol=1e-4)
+    mine.restart(first.log())
     step = first
     for _ in range(1000):
-        step = mine.update(torch.exp(-step))
+        step = mine.update(torch.exp(-step)).exp()
     # Weights k^−0.75 remember the first steps: 1000^−0.25 of a log step that began at log 10 or 20 from the answer's.
-    np.testing.assert_allclose(mine.settled(), -np.log(0.8), rtol=0.05)
+    np.testing.assert_allclose(mine.settled().exp(), -np.log(0.8), rtol=0.05)
 
 
 def test_first_step_sizes_follow_the_scale_of_each_chain(generator: Any) -> None:

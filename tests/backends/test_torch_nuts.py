@@ -1,4 +1,4 @@
-"""Hand-written HMC and NUTS as backends: their answers, what they count and time, and what they refuse."""
+"""Hand-written HMC, NUTS and ChEES as backends: their answers, what they count and time, and what they refuse."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def assert_exact(fit: Fit, data: Dataset) -> None:
     ("name", "of", "draws"),
     [
         ("torch.nuts", "s4-linear", 120),
+        ("torch.chees", "correlated-rho95", 150),
+        pytest.param("torch.chees", "eight-schools", 1000, marks=pytest.mark.slow),
         pytest.param("torch.hmc", "s4-linear", 1000, marks=pytest.mark.slow),
         pytest.param("torch.nuts", "eight-schools", 1000, marks=pytest.mark.slow),
         pytest.param("torch.hmc", "eight-schools", 2000, marks=pytest.mark.slow),
@@ -144,6 +146,10 @@ def test_a_budget_without_warmup_still_samples(
         ("torch.hmc", {"target_accept": 0.0}, "target_accept=0"),
         ("torch.hmc", {"trajectory": 0.0}, "trajectory=0"),
         ("torch.hmc", {"max_steps": 0}, "max_steps=0"),
+        ("torch.chees", {"ensemble": 1, "chains": 1}, "one chain"),
+        ("torch.chees", {"superchains": 33}, "superchains=33"),
+        ("torch.chees", {"target_accept": 1.0}, "target_accept=1"),
+        ("torch.chees", {"lr": 0.0}, "lr=0"),
     ],
 )
 def test_options_without_a_meaning_are_refused(
