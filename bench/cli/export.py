@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -83,11 +84,11 @@ def export(
         _append(texts.get(bridges.SUMMARY) or bridges.files(run_tables(folder), ["summary"])[bridges.SUMMARY])
 
 
-def tables_of(folder: RunFolder, form: str) -> list[Path]:
-    """The files of the tables, with run.json; UsageError where one is absent or damaged."""
+def tables_of(folder: RunFolder, form: str, names: Sequence[str] = ()) -> list[Path]:
+    """The files of the tables (or of these), with run.json; UsageError where one is absent or damaged."""
     from bench.store import tables
 
-    files = [folder.path / f"{name}.{form}" for name in tables.TABLES]
+    files = [folder.path / f"{name}.{form}" for name in names or tables.TABLES]
     again = f"first: python -m bench score {folder.name}"
     for file in files:
         try:

@@ -1,4 +1,4 @@
-"""`bench publish`: a run's report and tables in a folder that can be put on the web as it is, with an index."""
+"""`bench publish`: a run's report and tables in a folder that can be put on the web as it is, with pages over all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bench.errors import UsageError, shown
 
 ABOUT = "about.txt"
 """What a run compares, in the words of whoever published it."""
+PAGES = ("scenarios", "backends")
+"""Folders of the pages over all runs."""
 
 
 def publish(
@@ -22,50 +24,65 @@ def publish(
     about: Annotated[str, typer.Option(metavar="TEXT", help="What the run compares, for the index.")] = "",
     results: options.Results = Path("results"),
 ) -> None:
-    """Copy a run's report, tables and environment into DIR/NAME, and list all that DIR holds in its index.
+    """Write a run's report, tables and environment into DIR/NAME, and pages over all runs that DIR holds.
 
     DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, machine, versions and
-    date. Nothing refers to the network or to other folders, and the same runs give the same bytes. Draws stay where
-    they are: the command in run.json makes them again. A run of that name that is there already is replaced.
+    date; DIR/scenarios and DIR/backends have a page each, with what every run found and the history of its seconds.
+    DIR can be served as it is: nothing refers to the network or to other folders, and the same runs give the same
+    bytes. Draws stay where they are: the command in run.json makes them again. A run of that name that is there
+    already is replaced; one that is named by its path in DIR is written anew where it is.
 
     \b
     Examples:
       bench publish latest
       bench publish latest --name standard-cpu --about 'suite standard, five rounds'
       bench publish night --to public
+      bench publish results/published/standard-cpu      written anew, by this version
 
     Exit codes: 0 published · 2 usage.
     """
+    from bench.analysis.combined import Source
+    from bench.analysis.sections import report
     from bench.cli import output
     from bench.cli.export import tables_of
+    from bench.comparison.series import series
     from bench.disk.durable import write_bytes
     from bench.pipeline import run_tables, write_tables
-    from bench.present import published
+    from bench.present import provenance, published
     from bench.store.folder import RunFolder
-    from bench.store.manifest import Run, read
 
     folder = RunFolder.open(results, run)
     name = name or folder.name
-    if name in (".", "..") or "/" in name or name.startswith("."):
-        raise UsageError(f"--name {shown(name)}: it must be the name of a folder")
+    if name in (".", "..", *PAGES) or "/" in name or name.startswith("."):
+        raise UsageError(f"--name {shown(name)}: it must be the name of a folder, and none of {', '.join(PAGES)}")
     manifest = folder.manifest()
     if manifest.state != "finished":
         raise UsageError(f"{folder.path} is {manifest.state or 'not finished'}; first: {folder.resume_command()}")
-    files = [*tables_of(folder, "parquet"), *(f for f in tables_of(folder, "csv") if f.name == "fits.csv")]
+    files = [*tables_of(folder, "parquet"), *tables_of(folder, "csv", ["fits"])]
     target = to / name
     if target.exists() and not _is_run(target):
         raise UsageError(f"{target} is there and holds no published run; choose another --name")
-    shutil.rmtree(target, ignore_errors=True)
-    write_tables(run_tables(folder), target)
+    about = about or _about(target)
+    if target.resolve() != folder.path.resolve():
+        shutil.rmtree(target, ignore_errors=True)
+    tables = run_tables(folder)
+    write_tables(tables, target)
+    facts = [("command", provenance.command(tables)), *provenance.environment(tables)]
+    write_bytes(target / "environment.txt", "".join(f"{key}: {value}\n" for key, value in facts).encode())
     for file in files:
-        shutil.copyfile(file, target / file.name)
+        if file.parent.resolve() != target.resolve():
+            shutil.copyfile(file, target / file.name)
     if about:
         write_bytes(target / ABOUT, f"{about}\n".encode())
-    listed = [
-        published.published(one.name, read(one, Run), _about(one)) for one in sorted(to.iterdir()) if _is_run(one)
-    ]
-    write_bytes(to / "README.md", published.markdown(listed).encode())
-    write_bytes(to / "index.html", published.page(listed).encode())
+    there = [one.name for one in sorted(to.iterdir()) if _is_run(one)]
+    sources = [Source(one, tables if one == name else run_tables(RunFolder.open(to, one))) for one in there]
+    histories = series(sources, published.MEASURE, wanted=lambda scenario, backend: True)
+    listed = [(published.published(s.name, s.tables.run, _about(to / s.name)), report(s.tables)) for s in sources]
+    for page in (page for kind in PAGES for page in (to / kind).glob("*.html")):
+        page.unlink()  # it may be of a run that is no longer there
+    for place, text in published.site(listed, histories).items():
+        (to / place).parent.mkdir(exist_ok=True)
+        write_bytes(to / place, text.encode())
     output.OUT.print(f"{target}, one of {len(listed)} in {to / 'index.html'}", markup=False)
 
 

@@ -52,7 +52,7 @@ def full(sections: Sequence[Section], question: str) -> Matrix:
     rows: list[tuple[str, Section | None, list[Shade]]] = []
     for section in sections:
         cells = [places.get((section.title, name)) for name in columns]
-        shades = [_shade(section, row, question) if row else Shade(Cell("not run")) for row in cells]
+        shades = [shade(section, row, question) if row else Shade(Cell("not run")) for row in cells]
         rows.append((section.title, section, shades))
     return Matrix(question, list(columns), rows, _footer(sections, question))
 
@@ -165,7 +165,10 @@ def _families(sections: Sequence[Section]) -> dict[str, list[Section]]:
     return families
 
 
-def _shade(section: Section, row: Row, question: str) -> Shade:
+def shade(section: Section, row: Row, question: str) -> Shade:
+    """Seconds to the target with the ratio to the fastest, or what became of the row."""
+    if row.group != "posterior":
+        return Shade(Cell(WORDS[row.state]))
     if row.state == "met":
         seconds, ratio = to_target(row, section, question), section.ratio(row, question)
         small = f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})" if ratio else ""

@@ -1,14 +1,26 @@
-"""The index of published runs, in Markdown and HTML."""
+"""Published runs as a site: an index in Markdown and HTML, and a page per scenario and backend with its history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from bench.present import gfm
+from markupsafe import Markup
+
+from bench.analysis.contender import HOW, QUESTIONS
+from bench.analysis.sections import Report, Row, Section
+from bench.comparison.measures import MEASURES
+from bench.comparison.series import Series
+from bench.present import figures, gfm, provenance
+from bench.present.cells import status_words
+from bench.present.figures import Figure
+from bench.present.matrix import Shade, shade
 from bench.present.templates import environment
 from bench.store.manifest import Run
 from bench.words import format as fmt
+from bench.words.clean import clean
+from bench.words.sentence import plain
 
 KEPT = "The draws are not kept here: the command in each `run.json` makes them again."
 
@@ -24,6 +36,9 @@ class Published(NamedTuple):
     date: str
 
 
+KINDS = {"mcmc": "sampler", "vi": "variational inference", "point": "point estimate", "exact": "reference"}
+MOST_DRAWN = 20
+"""Histories drawn on a page."""
 NAMED = ("torch", "pyro-ppl", "numpyro", "jax", "blackjax", "nutpie", "pymc", "httpstan")
 """Packages whose versions the list of runs names."""
 
@@ -60,6 +75,111 @@ def markdown(runs: Sequence[Published]) -> str:
     return "\n".join(["# Published runs", "", *gfm.table(head, rows, "llrllll"), "", KEPT, ""])
 
 
-def page(runs: Sequence[Published]) -> str:
-    """index.html of the folder."""
-    return environment().get_template("published.html.j2").render(runs=runs, kept=KEPT.replace("`", ""))
+MEASURE = MEASURES["seconds_total"]
+"""What the figures of a history show: the seconds of warm fits."""
+
+
+class Fitted(NamedTuple):
+    """What one backend did on one scenario in one run: a row of the pages of both."""
+
+    run: Published
+    section: Section
+    row: Row
+    shades: tuple[Shade, ...]
+
+    @property
+    def status(self) -> str:
+        """What became of it, and why."""
+        reason = clean(self.row.reason or self.row.warning).splitlines()
+        return status_words(self.row) + (f": {reason[0]}" if reason else "")
+
+
+class Page(NamedTuple):
+    """The page of a scenario or a backend: its file in the site, its name and title, and its rows, by date of each."""
+
+    file: str
+    name: str
+    title: str
+    beside: str
+    rows: tuple[Fitted, ...]
+
+
+def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) -> dict[str, str]:
+    """{file: its text}: README.md, index.html, a page per scenario and per backend; the same runs, the same bytes.
+
+    `histories` are the seconds of cells over these runs; those of several runs are drawn.
+    """
+    fitted = [
+        Fitted(run, section, row, tuple(shade(section, row, question) for question in QUESTIONS))
+        for run, shown in sorted(runs, key=lambda one: (one[0].date, one[0].folder))
+        for section, row in shown.rows
+    ]
+    scenarios = _pages("scenarios", fitted, lambda one: one.section.scenario, _entitled)
+    backends = _pages("backends", fitted, lambda one: one.row.backend, _of_kind)
+    files = {"README.md": markdown([run for run, _ in runs])}
+    pictures = _histories(histories)
+    shared = {"how": HOW, "targeted": provenance.TARGETED, "plain": plain}
+    for kind, other, listed, others in (
+        ("scenario", "backend", scenarios, backends), ("backend", "scenario", backends, scenarios)
+    ):  # fmt: skip
+        at = {page.name: page.file for page in others}
+        for page in listed:
+            drawn = [one for one in pictures if page.name in (one[0].scenario, _bare(one[0].backend))]
+            files[page.file] = _rendered(
+                "published_page", page=page, kind=kind, other=other, at=at, drawn=drawn[:MOST_DRAWN], **shared
+            )
+    index = {"runs": [run for run, _ in runs], "kept": KEPT.replace("`", "")}
+    files["index.html"] = _rendered("published", scenarios=scenarios, backends=backends, **index)
+    return files
+
+
+def _entitled(one: Fitted) -> tuple[str, str]:
+    """What a scenario is, with the name of its file beside it."""
+    what, name = one.section.about.what, one.section.scenario
+    return (what, name) if what else (name, "")
+
+
+def _of_kind(one: Fitted) -> tuple[str, str]:
+    return one.row.backend, KINDS[one.row.kind]
+
+
+def _bare(label: str) -> str:
+    return label.partition("[")[0]
+
+
+def _pages(
+    folder: str,
+    fitted: Sequence[Fitted],
+    name: Callable[[Fitted], str],
+    entitled: Callable[[Fitted], tuple[str, str]],
+) -> list[Page]:
+    """A page per name, whose file no other has."""
+    by_name: dict[str, list[Fitted]] = {}
+    for one in fitted:
+        by_name.setdefault(name(one), []).append(one)
+    pages, taken = [], set[str]()
+    for title in sorted(by_name, key=_natural):
+        stem = re.sub(r"[^\w.=,]+", "-", title).strip("-.") or "page"
+        while stem.lower() in taken:
+            stem += "-"
+        taken.add(stem.lower())
+        rows = sorted(by_name[title], key=lambda one: (_natural(one.section.title), one.row.label))
+        pages.append(Page(f"{folder}/{stem}.html", title, *entitled(rows[-1]), tuple(rows)))
+    return pages
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Orders the numbers in names by their size."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", text)]
+
+
+def _histories(found: Iterable[Series]) -> list[tuple[Series, Figure, Markup]]:
+    """The drawings of the series with several points."""
+    made = [(one, figures.history_figure(one, MEASURE)) for one in found if len(one.measured) > 1]
+    shown = [(one, figure) for one, figure in made if figure is not None]
+    svgs = figures.draw([figure for _, figure in shown]) if shown else {}
+    return [(one, figure, Markup(svgs[figure.key])) for one, figure in shown]  # noqa: S704  # Vega escapes what it draws
+
+
+def _rendered(template: str, **values: object) -> str:
+    return environment().get_template(f"{template}.html.j2").render(**values)
