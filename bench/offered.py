@@ -19,14 +19,17 @@ VARIABLES: Mapping[str, str] = {
 }
 """{what a folder holds: the environment variable that names a user's own, separated as in PATH}."""
 GROUP = "posterior_bench."
+HERE = "bench.toml"
+"""The file that makes of a folder, and of none below it, one whose scenarios/, backends/ and families/ are added."""
 
 
 def added(what: str) -> list[Path]:
-    """Folders of backends, scenarios or families that distributions offer, then those that the user names.
-
-    UsageError for one that is not there.
+    """Folders of backends, scenarios or families that distributions offer, that of the user's folder where we are in
+    one, then those that the user names; UsageError for one of these that is not there.
     """
     more = list(_offers(tuple(sys.path)).get(what, {}))
+    if Path(HERE).is_file() and Path(what).is_dir():
+        more.append(Path(what).resolve())
     variable = VARIABLES[what]
     for named in filter(None, os.environ.get(variable, "").split(os.pathsep)):
         try:

@@ -37,12 +37,12 @@ def owner(file: Path) -> str:
 
 
 def scenario_folders() -> list[Path]:
-    """Where scenario files lie; `BENCH_SCENARIOS` adds a user's own."""
+    """Where scenario files lie; `bench init` and `BENCH_SCENARIOS` add a user's own."""
     return [root() / "scenarios", *offered.added("scenarios")]
 
 
 def backend_folders() -> list[Path]:
-    """Where frameworks' folders lie; `BENCH_BACKENDS` adds a user's own."""
+    """Where frameworks' folders lie; `bench init` and `BENCH_BACKENDS` add a user's own."""
     return [root() / "backends", *offered.added("backends")]
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.catalog.backends import BackendInfo
+from bench.catalog.places import owner
 from bench.cell import Cell
-from bench.check import answers
+from bench.check import answers, places
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
 from bench.data import family
@@ -23,7 +25,7 @@ from bench.store import arrays
 from bench.store.folder import RunFolder
 from bench.store.manifest import Density
 from bench.store.records import Record
-from bench.types import Dataset, Fit, Scenario
+from bench.types import Dataset, Fit, Scenario, bracketed
 from bench.verify import methods, sharp
 
 LINES = 60
@@ -46,7 +48,8 @@ def findings(
         yield problem(info.name, f"{', '.join(missing)} is not installed, so it cannot be tried", info.home.install)
         return
     yield from _given_data(info, progress, executor)
-    tried = Tried(info, tuple(info.validate(options).items()), progress, executor)
+    typed = bracketed(info.name, dict(options))
+    tried = Tried(info, typed, tuple(info.validate(options).items()), progress, executor)
     for name in info.families or families():
         if name not in families() or not family(name).OPAQUE:  # whose models are the user's
             yield from tried.on_family(name)
@@ -106,6 +109,7 @@ class Tried:
     """A backend with its options, and what its children are started with."""
 
     info: BackendInfo
+    typed: str
     options: tuple[tuple[str, Any], ...]
     progress: Callable[[str], None]
     executor: Executor
@@ -123,7 +127,7 @@ class Tried:
                 continue
             if len(tries) == len(TRIES) and status == "ok":
                 fits |= self._child(chosen, ALONE, where)
-            yield from _judged(self.info, where, chosen, fits)
+            yield from self._judged(where, chosen, fits)
             return
         why = f" ({'; '.join(refusals)})" if refusals else ": there is none of it"
         if self.info.families:
@@ -164,51 +168,53 @@ class Tried:
         file = folder.fit(record.cell, record.rep) / "draws.npz"
         return record, arrays.unpack(arrays.read(file), kind, record.stats, record.notes)[0]
 
+    def _judged(self, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:
+        bad = {(r.status, r.reason): rep for rep, (r, _) in reversed(list(tried.items())) if r.status != "ok"}
+        mend = f"{self._found()}bench run -s {shlex.quote(chosen.label)} -b {shlex.quote(self.typed)}"
+        for (status, reason), rep in bad.items():
+            honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
+            place = places.raised(tried[rep][0].log_tail, self.info.file.parent)
+            yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}{place}", mend)
+        if bad:
+            return
+        fits = {rep: fit for rep, (_, fit) in tried.items() if fit is not None}
+        record, first = tried[0][0], fits[0]
+        wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2])]
+        if 4 in fits:
+            wrong.append(answers.unbiased_by_another(fits[3], fits[4], first))
+        else:
+            yield note(where, "its data are fixed and a prior is improper: no second data set to try")
+        complaints = [text for text in wrong if text]
+        yield from (problem(where, text) for text in complaints)
+        for text in answers.worked(first, record.seconds):
+            yield note(where, text)
+        if not complaints:
+            yield ok(where, "draws named, shaped and in their support; seeds decide them; a program serves any data")
+        for number in sorted({TRIES[rep][0] for rep in fits if rep in TRIES}):
+            rep = next(rep for rep, t in TRIES.items() if t[0] == number)
+            yield self._against_reference(f"{where}, data set {number}", fits[rep], data_of(chosen, number))
 
-def _judged(info: BackendInfo, where: str, chosen: Scenario, tried: Mapping[int, Answer]) -> Iterator[Finding]:
-    bad = {(r.status, r.reason): rep for rep, (r, _) in reversed(list(tried.items())) if r.status != "ok"}
-    mend = f"python -m bench run -s {shlex.quote(chosen.label)} -b {info.name}"
-    for (status, reason), rep in bad.items():
-        honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
-        yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}", mend)
-    if bad:
-        return
-    fits = {rep: fit for rep, (_, fit) in tried.items() if fit is not None}
-    record, first = tried[0][0], fits[0]
-    wrong = [answers.reproducible(first, fits[1]), answers.seeded(first, fits[2])]
-    if 4 in fits:
-        wrong.append(answers.unbiased_by_another(fits[3], fits[4], first))
-    else:
-        yield note(where, "its data are fixed and a prior is improper: no second data set to try")
-    complaints = [text for text in wrong if text]
-    yield from (problem(where, text) for text in complaints)
-    for text in answers.worked(first, record.seconds):
-        yield note(where, text)
-    if not complaints:
-        yield ok(where, "draws named, shaped and in their support; seeds decide them; a program serves any data")
-    for number in sorted({TRIES[rep][0] for rep in fits if rep in TRIES}):
-        rep = next(rep for rep, t in TRIES.items() if t[0] == number)
-        yield _against_reference(where, f"data set {number}", fits[rep], data_of(chosen, number))
+    def _against_reference(self, at: str, fit: Fit, data: Dataset) -> Finding:
+        """Whether the answer is that of the posterior, as far as its kind claims that."""
+        fam = family(data.family)
+        try:
+            if fit.kind == "point":
+                text = answers.gap(fit, data, fam) if "objective" in fit.stats else ""
+                more = "options may need more steps than the quick budget has"
+                return note(at, text, more) if text else ok(at, "its point is the optimum of its objective")
+            if text := answers.unconverged(fit, data):
+                more = bracketed(self.info.name, {**dict(self.options), "warmup": 5000, "draws": 5000})
+                return note(at, text, f"try more draws, as in: {self._found()}bench check {shlex.quote(more)}")
+            known = reference(data)
+            if fit.kind == "vi":
+                text = answers.far(fit, data, known)
+                return note(at, text, "try more steps") if text else ok(at, "its means are near the reference")
+            text = answers.moments(fit, data, known)
+            return problem(at, text, "bench verify, then see its transforms") if text else ok(at, "as the reference")
+        except NoReference as why:
+            return note(at, f"nothing to hold it against: {why}")
 
-
-def _against_reference(where: str, which: str, fit: Fit, data: Dataset) -> Finding:
-    """Whether the answer is that of the posterior, as far as its kind claims that."""
-    fam = family(data.family)
-    at = f"{where}, {which}"
-    try:
-        if fit.kind == "point":
-            text = answers.gap(fit, data, fam) if "objective" in fit.stats else ""
-            more = "options may need more steps than the quick budget has"
-            return note(at, text, more) if text else ok(at, "its point is the optimum of its objective")
-        if text := answers.unconverged(fit, data):
-            return note(at, text, "try more draws, as in: bench check 'NAME[warmup=5000,draws=5000]'")
-        known = reference(data)
-        if fit.kind == "vi":
-            text = answers.far(fit, data, known)
-            return note(at, text, "try more steps") if text else ok(at, "its means are near the reference")
-        text = answers.moments(fit, data, known)
-        return (
-            problem(at, text, "python -m bench verify, then see its transforms") if text else ok(at, "as the reference")
-        )
-    except NoReference as why:
-        return note(at, f"nothing to hold it against: {why}")
+    def _found(self) -> str:
+        """What must stand before a command so that it finds the backend, where a variable says where that is."""
+        own = os.environ.get("BENCH_BACKENDS", "")
+        return f"BENCH_BACKENDS={shlex.quote(own)} " if own and owner(self.info.file) else ""

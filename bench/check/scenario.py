@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,19 +11,17 @@ import numpy as np
 from bench.catalog import terms
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
+from bench.check import columns
 from bench.check.findings import Finding, note, ok, problem
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError
 from bench.score.certified import reference_of
 from bench.selected import Scenarios
-from bench.types import Array, Dataset, Scenario
-
-NEAR = 0.99
-"""Correlation of two columns from which a reader is told."""
+from bench.types import Dataset, Scenario
 
 
 def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
-    """Problems, notes, and a line for everything that holds, of the scenario file at `path`."""
+    """Problems, notes, and a line for everything that holds, of the scenario of that name or path."""
     where = Path(path).name
     progress(f"reading {where}")
     try:
@@ -33,7 +32,7 @@ def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
         return
     yield ok(where, f"{chosen.family}, {_size(data)}, {data.dim} parameters")
     yield from _understood(where, chosen)
-    yield from _columns(where, data)
+    yield from columns.findings(where, data)
     for sentence in family(chosen.family).notes(chosen):
         yield note(where, sentence)
     progress("looking for a reference posterior")
@@ -41,7 +40,11 @@ def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
         found = reference_of(chosen, data)
         yield ok(where, f"reference posterior: {found.method}{'; exact' if np.isinf(found.n_effective) else ''}")
     except NoReference as reason:
-        yield note(where, f"no reference posterior, so no error can be stated: {reason}", f"bench reference {path}")
+        yield note(
+            where,
+            f"no reference posterior, so no error can be stated: {reason}",
+            f"bench reference {shlex.quote(path)}",
+        )
     served = [name for name in backend_files() if _serves(name, chosen.family)]
     yield ok(where, f"served by {', '.join(served)}")
 
@@ -58,33 +61,6 @@ def _understood(where: str, chosen: Scenario) -> Iterator[Finding]:
         yield ok(where, f"{column}: {', '.join(levels[:8])}{', …' if len(levels) > 8 else ''}{held}")
     said = terms.assumed(chosen.design, chosen.priors)
     yield ok(where, f"priors: {', '.join(f'{name} ~ {prior}' for name, prior in said.items())}")
-
-
-def _columns(where: str, data: Dataset) -> Iterator[Finding]:
-    """What of the features leaves coefficients to their priors, or makes a posterior long and thin."""
-    x = data.arrays.get("x")
-    if x is None or x.ndim != 2 or not x.shape[1]:
-        return
-    names = data.parameter("weights").parts()
-    design = np.column_stack([x, np.ones(len(x))]) if "bias" in data.names or "mu" in data.names else x
-    scaled = design / np.maximum(np.linalg.norm(design, axis=0), 1e-300)
-    rank = int(np.linalg.matrix_rank(scaled))
-    if rank < design.shape[1]:
-        yield note(
-            where, f"the {design.shape[1]} columns have rank {rank}: what they share is told apart by the priors alone"
-        )
-    if x.shape[1] > 1 and len(x) > 2:
-        with np.errstate(all="ignore"):
-            correlation: Array = np.nan_to_num(np.atleast_2d(np.corrcoef(x.T)))
-        near = np.argwhere(np.triu(np.abs(correlation), 1) > NEAR)[:3]
-        for i, j in near:
-            yield note(where, f"{names[i]} and {names[j]} have correlation {correlation[i, j]:.4f}")
-    sds = x.std(axis=0)
-    if sds.min() > 0.0 and sds.max() / sds.min() > 1000.0:
-        words = (
-            f"{names[int(sds.argmax())]} varies {sds.max() / sds.min():.0f} times as much as {names[int(sds.argmin())]}"
-        )
-        yield note(where, f"{words}: samplers with one step size for all have it hard", "[data] standardise = true")
 
 
 def _serves(name: str, wanted: str) -> bool:

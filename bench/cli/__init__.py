@@ -23,6 +23,7 @@ INTERRUPTED = signals.INTERRUPTED
 
 VERBS: Mapping[str, str] = {
     "run": "run.run",
+    "init": "init.init",
     "new": "new.new",
     "import": "importing.import_",
     "install": "install.install",
@@ -76,6 +77,22 @@ class _Light:
 class Verb(_Light, TyperCommand):
     """One verb."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The same, each with the names that a shell completes."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            parameter._custom_shell_complete = self._completed
+        return parameters
+
+    def _completed(self, context: Any, parameter: Any, incomplete: str) -> Any:
+        from bench.cli.completion import complete
+
+        return complete(context.info_name, parameter.name, context, incomplete) or []
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first sentence of its help, whole: the page of all verbs breaks lines."""
+        return " ".join((self.help or "").partition("\n\n")[0].split())
+
 
 class Verbs(_Light, TyperGroup):
     """All verbs, each imported when it is named; all of them for the help page and to suggest from."""
@@ -102,7 +119,6 @@ app = typer.Typer(
     epilog="Start with `bench run` (a few minutes), then open the report it names. `bench VERB --help` has examples. "
     "Exit code 74 of any verb: all was done, but standard output took no more.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

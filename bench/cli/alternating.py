@@ -86,7 +86,7 @@ def _need_one(base: str, refusals: Sequence[str], sides: Sequence[Side] = ()) ->
 def conclude(measured: Measured, base: str, form: str, *, everything: bool) -> int:
     """Print what differs, or that there is no baseline (the side typed as `base`); the exit code."""
     if statuses(measured.tables[0]):
-        see = f"see python -m bench report {measured.sides[0].folder.path}"
+        see = f"see bench report {measured.sides[0].folder.path}"
         output.ERR.print(f"no baseline: no fit of {base} finished; {see}", markup=False)
         return INTERRUPTED if measured.interrupted else NO_BASELINE
     comparison = judged(*measured.tables, measured.request)

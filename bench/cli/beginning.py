@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.catalog import terms
 from bench.catalog.designs import LIKELIHOODS
+from bench.catalog.places import backend_folders
+from bench.check import columns
 from bench.cli import output
-from bench.errors import UsageError, shown
+from bench.errors import ScenarioError, UsageError, shown
 from bench.formula.make import load
-from bench.types import Array, Scenario
+from bench.types import Scenario
 
 COMMENTS = {
     "likelihood": f"or {', '.join(LIKELIHOODS)}",
@@ -24,30 +30,48 @@ COMMENTS = {
 }
 
 
+COUNTS = (10.0, 1000.0)
+"""Whole numbers are taken for counts where the least is at most the first, and the largest at most the second."""
+CONTENDERS = "-b numpyro.nuts -b torch.laplace -b 'numpyro.svi[guide=multivariate]' --rounds 3 --reps 2"
+"""A sampler and two approximations of any regression, and enough fits for a verdict."""
+
+
 def scenario(file: Path, data: Path, formula: str, likelihood: str | None, settings: Mapping[str, Any]) -> None:
-    """Write a scenario of a formula and a data file; UsageError where it cannot be, and nothing is written."""
+    """Write a scenario as `write_scenario`, and print what was understood and what to type next."""
+    far = write_scenario(file, data, formula, likelihood, settings)
+    _print(load(file), file, far)
+
+
+def write_scenario(file: Path, data: Path, formula: str, chosen: str | None, settings: Mapping[str, Any]) -> list[str]:
+    """Write a scenario of a formula and a data file; UsageError where it cannot be, and nothing is written.
+
+    What is None in `settings`, and a likelihood that is not `chosen`, is decided by the data. Given back are the
+    columns for whose sake all were standardised.
+    """
     if not data.is_file():
         raise UsageError(f"--data {data}: there is no such file")
+    unsaid = settings["standardise"] is None
     if file.suffix != ".toml" or not file.parent.is_dir():
         raise UsageError(f"--out {file}: it must be a path of a .toml file in a folder that is there")
     try:
         named = data.resolve().relative_to(file.resolve().parent).as_posix()
     except ValueError:
         raise UsageError(f"{data} must lie in the folder of {file}, or below it") from None
-    text = _toml(named, formula, likelihood or "gaussian", settings)
+    settings = {**settings, "standardise": settings["standardise"] or False}
+    likelihood, made = _allowed(file, chosen, lambda likelihood: _toml(named, formula, likelihood, settings))
+    far = columns.far(made.design) if made.design and unsaid else []
+    settings["standardise"] |= bool(far)
+    text = _toml(named, formula, likelihood, settings)
     made = _tried(file, text)
-    if likelihood is None and (looks := _looks_like(made)) != "gaussian":
-        text = _toml(named, formula, looks, settings)
-        made = _tried(file, text)
-    chosen = terms.assumed(made.design, made.priors) if made.design else {}
-    lines = [f"{_key(name)} = {_value(prior)}" for name, prior in chosen.items()]
+    assumed = terms.assumed(made.design, made.priors) if made.design else {}
+    lines = [f"{_key(name)} = {_value(prior)}" for name, prior in assumed.items()]
     text += "\n[priors] # the defaults, weakly informative on the scale of the data; change what you know better\n"
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(text + "\n".join(lines) + "\n")
     except FileExistsError:
         raise UsageError(f"{file} is there already; name another by --out") from None
-    _print(load(file), file)
+    return far
 
 
 def _toml(data: str, formula: str, likelihood: str, settings: Mapping[str, Any]) -> str:
@@ -73,19 +97,23 @@ def _tried(file: Path, text: str) -> Scenario:
         trial.write_text(text, encoding="utf-8")
         return load(trial)
     except UsageError as error:
-        raise UsageError(str(error).replace(trial.name, file.name)) from None
+        text = str(error).replace(trial.name, file.name)
+        if isinstance(error, ScenarioError) and error.key == "data.file":  # of the table, then, not of the scenario
+            text = f"{error.value}: {error.allowed}"
+        raise UsageError(text.replace('[data] missing = "drop"', "--missing drop")) from None
     finally:
         trial.unlink(missing_ok=True)
 
 
-def _looks_like(made: Scenario) -> str:
-    """The likelihood that observations such as these usually have."""
-    y: Array = made.design.arrays["y"] if made.design else made.settings["y"]
-    if made.family not in ("linear", "varying_intercept") or (y != y.round()).any() or y.min() < 0.0:
-        return "gaussian"
-    if set(y.tolist()) == {0.0, 1.0}:
-        return "bernoulli"
-    return "poisson" if y.max() <= 1000.0 else "gaussian"
+def _allowed(file: Path, chosen: str | None, text: Callable[[str], str]) -> tuple[str, Scenario]:
+    """The chosen likelihood, or the first that observations such as these may have, with the scenario of it."""
+    for likelihood in () if chosen else ("bernoulli", "poisson"):
+        with contextlib.suppress(UsageError):
+            made = _tried(file, text(likelihood))
+            y = made.design.arrays["y"] if made.design else np.zeros(1)
+            if likelihood == "bernoulli" or (y.min() <= COUNTS[0] and y.max() <= COUNTS[1]):
+                return likelihood, made
+    return chosen or "gaussian", _tried(file, text(chosen or "gaussian"))
 
 
 def _key(name: str) -> str:
@@ -98,7 +126,7 @@ def _value(prior: str) -> str:
     return f"{{{kind} = [{args}]}}" if args else json.dumps(kind)
 
 
-def _print(made: Scenario, file: Path) -> None:
+def _print(made: Scenario, file: Path, far: list[str]) -> None:
     design = made.design
     if design is None:
         return
@@ -109,6 +137,12 @@ def _print(made: Scenario, file: Path) -> None:
     output.OUT.print(f"{rows}; likelihood and family: {made.family}{law}", markup=False)
     for note in design.notes:
         output.OUT.print(f"  {note}", markup=False)
+    if far:
+        output.OUT.print(
+            f"  Columns are standardised, since {', '.join(far)} would make sampling slow, far from 0 or of another "
+            "scale; coefficients are per sd. --no-standardise leaves columns as they are.",
+            markup=False,
+        )
     for column, levels in design.levels.items():
         shown_levels = ", ".join(levels[:8]) + (", …" if len(levels) > 8 else "")
         held = f"; others are held against {base}" if (base := terms.base(design, column)) else ""
@@ -116,14 +150,11 @@ def _print(made: Scenario, file: Path) -> None:
     output.OUT.print("priors:")
     for name, prior in terms.assumed(design, made.priors).items():
         output.OUT.print(f"  {name} ~ {prior}", markup=False)
-    output.OUT.print(f"{file} is written. Next:", markup=False)
-    output.OUT.print(f"  bench check {file}", markup=False)
-    output.OUT.print(f"  bench run {file} -b numpyro.nuts -b pyro.svi -b torch.metropolis", markup=False)
+    named = shlex.quote(str(file))
+    output.next_steps(f"{file} is written", f"bench check {named}", f"bench run {named} {CONTENDERS}")
 
 
 CONTENDER = '''"""Least squares by the normal equations: a contender to begin with."""
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -137,34 +168,25 @@ FAMILIES = ("linear",)  # which models it fits
 
 @dataclass(frozen=True)
 class Options:
-    """What `-b NAME[ridge=0.1]` sets."""
-
-    ridge: float = option(0.0, "added to the diagonal of XᵀX")
+    ridge: float = option(0.0, "added to the diagonal of XᵀX, as by -b NAME[ridge=0.1]")
 
 
-def build(data, budget, options, place):
-    """Once per child, of a data set of the same shapes and priors whose every value is zero."""
+def build(data, budget, options, place):  # once per child; sees shapes and priors, every value zero
     return options
 
 
-def fit(program, data, seed, clock):
-    """Once per rep; what is not inside a phase is not counted."""
+def fit(program, data, seed, clock):  # once per fit; what is not inside a phase is not counted
     with clock("sample"):
-        x = data.arrays["x"]
-        if "bias" in data.names:
-            x = np.column_stack([x, np.ones(len(x))])
-        gram = x.T @ x + program.ridge * np.eye(x.shape[1])
-        coefficients = np.linalg.solve(gram, x.T @ data.arrays["y"])
-    return coefficients, data.arrays["y"] - x @ coefficients, data
+        x = np.column_stack([data.arrays["x"], np.ones((len(data.arrays["y"]), int("bias" in data.names)))])
+        beta = np.linalg.solve(x.T @ x + program.ridge * np.eye(x.shape[1]), x.T @ data.arrays["y"])
+    return beta, np.sqrt(np.mean((data.arrays["y"] - x @ beta) ** 2)), data
 
 
-def draw(state):
-    """Draws {parameter: (chain, draw, *shape)}: a point is one chain of one draw."""
-    coefficients, residual, data = state
-    width = data.arrays["x"].shape[1]
-    values = {"weights": coefficients[:width], "bias": coefficients[-1], "sigma": np.sqrt(np.mean(residual**2))}
+def draw(state):  # {parameter: (chain, draw, *shape)}; a point is one chain of one draw
+    beta, sigma, data = state
+    values = {"weights": beta[: data.arrays["x"].shape[1]], "bias": beta[-1], "sigma": sigma}
     draws = {name: np.asarray(values[name], dtype=float)[None, None] for name in data.names}
-    plug_in = [name for name in ("sigma",) if name in data.names]  # not estimated
+    plug_in = [name for name in ("sigma",) if name in data.names]  # which the objective does not estimate
     return Fit("point", draws, stats={"gradients": 1, "steps": 1, "objective": "least_squares", "plug_in": plug_in})
 '''
 
@@ -177,9 +199,14 @@ def backend(name: str, folder: Path) -> None:
     file = folder / framework / f"{method}.py"
     if file.exists():
         raise UsageError(f"{file} is there already; choose another name or --out")
+    write_contender(name, file)
+    where = folder.resolve()
+    found = "" if where in backend_folders() else f"BENCH_BACKENDS={shlex.quote(str(where))} "
+    run = f"{found}bench run -s s0-uniform -b {name} -b exact.posterior"
+    output.next_steps(f"{file} is written", f"{found}bench check {name}", run)
+
+
+def write_contender(name: str, file: Path) -> None:
+    """Write the contender to begin with."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(CONTENDER.replace("NAME[", f"{name}["), encoding="utf-8")
-    where = folder.resolve()
-    output.OUT.print(f"{file} is written. Next:", markup=False)
-    output.OUT.print(f"  BENCH_BACKENDS={where} bench check {name}", markup=False)
-    output.OUT.print(f"  BENCH_BACKENDS={where} bench run -s s0-uniform -b {name} -b numpyro.nuts", markup=False)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +24,7 @@ from bench.cli import options
 from bench.errors import UsageError, escaped, printable, tame, unknown
 from bench.families import families, family_file
 from bench.score.catalog import ALL, METRICS
+from bench.store.columns import TABLES as COLUMNS
 from bench.types import Parameter
 
 Row = dict[str, Any]
@@ -28,15 +32,17 @@ Row = dict[str, Any]
 
 def list_(
     what: Annotated[str | None, typer.Argument(metavar="[scenarios|families|backends|suites|metrics|runs]")] = None,
+    long: Annotated[bool, typer.Option("--long", help="Whole descriptions, and of metrics all that is known.")] = False,
     results: options.Results = Path("results"),
     json_: options.Json = False,
 ) -> None:
-    """List scenarios, families of models, backends, suites, metrics and runs.
+    """List scenarios, families of models, backends, suites, metrics and runs; on a terminal a line each.
 
     \b
     Examples:
       bench list
       bench list backends
+      bench list metrics --long
       bench list runs --json
     """
     if what is not None and what not in LISTERS:
@@ -48,14 +54,19 @@ def list_(
         sys.stdout.write(json.dumps(tables if what is None else tables[what], indent=1) + "\n")
         return
     for thing, rows in tables.items():
-        _print(thing, rows, heading=what is None)
+        if what is None:
+            sys.stdout.write(f"{thing}:\n")
+        lines = _metric_names(rows) if thing == "metrics" and not long else _rows(rows, long=long)
+        if thing == "metrics" and what is None:
+            lines = [f"{len(rows)}; they are listed by: bench list metrics"]
+        sys.stdout.write("".join(f"  {escaped(line)}\n" for line in lines or ["none"]))
 
 
 def info(
-    name: Annotated[str, typer.Argument(help="A scenario, backend, suite, metric, budget or run.")],
+    name: Annotated[str, typer.Argument(help="A scenario, backend, suite, metric, column, budget or run.")],
     results: options.Results = Path("results"),
 ) -> None:
-    """Say everything about one scenario, backend, suite, metric or run.
+    """Say everything about one scenario, backend, suite, metric, column of a table, or run.
 
     \b
     Examples:
@@ -63,6 +74,7 @@ def info(
       bench info mine.toml
       bench info torch.adam
       bench info b2_max
+      bench info seconds_total
       bench info latest
     """
     from bench.store.folder import every
@@ -78,11 +90,13 @@ def info(
         text = _metric_info(name)
     elif name in BUDGETS:
         text = _budget_info(name)
+    elif found := [(table, columns[name]) for table, columns in COLUMNS.items() if name in columns]:
+        text = "\n".join(f"{name}, column of {table}, {column.type}: {column.meaning}" for table, column in found)
     else:
         runs = {r.name: r for r in every(results)}
         runs |= {"latest": max(runs.values(), key=lambda r: (r.path / "run.json").stat().st_mtime)} if runs else {}
         if name not in runs:
-            known = [*scenario_files(), *backend_files(), *suite_files(), *METRICS, *runs]
+            known = {*scenario_files(), *backend_files(), *suite_files(), *METRICS, *runs}.union(*COLUMNS.values())
             raise unknown("name", name, known)
         text = _run_info(runs[name])
     sys.stdout.write(tame(text.rstrip().expandtabs(4)) + "\n")
@@ -92,7 +106,9 @@ def _scenarios(_: Path) -> Iterator[Row]:
     files = scenario_files()
     sources = {_line(name): _line(owner(file)) for name, file in files.items()}
     for name, table, broken in _tables(files, _check):
-        family, description = ("broken", broken) if broken else (table.get("family", "?"), table.get("description", ""))
+        formula, model = table.get("likelihood", "gaussian") if "formula" in table else "", "parameters" in table
+        known = table.get("family") or formula or ("own" if model else "?")
+        family, description = ("broken", broken) if broken else (known, table.get("description", ""))
         yield {"name": name, "family": _line(family), "description": _line(description), "from": sources[name]}
 
 
@@ -188,12 +204,38 @@ LISTERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
 }
 
 
-def _print(thing: str, rows: Sequence[Row], *, heading: bool) -> None:
-    if heading:
-        sys.stdout.write(f"{thing}:\n")
-    texts = [[f"(from {v})" if k == "from" and v else str(v) for k, v in row.items()] for row in rows]
-    for line in _aligned(texts) or ["none"]:
-        sys.stdout.write(f"  {escaped(line)}\n")
+def _rows(rows: Sequence[Row], *, long: bool) -> list[str]:
+    """A line each, no wider than a terminal; what is broken is marked and stands last, with its reason in full."""
+    broken = [row for row in rows if "broken" in (row.get("family"), row.get("state"), row["description"][:6])]
+    texts = [
+        [f"{v}  (from {row['from']})" if key == "description" and row.get("from") else str(v)
+         for key, v in row.items() if key != "from"]
+        for row in rows if row not in broken
+    ]  # fmt: skip
+    width = shutil.get_terminal_size().columns - 3 if sys.stdout.isatty() and not long else None
+    lines = [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in _aligned(texts)]
+    why = (str(row["description"]).removeprefix("broken: ") for row in broken)
+    where = (f"  (from {row['from']})" if row.get("from") else "" for row in broken)
+    return lines + [f"broken: {row['name']}: {w}{f}" for row, w, f in zip(broken, why, where, strict=True)]
+
+
+SCOPES = {
+    "parameter": "of each parameter",
+    "derived": "of each derived quantity",
+    "fit": "of a fit",
+    "reps": "of all fits of a cell",
+    "curve": "over the steps of a fit",
+}
+
+
+def _metric_names(rows: Sequence[Row]) -> list[str]:
+    """Their names by what they are of; a screen has no room for more."""
+    width = shutil.get_terminal_size().columns - 6
+    lines = []
+    for scope, words in SCOPES.items():
+        names = ", ".join(str(row["name"]) for row in rows if METRICS[row["name"]].scope == scope)
+        lines += [f"{words}:", *(f"  {line}" for line in textwrap.wrap(names, width, break_on_hyphens=False))]
+    return [*lines, "what one of them is: bench info NAME; all of that: bench list metrics --long"]
 
 
 def _scenario_info(name: str) -> str:
@@ -213,7 +255,7 @@ def _scenario_info(name: str) -> str:
         "priors:",
         *(f"  {k} ~ {v}" for k, v in priors.items()),
         "parameters: " + ", ".join(_parameter(p) for p in data.parameters),
-        f"run it: python -m bench run {'-s ' + s.name if s.name in scenario_files() else name}",
+        f"run it: bench run {'-s ' + s.name if s.name in scenario_files() else shlex.quote(name)}",
         "",
         Path(s.file).read_text(encoding="utf-8"),
     ]
@@ -236,7 +278,7 @@ def _backend_info(name: str) -> str:
         f"state: {b.home.unavailable or 'ready'}",
         "options:",
         *(f"  {line}" for line in _aligned(settings)),
-        f"run it: python -m bench run -s s0-uniform -b {b.name}",
+        f"run it: bench run -s s0-uniform -b {b.name}",
     ]
     return "\n".join(lines)
 

@@ -52,7 +52,7 @@ def make(
     with (
         signals.patience(),
         pipeline.begun(chosen["results"], chosen["name"], planned, named) as (folder, manifest),
-        RunProgress(len(jobs), quiet=as_json) as progress,
+        RunProgress(jobs, quiet=as_json) as progress,
     ):
         finished = pipeline.fit(folder, planned, jobs, limits, manifest, progress, score=False)
     if not finished:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.catalog.backends import backend
-from bench.catalog.places import backend_files
+from bench.catalog.places import backend_files, scenario_files
 from bench.check.findings import Finding
 from bench.cli import FAILED, INTERRUPTED, OK, options, output, signals
 from bench.cli.progress import Status
@@ -23,8 +23,8 @@ def check(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|BACKEND|SCENARIO.toml",
-            help="Name or path of a run, `latest`, a backend with its options, or a scenario's file.",
+            metavar="RUN|BACKEND|SCENARIO",
+            help="Name or path of a run, `latest`, a backend with its options, a scenario or its file.",
         ),
     ],
     results: options.Results = Path("results"),
@@ -39,13 +39,14 @@ def check(
     child: draws named, shaped and in their support; the same seed gives the same draws and another one others; a
     program that has fitted other data answers as a new one; means and sds against the reference, where there is one.
 
-    A scenario's file: what is wrong with it or its data, what was understood (rows, categories, priors), what makes
-    its posterior hard, which reference there is, and which backends serve it. Nothing is fitted.
+    A scenario, by name or file: what is wrong with it or its data, what was understood (rows, categories, priors), what
+    makes its posterior hard, which reference there is, and which backends serve it. Nothing is fitted.
 
     \b
     Examples:
       bench check latest
       bench check mine.toml
+      bench check s0-uniform
       bench check results/20261121-101500 --json
       bench check numpyro.nuts
       bench check 'torch.*'
@@ -88,6 +89,9 @@ def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iter
         yield from of_scenario.findings(name if "/" in name else f"./{name}", progress)
         return
     files, runs = backend_files(), {run.name for run in RunFolder.all(results)}
+    if name in scenario_files() and name not in runs:
+        yield from of_scenario.findings(name, progress)
+        return
     if name in runs or name == "latest" or "/" in name or (Path(name) / "run.json").is_file():
         yield from of_run.findings(RunFolder.open(results, name), progress)
         return
@@ -97,7 +101,7 @@ def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iter
     except UsageError as error:
         if "[" in name:
             raise
-        raise unknown("run or backend", name, [*runs, *files]) from error
+        raise unknown("run, backend or scenario", name, [*runs, *files, *scenario_files()]) from error
     for one in names:
         info = backend(one)
         options = info.validate(selector.values)

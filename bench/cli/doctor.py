@@ -74,7 +74,7 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
         bring(plan.cells[0].scenario, folder.path)
-        with RunProgress(len(list(plan.jobs())), quiet=quiet) as progress, local.Local() as executor:
+        with RunProgress(list(plan.jobs()), quiet=quiet) as progress, local.Local() as executor:
             if not run.execute(plan, folder, Limits(), progress, executor):
                 raise typer.Exit(INTERRUPTED)
         cell = plan.cells[0].cell.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def export(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="For github and bmf: these instead of the default ones.")
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder to write to. [default: RUN-export]")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder to write to. [default: exported/ in the run's own]")] = None,
     step_summary: Annotated[
         bool, typer.Option("--step-summary", help=f"Append the summary to the file that ${STEP_SUMMARY} names, too.")
     ] = False,
@@ -66,7 +67,7 @@ def export(
         if name not in bridges.MEASURES:
             raise unknown("metric", name, bridges.MEASURES)
     folder = RunFolder.open(results, run)
-    target = to or Path(f"{folder.name}-export")
+    target = to or folder.path / "exported"
     copied = list(dict.fromkeys(file for form in formats if form in TABLES for file in tables_of(folder, form)))
     wanted = [form for form in formats if form in bridges.FORMATS]
     texts = bridges.files(run_tables(folder), wanted, metric or bridges.DEFAULT) if wanted else {}
@@ -89,7 +90,7 @@ def tables_of(folder: RunFolder, form: str, names: Sequence[str] = ()) -> list[P
     from bench.store import tables
 
     files = [folder.path / f"{name}.{form}" for name in names or tables.TABLES]
-    again = f"first: python -m bench score {folder.name}"
+    again = f"first: bench score {shlex.quote(str(folder.path))}"
     for file in files:
         try:
             plain(file)

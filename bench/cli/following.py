@@ -38,7 +38,7 @@ def _sources(results: Path, since: str | None) -> list[Source]:
     """Every run that can be read, from `since` on; what cannot be is named on stderr."""
     folders = RunFolder.all(results)
     if not folders:
-        raise UsageError(f"no runs in {results}; first: python -m bench run")
+        raise UsageError(f"no runs in {results}; first: bench run")
     readable: list[tuple[RunFolder, Run]] = []
     for folder in folders:
         try:

@@ -49,7 +49,7 @@ def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
             continue
         forget()
         output.OUT.print(f"{_described(named(one.name))}: ready", markup=False)
-        output.OUT.print(f"  python -m bench run -s s0-uniform -b '{one.name}.*'", markup=False)
+        output.OUT.print(f"  bench run -s s0-uniform -b '{one.name}.*'", markup=False)
     raise typer.Exit(code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,10 +29,10 @@ def baseline(results: Path, name: str) -> RunTables:
     try:
         folder = RunFolder.open(results, name)
     except UsageError as error:
-        no_baseline(f"{error}. Next: python -m bench run --name {name}")
+        no_baseline(f"{error}. Next: bench run --name {shlex.quote(name)}")
     read = tables(folder)
     if unfinished := statuses(read):
-        no_baseline(f"no fit of {name} finished ({unfinished}). Next: python -m bench report {name}")
+        no_baseline(f"no fit of {name} finished ({unfinished}). Next: bench report {shlex.quote(name)}")
     return read
 
 

@@ -10,6 +10,7 @@ import typer
 from bench import pipeline, plan
 from bench.cli import options, output, signals
 from bench.cli.progress import RunProgress, Status
+from bench.cli.watching import Watch
 from bench.measure import interrupts
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
@@ -17,7 +18,7 @@ from bench.store.folder import RunFolder
 from bench.store.manifest import Run
 
 
-def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: bool) -> None:
+def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, watch: bool, as_json: bool) -> None:
     """A new run."""
     limits = options.limits(chosen)
     planned = plan.make(options.choice(chosen))
@@ -27,7 +28,8 @@ def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, as_json: boo
         return
     results = Path(chosen.get("results", "results"))
     with signals.patience(), pipeline.begun(results, chosen.get("name"), planned, chosen) as (folder, manifest):
-        code = make(folder, planned, list(planned.jobs()), limits, manifest, no_score=no_score, as_json=as_json)
+        how = {"no_score": no_score, "watch": watch, "as_json": as_json}
+        code = make(folder, planned, list(planned.jobs()), limits, manifest, **how)
     raise typer.Exit(code)
 
 
@@ -39,10 +41,11 @@ def make(
     manifest: Run,
     *,
     no_score: bool,
+    watch: bool,
     as_json: bool,
 ) -> int:
     """Verify, fit, score, report, print; the exit code."""
-    with RunProgress(len(jobs), quiet=as_json) as progress:
+    with (Watch if watch else RunProgress)(jobs, quiet=as_json) as progress:
         finished = pipeline.fit(folder, plan, jobs, limits, manifest, progress, score=not no_score)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
 

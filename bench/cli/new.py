@@ -28,7 +28,13 @@ def new(
         str | None, typer.Option(help="gaussian, student_t, bernoulli, … [default: what the observations look like]")
     ] = None,
     missing: Annotated[str, typer.Option(help="refuse or drop rows with gaps.")] = "refuse",
-    standardise: Annotated[bool, typer.Option("--standardise", help="Columns to mean 0 and sd 1.")] = False,
+    standardise: Annotated[
+        bool | None,
+        typer.Option(
+            "--standardise/--no-standardise",
+            help="Columns to mean 0 and sd 1. [default: if one lies far from 0, or scales are unlike]",
+        ),
+    ] = None,
     holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the rows held out.")] = 0.0,
     out: Annotated[
         Path | None,

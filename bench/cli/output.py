@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,13 @@ class Terminal(Console):
 
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
         return super()._render_buffer(s if s.control else Segment(tame(s.text), s.style) for s in buffer)
+
+
+def next_steps(done: str, *commands: str) -> None:
+    """What has been done, and the commands to type next, each whole on its line however narrow the terminal is."""
+    OUT.print(f"{done}. Next:", markup=False, soft_wrap=True)
+    for command in commands:
+        OUT.print(f"  {command}", markup=False, soft_wrap=True)
 
 
 def write(text: str) -> None:
@@ -95,7 +103,8 @@ def warn(*folders: RunFolder) -> None:
             ERR.print(f"warning: {damaged}", markup=False)
         if known > NAMED:
             ERR.print(
-                f"warning: {known - NAMED} more are damaged; all: python -m bench check {folder.path}", markup=False
+                f"warning: {known - NAMED} more; all: bench check {shlex.quote(str(folder.path))}",
+                markup=False,
             )
 
 
@@ -130,6 +139,8 @@ def show_outcome(
 
         OUT.print(terminal.summary(report))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
-    OUT.print(f"report: {page}" if page else f"not scored; next: python -m bench score {folder.path}", markup=False)
+    OUT.print(
+        f"report: {page}" if page else f"not scored; next: bench score {shlex.quote(str(folder.path))}", markup=False
+    )
     if resume:
         OUT.print(f"what is missing is made by: {resume}", markup=False)

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Rich
+from rich.text import Text
 
 from bench.cli.output import ERR
+from bench.cli.remaining import Remaining
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -34,7 +38,7 @@ class Status(AbstractContextManager["Status"]):
 
     def __init__(self, text: str, *, quiet: bool = False, lines: bool = False) -> None:
         self._status = ERR.status(text) if ERR.is_terminal and not quiet else None
-        self._lines, self._text = lines and not quiet and not ERR.is_terminal, ""
+        self._lines, self._named = lines and not quiet and not ERR.is_terminal, Seen()
 
     def __enter__(self) -> Self:
         if self._status:
@@ -45,23 +49,51 @@ class Status(AbstractContextManager["Status"]):
         """Change what it says."""
         if self._status:
             self._status.update(text)
-        if self._lines and text != self._text:
-            ERR.print(text, markup=False)
-        self._text = text
+        for one in self._named.new(text) if self._lines else ():
+            ERR.print(one, markup=False)
 
     def __exit__(self, *_: object) -> None:
         if self._status:
             self._status.stop()
 
 
+class Seen:
+    """What has been named of several things that are done at once, `a; b`."""
+
+    def __init__(self) -> None:
+        self._named: set[str] = set()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing has been named yet."""
+        return not self._named
+
+    def new(self, text: str) -> list[str]:
+        """What of the text has not been named yet; from now on it has."""
+        found = [one for one in text.split("; ") if one not in self._named]
+        self._named.update(found)
+        return found
+
+
+class _Left(ProgressColumn):
+    """How long it will still take, by the second."""
+
+    def __init__(self, remaining: Remaining) -> None:
+        super().__init__()
+        self._remaining = remaining
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.finished else self._remaining.text())
+
+
 class Bar(AbstractContextManager["Bar"]):
     """How much of `total` is done, with an ETA; no bar where stderr is no terminal."""
 
-    def __init__(self, total: int, *, quiet: bool, eta: TextColumn | TimeRemainingColumn) -> None:
+    def __init__(self, total: int, *, quiet: bool, eta: ProgressColumn) -> None:
         self.quiet, self.plain = quiet, quiet or not ERR.is_terminal
         columns = [SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)]
         self.bar = Rich(*columns, TimeElapsedColumn(), eta, console=ERR, disable=self.plain)
-        self.total, self.task = total, self.bar.add_task("starting", total=total, eta="")
+        self.total, self.task = total, self.bar.add_task("starting", total=total)
 
     def __enter__(self) -> Self:
         self.bar.start()
@@ -77,17 +109,18 @@ class Bar(AbstractContextManager["Bar"]):
 
 
 class RunProgress(Bar):
-    """The cell at work, what is done, and an ETA from the children that have ended."""
+    """The cell at work, what is done, and how long the rest will take."""
 
-    def __init__(self, jobs: int, *, quiet: bool) -> None:
-        super().__init__(jobs, quiet=quiet, eta=TextColumn("{task.fields[eta]}"))
-        self.done, self.began, self.verified = 0, 0.0, ""
+    def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
+        self.remaining, self.done, self.verified = Remaining(jobs), 0, Seen()
+        super().__init__(len(jobs), quiet=quiet, eta=_Left(self.remaining))
 
     def verifies(self, what: str) -> None:
-        """Name the densities that are being verified; a line each where stderr is no terminal."""
-        if what != self.verified:
-            self.say(f"verifying {what}")
-        self.verified = what
+        """Name the densities that are being verified; once, and why, where stderr is no terminal."""
+        if self.verified.nothing:
+            self.say("verifying densities and methods, so that no wrong target is timed; verdicts are kept:")
+        for one in self.verified.new(what):
+            self.say(f"  {one}")
         self.bar.update(self.task, description=f"verifying {what}")
 
     def imports(self, framework: str) -> None:
@@ -96,26 +129,22 @@ class RunProgress(Bar):
 
     def starts(self, job: Job) -> None:
         """Name the cell at work."""
-        self.began = self.began or time.monotonic()
-        self.bar.update(self.task, description=job.planned.name, eta=self._eta())
+        self.remaining.starts(job)
+        self.bar.update(self.task, description=job.planned.name)
 
     def waits(self) -> None:
         """Nothing: rich redraws by itself."""
 
     def ends(self, job: Job, records: Sequence[Record]) -> None:
         """Advance; a fit that is not ok is said at once."""
+        self.remaining.ends(job)
         self.done += 1
-        self.bar.update(self.task, advance=1, eta=self._eta())
+        self.bar.update(self.task, advance=1)
         bad = next((r for r in records if r.status != "ok"), None)
         seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # that is shared
-        how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.1f} s{self._eta(', ')}"
+        left = f", {self.remaining.text()}" if self.done < self.total else ""
+        how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.1f} s{left}"
         self.say(f"[{self.done}/{self.total}] {job.planned.name}: {how}", always=bad is not None)
-
-    def _eta(self, before: str = "") -> str:
-        if not self.done:
-            return ""
-        left = (time.monotonic() - self.began) / self.done * (self.total - self.done)
-        return f"{before}about {int(left // 60)}:{int(left % 60):02d} left"
 
 
 class CalibrationProgress(Bar):

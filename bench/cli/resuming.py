@@ -25,6 +25,7 @@ def resume(
     allow_changes: bool,
     no_score: bool,
     dry_run: bool,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """A run that goes on; UsageError where it is asked for other options or could not be like its beginning."""
@@ -61,5 +62,6 @@ def resume(
         folder.damage.clear()
         remaining.note(manifest, jobs, changes, pipeline.command_line())
         folder.write_manifest(manifest)
-        code = making.make(folder, plan, jobs, limits, manifest, no_score=no_score, as_json=as_json)
+        how = {"no_score": no_score, "watch": watch, "as_json": as_json}
+        code = making.make(folder, plan, jobs, limits, manifest, **how)
     raise typer.Exit(code)

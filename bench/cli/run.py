@@ -71,6 +71,7 @@ def run(
     config: options.ConfigFile = None,
     no_score: Annotated[bool, typer.Option("--no-score", help="Fit only; `bench score RUN` later.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep a table of all cells on the terminal.")] = False,
     json_: options.OutcomeJson = False,
 ) -> None:
     """Fit every scenario × backend of a selection, score the fits, write tables and a report.
@@ -88,6 +89,7 @@ def run(
       bench run -s s0-uniform -b 'torch.adam[lr=0.05,steps=5000]' --reps 3 --rounds 5
       bench run --max-disturbance 0.1                    make children again that had to share their CPUs
       bench run --suite sources --dry-run                what would run
+      bench run --suite tiny --watch                     a table of all cells meanwhile
       bench run --resume latest                          what is missing after Ctrl-C, a crash or a full disk
       bench run --resume latest --retry failed           and what failed, crashed, was invalid or lacked memory
 
@@ -104,7 +106,7 @@ def run(
     if files:
         chosen["scenario"] = [*chosen.get("scenario", []), *map(options.scenario_file, files)]
     child = {"fresh": fresh, "reuse_compiled": reuse_compiled}
-    how = {"no_score": no_score, "dry_run": dry_run, "as_json": json_}
+    how = {"no_score": no_score, "dry_run": dry_run, "watch": watch, "as_json": json_}
 
     from bench.cli import making, resuming  # numpy, which the help page does without
 

@@ -67,7 +67,13 @@ def test_three_commands_lead_from_a_table_to_a_report(table):
 
 @pytest.mark.parametrize(
     ("formula", "likelihood"),
-    [("smoker ~ age", "bernoulli"), ("n ~ age", "poisson"), ("y ~ age", "gaussian"), ("log(y) ~ age", "gaussian")],
+    [
+        ("smoker ~ age", "bernoulli"),
+        ("n ~ age", "poisson"),
+        ("y ~ age", "gaussian"),
+        ("log(y) ~ age", "gaussian"),
+        ("I(n + 80) ~ age", "gaussian"),
+    ],
 )
 def test_the_likelihood_is_by_default_what_the_observations_look_like(table, formula, likelihood):
     rows = table.read_text().replace("yes", "1").replace(",no,", ",0,")
@@ -93,6 +99,23 @@ def test_what_cannot_be_is_said_and_nothing_is_written(table, args, why):
     assert [file.name for file in table.parent.iterdir()] == ["mine.csv"]
 
 
+def test_what_samplers_would_find_hard_is_standardised_unless_that_is_refused(table):
+    made = new(table, "--formula", "y ~ age + C(region)")
+    assert "Columns are standardised, since age would make sampling slow" in made.out
+    assert tomllib.loads((table.parent / "mine.toml").read_text())["data"]["standardise"] is True
+    for name, args in (("other", ("--no-standardise",)), ("third", ())):
+        formula = "y ~ age - 1" if name == "third" else "y ~ age"  # without an intercept it would be another model
+        assert new(table, name, "--formula", formula, *args).code == 0
+        assert "standardise" not in (table.parent / f"{name}.toml").read_text()
+
+
+def test_a_gap_is_named_with_the_option_that_leaves_its_row_out(table):
+    table.write_text(table.read_text() + "c,,1.0,east,no,3,1,2.0\n")
+    refused = new(table, "--formula", "y ~ age + days + C(region)")
+    assert refused.code == 2
+    assert "error: mine.csv: line " in refused.err and "by --missing drop" in refused.err
+
+
 def test_a_file_that_is_there_is_left_alone(table):
     (table.parent / "mine.toml").write_text("mine")
     refused = new(table, "--formula", "y ~ age")
@@ -107,11 +130,12 @@ def test_check_says_what_makes_a_posterior_hard(table):
     rows = ROWS.splitlines()
     wide = [f"{rows[0]},twice"] + [f"{row},{2 * float(row.split(',')[1])}" for row in rows[1:]]
     table.write_text("\n".join(wide) + "\n")
-    assert new(table, "--formula", "y ~ age + twice + I(days * 1000)").code == 0
+    assert new(table, "--formula", "y ~ age + twice + I(days * 1000)", "--no-standardise").code == 0
     found = [f"{f.state} {f.what}" for f in of_scenario.findings(str(table.parent / "mine.toml"), lambda text: None)]
     assert any("have rank 3" in text for text in found)
     assert "note age and twice have correlation 1.0000" in found
     assert any("times as much as" in text for text in found)
+    assert any("far from 0, in sds: age" in text for text in found)
     (table.parent / "mine.toml").write_text('formula = "y ~ age"\n')
     broken = in_process.run("check", "mine.toml", "--json", cwd=table.parent)
     assert broken.code == 3

@@ -228,7 +228,7 @@ def test_what_cannot_be_is_one_message(results: Path, args: list[str], said: str
 
 
 def test_a_folder_without_runs_says_what_to_do(tmp_path: Path):
-    with pytest.raises(UsageError, match="first: python -m bench run"):
+    with pytest.raises(UsageError, match="first: bench run"):
         call(tmp_path)
 
 

@@ -78,7 +78,7 @@ def test_damaged_tables_are_made_again_or_named(copied):
         (copied.run / f"{name}.parquet").write_bytes(b"PAR1 and no more")
     said = copied.bench("report", "r")
     assert "fits.parquet is damaged" in said and "metrics.parquet is damaged" in said
-    assert "first: python -m bench score r" in copied.bench("export", "r", code=2)
+    assert "first: bench score r" in copied.bench("export", "r", code=2)
     said = copied.bench("query", "select run, count(*) as n from fits group by run order by run", "--format", "csv")
     assert "r,8" in said  # both call themselves r; the fits of one come from its records
     assert "fits.parquet: not there" not in copied.bench("check", "r", code=3)
