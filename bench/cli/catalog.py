@@ -207,11 +207,10 @@ LISTERS: Mapping[str, Callable[[Path], Iterator[Row]]] = {
 def _rows(rows: Sequence[Row], *, long: bool) -> list[str]:
     """A line each, no wider than a terminal; what is broken is marked and stands last, with its reason in full."""
     broken = [row for row in rows if "broken" in (row.get("family"), row.get("state"), row["description"][:6])]
-    texts = [
-        [f"{v}  (from {row['from']})" if key == "description" and row.get("from") else str(v)
-         for key, v in row.items() if key != "from"]
-        for row in rows if row not in broken
-    ]  # fmt: skip
+    shown = [row for row in rows if row not in broken]
+    texts = [[str(value) for key, value in row.items() if key != "from"] for row in shown]
+    for text, row in zip(texts, shown, strict=True):
+        text[-1] += f"  (from {row['from']})" if row.get("from") else ""
     width = shutil.get_terminal_size().columns - 3 if sys.stdout.isatty() and not long else None
     lines = [line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in _aligned(texts)]
     why = (str(row["description"]).removeprefix("broken: ") for row in broken)
