@@ -12,9 +12,14 @@ from typing import cast
 
 import numpy as np
 
+from bench import chunks
 from bench.families import family_file, folders, models
 from bench.protocols import Family
 from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
+
+FEW_ROWS = 1000
+HASHED_ROWS = 10_000
+"""Rows of an array that are hashed at a time: none is copied as a whole."""
 
 
 @cache
@@ -53,6 +58,7 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
         link=link,
         law=law,
         source=str(source or ""),
+        chunk_rows=scenario.settings.get("chunk_rows", 0),
         digest=_digest(
             parameters + coordinates,
             scenario.priors,
@@ -63,6 +69,14 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
             simulated.predict,
         ),
     )
+
+
+def in_memory(scenario: Scenario) -> Scenario:
+    """The scenario, or one of `FEW_ROWS` rows at most where it is read in chunks: for whoever asks for densities."""
+    settings = dict(scenario.settings)
+    if not settings.pop("chunk_rows", 0):
+        return scenario
+    return replace(scenario, settings={**settings, "n_obs": min(settings["n_obs"], FEW_ROWS)})
 
 
 def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number: int) -> Dataset:
@@ -100,7 +114,9 @@ def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], word
     hashed = hashlib.sha256(f"{content}{words}".encode())
     for group in groups:
         for key in sorted(group):
-            array = np.ascontiguousarray(group[key])
+            array = np.atleast_1d(group[key])
             hashed.update(f"{key}{array.shape}{array.dtype.str}".encode())
-            hashed.update(array.tobytes())
+            for at in range(0, len(array), HASHED_ROWS):
+                hashed.update(np.ascontiguousarray(array[at : at + HASHED_ROWS]).data)
+                chunks.forget(array)
     return hashed.hexdigest()[:16]

@@ -194,7 +194,8 @@ class Dataset:
     effects of a non-centred hierarchy; they number as many scalars. `start` is keyed by them. `link` names the link
     function of a regression where it is not the family's usual one; `law` the regression whose observations those of
     this family, which has not a law of its own, are like; `source` the folder whose files say the density in the words
-    of frameworks: of a model of the user's own, or of a family that others add.
+    of frameworks: of a model of the user's own, or of a family that others add. Where `chunk_rows` is not 0 the arrays
+    lie in files, to be read so many rows at a time (see `bench.chunks`).
     """
 
     family: str
@@ -210,6 +211,7 @@ class Dataset:
     link: str = ""
     law: str = ""
     source: str = ""
+    chunk_rows: int = 0
 
     @property
     def sites(self) -> tuple[Parameter, ...]:
@@ -244,7 +246,7 @@ class Dataset:
         import numpy as np
 
         arrays, start = (
-            {k: v if not v.ndim and v.dtype.kind == "i" else np.zeros_like(v) for k, v in group.items()}
+            {k: v if not v.ndim and v.dtype.kind == "i" else np.zeros(v.shape, v.dtype) for k, v in group.items()}
             for group in (self.arrays, self.start)
         )
         return replace(self.observed(), arrays=arrays, start=start)

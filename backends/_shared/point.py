@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from bench import chunks
 from bench.types import Array, Budget, Dataset, Diverged, Estimate, Fit, Place
 
 Loss = Literal["sum", "mean"]
@@ -51,28 +52,24 @@ def start(data: Dataset, seed: int) -> dict[str, Array]:
     return values
 
 
-def with_plug_in(data: Dataset, weights: Array, bias: Array | float) -> dict[str, Array]:
-    """Every parameter of the model at a least-squares point; sigma, if it is one, is √(RSS/N)."""
-    weights = np.asarray(weights, np.float64)
-    point = {"weights": weights}
-    if "bias" in data.names:
-        point["bias"] = np.asarray(bias, np.float64)
-    if "sigma" in data.names:
-        residual = data.arrays["y"] - data.arrays["x"] @ weights - bias
-        point["sigma"] = np.sqrt(np.mean(residual**2))
+def with_plug_in(data: Dataset, weights: Array, bias: Array | float, loss: float) -> dict[str, Array]:
+    """Every parameter of the model at a least-squares point of that loss; sigma, if it is one, is √(RSS/N)."""
+    point = {"weights": weights, "bias": np.asarray(bias, np.float64), "sigma": np.sqrt(loss)}
     return {name: point[name] for name in data.names}
 
 
 def mean_squared_error(data: Dataset, weights: Array, bias: Array | float) -> float:
     """Mean of the squared residuals, in float64 whatever the fit computed in."""
-    return float(np.mean((data.arrays["y"] - data.arrays["x"] @ np.asarray(weights, np.float64) - bias) ** 2))
+    parts = chunks.each(data.arrays, data.chunk_rows)
+    return sum(float(np.sum((part["y"] - part["x"] @ weights - bias) ** 2)) for part in parts) / len(data.arrays["y"])
 
 
 def look(data: Dataset, step: int, weights: Array, bias: Array | float, *, limit: float | None = None) -> Estimate:
     """The estimate at a checkpoint, with the mean squared error; Diverged if anything in it is not finite."""
+    weights = np.asarray(weights, np.float64)
     with np.errstate(all="ignore"):  # an overflow here is the divergence that the next line reports
         loss = mean_squared_error(data, weights, bias)
-        point = with_plug_in(data, weights, bias)
+        point = with_plug_in(data, weights, bias, loss)
     if not np.isfinite(loss):
         reason = "" if limit is None or limit < 1 else f"; lr·λmax/2 = {limit:.3g} exceeds 1"
         raise Diverged(f"loss is {loss:g} at step {step}{reason}")

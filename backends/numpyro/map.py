@@ -89,7 +89,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     def checkpoint(step: int, state: Any, loss: float) -> None:
         clock.checkpoint(step, partial(_look, program, data, args, step, state))
 
-    search = Search(stepper.plan, stepper, args, checkpoint)
+    search = Search(stepper.plan, stepper, lambda _: args, checkpoint)
     with clock("sample"):
         outcome = search.run([begin])
     return State(data.names, _look(program, data, args, outcome.steps, search.state), outcome.steps)

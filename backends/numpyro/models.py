@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpyro
 import numpyro.distributions as dist
+from numpyro import handlers
 from numpyro.infer.util import potential_energy
 
 from backends._shared import jax_arrays
@@ -22,9 +24,13 @@ Model = Callable[..., None]
 
 
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Model]:
-    """y ~ law(X·weights + bias or a[group] + offset, values of all parameters, known ones and the rows' trials too)."""
+    """y ~ law(X·weights + bias or a[group] + offset, values of all parameters, known ones and the rows' trials too).
+
+    Called with fewer rows than the data have, their log density is scaled up to that of all.
+    """
 
     def regression(data: Dataset) -> Model:
+        n = len(data.arrays["y"])
         known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
         beside = _arguments(data)[2:]
 
@@ -33,7 +39,8 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[[Dataset], Mo
             slope = X @ params["weights"] if "weights" in params else 0.0
             intercept = params["a"][params["group"].astype(int)] if "group" in params else params.get("bias", 0.0)
             predictor = LOG_ODDS[data.link](slope + intercept + params.get("offset", 0.0))
-            with numpyro.plate("observations", len(y)):
+            scaled = handlers.scale(scale=n / len(y)) if len(y) < n else nullcontext()
+            with scaled, numpyro.plate("observations", len(y)):
                 numpyro.sample("y", law(predictor, params), obs=y)
 
         return model

@@ -34,7 +34,8 @@ Params = dict[str, jax.Array]
 class Stepper:
     """SVI with the guide that `guide()` makes; `place(guide, at)` are its first parameters for a start `at`.
 
-    A guide is made within each program, for it keeps what it has seen of the model, data included.
+    A guide is made within each program, for it keeps what it has seen of the model, data included. With `batches`
+    arguments hold a mini-batch for each of so many steps, (batches, rows, …).
     """
 
     model: Callable[..., None]
@@ -43,6 +44,7 @@ class Stepper:
     plan: Plan
     dtype: str
     place: Callable[[Any, Any], Params]
+    batches: int = 0
     begin: Callable[..., Any] | None = field(default=None, init=False)
     go_on: Callable[..., Any] | None = field(default=None, init=False)
 
@@ -57,8 +59,12 @@ class Stepper:
         """The algorithm and its guide, once they have seen the model; what that computes is dropped."""
         guide = self.guide()
         svi = SVI(self.model, guide, Adam(self.plan.lr), self.elbo)
-        svi.init(jax.random.key(0), *args)
+        svi.init(jax.random.key(0), *self._of_step(0, args))
         return svi, guide
+
+    def _of_step(self, i: Any, args: Arguments) -> Arguments:
+        """What the model is called with at step i of a call."""
+        return tuple(array[i] for array in args) if self.batches else args
 
     def start(self, key: jax.Array, at: Any, args: Arguments) -> Any:
         """The state of SVI at a start."""
@@ -76,7 +82,7 @@ class Stepper:
 
     def _begin(self, key: jax.Array, at: Any, *args: jax.Array) -> Any:
         svi, guide = self.prepared(args)
-        return svi.init(key, *args, init_params=self.place(guide, at))
+        return svi.init(key, *self._of_step(0, args), init_params=self.place(guide, at))
 
     def _go_on(self, state: Any, done: jax.Array, count: jax.Array, rate: jax.Array, *args: jax.Array) -> Any:
         svi, _ = self.prepared(args)
@@ -86,7 +92,7 @@ class Stepper:
             late = jnp.maximum(0.0, 2.0 * (done + i) / self.plan.steps - 1.0)
             at = jnp.minimum(rate, self.plan.lr * self.plan.lr_decay**late).astype(rate.dtype)
             svi.optim = Adam(lambda _: at)
-            state, loss = svi.update(state, *args)
+            state, loss = svi.update(state, *self._of_step(i, args))
             return state, losses.at[i].set(loss)
 
         return jax.lax.fori_loop(0, count, step, (state, jnp.zeros(LONGEST, rate.dtype)))
@@ -94,11 +100,14 @@ class Stepper:
 
 @dataclass
 class Search(search.Search):
-    """One optimisation by `stepper`; `checkpoint(step, state, loss)` is called where the clock may want one."""
+    """One optimisation by `stepper`; `checkpoint(step, state, loss)` is called where the clock may want one.
+
+    `feed(count)` gives the data of so many steps.
+    """
 
     plan: Plan
     stepper: Stepper
-    args: Arguments
+    feed: Callable[[int], Arguments]
     checkpoint: Callable[[int, Any, float], None]
     steps: int = 0
     state: Any = None
@@ -119,8 +128,8 @@ class Search(search.Search):
         """That many steps in as many calls as there are checkpoints."""
         losses, end = list[float](), self.steps + steps
         while self.steps < end:
-            count = min(self.next - self.steps, end - self.steps, LONGEST)
-            self.state, found = self.stepper.steps(self.state, self.steps, count, rate, self.args)
+            count = min(self.next - self.steps, end - self.steps, self.stepper.batches or LONGEST)
+            self.state, found = self.stepper.steps(self.state, self.steps, count, rate, self.feed(count))
             began, self.steps = self.steps, self.steps + count
             due = self.steps == self.next
             if due:

@@ -25,7 +25,8 @@ Model = Callable[..., None]
 def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
     """y ~ law(X·weights + bias or a[group] + offset, values of all parameters, known ones and the rows' trials too).
 
-    Over a mini-batch of the rows if `batch` is given.
+    Over a mini-batch of so many rows if `batch` is given: chosen anew at each step, or, of data that lie in a file, the
+    rows that it is called with.
     """
 
     def regression(data: Dataset, place: Place, batch: int | None = None) -> Model:
@@ -33,11 +34,12 @@ def _regression(law: Callable[..., dist.Distribution]) -> Callable[..., Model]:
         values = {name: np.array(prior.args[0]) for name, prior in data.priors.items() if prior.name == "known"}
         known = pytorch.to_tensors(values, place)
         beside = _arguments(data)[2:]
+        chosen = torch.arange(batch, device=place.device) if batch and data.chunk_rows else None
 
         def model(*arrays: Tensor) -> None:
             params = known | sample()
-            with pyro.plate("observations", n, subsample_size=batch) as rows:
-                X, y, *columns = arrays if batch is None else (array[rows] for array in arrays)
+            with pyro.plate("observations", n, subsample_size=batch, subsample=chosen) as rows:
+                X, y, *columns = arrays if batch is None or chosen is not None else (array[rows] for array in arrays)
                 params |= dict(zip(beside, columns, strict=True))
                 slope = _rows(params["weights"] @ X.mT) if "weights" in params else 0.0
                 grouped = "group" in params

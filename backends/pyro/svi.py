@@ -19,6 +19,7 @@ import torch
 from pyro.infer import JitTrace_ELBO, Trace_ELBO
 from torch import Tensor
 
+from backends._shared import stream
 from backends.pyro import guides, models, moments
 from backends.pyro import map as delta
 from backends.pyro.optimisation import Plan, Search
@@ -47,7 +48,7 @@ class Options:
     particles: int = option(16, "draws from q per ELBO gradient, vectorised")
     restarts: int = option(3, "starts; the best ELBO of as many short runs goes on")
     window: int = option(100, "steps whose mean ELBO is compared with that of the window before; 0: no early stop")
-    batch_size: int = option(0, "rows per step, subsampled without replacement; 0: all")
+    batch_size: int = option(0, "rows per step, drawn without replacement; 0: all")
     jit: bool = option(False, "trace the ELBO once instead of running model and guide in Python at each step")
 
 
@@ -75,8 +76,8 @@ class State(NamedTuple):
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program | delta.Program:
     """Make model, guide and ELBO; Unsupported for a guide or mini-batch the model cannot take."""
-    if options.batch_size and (data.family != "linear" or options.batch_size > len(data.arrays["y"])):
-        raise Unsupported(f"batch_size={options.batch_size}: only a linear model with as many rows has batches")
+    if options.batch_size:
+        stream.check(data, options.batch_size)
     if options.guide == "delta":
         if options != Options(guide="delta", lr=options.lr):
             raise Unsupported("guide=delta takes lr alone: a point is found by pyro.map, which has no other option")
@@ -89,7 +90,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     pyro.enable_validation(False)
     pyro.clear_param_store()
     model = models.model(data, place, options.batch_size or None)
-    args = models.to_tensors(data.arrays, data, place)
+    args = _shapes(options, data, place)
     guide = guides.make(options.guide, data, place, model, args)
     many = options.particles > 1 and not data.source  # a user's model need not broadcast over particles
     settings: dict[str, Any] = {"vectorize_particles": many, "max_plate_nesting": 1}
@@ -97,7 +98,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         elbo = JitTrace_ELBO(options.particles, ignore_jit_warnings=True, **settings)
     else:
         elbo = Trace_ELBO(options.particles, **settings)
-    fraction = options.batch_size / len(args[0]) if options.batch_size else 1.0
+    fraction = options.batch_size / len(data.arrays["y"]) if options.batch_size else 1.0
     return Program(options, budget.steps, place, guide, partial(elbo.differentiable_loss, model, guide), fraction)
 
 
@@ -105,7 +106,7 @@ def compile(program: Program | delta.Program, data: Dataset) -> None:
     """Trace the ELBO on arrays of the same shapes, if it is to be traced."""
     if isinstance(program, Program) and program.options.jit:
         _reset(program, 0)
-        args = models.to_tensors(data.arrays, data, program.place)
+        args = _shapes(program.options, data, program.place)
         program.guide(*args)
         with warnings.catch_warnings():  # Pyro 1.9 knows no other compiler than the one torch now calls deprecated
             warnings.filterwarnings("ignore", "`torch.jit.trace", DeprecationWarning)
@@ -121,25 +122,41 @@ def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock
     options, guide = program.options, program.guide
     _reset(program, seed)
     starts = [partial(guide.reset, torch.Generator().manual_seed(seed))] * options.restarts
-    with clock("transfer"):
-        args = models.to_tensors(data.arrays, data, program.place)
     particle_fraction = options.particles * program.fraction
+    with clock("transfer"):
+        feed = _feed(program, data, seed)
 
     def checkpoint(step: int, loss: float) -> None:
         clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
 
     with clock("sample"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Encountered", UserWarning)  # Pyro's word on a loss that `Search` looks at
-        guide(*args)  # registers the parameters, which a traced ELBO looks up by name
+        guide(*feed())  # registers the parameters, which a traced ELBO looks up by name
         plan = Plan(program.steps, options.lr, options.lr_decay, options.restarts, options.window)
-        outcome = Search(plan, guide, partial(program.loss, *args), checkpoint).run(starts)
-        posterior = guide.posterior(*args)
+        outcome = Search(plan, guide, lambda: program.loss(*feed()), checkpoint).run(starts)
+        posterior = guide.posterior(*feed())
     with clock("sample"):
         z = posterior.sample((DRAWS,))
     estimate = _look(program, data, outcome.steps, outcome.loss, posterior)
     stats = {"steps": outcome.steps, "gradients": outcome.steps * particle_fraction, "stop": outcome.stop}
     log_q = posterior.log_prob(z).detach().double().cpu().numpy()
     return State(data, estimate, z.double().cpu().numpy(), log_q, stats)
+
+
+def _shapes(options: Options, data: Dataset, place: Place) -> tuple[Tensor, ...]:
+    """Tensors of the shapes that model and guide are called with: all rows, or of data that lie in a file a batch."""
+    arrays = stream.first(data, options.batch_size) if options.batch_size and data.chunk_rows else data.arrays
+    return models.to_tensors(arrays, data, place)
+
+
+def _feed(program: Program, data: Dataset, seed: int) -> Callable[[], tuple[Tensor, ...]]:
+    """What model and guide are called with at each step: all rows, moved here, or the next batch of a file's."""
+    options, place = program.options, program.place
+    if options.batch_size and data.chunk_rows:
+        rows = stream.Stream(data, seed)
+        return lambda: models.to_tensors(rows.take(options.batch_size), data, place)
+    args = models.to_tensors(data.arrays, data, place)
+    return lambda: args
 
 
 def _reset(program: Program, seed: int) -> None:

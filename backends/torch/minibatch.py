@@ -1,6 +1,7 @@
 """Mini-batch SGD through `Dataset` and `DataLoader` on the mean squared error; a step costs batch_size/N of a gradient.
 
-Rows are fetched a batch at a time, so an epoch costs no Python work per row.
+Rows are fetched a batch at a time, so an epoch costs no Python work per row. Data that lie in a file are streamed: a
+chunk is read at a time, within the steps, and its rows are shuffled (see `backends._shared.stream`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from torch.utils.data import Dataset as TorchDataset
 
 from backends._shared import point
 from backends._shared.point import build, draw
+from backends._shared.stream import Stream
 from backends.torch import models
-from bench.types import Clock, Dataset, Estimate, option
+from bench.types import Clock, Dataset, Estimate, Place, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -58,13 +60,13 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
     options, steps, place = program
     start = point.start(data, seed)
     with clock("transfer"):
-        arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
-    rows, n = 0, len(arrays["y"])
+        arrays = {} if data.chunk_rows else models.to_tensors(data.arrays, place)
+    rows, n = 0, len(data.arrays["y"])
     with clock("sample"):
         layer = _layer(theta)
         optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
-        batches = _batches(Rows(arrays["x"], arrays["y"]), options, seed)
+        batches = _batches(Rows(**arrays), options, seed) if arrays else _streamed(data, options, seed, place)
         for step, (x, y) in zip(count(1), islice(batches, steps), strict=False):
             optimiser.zero_grad()
             (y - layer(x).squeeze(-1)).square().mean().backward()  # (b,) against (b,): never (b, b)
@@ -95,6 +97,14 @@ def _batches(rows: Rows, options: Options, seed: int) -> Iterator[tuple[Tensor, 
     )
     while True:
         yield from loader
+
+
+def _streamed(data: Dataset, options: Options, seed: int, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same of data that lie in a file; no batch is smaller."""
+    stream = Stream(data, seed, shuffle=options.shuffle)
+    while True:
+        tensors = models.to_tensors(stream.take(options.batch_size), place)
+        yield tensors["x"], tensors["y"]
 
 
 def _as_fetched(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench import chunks
 from bench.errors import NoReference
-from bench.score.problem import Row, Scored
+from bench.score.problem import Problem, Row, Scored
+from bench.types import Arrays
 
 
 def optimum_rows(scored: Scored) -> Iterator[Row]:
@@ -25,9 +27,12 @@ def optimum_rows(scored: Scored) -> Iterator[Row]:
         distance = [np.abs(point[name] - best[name]) / problem.reference.sd[name] for name in best if name in point]
         yield Row("optimum_distance_sd", "", max(float(np.max(d)) for d in distance))
     if objective == "least_squares" and "y" in problem.data.arrays:
-        y = problem.data.arrays["y"]
-        reached, lowest = (
-            float(np.mean((problem.family.predict(problem.data, at, problem.data.arrays) - y) ** 2))
-            for at in (point, best)
-        )
-        yield Row("mean_loss_gap", "", reached - lowest)
+        yield Row("mean_loss_gap", "", _mean_loss(problem, point) - _mean_loss(problem, best))
+
+
+def _mean_loss(problem: Problem, at: Arrays) -> float:
+    """The mean of squared differences between expected observations and those of the data."""
+    data, total = problem.data, 0.0
+    for part in chunks.each(data.arrays, data.chunk_rows):
+        total += float(np.square(problem.family.predict(data, at, part) - part["y"]).sum())
+    return total / len(data.arrays["y"])

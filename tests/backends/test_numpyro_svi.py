@@ -136,11 +136,13 @@ def test_a_loss_that_is_not_finite_is_divergence_at_its_step() -> None:
     class Stepper:
         """Losses are numbers up to step 500."""
 
+        batches = 0
+
         def steps(self, state: Any, done: int, count: int, rate: float, args: Any) -> tuple[Any, Array]:
             numbers = np.arange(done + 1, done + count + 1, dtype=float)
             return state, np.where(numbers > 500, np.nan, numbers)
 
-    made = stepping.Search(plan, Stepper(), (), lambda step, state, loss: looked.append(step))
+    made = stepping.Search(plan, Stepper(), lambda count: (), lambda step, state, loss: looked.append(step))
     with pytest.raises(Diverged, match="−ELBO is nan at step 501"):
         made.run([lambda: None])
     assert looked[:8] == [1, 2, 3, 4, 5, 6, 8, 10] and looked[-1] < 500

@@ -6,13 +6,18 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
+from bench import chunks
 from bench.errors import NoReference
 from bench.types import Array
 
 ROWS = 8192
-"""Rows factored at a time: a block stays in cache, and the whole design is never copied."""
+"""Rows factored at a time at most: the whole design is never copied."""
+NARROW, NUMBERS = 40, 8192
+"""Up to so many columns, numbers factored at a time: OpenBLAS keeps to one thread, where a second one that waits for
+its turn on a busy machine made the same work thirty times as long."""
 
 
 class CoefficientPrior(NamedTuple):
@@ -64,30 +69,36 @@ class Conditional(NamedTuple):
         return np.asarray(np.maximum(np.square(self.maps).sum(axis=1) - np.square(self.loadings).sum(axis=1), 0.0))
 
 
-def triangular_factor(x: Array, y: Array, prior: CoefficientPrior, order: Array, *, has_bias: bool) -> Array:
+def triangular_factor(
+    x: Array, y: Array, prior: CoefficientPrior, order: npt.NDArray[np.intp], *, has_bias: bool
+) -> Array:
     """R of the QR factorisation of [columns in `order`, y − A·loc], normal columns times their prior scale.
 
     Blocks of rows are factored and stacked (tall-skinny QR). Its last entry is the residual norm, with no subtraction.
     """
     scale = np.where(np.isinf(prior.scale), 1.0, prior.scale)[order]
     stacked: Array = np.empty((0, len(order) + 1))
-    step = max(ROWS, 4 * len(order))
+    step = max(ROWS, 4 * len(order)) if len(order) > NARROW else NUMBERS // (len(order) + 1)
     for at in range(0, len(y), step):
         part = x[at : at + step]
         a = np.hstack([part, np.ones((len(part), 1))]) if has_bias else part
         target = y[at : at + step] - a @ prior.loc
         rows = np.vstack([stacked, np.hstack([a[:, order] * scale, target[:, None]])])
         stacked = np.asarray(np.linalg.qr(rows, mode="r"))
+        chunks.forget(x, y)
     return stacked
 
 
-def condition(x: Array, y: Array, prior: CoefficientPrior, *, has_bias: bool) -> Conditional:
-    """Factor the regression once, O(N·P² + P³); NoReference where flat priors leave the posterior improper."""
+def condition(x: Array, y: Array, prior: CoefficientPrior, *, has_bias: bool, n_obs: int) -> Conditional:
+    """Factor the regression once, O(N·P² + P³); NoReference where flat priors leave the posterior improper.
+
+    x (m, J) and y (m,) are the observations, or rows that stand for all `n_obs` of them.
+    """
     flat = np.isinf(prior.scale)
     order = np.concatenate([np.flatnonzero(flat), np.flatnonzero(~flat)])
     f, p = int(flat.sum()), len(order)
     r = triangular_factor(x, y, prior, order, has_bias=has_bias)
-    if f > len(y) or not _full_rank(r[:f, :f]):
+    if f > n_obs or not _full_rank(r[:f, :f]):
         raise NoReference("flat priors on coefficients that the data do not determine: the posterior is improper")
     block, target = r[f:, f:p], r[f:, p]
     u, singular, vt = scipy.linalg.svd(block, full_matrices=False)
@@ -100,7 +111,7 @@ def condition(x: Array, y: Array, prior: CoefficientPrior, *, has_bias: bool) ->
     centre[order[:f]] += inverse @ r[:f, p]
     spread[order[:f]] = inverse
     log_flat = float(np.log(np.abs(np.diag(r[:f, :f]))).sum())
-    n_left = len(y) - f - len(singular)
+    n_left = n_obs - f - len(singular)
     return Conditional(singular, rotated, centre, maps @ vt.T, vt.T, maps, spread, float(left @ left), n_left, log_flat)
 
 

@@ -14,6 +14,7 @@ from bench.types import Array, Dataset, Parameter
 from scenarios.families.common.priors import arguments
 from scenarios.families.posteriors import residuals
 from scenarios.families.posteriors.conditional import CoefficientPrior, Conditional, condition
+from scenarios.families.posteriors.design import rows, with_bias
 from scenarios.families.posteriors.mixtures import NormalMixture
 from scenarios.families.posteriors.normal_given_scales import NormalGivenScales
 from scenarios.families.posteriors.sigma_posterior import KnownSigma, SigmaPosterior
@@ -119,11 +120,13 @@ class ConjugatePosterior(NormalGivenScales):
 
 def posterior(data: Dataset) -> ConjugatePosterior:
     """The exact posterior of a linear data set; NoReference with the reason where priors or residuals allow none."""
-    x, y = data.arrays["x"], data.arrays["y"]
+    x, y, n, has_bias = data.arrays["x"], data.arrays["y"], len(data.arrays["y"]), "bias" in data.names
+    if data.chunk_rows:
+        (x, y, n), has_bias = rows(data), False
     prior = _coefficient_prior(data)
-    conditional = condition(x, y, prior, has_bias="bias" in data.names)
+    conditional = condition(x, y, prior, has_bias=has_bias, n_obs=n)
     if residuals.are_small(conditional.rss, y):
-        residuals.demand(with_bias(x, data), y, data.priors["sigma"])
+        residuals.demand(with_bias(x, data) if has_bias else x, y, data.priors["sigma"])
     bounded = np.isfinite(prior.high - prior.low)
     constant = -float(np.log((prior.high - prior.low)[bounded]).sum())
 
@@ -134,7 +137,7 @@ def posterior(data: Dataset) -> ConjugatePosterior:
     if data.priors["sigma"].name == "known":
         sigma, method = KnownSigma(log_likelihood, data.priors["sigma"].args[0]), "closed form"
     else:
-        scale = math.sqrt((conditional.rss + float(conditional.rotated @ conditional.rotated)) / len(y)) or 1.0
+        scale = math.sqrt((conditional.rss + float(conditional.rotated @ conditional.rotated)) / n) or 1.0
         sigma = SigmaPosterior(log_likelihood, data.priors["sigma"], scale=scale)
         method = "normal given sigma, trapezoid rule over sigma"
     new = with_bias(data.predict["x"], data) if "x" in data.predict else None
@@ -145,11 +148,6 @@ def posterior(data: Dataset) -> ConjugatePosterior:
             raise NoReference(f"a uniform prior cuts {beyond:.1e} of the posterior: no exact reference")
         posterior.method = f"{method}; uniform bounds neglected, {beyond:.1e} of the mass beyond"
     return posterior
-
-
-def with_bias(x: Array, data: Dataset) -> Array:
-    """x (n, J), with a column of ones last where the model has a bias."""
-    return np.hstack([x, np.ones((len(x), 1))]) if "bias" in data.names else x
 
 
 def _coefficient_prior(data: Dataset) -> CoefficientPrior:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bench import chunks
 from bench.errors import ScenarioError, shown
 from bench.types import Array, Arrays, Prior, Scenario, Simulated, derive_seed
 from scenarios.families.common import checks, designs, priors
@@ -187,6 +188,8 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
         x, y, beside = read_table(scenario)
     elif recipe is not None:
         x, y = recipe(scenario, truth)
+    elif "chunk_rows" in settings:
+        x, y = _in_chunks(settings, (n, width), truth, root, rng, law)
     else:
         x = designs.rows(settings["features"], (n, width), root, rng)
         beside = columns.rows(settings, n, {}, rng)
@@ -196,6 +199,25 @@ def simulate(scenario: Scenario, rng: np.random.Generator, law: Likelihood, reci
     if truth_known(settings):
         held = _holdout(scenario, truth, root, beside, rng, law)
     return Simulated({"x": x, "y": y, **beside}, truth, held, new)
+
+
+def _in_chunks(
+    settings: Mapping[str, Any],
+    shape: tuple[int, int],
+    truth: Truth,
+    root: Array | None,
+    rng: np.random.Generator,
+    law: Likelihood,
+) -> tuple[Array, Array]:
+    """x (n, J) and y (n,) in files, a chunk of rows at a time: what one array of them would hold, but for rounding.
+
+    Random numbers are taken in the same order, those of x before those of y.
+    """
+    (n, width), rows = shape, settings["chunk_rows"]
+    sizes = (min(rows, n - at) for at in range(0, n, rows))
+    x = chunks.written(designs.rows(settings["features"], (size, width), root, rng) for size in sizes)
+    parts = chunks.each({"x": x}, rows)
+    return x, chunks.written(observed(truth, part["x"], {}, settings, law, rng) for part in parts)
 
 
 def observed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import scipy
@@ -11,12 +12,18 @@ import scipy
 from bench.errors import ScenarioError
 from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Scenario, Simulated
+from scenarios.families.common import checks, transforms
 from scenarios.families.posteriors import conjugate
+from scenarios.families.posteriors.design import located, rows
 from scenarios.families.regression import generator, newton, recipe
 from scenarios.families.regression.likelihood import Likelihood, Scale
 from scenarios.families.regression.regression import Regression
 
 _LOG_2PI = math.log(2.0 * math.pi)
+CHUNK_ROWS = (
+    "rows that are made and read at a time, for data larger than memory: x and y then lie in a file in /var/tmp or "
+    "TMPDIR; all at once when absent"
+)
 
 
 class Gaussian(Likelihood):
@@ -60,6 +67,18 @@ class Linear(Regression):
 
     OBJECTIVES = ("least_squares", "map", "map_unconstrained")
 
+    def __init__(self, name: str, law: Likelihood) -> None:
+        super().__init__(name, law)
+        self.KEYS = {**self.KEYS, "chunk_rows": CHUNK_ROWS}
+
+    def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
+        full = super().settings(table, fixed=fixed)
+        if "chunk_rows" in table:
+            if fixed:
+                raise ScenarioError("chunk_rows", table["chunk_rows"], "data of a file or a recipe are read at once")
+            full["chunk_rows"] = checks.integer("chunk_rows", table["chunk_rows"])
+        return full
+
     def check_data(self, scenario: Scenario) -> None:
         table = self.data_table(scenario, ("file", "recipe", "seed"))
         if ("file" in table) == ("recipe" in table):
@@ -93,6 +112,18 @@ class Linear(Regression):
             prescribed = recipe.start(scenario, self.simulate(scenario, rng).truth)
         return {**prescribed, **super().start(scenario, rng)}
 
+    def log_conditional(self, data: Dataset, sites: Arrays) -> tuple[Array, dict[str, Array]]:
+        """Of data that are read in chunks from as few rows as there are coefficients and one."""
+        if not data.chunk_rows:
+            return super().log_conditional(data, sites)
+        (a, y, n), coefficients = rows(data), located(data)
+        residual = y - transforms.flatten(coefficients, sites) @ a.T
+        sigma = np.broadcast_to(self.scales(data, sites)["sigma"], len(residual))
+        squares = np.einsum("mn,mn->m", residual, residual)
+        value = -0.5 * squares / sigma**2 - n * (np.log(sigma) + 0.5 * _LOG_2PI)
+        slopes = transforms.unflatten(coefficients, residual @ a / np.square(sigma)[:, None])
+        return value, slopes | {"sigma": squares / sigma**3 - n / sigma} if "sigma" in data.names else slopes
+
     def begin(self, data: Dataset) -> Array:
         return newton.begin(data)
 
@@ -109,7 +140,8 @@ class Linear(Regression):
         """
         if name != "least_squares":
             return super().objective(data, name, params)
-        residual = data.arrays["y"] - self.predict(data, params, data.arrays)
+        a, y, _ = rows(data)
+        residual = y - a @ transforms.flatten(located(data), params)
         return float(residual @ residual) / (2.0 * newton.residual_variance(data))
 
     def optimum(self, data: Dataset, name: str) -> tuple[dict[str, Array], float]:

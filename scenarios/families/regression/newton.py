@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ import scipy
 from bench.errors import NoReference
 from bench.types import Array, Dataset
 from scenarios.families.common import priors, starts, transforms
-from scenarios.families.posteriors.conjugate import with_bias
+from scenarios.families.posteriors.design import Rows, located, rows
 
 LogDensity = Callable[[Dataset, Array], tuple[Array, Array]]
 MAX_STEPS = 300
@@ -24,40 +25,35 @@ _LEAST_RELATIVE_SIGMA = 1e-14
 """The same relative to the root mean square of y: residuals that small are rounding."""
 
 
-def design(data: Dataset) -> Array:
-    """X, with a column of ones appended when the model has a bias."""
-    return with_bias(data.arrays["x"], data)
-
-
 def least_squares(data: Dataset) -> dict[str, Array]:
     """The least-squares fit, of least norm where it is not unique: {weights, bias}."""
-    coefficients = scipy.linalg.lstsq(design(data), data.arrays["y"], lapack_driver="gelsd")[0]
-    return transforms.unflatten([p for p in data.parameters if p.name != "sigma"], coefficients)
+    a, y, _ = rows(data)
+    return transforms.unflatten(located(data), scipy.linalg.lstsq(a, y, lapack_driver="gelsd")[0])
 
 
 def residual_variance(data: Dataset) -> float:
     """The known sigma² if there is one, else RSS/N of the least-squares fit; 1 where that fit interpolates."""
     if data.priors["sigma"].name == "known":
         return float(data.priors["sigma"].args[0]) ** 2
-    y = data.arrays["y"]
-    coefficients = transforms.flatten([p for p in data.parameters if p.name != "sigma"], least_squares(data))
-    residual = y - design(data) @ coefficients
-    variance = float(residual @ residual) / len(y)
+    a, y, n = rows(data)
+    coefficients = transforms.flatten(located(data), least_squares(data))
+    residual = y - a @ coefficients
+    variance = float(residual @ residual) / n
     # Rounding leaves residuals of about P·eps·|y| in an interpolating fit: far below, no noise can be told from it.
-    floor = (len(coefficients) * np.finfo(float).eps) ** 2 * float(y @ y) / len(y)
+    floor = (len(coefficients) * np.finfo(float).eps) ** 2 * float(y @ y) / n
     return variance if variance > floor else 1.0
 
 
 def minimise(data: Dataset, name: str, log_density: LogDensity) -> dict[str, Array]:
     """Minimiser of `map` or `map_unconstrained` by damped Newton in unconstrained space from the least-squares fit."""
-    a = design(data)
-    gram = a.T @ a
-    least_sigma = _LEAST_RELATIVE_SIGMA * float(np.sqrt(np.mean(data.arrays["y"] ** 2)))
+    observed = rows(data)
+    gram = observed.a.T @ observed.a
+    least_sigma = _LEAST_RELATIVE_SIGMA * float(np.linalg.norm(observed.y)) / math.sqrt(observed.n)
     z = begin(data)
     value, gradient = _negative(data, name, z, log_density)
     before = np.inf
     for _ in range(MAX_STEPS):
-        hessian = _hessian(data, name, z, a, gram)
+        hessian = _hessian(data, name, z, observed, gram)
         step, decrement = _newton_step(hessian, gradient)
         if decrement < 1e-26 or (decrement < 1e-16 and decrement > 0.25 * before):
             return transforms.constrain(data.parameters, z)
@@ -92,14 +88,14 @@ def _negative(data: Dataset, name: str, z: Array, log_density: LogDensity) -> tu
     return -float(value), -gradient
 
 
-def _hessian(data: Dataset, name: str, z: Array, a: Array, gram: Array) -> Array:
+def _hessian(data: Dataset, name: str, z: Array, observed: Rows, gram: Array) -> Array:
     """Exact Hessian in z of the objective; x'' = x'·(log x')' turns natural curvature into that of z."""
-    params = transforms.constrain(data.parameters, z)
+    (a, y, n), params = observed, transforms.constrain(data.parameters, z)
     known = "sigma" not in data.names
     sigma = float(data.priors["sigma"].args[0] if known else params["sigma"])
     flat = transforms.flatten(data.parameters, params)
-    residual = data.arrays["y"] - a @ flat[: len(gram)]
-    along, squares, n = a.T @ residual, float(residual @ residual), len(residual)
+    residual = y - a @ flat[: len(gram)]
+    along, squares = a.T @ residual, float(residual @ residual)
     natural = np.zeros((len(z), len(z)))
     natural[: len(gram), : len(gram)] = gram / sigma**2
     slope = np.empty(len(z))

@@ -13,7 +13,7 @@ from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simu
 from scenarios.families.common import checks, priors, starts, transforms
 from scenarios.families.common.base import Family
 from scenarios.families.posteriors import importance, modes, residuals
-from scenarios.families.posteriors.conjugate import with_bias
+from scenarios.families.posteriors.design import with_bias
 from scenarios.families.regression import generator, settings
 from scenarios.families.regression.likelihood import Likelihood
 

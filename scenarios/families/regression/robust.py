@@ -10,7 +10,7 @@ import scipy
 
 from bench.types import Array, Arrays, Dataset
 from scenarios.families.common import starts, transforms
-from scenarios.families.regression import newton
+from scenarios.families.posteriors.design import rows
 from scenarios.families.regression.likelihood import Likelihood, Scale
 from scenarios.families.regression.regression import Regression
 
@@ -74,7 +74,7 @@ class Robust(Regression):
 
     def begin(self, data: Dataset) -> Array:
         """Least squares, sigma by the median absolute residual, and 4 degrees of freedom, inside the supports."""
-        design, y = newton.design(data), data.arrays["y"]
+        design, y, _ = rows(data)
         coefficients = scipy.linalg.lstsq(design, y, lapack_driver="gelsd")[0]
         spread = float(np.median(np.abs(y - design @ coefficients)))
         located = [p for p in data.parameters if p.name in ("weights", "bias")]
