@@ -193,7 +193,8 @@ class Backend(Protocol):
       `gradients_executed`, with those that chains in lockstep waste, and `gradients_executed_warmup`, by which the
       seconds of one compiled program are divided; `steps` of an optimiser or VI; `objective`
       (`least_squares`, `map`, `map_unconstrained`); `plug_in`, parameters that are not estimated; `thinning`, every
-      how many-th draw is kept (1); `treedepth_hits` (may be per draw);
+      how many-th draw is kept (1); `superchains`, of which chain i, i + K, … began at one point, equally many of each,
+      where chains are many and short: nested R-hat is the gate then; `treedepth_hits` (may be per draw);
     - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `num_steps_executed`, with those
       wasted, by which a draw's seconds are prorated; `energy`; of VI `log_q`, the log density of q
       on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the sampler evaluated it

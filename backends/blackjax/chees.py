@@ -39,6 +39,7 @@ class Options:
     step_size: float = option(0.1, "step size and trajectory length of the first warmup step")
     lr: float = option(0.025, "learning rate of Adam on the log trajectory length")
     max_steps: int = option(1000, "leapfrog steps of a trajectory at most")
+    superchains: int = option(8, "starts that the chains share, for nested R-hat; 0: a start for each")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
@@ -46,7 +47,10 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     chains = max(options.ensemble, budget.chains)
     if chains < 2:
         raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
-    return Program(budget, place, chains, partial(_warm, budget, options), partial(_sample, budget))
+    if options.superchains < 0:
+        raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
+    warm, sample = partial(_warm, budget, options), partial(_sample, budget)
+    return Program(budget, place, chains, warm, sample, superchains=min(options.superchains, chains))
 
 
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:

@@ -35,7 +35,7 @@ class Options:
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write warmup and sampling as functions of a key and a log density."""
     warm, sample = partial(_warm, budget, options), partial(_sample, budget, options)
-    return Program(budget, place, budget.chains, warm, sample, partial(_finish, options))
+    return Program(budget, place, budget.chains, warm, sample, finish=partial(_finish, options))
 
 
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:

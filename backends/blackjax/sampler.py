@@ -47,6 +47,8 @@ class Program:
     """(key, starts, density) → what sampling begins with, a pytree of arrays, and the `Work`."""
     sample: Callable[..., Moves]
     """(key, what the warmup gave, density) → the draws."""
+    superchains: int = 0
+    """Starts, one after another for the chains; 0: as many as chains."""
     finish: Callable[[Moves], dict[str, Any]] = field(default=lambda moves: {})
     """More statistics of the draws, on the host."""
     warming: Callable[..., Any] | None = None
@@ -61,7 +63,7 @@ def compile(program: Program, data: Dataset) -> None:
             return models.unconstrained(data, arrays, z)
 
         begin, key = jax.random.split(jax.random.fold_in(key, 0))
-        at, evaluations, found = starts(begin, density, program.chains, data.dim)
+        at, evaluations, found = starts(begin, density, program.chains, data.dim, program.superchains or program.chains)
         tuned, work = program.warm(key, at, density)
         return tuned, Work(work.useful + evaluations, work.executed + evaluations.max()), found
 
@@ -74,11 +76,16 @@ def compile(program: Program, data: Dataset) -> None:
     program.sampling = jax.jit(sampling).lower(key, tuned, arrays).compile()
 
 
-def starts(key: jax.Array, density: Density, chains: int, dim: int) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Starts U(−2, 2) (chain, dim), drawn anew where not finite; evaluations per chain; which chains have one."""
+def starts(
+    key: jax.Array, density: Density, chains: int, dim: int, different: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Starts U(−2, 2) (chain, dim), drawn anew where not finite; evaluations per chain; which chains have one.
+
+    So many are `different`, one after another for the chains.
+    """
 
     def drawn(key: jax.Array, old: jax.Array, fine: jax.Array) -> tuple[jax.Array, jax.Array]:
-        new = jax.random.uniform(key, (chains, dim), old.dtype, -2.0, 2.0)
+        new = jax.random.uniform(key, (different, dim), old.dtype, -2.0, 2.0)[jnp.arange(chains) % different]
         z = jnp.where(fine[:, None], old, new)
         value, gradient = jax.vmap(jax.value_and_grad(density))(z)
         return z, jnp.isfinite(value) & jnp.isfinite(gradient).all(-1)
@@ -137,6 +144,8 @@ def draw(state: State) -> Fit:
         **{name: _plain(values) for name, values in moves.more.items()},
         **program.finish(moves),
     }
+    if program.superchains and len(steps) % program.superchains == 0 and len(steps) >= 2 * program.superchains:
+        stats["superchains"] = program.superchains
     draws = family(data.family).constrain(data, np.asarray(moves.z, np.float64))
     return Fit("mcmc", draws, stats=stats)
 

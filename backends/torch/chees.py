@@ -98,11 +98,11 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
     chains = max(options.ensemble, budget.chains)
     if chains < 2:
         raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
-    if not 0 <= options.superchains <= chains:
-        raise Unsupported(f"superchains={options.superchains}: it must be 0 to {chains}, the number of chains")
+    if options.superchains < 0:
+        raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
     return sampler.Program(
         budget, place, options.target_accept, partial(_move, options.max_steps), options.max_steps, options.gradient,
-        warm_up=partial(_warm, options), ensemble=chains, superchains=options.superchains,
+        warm_up=partial(_warm, options), ensemble=chains, superchains=min(options.superchains, chains),
     )  # fmt: skip
 
 

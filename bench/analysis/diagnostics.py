@@ -91,12 +91,15 @@ def _chains(cell: CellTables, kind: str) -> Iterator[Diagnostic]:
     if stuck is not None:
         name = "parameters with a chain that never moves"
         yield Diagnostic("stuck", name, f"{stuck:.0f}", "0", stuck <= 0.0, f"{stuck:.0f} {name}")
-    r_hat = cell.scores("r_hat")
-    if len(r_hat.value):
-        yield from _r_hat(r_hat)
+    r_hat, nested = cell.scores("r_hat"), cell.scores("r_hat_nested")
+    many = len(nested.value) > 0
+    if many:
+        yield from _r_hat(nested, "nested R-hat")
+    elif len(r_hat.value):
+        yield from _r_hat(r_hat, "R-hat")
     elif kind == "mcmc" and not stuck:
         yield Diagnostic("r_hat", "R-hat", "none", f"< {R_HAT}", False, "no R-hat could be computed")
-    needed = max(ESS, ESS_PER_CHAIN * cell.chains)
+    needed = ESS if many else max(ESS, ESS_PER_CHAIN * cell.chains)
     for metric, name in (("ess_bulk", "bulk ESS"), ("ess_tail", "tail ESS")):
         least = cell.least_mean(metric)
         if least is not None:
@@ -149,15 +152,15 @@ def _counted(cell: CellTables, metric: str) -> tuple[float, str] | None:
     return number / total, f"{number:,} of {total:,.0f} draws"
 
 
-def _r_hat(r_hat: Scores) -> Iterator[Diagnostic]:
+def _r_hat(r_hat: Scores, name: str) -> Iterator[Diagnostic]:
     """Of each rep its largest: their median is held against a narrow limit, the largest of all against a wide one."""
     worst = largest(r_hat.rep, r_hat.value)
     middle, most = float(np.median(worst)), float(worst.max())
     limit = R_HAT_MANY if len(np.unique(r_hat.part)) > MANY else R_HAT
     # Two digits after the point would print a failing 1.012 as "1.01".
-    sentence = f"R-hat {most if most >= R_HAT_ANY else middle:.3f}"
-    yield Diagnostic("r_hat", "R-hat, median over reps", f"{middle:.3f}", f"< {limit}", middle < limit, sentence)
-    yield Diagnostic("r_hat", "R-hat, largest", f"{most:.3f}", f"< {R_HAT_ANY}", most < R_HAT_ANY, sentence)
+    sentence = f"{name} {most if most >= R_HAT_ANY else middle:.3f}"
+    yield Diagnostic("r_hat", f"{name}, median over reps", f"{middle:.3f}", f"< {limit}", middle < limit, sentence)
+    yield Diagnostic("r_hat", f"{name}, largest", f"{most:.3f}", f"< {R_HAT_ANY}", most < R_HAT_ANY, sentence)
 
 
 def _weights(cell: CellTables) -> Iterator[Diagnostic]:

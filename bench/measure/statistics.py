@@ -35,6 +35,7 @@ STATISTICS: Mapping[str, Statistic] = {
     "gradients_executed": Statistic("fit", "number", 0.0),
     "gradients_executed_warmup": Statistic("fit", "number", 0.0),
     "steps": Statistic("fit", "number", 0.0),
+    "superchains": Statistic("fit", "count", 2.0),
     "thinning": Statistic("fit", "count", 1.0),
     "objective": Statistic("fit", "text"),
     "plug_in": Statistic("fit", "names"),

@@ -69,6 +69,7 @@ ERRORS = {"mae": "Mean absolute", "mse": "Mean squared", "rmse": "Root mean squa
 
 OWN = "definition of this project"
 VEHTARI = "Vehtari et al. 2021, arXiv:1903.08008"
+MARGOSSIAN = "Margossian et al. 2024, arXiv:2110.13017"
 BETANCOURT = "Betancourt 2017, arXiv:1701.02434"
 ELPD = "Vehtari, Gelman & Gabry 2017, arXiv:1507.04544"
 GNEITING = "Gneiting & Raftery 2007, doi:10.1198/016214506000001437"
@@ -93,6 +94,10 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "Rank-normalised split R-hat, the larger of bulk and folded."),
     ("r_hat_max", "", "lower", MCMC, "fit", VEHTARI,
      "Largest r_hat over the scalars."),
+    ("r_hat_nested", "", "lower", MCMC, "parameter", MARGOSSIAN,
+     "Nested R-hat of many short chains in superchains of one start each, rank-normalised and split; no row where the "
+     "sampler states no superchains. Where there is one the gate holds it, not r_hat, and asks for 400 effective draws of "
+     "all chains together, not for 100 of each."),
     ("ess_bulk", "draws", "higher", MCMC, "parameter", VEHTARI,
      "Effective draws for the bulk: rank-normalised, split; 0 if stuck."),
     ("ess_tail", "draws", "higher", MCMC, "parameter", VEHTARI,

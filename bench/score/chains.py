@@ -49,6 +49,16 @@ class Diagnostics:
             one = self._draws.shape[1] == 1
             return self._spread(_of_halves(self._draws) if one else _arviz().rhat(self._draws), np.nan)
 
+    def r_hat_nested(self, superchains: int) -> Array:
+        """Nested R-hat (Margossian et al. 2024, arXiv:2110.13017, equation 8), rank-normalised and split as `r_hat`.
+
+        Chain i belongs to superchain i modulo their number, each of equally many chains that began at one point. For
+        many short chains: what a mean within one chain is off by, for want of draws, says nothing against all of them.
+        """
+        of_chain = np.arange(self._draws.shape[1]) % superchains
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._spread(_arviz().rhat_nested(self._draws, of_chain), np.nan)
+
     @cached_property
     def ess_bulk(self) -> Array:
         """ESS of the rank-normalised draws."""

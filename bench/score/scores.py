@@ -49,6 +49,9 @@ def chain_rows(scored: Scored) -> Iterator[Row]:
         for name in chains.NAMES:
             yield from rows(name, scored.problem.parts, getattr(diagnostics, name))
         yield Row("r_hat_max", "", float(diagnostics.r_hat.max()))  # NaN, so no row, as soon as one scalar has no R-hat
+        superchains, count = int(scored.stat("superchains")), scored.draws.shape[0]
+        if superchains and count % superchains == 0 and count >= 2 * superchains:
+            yield from rows("r_hat_nested", scored.problem.parts, diagnostics.r_hat_nested(superchains))
         yield Row("ess_bulk_min", "", float(diagnostics.ess_bulk.min()))
         yield Row("ess_bulk_median", "", float(np.median(diagnostics.ess_bulk)))
         yield Row("ess_tail_min", "", float(diagnostics.ess_tail.min()))

@@ -34,6 +34,8 @@ FAILING: dict[str, tuple[Fake, dict[str, Any], str]] = {
     "r_hat": (NUTS, {"r_hat": 1.012}, "R-hat 1.012"),
     "ess": (NUTS, {"ess": 399.0}, "bulk ESS 399, 400 needed"),
     "ess per chain": (NUTS, {"ess": 799.0, "chains": 8}, "bulk ESS 799, 800 needed"),
+    "nested r_hat": (NUTS, {"gates": {"r_hat_nested": 1.012}, "chains": 64}, "nested R-hat 1.012"),
+    "ess of many": (NUTS, {"ess": 399.0, "gates": {"r_hat_nested": 1.001}, "chains": 64}, "bulk ESS 399, 400 needed"),
     "tail ess": (NUTS, {"gates": {"ess_tail": 300.0}}, "tail ESS 300, 400 needed"),
     "divergences": (NUTS, {"divergences": 2.0}, "120 of 60,000 draws diverged, more than 1 in 1,000"),
     "e_bfmi": (NUTS, {"gates": {"e_bfmi": 0.29}}, "E-BFMI 0.29"),

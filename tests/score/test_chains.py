@@ -109,6 +109,34 @@ def test_equals_independent_formulas(n_chains: int, n_draws: int) -> None:
     np.testing.assert_array_equal(bulk_and_tail(x), smaller)
 
 
+def nested(x: Array, superchains: int) -> float:
+    """√(1 + B/W) of Margossian et al. (2024) for chains (chain, draw), by an array with an axis of superchains."""
+    blocks = np.stack([x[k::superchains] for k in range(superchains)])  # superchain, chain, draw
+    means = blocks.mean(-1)
+    within = blocks.var(-1, ddof=1).mean(1) + means.var(1, ddof=1)
+    return float(np.sqrt(1 + means.mean(1).var(ddof=1) / within.mean()))
+
+
+def test_nested_r_hat_is_the_papers_formula_in_ranks() -> None:
+    x = ar1(np.random.default_rng(0), 0.5, (24, 10)) + np.repeat([[0.0, 0.3, 0.0, 0.9]], 6, 0).ravel()[:, None]
+    halves = np.concatenate([x[:, :5], x[:, 5:]])
+    folded = np.abs(halves - np.median(halves))
+    for k in (4, 8):
+        expected = max(nested(normal_scores(one[None])[0], k) for one in (halves, folded))
+        assert diagnose(x[None]).r_hat_nested(k)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_nested_r_hat_judges_many_short_chains_by_their_starts() -> None:
+    """64 chains of 20 draws: R-hat objects to what each chain lacks in draws, nested R-hat to a start that lingers."""
+    x = ar1(np.random.default_rng(1), 0.6, (3, 64, 20))
+    x[1] += 1.0 * np.tile(np.arange(8.0) == 0, 8)[:, None]  # the first of eight superchains
+    x[2] = 1.0
+    found = diagnose(x)
+    assert found.r_hat[0] > 1.05
+    # Superchains have 160 draws of autocorrelation time 4: √(1 + 4/160) is 1.012, give or take a few thousandths.
+    assert found.r_hat_nested(8)[0] < 1.02 < found.r_hat_nested(8)[1] and np.isnan(found.r_hat_nested(8)[2])
+
+
 def test_arviz_gives_no_r_hat_of_one_chain() -> None:
     x = ar1(np.random.default_rng(0), 0.9, (1, 200))
     assert np.isnan(array_stats.rhat(x))
