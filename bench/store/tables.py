@@ -189,6 +189,7 @@ def load(file: Path, name: str) -> pd.DataFrame:
             raise ValueError(f"it has no column {', '.join(absent)}")
         if not frame.columns.is_unique:
             raise ValueError("it has two columns of one name")
+        pyarrow.Table.from_pandas(frame, preserve_index=False).validate(full=True)  # its texts are texts
         return typed(frame, [c for c in COLUMNS[name] if c in frame])
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None

@@ -14,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from bench.comparison import document
@@ -178,6 +179,16 @@ def test_a_table_of_a_stranger_is_damaged_with_the_reason(copied_run: Path, name
     read = run_tables(folder)
     assert re.search(words, folder.damage[file.name])
     assert len(read.fits) == 4 and list(read.metrics.columns) == tables.COLUMNS["metrics"]
+
+
+def test_a_text_that_is_none_damages_its_table(copied_run: Path) -> None:
+    file = copied_run / "metrics.parquet"
+    held = pyarrow.parquet.read_table(file)
+    halves = pyarrow.array([b"\xff"] * len(held)).view(pyarrow.string())
+    pyarrow.parquet.write_table(held.set_column(held.schema.get_field_index("cell"), "cell", halves), file)
+    folder = RunFolder(copied_run)
+    assert not len(run_tables(folder).metrics)
+    assert "UTF8" in folder.damage[file.name]
 
 
 @pytest.mark.parametrize("kind", strangers.READERS)
