@@ -35,7 +35,7 @@ def tables(folder: RunFolder, records: Mapping[tuple[str, int], Record]) -> Iter
         if not file.is_file():
             yield problem(file.name, "not there", again)
     if "fits.parquet" in frames:
-        yield from _fits(frames["fits.parquet"], stored.fits_table(folder), again)
+        yield from _fits(frames["fits.parquet"], stored.fits_table(folder, records), again)
     if "metrics.parquet" in frames:
         yield from _metrics(frames["metrics.parquet"], folder, records, again)
     if "curves.parquet" in frames:

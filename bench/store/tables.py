@@ -36,15 +36,15 @@ DTYPES: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def fits_table(folder: RunFolder) -> pd.DataFrame:
-    """One row per planned (cell, rep).
+def fits_table(folder: RunFolder, records: Mapping[tuple[str, int], Record] | None = None) -> pd.DataFrame:
+    """One row per planned (cell, rep); of these `records`, where all have been read.
 
     A rep without a record, or with a damaged one, is `interrupted`; one that cannot be scored is `invalid`.
     """
     children = _children(folder)
     rows = []
     for entry, rep in folder.planned():
-        record = folder.record(entry.id, rep)
+        record = folder.record(entry.id, rep) if records is None else records.get((entry.id, rep))
         spoilt = folder.spoilt(entry.id, rep)
         row = _fit_row(folder.name, entry, rep, None if spoilt else record, spoilt)
         if why := folder.unscored.get((entry.id, rep)):
