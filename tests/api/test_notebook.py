@@ -50,17 +50,18 @@ def test_every_cell_runs(in_process: None, tmp_path: Path, monkeypatch, capsys) 
     names: dict[str, Any] = {}
     values = [shown(code, names) for code in cells()]
     assert [type(value).__name__ for value in values] == [
-        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "DataFrame", "DataFrame",
+        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "Drawing", "Figure",
+        "DataFrame", "DataFrame",
         "Comparison", "DataFrame", "NoneType",
     ]  # fmt: skip
     said = capsys.readouterr().out
     assert "did you mean correlated-rho95" in said and "[2/2]" in said
     assert isinstance(names["run"], bench.Run) and values[2]["status"].tolist() == ["ok"] * 4
     assert list(values[3].columns) == ["exact.posterior", "numpy.gd"]
-    slope = values[6].query("part == 'weights[0]' and metric == 'mean'")["value"].item()
+    slope = values[8].query("part == 'weights[0]' and metric == 'mean'")["value"].item()
     # least squares gives 34.75 / 17.5; 2000 draws of sd 0.08 have a mean within 0.002, and the prior moves it by less
     assert slope == pytest.approx(34.75 / 17.5, abs=0.02)
-    rate = values[7]["value"].item()
+    rate = values[9]["value"].item()
     # the mean of Gamma(6, 5.5); 1000 draws of sd 0.45, correlated over some ten, know it to 0.05
     assert rate == pytest.approx(6 / 5.5, abs=0.25)
     assert names["comparison"].outcome == "ok"

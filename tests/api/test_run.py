@@ -53,6 +53,29 @@ def test_a_run_is_tables_sentences_and_a_page(made: bench.Run) -> None:
     frame = page._repr_html_()
     assert frame.startswith('<iframe srcdoc="&lt;!doctype html&gt;') and frame.count("<") == 2
     assert "allow-same-origin" not in frame
+    assert made._repr_html_() == frame
+
+
+def test_figures_of_the_report_need_no_draws(made: bench.Run) -> None:
+    drawn = made.figures(LABEL)
+    assert all(made.path.joinpath("report.html").read_text().count(f'data-name="{name}"') <= 1 for name in drawn)
+    figure = drawn["seeds-correlated-rho95-n-obs-20"]
+    assert figure._repr_svg_().startswith("<svg") and figure.title in figure._repr_svg_() and figure.caption
+    assert figure.spec["$schema"].endswith("vega-lite/v6.json")
+    assert all(LABEL not in one.title for one in made.figures().values())
+    with pytest.raises(bench.UsageError, match="unknown scenario"):
+        made.figures("nothing")
+
+
+@pytest.mark.needs("matplotlib")
+def test_what_bench_plot_draws_is_a_figure(made: bench.Run) -> None:
+    cell = made.fits["cell"].iloc[0]
+    picture = made.plot("posterior", cell, rep=1)
+    assert type(picture).__module__ == "matplotlib.figure" and "rep 1" in picture.get_suptitle()
+    assert "fake.exact" in made.plot("forest", f"{LABEL}/*").axes[0].get_figure().get_suptitle()
+    for kind, words in (("lines", "unknown kind of picture"), ("loss", "loss does not apply to fake.exact")):
+        with pytest.raises(bench.UsageError, match=words):
+            made.plot(kind, cell)
 
 
 def test_frames_are_the_users_own(made: bench.Run) -> None:

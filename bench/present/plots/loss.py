@@ -10,6 +10,7 @@ from bench.errors import NoReference
 from bench.present import palette
 from bench.present.plots import canvas
 from bench.present.plots.subject import Subject
+from bench.score.variational import variational_rows
 from bench.types import Array
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def draw(subject: Subject) -> Figure:
     grid = picture.subplots(rows, 2, squeeze=False, sharex="col", sharey="row")
     vi = subject.scored.fit.kind == "vi"
     for axes, along in zip(grid[0], (way.steps, way.seconds), strict=True):
-        _line(axes, along, way.values, "−ELBO, one noisy estimate a point" if vi else "objective")
+        _line(axes, along, way.values, "−ELBO, on the way one noisy estimate a point" if vi else "objective")
         canvas.mark(axes, way.least, {**canvas.EXACT, "label": "−log evidence" if vi else "least value"}, along="y")
     grid[0, 0].set_ylabel(f"{way.name} (nats)")
     if rows == 2 and left is not None:
@@ -82,6 +83,11 @@ def path_of(subject: Subject) -> Path:
         return _path(NAMES.get(name, name), steps, seconds, values, least)
     stated = [np.nan if c.estimate.objective is None else c.estimate.objective for c in points]
     vi = scored.fit.kind == "vi"
+    of_q = {row.metric: row.value for row in variational_rows(scored)}.get("elbo")
+    if of_q is not None and steps:  # by the draws of the answer, where the looks on the way are single estimates
+        end = max(float(scored.fit.stats.get("steps") or 0.0), steps[-1])
+        kept = slice(None, -1 if end == steps[-1] else None)
+        steps, seconds, stated = [*steps[kept], end], [*seconds[kept], scored.fitting], [*stated[kept], -of_q]
     evidence = problem.reference.log_evidence if vi and problem.reference is not None else np.nan
     least = -evidence if np.isfinite(evidence) else None  # a long run has none
     return _path("−ELBO" if vi else "objective", steps, seconds, stated, least)
@@ -105,7 +111,9 @@ def _line(axes: Axes, along: Array, values: Array, label: str, *, colour: int = 
 
 
 def _sentence(subject: Subject, way: Path) -> str:
-    at = f"after {way.steps[-1]:,.0f} steps and {way.seconds[-1]:.3g} s"
+    of = int(subject.scored.fit.stats.get("steps") or 0)
+    whole = f" of {of:,}" if of > way.steps[-1] else ""
+    at = f"after {way.steps[-1]:,.0f}{whole} steps and {way.seconds[-1]:.3g} s"
     if way.least is None:
         return f"{subject.title}: {way.name} is {way.values[-1]:.5g} {at}."
     over = way.values[-1] - way.least

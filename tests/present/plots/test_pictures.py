@@ -183,6 +183,24 @@ def test_the_elbo_of_vi_is_drawn_over_minus_log_evidence(fits):
     assert axes.lines[0].get_ydata().tolist() == [c.estimate.objective for c in subject.scored.checkpoints]
 
 
+@pytest.mark.needs("matplotlib")
+def test_the_last_point_of_vi_is_the_answer_s_own_elbo(fits, problems):
+    """q is the posterior: its divergence is 0, at the last step and not where the search was last looked at."""
+    problem = problems("s0-uniform")
+    draws = {k: v.reshape(-1, *v.shape[2:]) for k, v in fits("vi").scored.fit.draws.items()}
+    z = problem.family.unconstrain(problem.data, draws)
+    log_q = problem.family.log_density(problem.data, z)[0] - problem.reference.log_evidence
+    figure = plots.draw("loss", [fits("vi", stats={"log_q": log_q.reshape(4, -1), "steps": 120})])
+    line = figure.axes[0].lines[0]
+    assert line.get_xdata().tolist() == [1, 10, 99, 120] and figure.axes[1].lines[0].get_xdata()[-1] == pytest.approx(
+        0.3
+    )
+    # rounding of log densities of some 100 nats
+    assert line.get_ydata()[-1] == pytest.approx(-problem.reference.log_evidence, abs=1e-9)
+    assert "after 120 steps" in figure.get_suptitle().replace("\n", " ")
+    assert "after 99 of 120 steps" in plots.draw("loss", [fits("vi", stats={"steps": 120})]).get_suptitle()
+
+
 def test_predictive_intervals_are_those_of_the_closed_form(problems, fits):
     """Known sigma and normal priors: the predictive is normal, its variance a closed form."""
     problem = problems("s1-known-noise")
