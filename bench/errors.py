@@ -36,6 +36,10 @@ class StorageError(Exception):
     """A file system that takes no more: the message says which, and how to go on. Exit code 3."""
 
 
+class ClusterError(StorageError):
+    """Slots on which fits are made are gone: the message says which, and how to go on. Exit code 3."""
+
+
 class NoReference(Exception):
     """A posterior without an exact reference; the message is the reason shown to the reader."""
 

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,15 +14,15 @@ from bench import __version__
 from bench.catalog import kept
 from bench.catalog.places import root
 from bench.disk.durable import described, unwritable, write_bytes
-from bench.errors import StorageError, UsageError
+from bench.errors import ClusterError, StorageError, UsageError
 from bench.measure import host, interrupts, local, run
 from bench.measure.bandwidth import bandwidth
 from bench.measure.environment import default_threads
-from bench.measure.executor import Executor
+from bench.measure.executor import Executor, Wide
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
-from bench.store.manifest import Run, run_of
+from bench.store.manifest import Host, Run, run_of
 from bench.store.records import now
 from bench.verify import gate, methods
 
@@ -97,26 +97,39 @@ def fit(
     watcher: Watcher,
     *,
     score: bool = True,
+    executor: Executor | None = None,
 ) -> bool:
     """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found.
 
-    `score`: what scoring imports is imported beside the frameworks, before the first fit.
+    `score`: what scoring imports is imported beside the frameworks, before the first fit. `executor` is this machine's
+    where none is given.
     """
     cells = {job.planned.cell.id for job in jobs}
     scoring = _scoring(plan.fits) if score else None
     part = Plan(tuple(p for p in plan.cells if p.cell.id in cells), plan.seed)
 
     def refused() -> Mapping[str, str]:
-        manifest.imports = executor.imports()
-        reasons = verify(folder, part, manifest, watcher.verifies, executor)
+        manifest.imports = on.imports()
+        _book_slots(manifest, on)
+        reasons = verify(folder, part, manifest, watcher.verifies, on)
         if scoring is not None:
             scoring(interrupts.check)
         return reasons
 
-    with local.Local() as executor:
-        finished = run.execute(part, folder, limits, watcher, executor, refused, jobs)
+    with nullcontext(executor) if executor is not None else local.Local() as on:
+        finished = run.execute(part, folder, limits, watcher, on, refused, jobs)
+        _book_slots(manifest, on)
     finish(folder, manifest, finished)
     return finished
+
+
+def _book_slots(manifest: Run, executor: Executor) -> None:
+    """Where slots are, and how many CPUs each has; those of this machine are booked already."""
+    from msgspec import convert
+
+    if isinstance(executor, Wide):
+        manifest.threads = executor.threads()
+        manifest.hosts |= {name: convert(facts, Host) for name, facts in executor.machines().items()}
 
 
 def verify(
@@ -178,12 +191,14 @@ def write_tables(tables: RunTables, target: Path) -> Report:
 
 def run_tables(folder: RunFolder) -> RunTables:
     """The stored tables as the reports take them."""
+    from bench.analysis import hosts
     from bench.analysis.tables import RunTables
     from bench.calibration.beside import ranks_of
     from bench.store import tables
 
     manifest = folder.manifest()
-    return RunTables(manifest, *tables.read_all(folder, manifest), calibrations=ranks_of(folder, manifest))
+    stored = tables.read_all(folder, manifest)
+    return hosts.apart(RunTables(manifest, *stored, calibrations=ranks_of(folder, manifest)))
 
 
 @contextmanager
@@ -191,6 +206,9 @@ def storage_errors(folder: RunFolder) -> Iterator[None]:
     """Where nothing more can be written, one sentence instead of a traceback: StorageError."""
     try:
         yield
+    except ClusterError as error:
+        done = "the fits that had finished are kept; what is missing is made by"
+        raise ClusterError(f"{error}; {done}: {folder.resume_command()}") from None
     except StorageError as error:
         raise StorageError(_full(folder, str(error))) from None
     except Exception as error:

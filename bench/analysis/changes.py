@@ -19,7 +19,13 @@ SAME_MEMORY = 0.05
 
 
 def machine(a: Run, b: Run) -> list[str]:
-    """`cores: 2 → 8` for every fact about the host that differs between two manifests; empty for one machine."""
+    """`cores: 2 → 8` for every fact about the host that differs between two manifests; empty for one machine.
+
+    Of runs in slots the machines that these were on are told by their names.
+    """
+    if a.hosts or b.hosts:
+        names = [", ".join(sorted(run.hosts)) or "not in slots" for run in (a, b)]
+        return [f"machines: {names[0]} → {names[1]}"] if names[0] != names[1] else []
     hosts = a.host, b.host
     if Host() in hosts:
         return ["host: not recorded"]

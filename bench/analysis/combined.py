@@ -51,8 +51,10 @@ def combine(sources: Sequence[Source]) -> RunTables:
 
 def machine_words(run: Run) -> str:
     """`AMD EPYC, 2 CPUs`, with a GPU where one is recorded."""
-    host, cpus = run.host, run.host.cpus
-    gpu = host.gpu or host.gpus
+    if len(run.hosts) > 1:
+        return f"{len(run.hosts)} machines, {', '.join(sorted(run.hosts))}"
+    host = next(iter(run.hosts.values()), run.host)
+    cpus, gpu = host.cpus, host.gpu or host.gpus
     gpus = gpu if isinstance(gpu, str) else ", ".join(gpu)
     return ", ".join(filter(None, [host.cpu or "unknown machine", f"{cpus} CPUs" if cpus else "", gpus]))
 
@@ -61,7 +63,9 @@ def machines_of(sources: Sequence[Source]) -> dict[str, str]:
     """The words of each run's machine, by name of the run; unlike machines have unlike words."""
     groups: list[list[Source]] = []
     for s in sources:
-        alike = next((group for group in groups if not changes.machine(group[0].tables.run, s.tables.run)), None)
+        run = s.tables.run
+        known = () if len(run.hosts) > 1 else groups  # of several machines a scenario's own may be another in each run
+        alike = next((group for group in known if not changes.machine(group[0].tables.run, run)), None)
         if alike is None:
             groups.append([s])
         else:

@@ -57,7 +57,8 @@ class Contender:
     `state` is `met`, `reference` or a key of `OUTCOMES`; `error` the b²_max; `whole` its median seconds of a whole fit
     and `times` {round: seconds to the target}, both by question; `prorated` says that the latter are modelled, not
     measured; `reps` counts those that finished; `run` is the run whose rounds these are, where several are combined.
-    `work` is the number of evaluations of the model to the target and the seconds of each, if known.
+    `work` is the number of evaluations of the model to the target and the seconds of each, if known. `machines` {round:
+    machine} are those of its rounds where these are several, `away` the rounds that are not of the scenario's own.
     """
 
     label: str
@@ -72,15 +73,17 @@ class Contender:
     reps: int = 0
     run: str = ""
     work: tuple[float, float] | None = None
+    machines: Mapping[int, str] = field(default_factory=dict)
+    away: frozenset[int] = frozenset()
 
     def rounds(self, question: str) -> Mapping[int, float]:
         """{round: seconds to the target}."""
         return self.times.get(question, {})
 
     def time(self, question: str) -> float:
-        """Median over rounds of the seconds to the target; inf without a round."""
-        rounds = self.rounds(question)
-        return median(rounds.values()) if rounds else inf
+        """Median over rounds on one machine of the seconds to the target; inf without a round."""
+        seconds = [value for number, value in self.rounds(question).items() if number not in self.away]
+        return median(seconds) if seconds else inf
 
 
 @dataclass(frozen=True, slots=True)

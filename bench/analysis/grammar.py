@@ -248,7 +248,7 @@ def made_of(leader: Contender, rival: Contender) -> Sentence:
     return say(f"{head}{', each as cheap' if equal_cost else costs} ({{t}} against {{s}}).", **numbers)
 
 
-def how_sure(answer: Answer) -> Sentence:
+def how_sure(answer: Answer, met: Mapping[str, Contender], question: str) -> Sentence:
     """In how many paired rounds the leader was faster than the next; empty where nothing was compared."""
     if not answer.ratios:
         return ()
@@ -259,7 +259,12 @@ def how_sure(answer: Answer) -> Sentence:
             "the runs is in the ratio.",
             A=a, B=b,
         )  # fmt: skip
-    return say("{A} was faster than {B} in {n} of {of} paired rounds.", A=a, B=b, n=f"{r.faster}", of=f"{r.rounds}")
+    machines = {
+        met[a].machines.get(number, "") for number in set(met[a].rounds(question)) & set(met[b].rounds(question))
+    }
+    on = f" on {len(machines)} machines" if len(machines) > 1 else ""
+    n, of = f"{r.faster}", f"{r.rounds}"
+    return say(f"{{A}} was faster than {{B}} in {{n}} of {{of}} paired rounds{on}.", A=a, B=b, n=n, of=of)
 
 
 def worth(error: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bench.analysis.columnar import medians
 from bench.analysis.contender import ONCE
-from bench.analysis.tables import CellTables
+from bench.analysis.tables import ELSEWHERE, UNPAIRED, CellTables
 from bench.types import Array
 
 
@@ -31,19 +33,44 @@ def times(cell: CellTables, question: str, *, finish: bool) -> dict[int, float]:
     """{round: median over its reps of the seconds to the target, or (`finish`) of the whole fit}.
 
     Once: of cold reps, the import before them included; many: of warm reps. A target that is known only for the mean
-    over reps has one time; a round's share of it is as the seconds of its fits to their median.
+    over reps has one time; a round's share of it is as the seconds of its fits to their median. Rounds made on another
+    machine than the scenario's own are among them, which `at_home` leaves out.
     """
-    seconds = fits = _column(cell, "seconds_total", question)
+    seconds = fits = _anywhere(cell, "seconds_total", question)
     target = cell.across(metric_of(question))
     if not finish and not _per_rep(cell, question) and target is not None:
         seconds = fits * (target / (np.nanmedian(fits) if not np.isnan(fits).all() else np.nan))
     elif not finish:
-        scores = cell.scores(metric_of(question))
-        known = dict(zip(scores.rep.tolist(), scores.value.tolist(), strict=True))
+        known = {
+            rep: value
+            for metric in (metric_of(question), ELSEWHERE + metric_of(question))
+            for rep, value in zip(*cell.scores(metric)[::2], strict=True)
+        }
         seconds = np.array([known.get(rep, np.nan) for rep in _column(cell, "rep", question).tolist()])
         seconds = np.where(np.isnan(fits), np.nan, seconds)  # a compile that was reused leaves no cold seconds
-    by_round = medians(_column(cell, "round", question), seconds + _before(cell, question))
+    before = _anywhere(cell, "seconds_import", question) if question == ONCE else 0.0
+    seconds = np.where(_column(cell, UNPAIRED, question) == 1.0, np.nan, seconds + before)
+    by_round = medians(_column(cell, "round", question), seconds)
     return {int(number): value for number, value in by_round.items() if value > 0}
+
+
+def at_home(cell: CellTables, question: str, times: Mapping[int, float]) -> dict[int, float]:
+    """The times of rounds that were made on the scenario's own machine."""
+    known = ~np.isnan(_column(cell, "seconds_total", question))
+    rounds = set(_column(cell, "round", question)[known].tolist())
+    return {number: value for number, value in times.items() if number in rounds}
+
+
+def machines(cell: CellTables) -> dict[int, str]:
+    """{round: the machine that it was made on}, where that is told."""
+    fits = cell.ok.reindex(columns=["round", "host"]).dropna()
+    return {int(number): str(host) for number, host in zip(fits["round"], fits["host"], strict=True)}
+
+
+def _anywhere(cell: CellTables, name: str, question: str) -> Array:
+    """Seconds of all fits, whichever machine they were made on."""
+    here = _column(cell, name, question)
+    return np.where(np.isnan(here), _column(cell, ELSEWHERE + name, question), here)
 
 
 def _column(cell: CellTables, name: str, question: str) -> Array:

@@ -235,7 +235,8 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
     kind = cell.first("kind")
     gates, error = diagnostics(cell, kind), () if kind in ("exact", "point") else accuracy(cell)
     state, reason = state_of(cell, kind, gates, error)
-    times = {q: seconds.times(cell, q, finish=False).values() for q in QUESTIONS} if state == "met" else {}
+    known = {q: seconds.times(cell, q, finish=False) for q in QUESTIONS} if state == "met" else {}
+    times = {q: seconds.at_home(cell, q, rounds).values() for q, rounds in known.items()}
     return Row(
         cell=str(fit["cell"]),
         label=" ".join([label(fit), *words, *([f"@{run}"] if several else [])]),
@@ -269,6 +270,7 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
 def contender(row: Row, finish: frozenset[str]) -> Contender:
     """A row as the verdict needs it; `finish` as `Section` has it."""
     work, cost = row.tables.across("gradients_to_accuracy"), row.tables.median("seconds_per_gradient")
+    times = {q: seconds.times(row.tables, q, finish=q in finish) for q in QUESTIONS}
     return Contender(
         label=row.label,
         state=row.state,
@@ -277,11 +279,15 @@ def contender(row: Row, finish: frozenset[str]) -> Contender:
         error=row.b2_max,
         error_interval=row.b2_interval,
         whole=row.whole,
-        times={q: seconds.times(row.tables, q, finish=q in finish) for q in QUESTIONS},
+        times=times,
         prorated=row.prorated,
         reps=row.reps,
         run=row.run,
         work=(work, cost) if work and cost else None,
+        machines=seconds.machines(row.tables),
+        away=frozenset(
+            n for q, rounds in times.items() for n in set(rounds) - set(seconds.at_home(row.tables, q, rounds))
+        ),
     )
 
 

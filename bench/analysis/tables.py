@@ -19,6 +19,10 @@ from bench.types import Array
 if TYPE_CHECKING:
     from bench.calibration.quantities import Ranked
 
+ELSEWHERE = "elsewhere_"
+"""What stands before columns and scores of time that are of other machines than a scenario's own."""
+UNPAIRED = "unpaired"
+"""The column of fits that were not made on the machine of most contenders of their scenario and round."""
 BETWEEN_NOTES = " · "
 """What stands between the notes of a fit in the table of fits."""
 

@@ -59,7 +59,7 @@ def verdict(
     for question in QUESTIONS:
         answer = Answer("not enough") if short[question] else _answer(met, question)
         words = grammar.standing(grammar.clause(question, answer, by_label, short[question], finish))
-        answers[question] = replace(answer, words=words, sure=grammar.how_sure(answer))
+        answers[question] = replace(answer, words=words, sure=grammar.how_sure(answer, by_label, question))
     return Verdict(
         answers=answers,
         sentence=grammar.compared(scenario, answers, by_label, short, finish),

@@ -1,15 +1,17 @@
-"""Run a calibration on this machine: a child per cell, every planned data set ending as a line of its ledger."""
+"""Run a calibration: a child per cell or, in slots, several; every planned data set ends as a line of its ledger."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
+from bench.calibration import parts
 from bench.calibration.trial import Trial
 from bench.data import calibration_data, dataset
 from bench.errors import NoReference, UsageError
 from bench.measure import job
-from bench.measure.executor import Executor, Request, needs_of
+from bench.measure.executor import Request, Submits, Wide, needs_of
 from bench.measure.job import Limits
 from bench.plan import Plan, Planned
 from bench.store.folder import CalibrationFolder
@@ -46,31 +48,41 @@ class Study:
     folder: CalibrationFolder
     limits: Limits
     watcher: Watcher
-    executor: Executor
+    executor: Submits
 
     def run(self) -> bool:
         """Fit every missing data set of every cell; False when interrupted (Ctrl-C)."""
         try:
+            fitted = []
             for planned in self.plan.cells:
                 reason = refusal(planned, self.plan.seed)[1]
                 if reason:
                     self.watcher.refused(planned, reason)
+                elif isinstance(self.executor, Wide):
+                    fitted.append(planned)
                 else:
                     self._cell(planned)
+            if isinstance(self.executor, Wide):
+                parts.Parts(self, fitted, self.executor).run()
         except KeyboardInterrupt:
             return False
         return True
 
     def _cell(self, planned: Planned) -> None:
         """Children, one after the other, until every data set has its line."""
-        ledger = self.folder.ledger(planned.cell.id)
-        ledger.mend()
-        missing, deaths = self._missing(planned), 0
+        self.folder.ledger(planned.cell.id).mend()
+        missing = self.missing(planned)
         self.watcher.starts(planned, len(missing))
+        self.fit(planned, missing)
+
+    def fit(self, planned: Planned, numbers: Sequence[int]) -> None:
+        """Children, one after the other, until each of these data sets has its line."""
+        ledger, missing, deaths = self.folder.ledger(planned.cell.id), list(numbers), 0
         while missing:
             status, reason, log = self._child(planned, missing)
             ledger.mend()
-            missing = self._missing(planned)
+            left = set(self.missing(planned))
+            missing = [number for number in missing if number in left]
             if not missing:
                 return
             deaths += 1
@@ -84,7 +96,8 @@ class Study:
             self.watcher.ends(planned, lost)
             missing = missing[len(lost) :]
 
-    def _missing(self, planned: Planned) -> list[int]:
+    def missing(self, planned: Planned) -> list[int]:
+        """The data sets of a cell without a line."""
         done = {t.number for t in trials(self.folder, planned.cell.id, self.datasets)}
         return [number for number in range(self.datasets) if number not in done]
 

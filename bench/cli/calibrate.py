@@ -28,6 +28,7 @@ def calibrate(
         typer.Option(help="Seconds per data set; the first with import and compilation. [default: the budget's]"),
     ] = None,
     memory: options.Memory = None,
+    executor: options.Executor = None,
     results: options.Results = Path("results"),
     name: Annotated[str | None, typer.Option(help="Name of this calibration. [default: its date and time]")] = None,
     resume: Annotated[
@@ -47,6 +48,7 @@ def calibrate(
       bench calibrate -s s0-uniform -b 'torch.metropolis[draws=5000]' -b pyro.svi
       bench calibrate -s 'correlated-*' -b 'numpyro.*' --datasets 500 --budget standard --name night
       bench calibrate --resume night                                 after Ctrl-C or a crash
+      bench calibrate -s s0-uniform -b 'numpyro.*' --executor dask    its data sets divided between the cores
 
     \b
     Writes results/NAME/: calibration.html and .md, plots, and two tables as Parquet and CSV: calibration (rank and
@@ -62,7 +64,9 @@ def calibrate(
     chosen = options.named(locals(), FIXED)
 
     from bench.cli import calibrating  # scipy
+    from bench.measure.cluster import opening
 
+    opening.known(executor)
     limits = options.limits({"timeout": timeout} | ({"memory": memory} if memory else {}))
     begun = calibrating.go_on(results, resume, chosen) if resume else calibrating.start(results, chosen)
-    calibrating.make(begun, limits, as_json=json_)
+    calibrating.make(begun, limits, executor, as_json=json_)

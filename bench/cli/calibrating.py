@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from bench.calibration import study
 from bench.calibration.verdict import MIN_DATASETS, RECOMMENDED, Verdict, judge
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, options, output, signals
 from bench.cli.progress import CalibrationProgress, Status
+from bench.cli.slots import slots
 from bench.errors import UsageError
 from bench.measure import local, resume
 from bench.measure.job import Limits
@@ -73,16 +75,23 @@ def _changes(folder: CalibrationFolder, plan: Plan, manifest: CalibrationRun) ->
     return list(dict.fromkeys([*changes, *resume.versions(manifest).values()]))
 
 
-def make(begun: Begun, limits: Limits, *, as_json: bool) -> None:
+def make(begun: Begun, limits: Limits, executor: str | None, *, as_json: bool) -> None:
     """Fit what is missing, judge, report; exits with the code of the outcome."""
     folder, planned, manifest = begun
+    chosen = {"executor": executor, "threads": (manifest.options or {}).get("threads")}
     if not as_json:
         from bench.calibration import power  # scipy
 
         output.ERR.print(power.statement(manifest.datasets))
     progress = CalibrationProgress(planned, manifest.datasets, quiet=as_json)
-    with signals.patience(), progress, local.Local() as executor:
-        finished = study.Study(planned, manifest.datasets, folder, limits, progress, executor).run()
+    with (
+        pipeline.storage_errors(folder),
+        signals.patience(),
+        slots(chosen, planned, limits, quiet=as_json) as wide,
+        nullcontext(wide) if wide is not None else local.Local() as on,
+        progress,
+    ):
+        finished = study.Study(planned, manifest.datasets, folder, limits, progress, on).run()
     pipeline.finish(folder, manifest, finished)
     raise typer.Exit(conclude(begun, as_json=as_json, interrupted=not finished))
 

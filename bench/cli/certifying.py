@@ -13,6 +13,7 @@ import typer
 from bench import pipeline, plan
 from bench.cli import FAILED, INTERRUPTED, OK, options, output, signals
 from bench.cli.progress import RunProgress
+from bench.cli.slots import slots
 from bench.data import dataset
 from bench.errors import NoReference, UsageError
 from bench.reference import stored as files
@@ -51,10 +52,11 @@ def make(
     jobs = list(planned.jobs())
     with (
         signals.patience(),
+        slots(named, planned, limits, quiet=as_json) as executor,
         pipeline.begun(chosen["results"], chosen["name"], planned, named) as (folder, manifest),
         RunProgress(jobs, quiet=as_json) as progress,
     ):
-        finished = pipeline.fit(folder, planned, jobs, limits, manifest, progress, score=False)
+        finished = pipeline.fit(folder, planned, jobs, limits, manifest, progress, score=False, executor=executor)
     if not finished:
         raise typer.Exit(INTERRUPTED)
     states, found = {}, list[str]()

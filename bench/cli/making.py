@@ -10,8 +10,11 @@ import typer
 from bench import pipeline, plan
 from bench.cli import options, output, signals
 from bench.cli.progress import RunProgress, Status
+from bench.cli.slots import slots
 from bench.cli.watching import Watch
 from bench.measure import interrupts
+from bench.measure.cluster import opening
+from bench.measure.executor import Executor
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
@@ -20,6 +23,7 @@ from bench.store.manifest import Run
 
 def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, watch: bool, as_json: bool) -> None:
     """A new run."""
+    opening.known(chosen.get("executor"))
     limits = options.limits(chosen)
     planned = plan.make(options.choice(chosen))
     output.warn_broken(planned.broken)
@@ -27,9 +31,13 @@ def begin(chosen: dict[str, Any], *, no_score: bool, dry_run: bool, watch: bool,
         output.show_plan(planned, as_json=as_json)
         return
     results = Path(chosen.get("results", "results"))
-    with signals.patience(), pipeline.begun(results, chosen.get("name"), planned, chosen) as (folder, manifest):
+    with (
+        signals.patience(),
+        slots(chosen, planned, limits, quiet=as_json) as executor,
+        pipeline.begun(results, chosen.get("name"), planned, chosen) as (folder, manifest),
+    ):
         how = {"no_score": no_score, "watch": watch, "as_json": as_json}
-        code = make(folder, planned, list(planned.jobs()), limits, manifest, **how)
+        code = make(folder, planned, list(planned.jobs()), limits, manifest, executor, **how)
     raise typer.Exit(code)
 
 
@@ -39,6 +47,7 @@ def make(
     jobs: list[Job],
     limits: Limits,
     manifest: Run,
+    executor: Executor | None,
     *,
     no_score: bool,
     watch: bool,
@@ -46,7 +55,7 @@ def make(
 ) -> int:
     """Verify, fit, score, report, print; the exit code."""
     with (Watch if watch else RunProgress)(jobs, quiet=as_json) as progress:
-        finished = pipeline.fit(folder, plan, jobs, limits, manifest, progress, score=not no_score)
+        finished = pipeline.fit(folder, plan, jobs, limits, manifest, progress, score=not no_score, executor=executor)
     return conclude(folder, score=not no_score, as_json=as_json, interrupted=not finished)
 
 

@@ -47,6 +47,13 @@ Threads = Annotated[int | None, typer.Option(help="CPUs per child. [default: all
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="Resident memory per child, such as 4G.")]
 Results = Annotated[Path, typer.Option(help="Folder of the runs.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file of these options; the command line wins.")]
+Executor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="local|dask|tcp://HOST:PORT|FILE.toml",
+        help="Where fits are made: here one after the other, in slots here, or on other machines. [default: local]",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OutcomeJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout.")]
 Form = Annotated[str, typer.Option("--format", help="text, markdown or json.")]

@@ -34,6 +34,7 @@ def reference(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="[default: NAME.reference.npz beside the scenario's file]")
     ] = None,
+    executor: options.Executor = None,
     results: options.Results = Path("results"),
     name: Annotated[str | None, typer.Option(help="Name of the run. [default: its date and time]")] = None,
     json_: options.OutcomeJson = False,
@@ -64,4 +65,5 @@ def reference(
         certifying.bring(scenario, from_, out, seed or 0, as_json=json_)
         return
     chosen = {"seed": seed, "threads": threads, "timeout": timeout, "name": name, "results": results}
+    chosen |= {"executor": executor} if executor else {}
     certifying.make(scenario, backend or list(SAMPLERS), counts, chosen, out, as_json=json_)

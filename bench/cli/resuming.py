@@ -9,12 +9,14 @@ import typer
 
 from bench import pipeline
 from bench.cli import making, options, output, signals
+from bench.cli.slots import slots
 from bench.errors import UsageError
 from bench.measure import resume as remaining
+from bench.measure.cluster import opening
 from bench.store.folder import RunFolder
 
-ANEW = ("timeout", "memory", "max_disturbance")
-"""Limits do not change which cells there are, so a resumed run may have others."""
+ANEW = ("timeout", "memory", "max_disturbance", "executor")
+"""Limits and slots do not change which cells there are, so a resumed run may have others."""
 
 
 def resume(
@@ -44,11 +46,12 @@ def resume(
         )
     if not folder.at_work():
         folder.mend()
-    limits = options.limits({**(manifest.options or {}), **chosen})
+    chosen = {**(manifest.options or {}), **chosen}
+    limits, executor = options.limits(chosen), opening.known(chosen.get("executor"))
     plan = remaining.plan_of(manifest, folder.path)
     jobs = remaining.missing(folder, plan, retry)
     output.warn(folder)
-    changes = remaining.changes(manifest, jobs)
+    changes = remaining.changes(manifest, jobs, in_slots=executor != opening.LOCAL)
     if changes and not allow_changes:
         raise UsageError(
             f"{folder.path} cannot go on, since its fits would not be alike: {'; '.join(changes)}; "
@@ -57,11 +60,16 @@ def resume(
     if dry_run:
         output.show_jobs(folder, jobs, as_json=as_json)
         return
-    with pipeline.storage_errors(folder), signals.patience(), folder.held():
+    with (
+        signals.patience(),
+        slots(chosen, plan, limits, quiet=as_json) as on,
+        pipeline.storage_errors(folder),
+        folder.held(),
+    ):
         folder.tidy()
         folder.damage.clear()
         remaining.note(manifest, jobs, changes, pipeline.command_line())
         folder.write_manifest(manifest)
         how = {"no_score": no_score, "watch": watch, "as_json": as_json}
-        code = making.make(folder, plan, jobs, limits, manifest, **how)
+        code = making.make(folder, plan, jobs, limits, manifest, on, **how)
     raise typer.Exit(code)

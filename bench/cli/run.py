@@ -14,7 +14,7 @@ CONFIG = {
     "scenario": list, "backend": list, "suite": str, "budget": str, "track": str, "device": str, "dtype": str,
     "reps": int, "rounds": int, "seed": int, "threads": int, "timeout": float, "memory": str, "max_disturbance": float,
     "results": str,
-    "name": str,
+    "name": str, "executor": str,
 }  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def run(
     ] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the runs. [default: results]")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run. [default: its date and time]")] = None,
+    executor: options.Executor = None,
     fresh: Annotated[
         bool,
         typer.Option(
@@ -90,13 +91,16 @@ def run(
       bench run --max-disturbance 0.1                    make children again that had to share their CPUs
       bench run --suite sources --dry-run                what would run
       bench run --suite tiny --watch                     a table of all cells meanwhile
+      bench run --suite standard --executor dask         one fit per core at a time, each on cores of its own
+      bench run --suite standard --executor slurm.toml   on many machines; also tcp://scheduler:8786
       bench run --resume latest                          what is missing after Ctrl-C, a crash or a full disk
       bench run --resume latest --retry failed           and what failed, crashed, was invalid or lacked memory
 
     \b
     Ctrl-C once ends the cell at work, and writes tables and a report of what there is; twice stops at once. A resumed
-    run has its options from its beginning; only --timeout, --memory and --max-disturbance may be given anew. A round of
-    a cell that was broken off is made again as a whole, for its warm fits need the cold one of the same child.
+    run has its options from its beginning; only --timeout, --memory, --max-disturbance and --executor may be given
+    anew. A round of a cell that was broken off is made again as a whole, for its warm fits need the cold one of the
+    same child.
 
     \b
     Exit codes: 0 ok · 2 usage · 3 some fit failed, crashed, timed out, ran out of memory or was invalid,

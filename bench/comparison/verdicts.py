@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from bench.analysis import changes
+from bench.analysis import changes, hosts
 from bench.analysis.labels import label
 from bench.analysis.sections import VARYING
 from bench.analysis.tables import CellTables, RunTables, split
@@ -140,6 +140,8 @@ def _pair(
     elsewhere = "; ".join(machine)
     if forced := changes.threads(a, b):
         elsewhere = "; ".join(filter(None, [elsewhere, f"threads: {forced}"]))
+    if not elsewhere and (homes := (hosts.home(a), hosts.home(b)))[0] != homes[1]:
+        elsewhere = f"machine: {homes[0] or 'none'} → {homes[1] or 'none'}"
     flags = [f"code-changed: {what}" for what in changes.code(a, b, changes.concerning(changed, needed))]
     row = replace(row, flags=tuple(flags))
     return Pair(row, status_row(row, a, b), finished(a), finished(b), changes.data(a, b), elsewhere)

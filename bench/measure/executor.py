@@ -2,7 +2,7 @@
 
 `run`, `ab`, `verify`, `check` and `calibrate` start every child with `Executor.submit`. A request is plain values that
 JSON can carry; it names no folder, process or count of CPUs of the machine that asks, so that another machine can do
-it. `bench.measure.local` is the executor of this machine.
+it. `bench.measure.local` is the executor of this machine, `bench.measure.cluster` one of many slots on any machines.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from bench.cell import Cell
 
@@ -66,7 +66,7 @@ class End:
     """How a child ended: its exit code (negative: signal), the limit that ended it, its seconds and peak memory.
 
     `log` is the end of its output. A fit has beside it the load average before it began, and the seconds of a fixed
-    workload timed before and after it (see `bench.measure.noise`).
+    workload timed before and after it (see `bench.measure.noise`). `host` and `slot` are empty on this machine.
     """
 
     code: int
@@ -77,6 +77,8 @@ class End:
     started: Literal["fresh", "forked"] = "fresh"
     load_average: float | None = None
     reference_seconds: tuple[float, float] | None = None
+    host: str = ""
+    slot: int | None = None
 
     def status(self, timeout: float) -> tuple[str, str]:
         """Status and sentence for whatever the child has left undone."""
@@ -93,7 +95,21 @@ class End:
         return "crashed", f"left with exit code {self.code} {after} without a result"
 
 
-class Executor(Protocol):
+class Submits(Protocol):
+    """Where one child at a time runs."""
+
+    def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
+        """Have a child do the work; what it writes lies in the folder `into` when this returns.
+
+        `tick` is called a few times a second meanwhile; what it raises ends the child. KeyboardInterrupt where the
+        user has asked to end.
+        """
+
+    def slowness(self) -> float:
+        """By how much the machine is slower than one for which the limits of budgets are ample, at least 1."""
+
+
+class Executor(Submits, Protocol):
     """Where children run."""
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
@@ -102,9 +118,41 @@ class Executor(Protocol):
     def imports(self) -> dict[str, Any]:
         """What was imported ahead and how long that took, for run.json."""
 
-    def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
-        """Have a child do the work; what it writes lies in the folder `into` when this returns.
 
-        `tick` is called a few times a second meanwhile; what it raises ends the child. KeyboardInterrupt where the
-        user has asked to end.
-        """
+class SlotLost(Exception):
+    """A slot is gone, and with it what it had not handed over: the work is to be done by another."""
+
+
+class Slot(Submits, Protocol):
+    """One place of many where a child at a time runs, on CPUs and memory that no other has.
+
+    Its `submit` raises SlotLost. `number` counts the slots of one executor, `host` says on which machine it is; in the
+    folder `along` it finds the scenarios that no catalog has.
+    """
+
+    number: int
+    host: str
+    along: Path | None
+
+
+@runtime_checkable
+class Wide(Executor, Protocol):
+    """An executor of several slots, which work at the same time."""
+
+    def width(self) -> int:
+        """How many slots there are now."""
+
+    def threads(self) -> int:
+        """How many CPUs every slot has."""
+
+    def machines(self) -> dict[str, dict[str, Any]]:
+        """{host: facts} of all on which there have been slots, as `bench.measure.host.facts`."""
+
+    def take(self) -> Slot | None:
+        """A slot that is free and is now the caller's; None where there is none."""
+
+    def give(self, slot: Slot) -> None:
+        """Let others take it, unless it is lost."""
+
+    def check(self) -> None:
+        """Look whether work can go on; ClusterError where it cannot."""

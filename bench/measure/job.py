@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 
 from bench.disk.durable import STORAGE, described, remove
 from bench.errors import StorageError
-from bench.measure import noise
-from bench.measure.executor import End, Executor, Request, needs_of
+from bench.measure.executor import End, Request, Submits, needs_of
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
 from bench.store.logs import last_words, tail
@@ -37,7 +36,7 @@ ATTEMPTS = 3
 
 
 def one(
-    job: Job, plan: Plan, folder: RunFolder, limits: Limits, executor: Executor, tick: Callable[[], None]
+    job: Job, plan: Plan, folder: RunFolder, limits: Limits, executor: Submits, tick: Callable[[], None]
 ) -> list[Record]:
     """Run one job in a child, and complete what the child left unrecorded; what was recorded before is replaced.
 
@@ -67,7 +66,7 @@ def _attempt(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    executor: Executor,
+    executor: Submits,
     tick: Callable[[], None],
     *,
     attempt: int,
@@ -91,7 +90,7 @@ def _attempt(
             "child": child,
             "compiled": compiled,
         },
-        timeout=limits.timeout or round(cell.resolved_budget().timeout * noise.slowness()),
+        timeout=limits.timeout or round(cell.resolved_budget().timeout * executor.slowness()),
         memory=limits.memory,
         name=f"{folder.INNER}/.{cell.id}-round{job.round}",
     )
@@ -120,6 +119,7 @@ def _attempt(
             "load_average": end.load_average,
             "reference_seconds_before": before,
             "reference_seconds_after": after,
+            **({"host": end.host, "slot": end.slot} if end.host else {}),
         }
     )
     return records

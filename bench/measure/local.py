@@ -128,6 +128,10 @@ class Local:
                 with contextlib.suppress(OSError):  # a child may have put anything in the way
                     used.unlink()
 
+    def slowness(self) -> float:
+        """That of this machine."""
+        return noise.slowness()
+
     def _child(self, request: Request, needs: Needs, content: dict[str, Any], file: Path, log: Path) -> Child:
         """A fork of the server that fits, or a fresh interpreter where there is none or it has just gone."""
         module = WORKERS[request.work]

@@ -109,14 +109,19 @@ def _complaint(file: Path, signature: bytes) -> str:
     return ""
 
 
-def changes(run: Run, jobs: Sequence[Job]) -> list[str]:
-    """What has changed since the run began that could change these fits, each as a sentence; empty when nothing has."""
+def changes(run: Run, jobs: Sequence[Job], *, in_slots: bool = False) -> list[str]:
+    """What has changed since the run began that could change these fits, each as a sentence; empty when nothing has.
+
+    Fits `in_slots` may be made on any machine, for each says on which it was.
+    """
     if not jobs:
         return []
     digests = {entry.id: (entry.scenario_digest, entry.backend_digest) for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
     changed = [line for planned in cells.values() for line in sources(planned, *digests[planned.cell.id])]
-    return list(dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, cells.values())]))
+    return list(
+        dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, cells.values(), in_slots=in_slots)])
+    )
 
 
 def sources(planned: Planned, scenario: str, backend: str) -> Iterator[str]:
@@ -148,7 +153,11 @@ def versions(run: Run) -> dict[str, str]:
     return {package: f"{package} was {a} and is {b}" for package, (a, b) in pairs.items() if a != b}
 
 
-def _machine(run: Run, cells: Any) -> Iterator[str]:
+def _machine(run: Run, cells: Any, *, in_slots: bool) -> Iterator[str]:
+    if in_slots != bool(run.hosts):
+        yield "fits were made in slots" if run.hosts else "fits were not made in slots"
+    if in_slots:
+        return
     was, now = run.host, Host(**host.facts())
     if was.machine != now.machine:
         yield f"the machine was {_words(was)} and is {_words(now)}"

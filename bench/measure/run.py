@@ -1,4 +1,4 @@
-"""Run a plan: one child after the other, every planned rep ending as a record."""
+"""Run a plan: one child after the other, or one in every slot; every planned rep ends as a record."""
 
 from __future__ import annotations
 
@@ -6,30 +6,20 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bench.measure import interrupts
-from bench.measure.executor import Executor, Needs, needs_of
+from bench.measure import blocks, interrupts
+from bench.measure.executor import Executor, Needs, Wide, needs_of
 from bench.measure.job import Limits, new_child, one, record_missing, refusal
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
-from bench.store.records import Record
 
 Gate = Callable[[], Mapping[str, str]]
 
 
-class Watcher(Protocol):
+class Watcher(blocks.Watcher, Protocol):
     """Who wants to see a run go by (the CLI's progress display)."""
 
     def imports(self, framework: str) -> None:
         """A framework is being imported, before the first fit; called many times a second."""
-
-    def starts(self, job: Job) -> None:
-        """A child is about to start."""
-
-    def waits(self) -> None:
-        """Called a few times a second while it runs."""
-
-    def ends(self, job: Job, records: list[Record]) -> None:
-        """It has ended; one record per rep."""
 
 
 def execute(
@@ -51,19 +41,35 @@ def execute(
         if not limits.fresh:
             executor.prepare(imports_of(job.planned for job in jobs), watcher.imports)
         refused = gate()
-        with folder.spares.kept():
-            for job in jobs:
-                interrupts.check()
-                watcher.starts(job)
-                if why := refused.get(job.planned.cell.id):
-                    records = record_missing(job, folder, "invalid", why, child=new_child())
-                else:
-                    records = one(job, plan, folder, limits, executor, watcher.waits)
-                watcher.ends(job, records)
+        if isinstance(executor, Wide):
+            blocks.Blocks(plan, folder, limits, watcher, refused).run(jobs, executor)
+        else:
+            _in_turn(jobs, plan, folder, limits, watcher, executor, refused)
     except KeyboardInterrupt:
         return False
     shutil.rmtree(folder.path / ".compiled", ignore_errors=True)
     return True
+
+
+def _in_turn(
+    jobs: Sequence[Job],
+    plan: Plan,
+    folder: RunFolder,
+    limits: Limits,
+    watcher: Watcher,
+    executor: Executor,
+    refused: Mapping[str, str],
+) -> None:
+    """One child after the other, of which a contender sees the run's folder."""
+    with folder.spares.kept():
+        for job in jobs:
+            interrupts.check()
+            watcher.starts(job)
+            if why := refused.get(job.planned.cell.id):
+                records = record_missing(job, folder, "invalid", why, child=new_child())
+            else:
+                records = one(job, plan, folder, limits, executor, watcher.waits)
+            watcher.ends(job, records)
 
 
 def imports_of(cells: Iterable[Planned]) -> dict[Needs, set[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.analysis import hosts
 from bench.analysis.contender import GOAL, MIN_REPS, MIN_ROUNDS, TARGET, TRACKS
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables, parts
@@ -32,7 +33,7 @@ def context(tables: RunTables) -> str:
     """One line: how much was run, with what, where and when."""
     run, fits = tables.run, tables.fits
     runs = parts(run, fits)
-    cores = {one.host.cpus for _, one, _ in runs}
+    cores = {host.cpus for _, one, _ in runs for host in one.hosts.values() or [one.host]}
     cpus = cores.pop() if len(cores) == 1 else None
     facts = [
         f"{len(runs)} runs" if len(runs) > 1 else f"each backend fitted {_amount(fits)}",
@@ -60,6 +61,8 @@ def warnings(tables: RunTables) -> list[str]:
                 f"{f'{name}: ' if name else ''}each backend was fitted {_amount(fits)}: no ranking below {MIN_REPS} "
                 f"fits or {MIN_ROUNDS} rounds, numbers are for orientation (--budget standard ranks)."
             )
+    if on := hosts.sentence(tables):
+        sentences.append(clean(on))
     if tables.run.dirty:
         sentences.append("The checkout had uncommitted changes.")
     loaded = disturbance(tables, tables.fits)

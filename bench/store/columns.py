@@ -76,6 +76,8 @@ FITS: Mapping[str, Column] = {
     "started": Column("string", "forked where its framework is imported already, or fresh"),
     "attempt": Column("Int64", "how often its child was made until it was quiet, from 1"),
     "environment": Column("string", "environment of its own that it was fitted in; empty for the harness's"),
+    "host": Column("string", "machine of the slot that it was fitted in, a hash of its name; empty without slots"),
+    "slot": Column("Int64", "number of that slot; empty without slots"),
 }
 METRICS: Mapping[str, Column] = {
     "run": RUN,

@@ -180,8 +180,9 @@ class Resumed(Part, kw_only=True):
 class Run(Part, kw_only=True, omit_defaults=True):
     """A run.json. None or empty: the run does not say; `finished` is None while the run is being made.
 
-    `threads` are the CPUs per fit, `options` those that the user gave, `ab` and `pytest` say of which session of `bench
-    ab` or of pytest the run is a part, `verified` is there once densities have been looked at.
+    `hosts` are the machines of its slots by their names in the fits; without slots all was made on `host`. `threads`
+    are the CPUs per fit, `options` those that the user gave, `ab` and `pytest` say of which session of `bench ab` or of
+    pytest the run is a part, `verified` is there once densities have been looked at.
     """
 
     schema: int
@@ -194,6 +195,7 @@ class Run(Part, kw_only=True, omit_defaults=True):
     commit: str | None = None
     dirty: bool | None = None
     host: Host = field(default_factory=Host)
+    hosts: dict[str, Host] = {}
     versions: dict[str, str] = {}
     threads: Int64 | None = None
     seed: Int64

@@ -67,7 +67,9 @@ def _children(folder: RunFolder) -> dict[tuple[str, int], dict[str, Any]]:
             if line is None:
                 raise ValueError("not an entry")
             before, after = (float(line[f"reference_seconds_{when}"]) for when in ("before", "after"))
-            known = {"started": str(line["started"]), "attempt": int(line["attempt"])}
+            known: dict[str, Any] = {"started": str(line["started"]), "attempt": int(line["attempt"])}
+            if line.get("host"):
+                known |= {"host": str(line["host"]), "slot": int(line["slot"])}
             attempts[str(line["cell"]), int(line["round"])] = known | {"reference_seconds": max(before, after)}
         except (KeyError, TypeError, ValueError, OverflowError):
             damaged.append(number)

@@ -13,7 +13,7 @@ from typing import Any
 from bench.catalog.frameworks import frameworks, named
 from bench.catalog.kept import bring
 from bench.data import family
-from bench.measure import guardian, interrupts, local, noise
+from bench.measure import guardian, interrupts, local
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
@@ -176,7 +176,7 @@ def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]
             "device": needs.device,
             "tasks": [_task(pair, problem) for pair, problem in tasks],
         },
-        timeout=round((START_SECONDS + TASK_SECONDS * len(tasks)) * noise.slowness()),
+        timeout=round((START_SECONDS + TASK_SECONDS * len(tasks)) * executor.slowness()),
     )
     with guardian.scratch("verify") as folder:
         for pair, _ in tasks:

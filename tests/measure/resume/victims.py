@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,8 @@ SELECTION = ("-s", "correlated-rho95", "-b", "fake.instrument[cpu=[0.0,0.001,0.0
 """21 children of two fits each: from 40 fits on processes of their own score them."""
 KINDS = {"parent": 1, "server": 1, "child": 2, "guardian": 1, "scorer": 2}
 """With weights: of a run that has a few kills, one is that of its parent, which ends it."""
+IN_SLOTS = {"parent": 1, "slot": 3, "server": 1, "child": 2, "scorer": 1}
+"""Of a run with `--executor dask`; a slot whose guardian is gone could not be left without files."""
 AIM_SECONDS = 4.0
 """How long one of the kind that was drawn is waited for: children live for milliseconds, scorers at the end."""
 HANG_SECONDS = 240.0
@@ -25,9 +27,10 @@ HANG_SECONDS = 240.0
 ORPHAN_SECONDS = 5.0
 
 
-def kill_any(place: Place, kills: int, seed: int) -> Counter[str]:
-    """So many kills, counted by kind; AssertionError for a lost fit, a hang, an orphan or a file left in TMPDIR.
+def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]:
+    """So many kills of runs with these options, counted by kind.
 
+    AssertionError for a lost fit, a hang, an orphan or a file left in TMPDIR.
     A run meets kills until it ends or is killed itself, which it is not after its guardian: nobody is left to guard.
     One that was killed is resumed by the next.
     """
@@ -35,7 +38,7 @@ def kill_any(place: Place, kills: int, seed: int) -> Counter[str]:
     while counts.total() < kills:
         if not (place.run / "run.json").is_file():
             place.clear()
-            command = ("run", *SELECTION, "--name", "r")
+            command = ("run", *SELECTION, "--name", "r", *options)
         else:
             command = ("run", "--resume", "results/r")
         whole = _whole_rounds(place)
@@ -47,17 +50,18 @@ def kill_any(place: Place, kills: int, seed: int) -> Counter[str]:
             if not _ended(process.pid, drawn.expovariate(2.0)):
                 whole |= _whole_rounds(place)
                 with contextlib.suppress(psutil.NoSuchProcess, IndexError):  # it has ended, or there is none
-                    kind, victim = _victim(process.pid, drawn, unguarded=unguarded)
+                    kind, victim = _victim(process.pid, drawn, IN_SLOTS if options else KINDS, unguarded=unguarded)
                     victim.kill()
                     counts[kind] += 1
                     unguarded |= kind == "guardian"
         _, err = process.communicate(timeout=HANG_SECONDS)
         assert process.returncode in (0, 3, -9) and "Traceback" not in err, (process.returncode, err)
         place.wait_for(lambda: not place.left_running(), ORPHAN_SECONDS)
-        assert not list(place.tmp.iterdir()), "files were left in TMPDIR"
+        assert not (left := [file.name for file in place.tmp.iterdir()]), f"files were left in TMPDIR: {left}"
         assert not (lost := whole - _whole_rounds(place)), f"finished fits were lost: {lost}"
         if process.returncode in (0, 3):
-            assert (place.run / "report.html").is_file() and not list(place.run.rglob(".*"))
+            assert (place.run / "report.html").is_file(), (process.returncode, err)
+            assert not (left := list(place.run.rglob(".*"))), left
             place.clear()
     return counts
 
@@ -82,9 +86,11 @@ def _record(run: Path, name: str) -> dict[str, str]:
     return dict(json.loads((run / "fits" / name / "record.json").read_text()))
 
 
-def _victim(parent: int, drawn: random.Random, *, unguarded: bool) -> tuple[str, psutil.Process]:
+def _victim(
+    parent: int, drawn: random.Random, kinds: Mapping[str, int], *, unguarded: bool
+) -> tuple[str, psutil.Process]:
     """A process of the run, of a kind that is drawn; IndexError where there is none of it in time."""
-    (kind,) = drawn.choices(list(KINDS), list(KINDS.values()))
+    (kind,) = drawn.choices(list(kinds), list(kinds.values()))
     there = [] if kind != "parent" or unguarded else [psutil.Process(parent)]
     until = time.monotonic() + AIM_SECONDS
     while kind != "parent" and not there and time.monotonic() < until and not _ended(parent, 0.005):
@@ -99,7 +105,10 @@ def _kinds(parent: int) -> Iterator[tuple[str, psutil.Process]]:
             with contextlib.suppress(psutil.Error):
                 command = " ".join(process.cmdline())
                 if "bench.measure.forkserver" in command:
-                    yield "server" if process.ppid() == parent else "child", process
+                    above = " ".join(process.parent().cmdline())
+                    yield "child" if "bench.measure.forkserver" in above else "server", process
+                elif "spawn_main" in command:
+                    yield "slot", process
                 elif "guardian.py" in command:
                     yield "guardian", process
                 elif "bench.score" in command:

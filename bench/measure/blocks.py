@@ -1,0 +1,219 @@
+"""Run a plan on many slots: all contenders of a scenario and a round on one of them, one after the other.
+
+What is compared is so measured on the same CPUs within minutes; and all rounds of a scenario on one machine, as long as
+none is idle. A slot that is lost takes nothing along but the fit at work: what is left of its block is done by another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from bench.disk.durable import put_folder, remove, sync
+from bench.measure import interrupts
+from bench.measure.executor import Slot, SlotLost, Wide
+from bench.measure.homes import Homes
+from bench.measure.job import Limits, new_child, one, record_missing
+from bench.plan import Job, Plan
+from bench.store.folder import RunFolder
+from bench.store.ledger import Ledger
+from bench.store.records import Record
+from bench.store.spares import Spares
+
+MOST_SLOTS = 1024
+LOOK_SECONDS = 0.1
+TRIES = 5
+"""How often a job may lose its slot before it is taken to be the cause."""
+STORERS, WAITING = 4, 64
+"""Threads that put fits on the disk, and how many jobs may wait for them."""
+LANES = ".lanes"
+"""The folder of a run in which what a slot hands over lies until it is a finished fit."""
+
+P = TypeVar("P")
+Do = Callable[[P, Slot, Callable[[], None]], P | None]
+"""Do a piece in a slot; what is left of it where the slot is lost. What it is given last raises once all is to end."""
+
+
+class Watcher(Protocol):
+    """Who wants to see jobs go by."""
+
+    def starts(self, job: Job) -> None:
+        """A child is about to start."""
+
+    def waits(self) -> None:
+        """Called a few times a second."""
+
+    def ends(self, job: Job, records: list[Record]) -> None:
+        """It has ended."""
+
+
+def spread(pieces: Homes[P], do: Do[P], executor: Wide, look: Callable[[], None]) -> None:
+    """Do every piece, as many at a time as there are slots; `look` is called a few times a second.
+
+    What `look` raises ends all, and so does Ctrl-C. ClusterError where work cannot go on.
+    """
+    stop = threading.Event()
+
+    def tick() -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(MOST_SLOTS) as threads:
+        busy: dict[Future[P | None], Slot] = {}
+        try:
+            while pieces or busy:
+                interrupts.check()
+                while pieces and (slot := executor.take()) is not None:
+                    busy[threads.submit(do, pieces.next(slot.host), slot, tick)] = slot
+                done = wait(busy, LOOK_SECONDS, FIRST_COMPLETED).done
+                if not busy:
+                    stop.wait(LOOK_SECONDS)
+                look()
+                executor.check()
+                for future in done:
+                    executor.give(busy.pop(future))
+                    if (rest := future.result()) is not None:
+                        pieces.back(rest)
+        finally:
+            stop.set()
+    look()
+
+
+def blocks(jobs: Iterable[Job]) -> list[list[Job]]:
+    """The jobs of every scenario and round, in the order of their first."""
+    found: dict[tuple[str, int], list[Job]] = {}
+    for job in jobs:
+        found.setdefault((job.planned.cell.scenario_label, job.round), []).append(job)
+    return list(found.values())
+
+
+def scenario(block: Sequence[Job]) -> str:
+    """Whose rounds, and whose sizes in a sweep, are to be made on one machine."""
+    return block[0].planned.cell.scenario
+
+
+class Blocks:
+    """The jobs of a run, made in slots; the records come as `bench.measure.run.execute` makes them."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, limits: Limits, watcher: Watcher, refused: Mapping[str, str]):
+        self._plan, self._folder, self._limits, self._watcher, self._refused = plan, folder, limits, watcher, refused
+        self._said: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._storing, self._room = ThreadPoolExecutor(STORERS), threading.BoundedSemaphore(WAITING)
+        self._telling, self._losses = threading.Lock(), dict[tuple[str, int], int]()
+
+    def run(self, jobs: Iterable[Job], executor: Wide) -> None:
+        """Make all of them; as `spread`."""
+        try:
+            with self._storing:
+                spread(Homes(blocks(jobs), scenario), self._block, executor, self._look)
+        finally:
+            remove(self._folder.path / LANES)
+        self._look()
+
+    def _look(self) -> None:
+        """Tell the watcher, in the thread that it lives in; what kept a fit from being stored is raised here."""
+        self._watcher.waits()
+        while True:
+            try:
+                self._said.get_nowait()()
+            except Empty:
+                return
+
+    def _block(self, jobs: list[Job], slot: Slot, tick: Callable[[], None]) -> list[Job] | None:
+        slot.along = self._folder.path
+        for number, job in enumerate(jobs):
+            tick()
+            self._said.put(partial(self._watcher.starts, job))
+            try:
+                self._one(job, slot, tick)
+            except SlotLost as lost:
+                key = job.planned.cell.id, job.round
+                self._losses[key] = self._losses.get(key, 0) + 1
+                if self._losses[key] < TRIES:
+                    return jobs[number:]
+                why = f"its slot was lost {TRIES} times while it was at work, the last time: {lost}"
+                self._missing(job, "crashed", why)
+        return None
+
+    def _one(self, job: Job, slot: Slot, tick: Callable[[], None]) -> None:
+        if why := self._refused.get(job.planned.cell.id):
+            self._missing(job, "invalid", why)
+        else:
+            self._made(job, lambda lane: one(job, self._plan, lane, self._limits, slot, tick))
+
+    def _missing(self, job: Job, status: str, why: str) -> None:
+        self._made(job, lambda lane: record_missing(job, lane, status, why, child=new_child()))
+
+    def _made(self, job: Job, make: Callable[[RunFolder], list[Record]]) -> None:
+        """Make a job in a folder of its own, small however large the run is; its slot does not wait for the disk."""
+        lane = Lane(self._folder.path / LANES / new_child())
+        (lane.path / lane.INNER).mkdir(parents=True)
+        records = make(lane)
+        self._room.acquire()
+        self._storing.submit(self._store, job, lane, records)
+
+    def _store(self, job: Job, lane: Lane, records: list[Record]) -> None:
+        """Have its fits in the run's folder."""
+        try:
+            for record in records:
+                ready = lane.fit(record.cell, record.rep)
+                for file in ready.iterdir():
+                    sync(file)
+                put_folder(ready, self._folder.fit(record.cell, record.rep))
+            remove(lane.path)
+            with self._telling:
+                for line in lane.lines:
+                    self._folder.children.append(line)
+            self._said.put(partial(self._watcher.ends, job, records))
+        except BaseException as error:  # noqa: BLE001 -- raised where the run is led
+            self._said.put(partial(_raise, error))
+        finally:
+            self._room.release()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+class Lane(RunFolder):
+    """A run's folder for one job. No contender sees it, so that nothing has spares; lines on children are kept here."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.lines: list[Mapping[str, Any]] = []
+
+    @property
+    def spares(self) -> Spares:
+        """None."""
+        return _NoSpares(self.path)
+
+    @property
+    def children(self) -> Ledger:
+        """Its lines, which go into the run's ledger together with its fits."""
+        return _Lines(self.path, self.lines)
+
+    def mend(self) -> None:
+        """Nobody can have spoilt it."""
+
+
+class _NoSpares(Spares):
+    def keep(self, name: str) -> None:
+        """Nothing."""
+
+    def forget(self, name: str) -> None:
+        """Nothing."""
+
+
+class _Lines(Ledger):
+    def __init__(self, path: Path, lines: list[Mapping[str, Any]]) -> None:
+        super().__init__(path)
+        self._lines = lines
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Keep it in memory."""
+        self._lines.append(entry)
