@@ -178,6 +178,8 @@ def test_query_and_export(bench, done_run, tmp_path):
     sql = "select backend, count(*) as n from fits group by backend"
     assert bench("query", sql, "--results", results, "--format", "json").json == [{"backend": "fake.exact", "n": 2}]
     assert bench("query", sql, "--results", results, "--format", "csv").out == "backend,n\nfake.exact,2\n"
+    assert bench("export", "one", "--results", results).code == 0
+    shutil.rmtree(path / "results" / "one" / "exported")  # its place by default
     for suffix in ("csv", "parquet"):
         assert bench("export", "one", "--format", suffix, "--to", f"out-{suffix}", "--results", results).code == 0
         assert {p.name for p in (tmp_path / f"out-{suffix}").iterdir()} == {

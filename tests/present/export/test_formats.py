@@ -125,9 +125,9 @@ def test_the_command_writes_a_real_run_and_appends_to_the_steps_summary(export: 
 
 
 def test_without_a_ci_step_the_command_says_so(export: Any, tmp_path: Path) -> None:
-    done = export("--step-summary")
+    done = export("--step-summary", "--to", "out")
     assert done.code == 0 and "GITHUB_STEP_SUMMARY is not set" in done.err
-    assert (tmp_path / "standard-cpu-export" / "summary.md").is_file()
+    assert (tmp_path / "out" / "summary.md").is_file()
 
 
 @pytest.mark.parametrize(
