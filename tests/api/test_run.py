@@ -36,7 +36,17 @@ def test_import_is_light_and_names_are_found_when_they_are_used() -> None:
 
 def test_the_options_are_those_of_the_command_line() -> None:
     ours, theirs = (set(inspect.signature(call).parameters) for call in (bench.run, command))
-    elsewhere = {"files", "scenario", "backend", "reuse_compiled", "resume", "retry", "allow_changes", "config"}
+    elsewhere = {
+        "files",
+        "scenario",
+        "backend",
+        "reuse_compiled",
+        "resume",
+        "retry",
+        "allow_changes",
+        "config",
+        "executor",
+    }
     assert theirs - ours == elsewhere | {"no_score", "dry_run", "watch", "json_"}
     assert ours - theirs == {"scenarios", "backends", "progress"}
 
