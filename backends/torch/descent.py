@@ -1,4 +1,7 @@
-"""Adam on one vector of parameters: the loop of `torch.adam` and `torch.map`; one step is one full-data gradient."""
+"""Adam on one vector of parameters: the loop of `torch.adam` and `torch.map`; one step is one full-data gradient.
+
+Objective, start and looks are those of `torch.lbfgs`, too.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +57,11 @@ def build(
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Minimise from the scenario's start; Diverged when a parameter leaves its support or the finite numbers."""
     objective, lr, steps, place, _ = program
-    first = _vector(data, objective, point.start(data, seed))
+    first = vector(data, objective, point.start(data, seed))
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({"theta": first}, place)["theta"]
-    evaluate = _evaluation(program, data, arrays)
+    evaluate = evaluation(objective, data, arrays, program.gradient)
     trail: Trail = []
     with clock("sample"):
         optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
@@ -66,7 +69,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             theta.grad = evaluate(theta)[1]
             optimiser.step()
             clock.checkpoint(step, partial(_look_and_note, trail, data, evaluate, step, theta, objective))
-    last = _look(data, evaluate, steps, theta, objective)
+    last = look(data, evaluate, steps, theta, objective)
     return State(last, steps, objective, _unfinished(trail, last, steps, optimiser, objective))
 
 
@@ -79,11 +82,11 @@ def draw(state: State) -> Fit:
     return Fit("point", draws, stats=stats, notes=state.notes)
 
 
-def _evaluation(program: Program, data: Dataset, arrays: models.Tensors) -> Evaluation:
+def evaluation(objective: Objective, data: Dataset, arrays: models.Tensors, choice: models.Choice) -> Evaluation:
     """The objective (), and its gradient (dim,)."""
-    if program.objective == "least_squares":
+    if objective == "least_squares":
         return by_autograd(partial(_sum_of_squares, data, arrays))
-    log_density = models.value_and_slope(data, arrays, program.gradient, natural=program.objective == "map")
+    log_density = models.value_and_slope(data, arrays, choice, natural=objective == "map")
 
     def negative(theta: Tensor) -> tuple[Tensor, Tensor]:
         value, slope = log_density(theta.unsqueeze(0))
@@ -98,7 +101,7 @@ def _sum_of_squares(data: Dataset, arrays: models.Tensors, theta: Tensor) -> Ten
     return (arrays["y"] - (mean + theta[features] if "bias" in data.names else mean)).square().sum()
 
 
-def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
+def vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
     """What is optimised: all parameters, all of them unconstrained, or weights and bias alone."""
     if objective == "map_unconstrained":
         fam = family(data.family)
@@ -108,7 +111,8 @@ def _vector(data: Dataset, objective: Objective, start: Arrays) -> Array:
 
 
 @torch.no_grad()
-def _look(data: Dataset, evaluate: Evaluation, step: int, theta: Tensor, objective: Objective) -> Estimate:
+def look(data: Dataset, evaluate: Evaluation, step: int, theta: Tensor, objective: Objective) -> Estimate:
+    """What stands in theta (dim,), on the natural scale, with its objective; Diverged where that is not finite."""
     if objective == "least_squares":
         weights, bias = np.split(theta.double().cpu().numpy().copy(), [data.parameter("weights").size])
         return point.look(data, step, weights, bias[0] if bias.size else 0.0)
@@ -122,7 +126,7 @@ def _look(data: Dataset, evaluate: Evaluation, step: int, theta: Tensor, objecti
 
 def _look_and_note(trail: Trail, data: Dataset, evaluate: Evaluation, step: int, *rest: Any) -> Estimate:
     """`_look`, with its objective appended to the trail."""
-    estimate = _look(data, evaluate, step, *rest)
+    estimate = look(data, evaluate, step, *rest)
     trail.append((step, estimate.objective or 0.0))
     return estimate
 

@@ -100,15 +100,21 @@ def by_hand(data: Dataset, arrays: slopes.Tensors, *, natural: bool = False) -> 
     return value_and_slope
 
 
+def design(data: Dataset, arrays: slopes.Tensors) -> Tensor:
+    """What the coefficients multiply, (n, p): x, with a column of ones where there is a bias, or what stands for it."""
+    if "design" in arrays:
+        return arrays["design"]
+    x = arrays["x"]
+    return torch.cat([x, torch.ones_like(x[:, :1])], 1) if "bias" in data.names else x
+
+
 class _Predictor:
     """eta of a regression, and the way back from slopes in eta to slopes in the blocks."""
 
     def __init__(self, data: Dataset, arrays: slopes.Tensors) -> None:
         self.group = arrays["group"].long() if "group" in arrays else None
-        x = arrays["x"]
-        names = [p.name for p in data.sites]
         self.coefficients = [b.name for b in _blocks(data) if b.name in ("weights", "bias")]
-        self.design = torch.cat([x, torch.ones_like(x[:, :1])], 1) if "bias" in names else x
+        self.design = design(data, arrays)
         self.across = self.design.mT.contiguous()
         self.offset = arrays.get("offset")
         self.effects = next((p.name for p in data.sites if p.name not in data.priors), "")

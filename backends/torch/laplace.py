@@ -51,7 +51,7 @@ def fit(program: laplace.Program, data: Dataset, seed: int, clock: Clock) -> lap
         return optimum.precision(density, z.new_tensor(at), rows).double().cpu().numpy()
 
     with clock("sample"):
-        found = optimum.maximise(gradient, z, steps=program.steps, watch=watch)
+        found = optimum.maximise(gradient, z, steps=program.steps, evaluations=20 * program.steps, watch=watch)
         target = laplace.Target(value_and_slope, precision)
         q, newton = laplace.settle(target, found.z.double().cpu().numpy(), place.dtype)
     evaluations, hessians = found.gradients + cost[0], cost[1]

@@ -28,32 +28,34 @@ class Optimum(NamedTuple):
     gradients: int
 
 
-def maximise(gradient: Gradient, start: Tensor, *, steps: int, watch: Callable[[int, Tensor, float], None]) -> Optimum:
-    """L-BFGS from start (dim,) with a strong Wolfe line search, all its evaluations count.
+def maximise(
+    gradient: Gradient, start: Tensor, *, steps: int, evaluations: int, watch: Callable[[int, Tensor, float], None]
+) -> Optimum:
+    """L-BFGS from start (dim,) with a strong Wolfe line search; it begins no step after so many evaluations.
 
     `watch` sees the best point after each.
     """
     z = start.clone()
-    best, value, evaluations = start, -torch.inf, 0
+    best, value, count = start, -torch.inf, 0
     optimiser = torch.optim.LBFGS(
-        [z], max_iter=steps, max_eval=20 * steps, history_size=HISTORY, line_search_fn="strong_wolfe",
+        [z], max_iter=steps, max_eval=evaluations, history_size=HISTORY, line_search_fn="strong_wolfe",
         tolerance_grad=torch.finfo(z.dtype).eps ** 0.5, tolerance_change=0.0,
     )  # fmt: skip
 
     def loss() -> float:
-        nonlocal best, value, evaluations
+        nonlocal best, value, count
         here, slope = gradient(z.detach())
-        evaluations += 1
+        count += 1
         reached = here.item()
         usable = torch.isfinite(here) & torch.isfinite(slope).all()
         z.grad = torch.where(usable, -slope, torch.zeros_like(slope))
         if usable and reached > value:
             best, value = z.detach().clone(), reached
-        watch(evaluations, best, value)
+        watch(count, best, value)
         return -reached if usable else FAR
 
     optimiser.step(loss)
-    return Optimum(best, value, evaluations)
+    return Optimum(best, value, count)
 
 
 def precision(density: Density, z: Tensor, rows: int) -> Tensor:

@@ -37,6 +37,9 @@ class Program(NamedTuple):
     """That of each chain by itself, where there is none."""
     ensemble: int = 0
     """Chains that warm up where they are more than the budget's, which are the first of them."""
+    reduce: Callable[[Dataset, models.Tensors], dict[str, Tensor]] | None = None
+    """Makes of the data what stands for them; timed as warmup."""
+    notes: tuple[str, ...] = ()
     superchains: int = 0
     """Starts, one after another for the chains; 0: as many as chains."""
 
@@ -47,6 +50,7 @@ class State(NamedTuple):
     data: Dataset
     z: Array
     stats: dict[str, Any]
+    notes: tuple[str, ...]
 
 
 @torch.no_grad()
@@ -57,8 +61,9 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         arrays = models.to_tensors(data.arrays, place)
         like = models.to_tensors({"z": np.zeros(())}, place)["z"]
     generator = torch.Generator(place.device).manual_seed(seed)
-    target = Target(models.value_and_slope(data, arrays, program.gradient))
     with clock("warmup"):
+        arrays = program.reduce(data, arrays) if program.reduce else arrays
+        target = Target(models.value_and_slope(data, arrays, program.gradient))
         point, needed = begin(program, target, data.dim, like, seed)
         point, tuning, steps = (program.warm_up or warm_up)(program, target, point, generator)
         point = Point(*(x[: budget.chains] for x in point))
@@ -71,7 +76,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     stats = _stats(program, transitions) | tuning.stats() | {"gradients_executed": target.executed}
     stats["gradients_warmup"] = needed + steps
     stats["gradients"] = stats["gradients_warmup"] + int(stats["num_steps"].sum())
-    return State(data, z.double().cpu().numpy(), stats)
+    return State(data, z.double().cpu().numpy(), stats, program.notes)
 
 
 def begin(program: Program, target: Target, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:
@@ -130,4 +135,4 @@ def _per_draw(values: list[Tensor]) -> Any:
 def draw(state: State) -> Fit:
     """Draws (chain, draw, …) on their natural scale."""
     z = np.ascontiguousarray(np.swapaxes(state.z, 0, 1))
-    return Fit("mcmc", dict(family(state.data.family).constrain(state.data, z)), stats=state.stats)
+    return Fit("mcmc", dict(family(state.data.family).constrain(state.data, z)), stats=state.stats, notes=state.notes)

@@ -31,13 +31,13 @@ class Slopes(NamedTuple):
 
 
 def normal(y: Tensor, eta: Tensor, params: Tensors, known: Known) -> Slopes:
-    """Gaussian: residuals over sigma²."""
+    """Gaussian: residuals over sigma², of as many observations as `count` says where y is what stands for them."""
     residual = y - eta
     squares = residual.square().sum(-1)
     if "sigma" in known:
         weight = known["sigma"] ** -2
         return Slopes(squares * (-0.5 * weight), residual, weight, {})
-    sigma, n = params["sigma"], y.shape[-1]
+    sigma, n = params["sigma"], params.get("count", y.shape[-1])
     weight = sigma.square().reciprocal()
     scaled = squares * weight
     value = torch.log(sigma).mul_(-n).sub_(scaled, alpha=0.5)

@@ -28,6 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "torch.nuts": {"draws": 100},
     "torch.hmc": {"draws": 100},
     "torch.chees": {"draws": 150},
+    "torch.sufficient": {"draws": 150},
     "pyro.nuts": {"draws": 100},
     "pyro.hmc": {"draws": 100},
     "numpyro.map": {"lr": 0.1},
@@ -37,6 +38,7 @@ SLOW = {
     ("torch.hmc", "groups"),
     ("torch.map", "groups"),
     ("torch.chees", "known"),
+    ("torch.sufficient", "known"),
     ("torch.chees", "groups"),
     ("pyro.map", "groups"),
     ("numpyro.nuts", "known"),
@@ -50,7 +52,7 @@ SLOW = {
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "blackjax.pathfinder"}
+SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "torch.lbfgs", "blackjax.pathfinder"}
 """Done in one step or a few, which have no history to look at."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("point", "vi") and n not in SHORT]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]

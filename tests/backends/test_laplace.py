@@ -105,7 +105,9 @@ def test_a_search_survives_points_without_a_density() -> None:
     def density(at: Any) -> Any:
         return (torch.log(at) - at).sum(-1)
 
-    found = optimum.maximise(gradients.by_autograd(density), start, steps=50, watch=lambda step, *_: seen.append(step))
+    found = optimum.maximise(
+        gradients.by_autograd(density), start, steps=50, evaluations=1000, watch=lambda step, *_: seen.append(step)
+    )
     assert found.z.item() == pytest.approx(1.0, abs=1e-6) and seen == list(range(1, found.gradients + 1))
 
 

@@ -14,7 +14,10 @@ from bench.errors import NoReference
 from bench.types import Dataset, Prior, Unsupported
 
 STUDENT = Prior("student_t", (5.0, 0.0, 2.0))
-POINTS = [("torch.adam", {}), ("torch.adam", {"space": "unconstrained"}), ("pyro.map", {})]
+POINTS: list[tuple[str, dict[str, Any]]] = [
+    ("torch.adam", {"lr": 0.05}), ("torch.adam", {"lr": 0.05, "space": "unconstrained"}), ("pyro.map", {"lr": 0.05}),
+    ("torch.lbfgs", {}), ("torch.lbfgs", {"space": "unconstrained"}),
+]  # fmt: skip
 """`torch.map` is the loop of `torch.adam`."""
 
 
@@ -36,7 +39,7 @@ def test_map_methods_end_at_the_optimum_they_name(
     data = dataset(case)
     start = {p.name: np.full(p.shape, 0.5 + 2.0 * (p.name == "df")) for p in data.parameters}
     data = replace(data, start=start)
-    fitted, _ = contender(name, data, steps=1000, lr=0.05, **options).fit(data)
+    fitted, _ = contender(name, data, steps=1000, **options).fit(data)
     fam, objective = family(data.family), fitted.stats["objective"]
     assert objective == ("map_unconstrained" if "space" in options else "map")
     best, least = fam.optimum(data, objective)
