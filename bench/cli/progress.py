@@ -22,6 +22,7 @@ from rich.text import Text
 
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
+from bench.measure.lines import Seen
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -55,24 +56,6 @@ class Status(AbstractContextManager["Status"]):
     def __exit__(self, *_: object) -> None:
         if self._status:
             self._status.stop()
-
-
-class Seen:
-    """What has been named of several things that are done at once, `a; b`."""
-
-    def __init__(self) -> None:
-        self._named: set[str] = set()
-
-    @property
-    def nothing(self) -> bool:
-        """Whether nothing has been named yet."""
-        return not self._named
-
-    def new(self, text: str) -> list[str]:
-        """What of the text has not been named yet; from now on it has."""
-        found = [one for one in text.split("; ") if one not in self._named]
-        self._named.update(found)
-        return found
 
 
 class _Left(ProgressColumn):

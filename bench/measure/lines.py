@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from bench.plan import Job
-from bench.store.records import Record
+if TYPE_CHECKING:
+    from bench.plan import Job
+    from bench.store.records import Record
+
+
+class Seen:
+    """What has been named of several things that are done at once, `a; b`."""
+
+    def __init__(self) -> None:
+        self._named: set[str] = set()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing has been named yet."""
+        return not self._named
+
+    def new(self, text: str) -> list[str]:
+        """What of the text has not been named yet; from now on it has."""
+        found = [one for one in text.split("; ") if one not in self._named]
+        self._named.update(found)
+        return found
 
 
 class Lines:
@@ -16,7 +36,7 @@ class Lines:
 
     def __init__(self, say: Callable[[str], object], jobs: int, names: Mapping[str, str] | None = None) -> None:
         self._say, self._jobs, self._names = say, jobs, names or {}
-        self._done, self._verified = 0, set[str]()
+        self._done, self._verified = 0, Seen()
 
     def imports(self, framework: str) -> None:
         """Nothing: many times a second."""
@@ -29,9 +49,8 @@ class Lines:
 
     def verifies(self, what: str) -> None:
         """Name the densities that are being verified, once."""
-        if what not in self._verified:
-            self._verified.add(what)
-            self._say(f"verifying {what}")
+        for one in self._verified.new(what):
+            self._say(f"verifying {one}")
 
     def ends(self, job: Job, records: Sequence[Record]) -> None:
         """How it ended."""
