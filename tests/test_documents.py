@@ -71,8 +71,8 @@ def test_the_contender_of_the_page_is_the_one_that_is_written():
     assert len(code) <= 25
 
 
-NOT_HERE = {"ab", "calibrate", "doctor", "install", "verify"}
-"""Verbs of minutes, or that need a network or a framework; all others of the README are run."""
+NOT_HERE = {"ab", "calibrate", "doctor", "gate", "install", "verify"}
+"""Verbs of minutes, or that need a network, a framework or files of pytest; all others of the README are run."""
 SMALL = ["-b", "exact.posterior", "-b", "numpy.gd[steps=100]"]
 
 
