@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import tempfile
@@ -17,11 +19,14 @@ from bench.cli import compare, options, run
 from bench.cli.options import config
 from bench.comparison.rows import Request
 from bench.data import dataset, family
-from bench.errors import UsageError
+from bench.errors import NoReference, UsageError
+from bench.formula import make
 from bench.plan import _described
+from bench.reference import stored
 from bench.types import Scenario, digest_of
-from tests.fuzz.inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated, toml_file
+from tests.fuzz.inputs import ROOT, TABLES, TEXTS, VALUES, broken_text, mutated, spliced, toml_file
 from tests.fuzz.properties import fuzzed, outcome
+from tests.store.strangers import bytes_changed
 
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 (FOLDER / "data").symlink_to(ROOT / "scenarios" / "data")
@@ -31,6 +36,11 @@ CONFIGS = [
     {"scenario": ["s4-linear"], "backend": "torch.adam", "reps": 2, "timeout": 3, "memory": "4G", "track": "matched"},
     {"fail_on": ["seconds_total>10%"], "all": True, "format": "json", "metric": ["elpd"]},
 ]
+ROWS = "site,age,dose,smoker,y\na,30,1.5,yes,3.1\nb,41,0.5,no,2.0\na,52,2.5,no,4.5\nb,63,1.0,yes,2.2\na,74,3.0,no,5.3\n"
+FORMULAS = ["y ~ age + dose", "y ~ C(smoker) * age", "y ~ dose + (1 | site)", "y ~ 0 + log(age) + I(dose**2)"]
+SIGNS = st.sampled_from(
+    [*"~+-*:|()^0'{", "C(", "**", "1/0", "__import__('os')", "y", "nosuch", "(1 | ", "9" * 400, "\n"]
+)
 BACKENDS = [(ROOT / "backends" / name).read_text() for name in ("torch/adam.py", "pyro/svi.py", "numpy/gd.py")]
 
 
@@ -91,6 +101,31 @@ def test_a_broken_suite_is_read_or_refused(raw):
     finally:
         del os.environ["BENCH_SCENARIOS"]
     assert not isinstance(made, UsageError) or "fuzzed.toml" in str(made)
+
+
+def check_formula(formula: str, rows: bytes) -> None:
+    written(rows, "table/rows.csv")
+    made = outcome(make.load, written(toml_file({"formula": formula, "data": {"file": "rows.csv"}}), "table/own.toml"))
+    if not isinstance(made, UsageError):
+        assert all(np.isfinite(a).all() for a in dataset(made, seed=0, rep=0).arrays.values())
+
+
+@fuzzed(broken_text([ROWS]), st.sampled_from(FORMULAS), quick=25, slow=300)
+def test_a_broken_table_of_data_is_read_or_refused(raw, formula):
+    check_formula(formula, raw)
+
+
+@fuzzed(spliced(FORMULAS, SIGNS), quick=25, slow=300)
+def test_a_formula_is_read_or_refused(formula):
+    check_formula(formula, ROWS.encode())
+
+
+@fuzzed(st.integers(0, 2**32), quick=40, slow=400)
+def test_a_changed_file_of_references_is_read_or_refused(seed):
+    raw = io.BytesIO()
+    np.savez(raw, **{"digest/mean": np.zeros(3), "digest/method": np.array("long runs")})
+    with contextlib.suppress(NoReference):
+        stored.read(written(bytes_changed(raw.getvalue(), np.random.default_rng(seed)), "references.npz"))
 
 
 @fuzzed(mutated(CONFIGS), st.sampled_from([run.CONFIG, compare.CONFIG]), quick=40, slow=250)

@@ -1,6 +1,7 @@
 """Files of a run changed at random, as many as asked for: read, or refused with a sentence; no traceback, no hang.
 
 python -m tests.benchmarks.studies.strangers 12500          each of eight kinds of file, half an hour in all
+python -m tests.benchmarks.studies.strangers 0 1000         so many odd command lines, each a process: ten minutes
 
 Prints per kind what was raised that may not be, once, with the seed that shows it again.
 """
@@ -8,6 +9,8 @@ Prints per kind what was raised that may not be, once, with the seed that shows 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +24,8 @@ from bench.pipeline import run_tables
 from bench.store import netcdf
 from bench.store.folder import RunFolder
 from tests import small_run
+from tests.fuzz.inputs import ROOT, SELECTORS
+from tests.fuzz.test_command_line import PATHS
 from tests.store import strangers
 
 
@@ -37,8 +42,38 @@ def study(run: Path, kind: str, trials: int) -> set[str]:
     return raised
 
 
-def main(trials: int) -> None:
-    """Every kind of file in turn."""
+VERBS = ("info", "list", "score", "report", "compare", "export", "query", "plot", "check", "gate", "history", "publish",
+         "run --dry-run -s", "run --dry-run -b", "run --dry-run --memory", "run --dry-run --timeout", "run --resume",
+         "run --dry-run --suite", "run --dry-run --config", "verify -s nosuch -b", "new", "import", "")  # fmt: skip
+SECONDS = 300
+"""After which a command line hangs; it takes one, unless the machine is busy."""
+
+
+def typed(trials: int) -> None:
+    """Command lines that nobody meant to type, in processes of their own: an exit code of ours and no traceback."""
+    words = [*PATHS, *SELECTORS, *map(str, strangers.ODD), "--json", "--help", "--results", "--format"]
+    words = [word for word in words if "\0" not in word]  # no process can be given one
+    faults = 0
+    with tempfile.TemporaryDirectory() as place:
+        for seed in range(trials):
+            rng = np.random.default_rng(seed)
+            pick = [words[int(i)] for i in rng.integers(len(words), size=int(rng.integers(0, 4)))]
+            command = [*VERBS[int(rng.integers(len(VERBS)))].split(), *(word[:100_000] for word in pick)]
+            done = subprocess.run(
+                [sys.executable, "-m", "bench", *map(os.fsencode, command)], check=False, capture_output=True,
+                cwd=place, timeout=SECONDS, stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+            if done.returncode not in {0, 2, 3, 4, 5, 6} or b"Traceback" in done.stderr + done.stdout:
+                faults += 1
+                print(f"seed {seed}, {command}: {done.returncode}, {done.stderr[-300:]!r}", flush=True)
+    print(f"{trials} command lines, {faults} faults", flush=True)
+
+
+def main(trials: int, commands: int = 0) -> None:
+    """Every kind of file in turn, then command lines."""
+    typed(commands)
+    if not trials:
+        return
     with tempfile.TemporaryDirectory() as place:
         run = small_run.make(Path(place))
         tables = run_tables(RunFolder(run))
@@ -56,4 +91,4 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))
