@@ -17,8 +17,14 @@ Places = npt.NDArray[np.intp]
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with its texts as Python objects, None where there is none: rows of those are cut out fast."""
     texts = [str(c) for c, dtype in frame.dtypes.items() if isinstance(dtype, pd.StringDtype)]
-    objects = {c: frame[c].to_numpy(dtype=object, na_value=None) for c in texts}  # type: ignore[call-overload]
+    objects = {c: _shared(frame[c]) for c in texts}
     return frame.assign(**{c: pd.Series(column, frame.index, dtype=object) for c, column in objects.items()})
+
+
+def _shared(column: pd.Series[Any]) -> npt.NDArray[np.object_]:
+    """The texts of a column, equal ones as one object: a table of scores has thousands of each."""
+    codes, texts = pd.factorize(column)
+    return np.array([*texts, None], dtype=object)[codes]  # −1, the last, is what is missing
 
 
 class Table:

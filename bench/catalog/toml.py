@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ LARGEST = 2**20
 """Bytes; data belong into a data file."""
 DEEPEST = 20
 """Levels of tables and lists."""
+DOTTED = re.compile(r"""(?<![\w.'"-])(?:["']?+[\w-]++["']?+[ \t]*+\.[ \t]*+){200}""")
+"""A key of so many parts: the time of the parser grows by the square of their number, and may be minutes."""
 
 
 def read(file: Path, name: str = "") -> dict[str, Any]:
@@ -34,8 +37,8 @@ def read(file: Path, name: str = "") -> dict[str, Any]:
 def parse(raw: bytes | str, name: str) -> dict[str, Any]:
     """The table of TOML text, as `read`."""
     try:
-        table = tomllib.loads(raw.decode("utf-8") if isinstance(raw, bytes) else raw)
-        if _deeper_than(DEEPEST, table):
+        text = raw.decode("utf-8") if isinstance(raw, bytes) else raw
+        if DOTTED.search(text) or _deeper_than(DEEPEST, table := tomllib.loads(text)):
             raise RecursionError
         return table
     except RecursionError:

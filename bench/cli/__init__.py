@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import warnings
@@ -16,7 +17,7 @@ from typer.main import get_command
 
 from bench import __version__
 from bench.cli import signals, streams
-from bench.errors import StorageError, UsageError
+from bench.errors import StorageError, UsageError, shown
 
 OK, REGRESSION, USAGE, FAILED, NOTHING, NO_BASELINE, NOT_COMPARABLE = 0, 1, 2, 3, 4, 5, 6
 INTERRUPTED = signals.INTERRUPTED
@@ -157,8 +158,12 @@ def main() -> None:
     except OSError as error:
         from bench.disk.durable import unwritable
 
-        if not unwritable(error):
+        if error.errno == errno.ENAMETOOLONG:  # of a path that was typed, wherever it is looked at first
+            sys.stderr.write(f"error: no file can have the name {shown(error.filename)}\n")
+            code = USAGE
+        elif unwritable(error):
+            sys.stderr.write(f"error: {error}\n")
+            code = FAILED
+        else:
             raise
-        sys.stderr.write(f"error: {error}\n")
-        code = FAILED
     sys.exit(streams.code(code))

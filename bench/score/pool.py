@@ -99,7 +99,15 @@ def _start(count: int, modules: Sequence[str]) -> None:
         descriptors = [theirs.fileno() for _, theirs in pairs]
         server = subprocess.Popen(
             # -P: nothing is imported from the working folder; a session of its own: Ctrl-C is for the first to handle
-            [sys.executable, "-P", "-m", "bench.score.worker", ",".join(map(str, descriptors)), *modules],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "bench.score.worker",
+                str(os.getpid()),
+                ",".join(map(str, descriptors)),
+                *modules,
+            ],
             env=environment(1),  # linear algebra has one thread: there is a process per CPU
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,

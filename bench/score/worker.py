@@ -1,7 +1,8 @@
 """A process that imports what scoring and drawing need, and forks workers that call functions for another process.
 
-Started by `bench.score.pool` as `python -m bench.score.worker DESCRIPTORS MODULE…`; each worker owns one end of a
-socket. It says its process number first; then, for every (function, item) received, (value, None) or (None, error).
+Started by `bench.score.pool` as `python -m bench.score.worker PARENT DESCRIPTORS MODULE…`, and ended with the process
+PARENT, though it may still import. Each worker owns one end of a socket: it says its own process number first; then,
+for every (function, item) received, (value, None) or (None, error).
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import threading
 from multiprocessing.connection import Connection
 
 from bench.errors import UsageError, described
+from bench.measure.worker import die_with_parent
 
 
-def main(descriptors: str, *modules: str) -> None:
+def main(parent: str, descriptors: str, *modules: str) -> None:
     """Import the modules, fork a worker per descriptor, and wait for the end of all."""
+    die_with_parent(int(parent))
     for module in modules:
         with contextlib.suppress(ImportError):  # whoever needs it will say so
             importlib.import_module(module)

@@ -11,7 +11,7 @@ from typing import get_args
 
 import pytest
 
-from bench.catalog import backends, places, source
+from bench.catalog import backends, places, source, toml
 from bench.catalog.backends import backend
 from bench.catalog.frameworks import frameworks
 from bench.catalog.scenarios import load, scenario
@@ -168,6 +168,17 @@ def test_a_backend_that_is_no_file_is_named(mine):
     backends.forget()
     assert "__init__.py: not a readable backend: PACKAGES = 3" in backend("odd.fine").home.unavailable
     assert not frameworks()["fake"].unavailable  # nobody else is the worse for it
+
+
+@pytest.mark.parametrize("words", ["check", "publish latest --to", "install --remove", "new scenario", "info"])
+def test_a_name_longer_than_any_file_may_have_is_refused(bench, words):
+    done = bench(*words.split(), "9" * 300)
+    assert done.code == 2 and done.err.startswith(("error: ", "Usage: ")) and "Traceback" not in done.err
+
+
+def test_a_key_of_thousands_of_parts_is_refused_before_it_is_parsed():
+    with pytest.raises(UsageError, match="nested more than"):
+        toml.parse("a." * 20_000 + "a = 1", "long.toml")  # half a minute in the parser
 
 
 def test_lists_show_what_is_broken_beside_what_is_not(bench, mine):

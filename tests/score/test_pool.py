@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.errors import UsageError
@@ -158,3 +159,18 @@ def test_nothing_outlives_the_first_process_and_only_that_speaks_of_ctrl_c(tmp_p
         time.sleep(0.05)
     assert not list(marked(mark))
     assert err.count("Traceback") == (how == signal.SIGINT)
+
+
+def test_what_still_imports_ends_with_the_first_process(tmp_path):
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(600)\n")
+    first = "from bench.score import pool\npool.start('endless')\nprint(pool._server[0].pid, flush=True)\ninput()"
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, "-c", first],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as process:
+        server = psutil.Process(int(process.stdout.readline()))
+        process.kill()
+    server.wait(60)  # psutil.TimeoutExpired where it goes on
