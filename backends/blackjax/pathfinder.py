@@ -12,14 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import blackjax
 import jax
-import jax.numpy as jnp
 import numpy as np
-from blackjax.vi import multipathfinder, pathfinder
+from blackjax.vi import pathfinder
 
-from backends.blackjax import models
-from backends.blackjax.sampler import starts
+from backends.blackjax import models, paths
+from backends.blackjax.paths import Answer
 from bench.data import family
 from bench.types import Budget, Clock, Dataset, Diverged, Fit, Place, option
 
@@ -39,17 +37,6 @@ class Options:
     elbo_draws: int = option(200, "draws behind the ELBO of each point of a path")
     iterations: int = option(30, "L-BFGS steps of a path at most")
     history: int = option(10, "steps that L-BFGS remembers")
-
-
-class Answer(NamedTuple):
-    """Draws z (draw, dim), log q there, the best path's normal, each path's ELBO, and k-hat of all paths' weights."""
-
-    z: jax.Array
-    log_q: jax.Array
-    best: pathfinder.PathfinderState
-    elbo: jax.Array
-    pareto_k: jax.Array
-    evaluations: jax.Array
 
 
 @dataclass
@@ -76,26 +63,9 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
 
 def compile(program: Program, data: Dataset) -> None:
     """One program: paths, choice and draws, for the shapes of `data`, whose values it takes as arguments."""
-    options = program.options
-
-    def run(key: jax.Array, arrays: models.laws.Arrays) -> Answer:
-        def density(z: jax.Array) -> jax.Array:
-            return models.unconstrained(data, arrays, z)
-
-        begin, search, last = jax.random.split(key, 3)
-        at, evaluations, _ = starts(begin, density, options.paths, data.dim)
-        method = blackjax.multipathfinder(density)
-        found, _ = method.init(search, at, options.elbo_draws, maxiter=options.iterations, maxcor=options.history)
-        best = jax.tree.map(lambda x: x[jnp.argmax(found.path_states.elbo)], found.path_states)
-        if options.resample:
-            z, log_q = method.sample(last, found, DRAWS), jnp.zeros(DRAWS)
-        else:
-            z, log_q = pathfinder.sample(last, best, DRAWS)
-        pareto_k = multipathfinder.psis_weights(found)[1]
-        return Answer(z, log_q, best, found.path_states.elbo, pareto_k, evaluations.sum())
-
+    search = paths.search(data, program.options, DRAWS)
     args = jax.random.key(0), models.to_arrays(data.arrays, data, program.place)
-    program.run = jax.jit(run).lower(*args).compile()
+    program.run = jax.jit(search).lower(*args).compile()
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
@@ -116,14 +86,9 @@ def draw(state: State) -> Fit:
     data, answer, options = state.data, state.answer, state.program.options
     constrain = family(data.family).constrain
     draws = {name: x[None] for name, x in constrain(data, np.asarray(answer.z, np.float64)).items()}
-    # Of a density alone each is counted as one gradient: at every point of a path for its ELBO, and for the weights.
-    # All steps of all paths are computed, whether or not a path has arrived. The library does not tell how many
-    # evaluations a step took: counted in its density there were 4 on a normal target and 4.4 to 5.3 on another, so that
-    # 4 leave out less than a hundredth of all there is.
-    densities = options.paths * options.elbo_draws * (options.iterations + 2)
     stats: dict[str, Any] = {
         "steps": options.iterations,
-        "gradients": densities + options.paths * (1 + 4 * options.iterations) + int(answer.evaluations),
+        "gradients": paths.evaluations(options) + int(answer.evaluations),
         "elbo": float(np.max(answer.elbo)),
         "pareto_k": float(answer.pareto_k),
     }

@@ -8,17 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 import nutpie
-import pyarrow
 import pymc as pm
 
 from backends._shared import pymc_models as shared
 from backends._shared.pytensor import compiling
-from backends.nutpie import models
-from bench.types import Array, Budget, Clock, Dataset, Fit, Parameter, Place, Unsupported, option
+from backends.nutpie import models, trace
+from bench.types import Budget, Clock, Dataset, Fit, Parameter, Place, Unsupported, option
 
 KIND = "mcmc"
 DEFAULTS = {"init": "jitter"}
-STATS = ("n_steps", "diverging", "energy", "logp", "mean_tree_accept", "maxdepth_reached")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,9 @@ def compile(program: Program, data: Dataset) -> None:
     with compiling("numba"):
         made = nutpie.compile_pymc_model(program.model, var_names=data.names)
     if program.options.init == "uniform":
-        made = dataclasses.replace(made, initial_point_func=lambda seed: _uniform(seed, made.n_dim))
+        made = dataclasses.replace(
+            made, initial_point_func=lambda seed: np.random.default_rng(seed).uniform(-2, 2, made.n_dim)
+        )
     program.compiled = made
 
 
@@ -71,58 +71,17 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[Progr
     with clock("transfer"):
         compiled = program.compiled.with_data(**shared.by_name(data.arrays, data))
     with clock("warmup+sample"):
-        trace = nutpie.sample(
-            compiled,
-            draws=budget.draws,
-            tune=budget.warmup,
-            chains=budget.chains,
-            cores=program.threads,
-            seed=seed,
-            progress_bar=False,
-            return_raw_trace=True,
-            low_rank_modified_mass_matrix=options.low_rank,
-            target_accept=options.target_accept,
-            maxdepth=options.max_tree_depth,
-            **metric,
-        )
-    return program, trace
+        found = nutpie.sample(
+            compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, cores=program.threads, seed=seed,
+            low_rank_modified_mass_matrix=options.low_rank, target_accept=options.target_accept,
+            maxdepth=options.max_tree_depth, progress_bar=False, return_raw_trace=True, **metric,
+        )  # fmt: skip
+    return program, found
 
 
 def draw(state: tuple[Program, Any]) -> Fit:
-    """Draws (chain, draw, …) with the gradients of their trees.
-
-    Not among these are the 10 to 20 by which a chain finds its first step size, which nutpie does not count.
-    """
-    program, trace = state
-    warmup = program.budget.warmup
-    of_draws, of_stats = trace.get_arrow_trace()
-    found = {name: np.stack([_column(chain, name) for chain in of_stats]) for name in STATS}
-    steps, kept = found["n_steps"].astype(np.int64), {name: values[:, warmup:] for name, values in found.items()}
-    stats = {
-        "gradients": int(steps.sum()),
-        "gradients_executed": int(steps.sum()),
-        "gradients_warmup": int(steps[:, :warmup].sum()),
-        "treedepth_hits": int(kept["maxdepth_reached"].sum()),
-        "num_steps": steps[:, warmup:],
-        "diverging": kept["diverging"],
-        "energy": kept["energy"],
-        "accept_prob": kept["mean_tree_accept"],
-        "log_density": kept["logp"],
-    }
-    draws = {
-        p.name: np.stack([_column(chain, p.name, p.shape) for chain in of_draws])[:, warmup:]
-        for p in program.parameters
-    }
-    return Fit("mcmc", draws, stats=stats)
-
-
-def _uniform(seed: int, dim: int) -> Array:
-    return np.random.default_rng(seed).uniform(-2, 2, dim)
-
-
-def _column(chain: Any, name: str, shape: tuple[int, ...] = ()) -> Array:
-    """A column of a table in memory, (draw, *shape)."""
-    values = pyarrow.array(chain.column(name))
-    if shape:
-        values = values.flatten()
-    return np.asarray(values.to_numpy(zero_copy_only=False).reshape(-1, *shape))
+    """Draws (chain, draw, …) with the gradients of their trees."""
+    program, found = state
+    of_draws, of_stats = found.get_arrow_trace()
+    draws = trace.draws(of_draws, program.parameters, program.budget.warmup)
+    return Fit("mcmc", draws, stats=trace.statistics(of_stats, program.budget.warmup))

@@ -144,16 +144,16 @@ def _whole(value: Array) -> Any:
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant; −∞ and NaN where Stan refuses the point."""
     given, module = values(data), runtime.extension(program(data))
-    order = _order(data, given, module)
+    at = order(data, given, module)
     flat = np.asarray(z, np.float64).reshape(-1, data.dim)
     value, gradient = np.full(len(flat), -np.inf), np.full(flat.shape, np.nan)
-    for i, point in enumerate(flat[:, order].tolist()):
+    for i, point in enumerate(flat[:, at].tolist()):
         if (answer := runtime.evaluated(module, given, point)) is not None:
-            value[i], gradient[i, order] = answer
+            value[i], gradient[i, at] = answer
     return value.reshape(z.shape[:-1]), gradient.reshape(z.shape)
 
 
-def _order(data: Dataset, given: Mapping[str, Any], module: Any) -> npt.NDArray[np.intp]:
+def order(data: Dataset, given: Mapping[str, Any], module: Any) -> npt.NDArray[np.intp]:
     """Where Stan has each scalar of z: as it is but in models of the user's own, whose matrices may go by columns."""
     if not data.source:
         return np.arange(data.dim)
@@ -161,7 +161,7 @@ def _order(data: Dataset, given: Mapping[str, Any], module: Any) -> npt.NDArray[
     fam = family(data.family)
     draws = fam.to_sites(data, fam.constrain(data, z))
     stan = np.array(module.transform_inits(given, {name: np.asarray(x, np.float64) for name, x in draws.items()}))
-    order = np.abs(stan[:, None] - z).argmin(axis=1) if stan.shape == z.shape else np.zeros(0, int)
-    if len(order) != data.dim or not np.allclose(z[order], stan, rtol=0.0, atol=1e-8):
+    places = np.abs(stan[:, None] - z).argmin(axis=1) if stan.shape == z.shape else np.zeros(0, int)
+    if len(places) != data.dim or not np.allclose(z[places], stan, rtol=0.0, atol=1e-8):
         raise Unsupported("the parameters of model.stan are not those of model.toml, or have other supports")
-    return order
+    return places

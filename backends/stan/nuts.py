@@ -7,13 +7,15 @@ draw, is written within the seconds of sampling, and read into arrays after them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from backends.stan import adaptation, chains, models, output, runtime
+from backends.stan import adaptation, chains, models, output
+from backends.stan.program import Program, compile
 from bench.types import Budget, Clock, Dataset, Fit, Parameter, Place, option
+
+__all__ = ["KIND", "Options", "build", "compile", "draw", "fit"]
 
 KIND = "mcmc"
 INIT_RADIUS = 2.0
@@ -26,17 +28,6 @@ class Options:
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation (Stan's delta)")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
     processes: int = option(0, "chains side by side at most, each in a process; 0: as many as threads")
-
-
-@dataclass
-class Program:
-    """The Stan program, and its extension once `compile` has built it."""
-
-    text: str
-    budget: Budget
-    options: Options
-    place: Place
-    extension: ModuleType | None = None
 
 
 class State(NamedTuple):
@@ -52,15 +43,9 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     return Program(models.program(data), budget, options, place)
 
 
-def compile(program: Program, data: Dataset) -> None:
-    """Translate it to C++, compile and load that."""
-    program.extension = runtime.extension(program.text)
-
-
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Warm up and sample; httpstan converts the data once for each chain, within these seconds."""
     budget, options = program.budget, program.options
-    assert program.extension is not None, "compile comes before fit"
     with clock("transfer"):
         given = models.values(data)
     settings = {
@@ -82,24 +67,10 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 
 def draw(state: State) -> Fit:
     """Draws (chain, draw, …) and statistics, of which each transition has written its own."""
-    program = state.program
+    program, options = state.program, state.program.options
     output.complain(state.written)
     tables = [output.table(draws) for _, _, draws in state.written]
     every = {name: np.stack([table[name] for table in tables]) for name in tables[0]}
+    stats = output.statistics(every, program.budget.warmup, options.target_accept, options.max_tree_depth)
     kept = {name: values[:, program.budget.warmup :] for name, values in every.items()}
-    delta, warmup = program.options.target_accept, program.budget.warmup
-    searched = adaptation.search_gradients(every["stepsize__"], every["accept_stat__"], warmup, delta)
-    steps = every["n_leapfrog__"].astype(np.int64) + 1
-    stats = {
-        "gradients": int(steps.sum()) + searched,
-        "gradients_warmup": int(steps[:, :warmup].sum()) + searched,
-        "gradients_executed": int(steps.sum()) + searched,
-        "gradients_executed_warmup": int(steps[:, :warmup].sum()) + searched,
-        "treedepth_hits": int((kept["treedepth__"] >= program.options.max_tree_depth).sum()),
-        "num_steps": steps[:, warmup:],
-        "diverging": kept["divergent__"] > 0,
-        "energy": kept["energy__"],
-        "accept_prob": kept["accept_stat__"],
-        "log_density": kept["lp__"],
-    }
     return Fit("mcmc", {p.name: output.values(kept, p) for p in state.parameters}, stats=stats)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 
+from backends.stan.adaptation import search_gradients
 from bench.types import Array, Diverged, Parameter
 
 
@@ -37,3 +39,23 @@ def values(columns: dict[str, Array], p: Parameter) -> Array:
     """A parameter's draws (chain, draw, *shape), of columns `name.1.2`."""
     names = [".".join((p.name, *map(str, at))) for at in itertools.product(*(range(1, n + 1) for n in p.shape))]
     return np.stack([columns[name] for name in names], axis=-1).reshape(*columns["lp__"].shape, *p.shape)
+
+
+def statistics(every: dict[str, Array], warmup: int, delta: float, max_depth: int) -> dict[str, Any]:
+    """What each transition says of itself, columns (chain, transition) of warmup and draws, with its gradients."""
+    kept = {name: values[:, warmup:] for name, values in every.items()}
+    searched = search_gradients(every["stepsize__"], every["accept_stat__"], warmup, delta)
+    steps = every["n_leapfrog__"].astype(np.int64) + 1
+    total, warming = int(steps.sum()) + searched, int(steps[:, :warmup].sum()) + searched
+    return {
+        "gradients": total,
+        "gradients_warmup": warming,
+        "gradients_executed": total,
+        "gradients_executed_warmup": warming,
+        "treedepth_hits": int((kept["treedepth__"] >= max_depth).sum()),
+        "num_steps": steps[:, warmup:],
+        "diverging": kept["divergent__"] > 0,
+        "energy": kept["energy__"],
+        "accept_prob": kept["accept_stat__"],
+        "log_density": kept["lp__"],
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import importlib.util
 import os
 import shlex
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import httpstan.cache
 import httpstan.models
@@ -40,7 +42,7 @@ _beside = 0
 def start(place: Place) -> None:
     """Unavailable without a C++ compiler; Unsupported in single precision."""
     if place.device != "cpu":
-        raise Unavailable(f"device {place.device!r} was asked for, but Stan's NUTS computes on the CPU only")
+        raise Unavailable(f"device {place.device!r} was asked for, but Stan computes on the CPU only here")
     if place.dtype != "float64":
         raise Unsupported(f"Stan computes in float64 only, and {place.dtype} was asked for")
     compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++")[0]
@@ -78,19 +80,22 @@ def note_bytes_beside(used: int) -> None:
 
 
 @cache
-def extension(program: str) -> ModuleType:
-    """The extension module of a Stan program, built with httpstan's own flags unless it is loaded or kept."""
+def extension(program: str, library: Path | None = None) -> ModuleType:
+    """The extension module of a Stan program, built with httpstan's own flags unless it is loaded or kept.
+
+    An object file `library` is linked to it; the attribute `library` of the module has its C functions.
+    """
     global _seconds, _reused
     began = time.perf_counter()
     name = httpstan.models.calculate_model_name(program)
-    kept = _kept / f"{Path(name).name}.so" if _kept else None
+    kept = _kept / f"{Path(name).name}{library.stem if library else ''}.so" if _kept else None
     if kept is not None and kept.exists():
         module = _load(kept)
         _reused += 1
     else:
         _sweep()
         with tempfile.TemporaryDirectory(prefix=PREFIX) as scratch:
-            module = _load(_build(program, name, Path(scratch), kept))
+            module = _load(_build(program, name, Path(scratch), kept, library))
     _seconds += time.perf_counter() - began
     return module
 
@@ -110,10 +115,11 @@ def _sweep() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _build(program: str, name: str, scratch: Path, kept: Path | None) -> Path:
+def _build(program: str, name: str, scratch: Path, kept: Path | None, library: Path | None) -> Path:
     """Translate and compile; setuptools puts files into the working folder, and takes settings from there."""
     httpstan.cache.cache_directory = lambda: scratch
-    with contextlib.chdir(scratch), warnings.catch_warnings():
+    linked = {"LDFLAGS": " ".join(filter(None, [os.environ.get("LDFLAGS"), str(library or "")]))}
+    with contextlib.chdir(scratch), warnings.catch_warnings(), mock.patch.dict(os.environ, linked):
         warnings.simplefilter("ignore", DeprecationWarning)  # of how httpstan finds its own files
         asyncio.run(httpstan.models.build_services_extension_module(program))
     built: Path = next(httpstan.cache.model_directory(name).glob("*.so"))
@@ -130,4 +136,5 @@ def _load(file: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.library = ctypes.CDLL(str(file))  # type: ignore[attr-defined]
     return module

@@ -185,9 +185,10 @@ def versions_of(distributions: Iterable[str]) -> dict[str, str]:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The Python files that backends of a folder share with others: of the folder, beside it, and in `_shared`."""
+    """The files that backends of a folder share with others: of the folder, beside it, and in `_shared`."""
     shared = (parent / "_shared" for parent in (folder.parent, root() / "backends"))
-    files = {*folder.rglob("*.py"), *folder.parent.glob("*.py"), *(file for at in shared for file in at.glob("*.py"))}
+    own = (file for ending in ("py", "cpp") for file in folder.rglob(f"*.{ending}"))
+    files = {*own, *folder.parent.glob("*.py"), *(file for at in shared for file in at.glob("*.py"))}
     return sorted(file for file in files if not file.is_dir())
 
 

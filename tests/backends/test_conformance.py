@@ -18,7 +18,12 @@ from bench.measure.validity import checkpoints, complaint
 from bench.types import Dataset, Fit, Place, Prior
 
 DATASETS = {"sigma": "linear", "known": "linear", "groups": "two_groups"}
-CASES = [(name, key) for name in backend_files() for key, fam in DATASETS.items() if fam in backend(name).families]
+CASES = [
+    (name, key)
+    for name in backend_files()
+    for key, fam in DATASETS.items()
+    if fam in backend(name).families and (name != "stan.advi" or key == "sigma")  # the programs are those of stan.nuts
+]
 # Settings under which the slow ones reach their own optimum within the steps of these tests.
 SETTINGS: dict[str, dict[str, Any]] = {
     "torch.adam": {"lr": 0.05, "steps": 800},
@@ -32,6 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "pyro.nuts": {"draws": 100},
     "pyro.hmc": {"draws": 100},
     "numpyro.map": {"lr": 0.1},
+    "stan.advi": {"steps": 5000},
 }
 SLOW = {
     ("torch.nuts", "groups"),
@@ -45,6 +51,7 @@ SLOW = {
     ("numpyro.nuts", "groups"),
     *((name, key) for name in ("numpyro.hmc", "numpyro.map", "numpyro.svi") for key in ("known", "groups")),
     *((name, key) for name in ("pyro.nuts", "pyro.hmc", "pymc.nuts", "nutpie.nuts") for key in DATASETS),
+    ("stan.advi", "sigma"),
     ("stan.nuts", "known"),
     ("stan.nuts", "groups"),
     *((f"blackjax.{method}", key) for method in ("nuts", "chees") for key in ("known", "groups")),
@@ -52,8 +59,8 @@ SLOW = {
 }
 """A millisecond per gradient and more, thousands of steps, or seconds of compilation: their other tests, and the other
 cases, stand for them in the normal suite."""
-SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "torch.lbfgs", "blackjax.pathfinder"}
-"""Done in one step or a few, which have no history to look at."""
+SHORT = {"sklearn.ols", "scipy.laplace", "torch.laplace", "torch.lbfgs", "blackjax.pathfinder", "stan.advi"}
+"""Done in one step or a few, or in one call of a library: they have no history to look at."""
 ITERATED = [(n, k) for n, k in CASES if backend(n).kind in ("point", "vi") and n not in SHORT]
 POINTS = [(n, k) for n, k in CASES if backend(n).kind == "point"]
 SAMPLED = [(n, k) for n, k in CASES if backend(n).kind in ("mcmc", "exact")]

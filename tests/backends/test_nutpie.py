@@ -98,7 +98,7 @@ def test_nothing_but_the_search_for_a_first_step_is_left_uncounted() -> None:
             model, draws=100, tune=warmup, chains=1, cores=1, seed=1, progress_bar=False, return_raw_trace=True
         )
         (found,) = trace.get_arrow_trace()[1]
-        steps = importlib.import_module("backends.nutpie.nuts")._column(found, "n_steps")
+        steps = importlib.import_module("backends.nutpie.trace")._column(found, "n_steps")
         # a start, and steps that are doubled or halved until one is accepted often enough: however long the chain
         assert 5 <= len(calls) - steps.sum() <= 25
 

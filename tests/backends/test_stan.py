@@ -218,7 +218,7 @@ def test_a_built_program_is_kept_for_a_run_only_and_said_to_be_reused(
 ) -> None:
     builds: list[Path] = []
 
-    def build(program: str, name: str, scratch: Path, kept: Path | None) -> Path:
+    def build(program: str, name: str, scratch: Path, kept: Path | None, library: Path | None) -> Path:
         builds.append(scratch)
         if kept is not None:
             kept.touch()
@@ -237,6 +237,8 @@ def test_a_built_program_is_kept_for_a_run_only_and_said_to_be_reused(
     assert len(builds) == 3 and runtime.reused_compiled() == 0
     assert fresh("a program").file.parent == tmp_path
     assert len(builds) == 3 and runtime.reused_compiled() == 1
+    fresh("a program", tmp_path / "advi.o")  # which the extension without it is not
+    assert len(builds) == 4 and runtime.reused_compiled() == 1
 
 
 @pytest.mark.slow
@@ -255,3 +257,35 @@ class SimpleClock:
 
     def __call__(self, phase: str) -> contextlib.nullcontext[None]:
         return contextlib.nullcontext()
+
+
+def test_draws_of_advi_have_the_density_that_is_stated_of_them_in_the_order_of_the_family() -> None:
+    variational = importlib.import_module("backends.stan.variational")
+    factor, places = np.array([[0.5, 0.0, 0.0], [1.0, 2.0, 0.0], [-0.3, 0.4, 0.1]]), np.array([2, 0, 1])
+    q = variational.Approximation(np.array([1.0, -2.0, 3.0]), factor, 1, 0, 0, True, places)
+    z, log_q = q.sample(20_000, np.random.default_rng(0))
+    normal = stats.multivariate_normal(q.mean[places], (factor @ factor.T)[np.ix_(places, places)])
+    np.testing.assert_allclose(log_q, normal.logpdf(z), rtol=1e-10, atol=1e-10)
+    error = np.sqrt(np.diag(normal.cov) / len(z))
+    assert (np.abs(z.mean(0) - normal.mean) < 5 * error).all()
+
+
+def test_what_advi_is_compiled_to_is_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By stand-ins for the compiler: the real one takes a minute, and is asked by `make test-slow`."""
+    library = importlib.import_module("backends.stan.variational").library.__wrapped__
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    compiler = tmp_path / "compiler"
+    compiler.write_text("#!/bin/sh\necho no such header >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    with pytest.raises(RuntimeError, match="Stan's ADVI cannot be compiled: no such header"):
+        library()
+    assert not list((tmp_path / "stan").iterdir())
+    compiler.write_text('#!/bin/sh\nfor last; do :; done\necho object > "$last"\n')
+    kept = library()
+    assert kept.read_text() == "object\n" and [kept] == list((tmp_path / "stan").iterdir())
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    assert library() == kept
+    monkeypatch.setenv("CXX", f"{compiler} -m64")
+    with pytest.raises(RuntimeError):  # another compiler makes another object
+        library()

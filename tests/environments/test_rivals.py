@@ -89,6 +89,12 @@ def test_a_sampler_agrees_with_the_exact_posterior(metric: Callable[[str, str], 
     assert metric(name, "ess_bulk_min").min() > 300
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if backend(name).kind == "vi"])
+def test_draws_of_q_can_be_weighted_into_the_posterior(metric: Callable[[str, str], pd.Series], name: str) -> None:
+    """k-hat by the density that the method states of its draws; 0.7 is where importance weights begin to fail."""
+    assert metric(name, "k_hat").max() < 0.7
+
+
 def test_the_report_shows_what_each_yields(run: RunFolder) -> None:
     page = Path(run.path / "report.html").read_text(encoding="utf-8")
     assert "What each sampler yields" in page

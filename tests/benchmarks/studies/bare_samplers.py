@@ -1,10 +1,12 @@
 """Seconds per gradient as the harness states them, against a plain script of the same sampler without the harness.
 
-python tests/benchmarks/studies/bare_samplers.py [--pairs 5]
+python tests/benchmarks/studies/bare_samplers.py [--pairs 6] [--fits 15] [CONTENDER …]
 
-Each pair is a run of the harness and a script in the same framework's interpreter, alternating; both sample s0-uniform
-with 4 chains of 1000 + 1000 draws on the same CPUs, and both count the gradients that the library states. The ratio
-harness / script of warm seconds per gradient is given with Student's t over pairs.
+A pair is two processes of the framework's interpreter: one fits by the harness, one runs the script. Both have compiled
+before anything is timed; then they fit in turn, in random order, while the other one waits, so that whatever the
+machine does meets both. Both sample s0-uniform with 4 chains of 1000 + 1000 draws on the same CPUs, and both count the
+gradients that the library states. A pair gives the median ratio harness / script of seconds per gradient; pairs, whose
+processes differ more than their fits, give Student's t on the log scale, and whether that lies within 10 %.
 """
 
 from __future__ import annotations
@@ -12,17 +14,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[3]
-CHAINS, WARMUP, DRAWS, WARM = 4, 1000, 1000, 5
+CHAINS, WARMUP, DRAWS = 4, 1000, 1000
+LIMIT = 0.1
+"""By how much the two may differ."""
 Timed = Callable[[int], float]
 """Of a seed: samples, and returns the gradients that were made."""
 
@@ -111,68 +117,130 @@ def nutpie_nuts(x: np.ndarray, y: np.ndarray) -> Timed:
 SCRIPTS = {"numpyro.nuts": numpyro_nuts, "blackjax.nuts": blackjax_nuts, "nutpie.nuts": nutpie_nuts}
 
 
-def script(contender: str, threads: int) -> float:
-    """Median seconds per gradient of warm runs, in the interpreter of the framework."""
-    from bench.catalog.environments import interpreter
-
-    python = interpreter(contender.partition(".")[0])
-    kept = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
-    command = [python, __file__, "--script", contender]
-    done = subprocess.run(command, env={**os.environ, **kept}, check=True, capture_output=True, text=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+Cost = Callable[[int], float]
+"""Of a seed: fits once, and returns the seconds per gradient."""
 
 
-def measured(contender: str) -> float:
-    """The same as the harness states it."""
-    import pandas as pd
+def harness(contender: str, threads: int) -> Cost:
+    """A fit as a worker makes and books it."""
+    from bench.cell import Cell
+    from bench.measure.contender import Contender
 
-    with tempfile.TemporaryDirectory() as folder:
-        args = ["-s", "s0-uniform", "-b", contender, "--budget", "standard", "--reps", str(WARM + 1), "--rounds", "1"]
-        args += ["--results", folder, "--name", "r", "--fresh"]
-        subprocess.run([sys.executable, "-m", "bench", "run", *args], check=True, capture_output=True, cwd=ROOT)
-        metrics = pd.read_parquet(Path(folder) / "r" / "metrics.parquet")
-    return float(metrics[metrics["metric"] == "seconds_per_gradient"]["value"].median())
+    one = Contender(Cell("s0-uniform", (), contender, (), "standard", "matched", "cpu", "float64"), threads)
+
+    def fit(seed: int) -> float:
+        attempt = one.attempt(data, seed, cold=seed == 0)
+        assert attempt.status == "ok", attempt.reason
+        fitting = sum(s for phase, s in attempt.clock.seconds.items() if {*phase.split("+")} & {"warmup", "sample"})
+        return fitting / attempt.stats["gradients"]
+
+    return fit
 
 
-def alone(contender: str) -> None:
-    """Print the script's own figure."""
+def script(contender: str) -> Cost:
+    """The plain script, timed around its call."""
+    arrays = data().arrays
+    run = SCRIPTS[contender](arrays["x"], arrays["y"])
+
+    def fit(seed: int) -> float:
+        began = time.perf_counter()
+        gradients = run(seed)
+        return (time.perf_counter() - began) / gradients
+
+    return fit
+
+
+def data() -> Any:
     from bench.catalog.scenarios import scenario
     from bench.data import dataset
 
-    data = dataset(scenario("s0-uniform"), seed=0, rep=0)
-    run = SCRIPTS[contender](data.arrays["x"], data.arrays["y"])
-    costs = []
-    for seed in range(WARM + 1):
-        began = time.perf_counter()
-        gradients = run(seed)
-        costs.append((time.perf_counter() - began) / gradients)
-    print(json.dumps(float(np.median(costs[1:]))))
+    return dataset(scenario("s0-uniform"), seed=0, rep=0)
+
+
+def serve(side: str, contender: str) -> None:
+    """Fit for every seed on stdin, and say what a gradient cost."""
+    threads = len(os.sched_getaffinity(0))
+    fit = harness(contender, threads) if side == "harness" else script(contender)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(fit(int(line))) + "\n")
+        answers.flush()
+
+
+class Side:
+    """A process that serves."""
+
+    def __init__(self, side: str, contender: str) -> None:
+        from bench.catalog.environments import interpreter
+        from bench.measure.environment import default_threads, environment
+
+        command = [interpreter(contender.rpartition(".")[0]), __file__, "--serve", side, contender]
+        environ = environment(default_threads(), ROOT)
+        pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(command, env=environ, text=True, **pipes)
+
+    def ask(self, seed: int) -> None:
+        print(seed, file=self.process.stdin, flush=True)
+
+    def answer(self) -> float:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(map(str, self.process.args))} ended")
+        return float(json.loads(line))
+
+    def __enter__(self) -> Side:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def pair(contender: str, fits: int, number: int) -> tuple[float, float]:
+    """Median seconds per gradient of the harness, and median log ratio to the script in the same turn."""
+    turns = random.Random(number)
+    with ExitStack() as stack:
+        sides = [stack.enter_context(Side(name, contender)) for name in ("harness", "script")]
+        for side in sides:
+            side.ask(0)  # both compile at once: nothing of that is timed
+        for side in sides:
+            side.answer()
+        costs = []
+        for seed in range(1, fits + 1):
+            found = [0.0, 0.0]
+            for which in turns.sample((0, 1), 2):
+                sides[which].ask(1000 * number + seed)
+                found[which] = sides[which].answer()
+            costs.append(found)
+    ours, theirs = np.array(costs).T
+    return float(np.median(ours)), float(np.median(np.log(ours / theirs)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--script", choices=list(SCRIPTS), help="run this script alone, as the pairs do")
+    parser.add_argument("contenders", nargs="*", metavar="CONTENDER", help=", ".join(SCRIPTS))
+    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--fits", type=int, default=15, help="of each process")
+    parser.add_argument("--serve", choices=("harness", "script"), help="be one of the two processes")
     chosen = parser.parse_args()
-    if chosen.script:
-        alone(chosen.script)
+    if chosen.serve:
+        serve(chosen.serve, chosen.contenders[0])
         return
     from scipy import stats
 
-    threads = len(os.sched_getaffinity(0))
-    for contender in SCRIPTS:
-        logs = []
-        for i in range(chosen.pairs):
-            if i % 2:
-                ours = measured(contender)
-                theirs = script(contender, threads)
-            else:
-                theirs = script(contender, threads)
-                ours = measured(contender)
-            logs.append(float(np.log(ours / theirs)))
-            print(f"{contender}: harness {1e6 * ours:.2f} µs, script {1e6 * theirs:.2f} µs per gradient", flush=True)
-        low, high = np.exp(stats.t.interval(0.95, len(logs) - 1, np.mean(logs), stats.sem(logs)))
-        print(f"{contender}: harness / script {np.exp(np.mean(logs)):.3f} (95 % interval {low:.3f} to {high:.3f})")
+    for contender in chosen.contenders or SCRIPTS:
+        began, logs = time.monotonic(), []
+        for number in range(chosen.pairs):
+            ours, log = pair(contender, chosen.fits, number)
+            logs.append(log)
+            print(f"{contender}: {1e6 * ours:.2f} µs per gradient, harness / script {np.exp(log):.3f}", flush=True)
+        low, high = stats.t.interval(0.95, len(logs) - 1, np.mean(logs), stats.sem(logs))
+        inside, outside = max(-low, high) < np.log1p(LIMIT), max(low, -high) > np.log1p(LIMIT)
+        said = "within" if inside else "beyond" if outside else "undecided, more pairs:"
+        interval = f"95 % interval {np.exp(low):.3f} to {np.exp(high):.3f}"
+        spent = f"{time.monotonic() - began:.0f} s"
+        print(f"{contender}: harness / script {np.exp(np.mean(logs)):.3f} ({interval}), {said} {LIMIT:.0%}, in {spent}")
 
 
 if __name__ == "__main__":
