@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Rich
+from rich.table import Column
 from rich.text import Text
 
 from bench.cli.output import ERR
@@ -62,7 +63,7 @@ class _Left(ProgressColumn):
     """How long it will still take, by the second."""
 
     def __init__(self, remaining: Remaining) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._remaining = remaining
 
     def render(self, task: Task) -> Text:
