@@ -98,11 +98,12 @@ def fit(
     *,
     score: bool = True,
     executor: Executor | None = None,
+    timed: bool = True,
 ) -> bool:
     """Verify what the jobs need, then make them; False when interrupted. The manifest says what was found.
 
     `score`: what scoring imports is imported beside the frameworks, before the first fit. `executor` is this machine's
-    where none is given.
+    where none is given; `timed` as in `run.execute`.
     """
     cells = {job.planned.cell.id for job in jobs}
     scoring = _scoring(plan.fits) if score else None
@@ -117,7 +118,7 @@ def fit(
         return reasons
 
     with nullcontext(executor) if executor is not None else local.Local() as on:
-        finished = run.execute(part, folder, limits, watcher, on, refused, jobs)
+        finished = run.execute(part, folder, limits, watcher, on, refused, jobs, timed=timed)
         _book_slots(manifest, on)
     finish(folder, manifest, finished)
     return finished

@@ -16,6 +16,7 @@ from bench.cli.progress import RunProgress
 from bench.cli.slots import slots
 from bench.data import dataset
 from bench.errors import NoReference, UsageError
+from bench.measure.cluster import opening
 from bench.reference import stored as files
 from bench.score import certified
 from bench.score.certified import Sampled
@@ -43,6 +44,8 @@ def make(
     reps = 1 if scenario.fixed_data else counts["datasets"]
     named = {key: value for key, value in chosen.items() if value is not None}
     named |= {"scenario": [selector], "backend": long, "reps": reps, "rounds": 1}
+    if opening.known(named.get("executor")) != opening.LOCAL:
+        named |= {"reps": 1, "rounds": reps}  # a child for each data set, which another slot may make
     planned, limits = plan.make(options.choice(named)), options.limits(named)
     if len({p.backend.name for p in planned.cells}) < 2:
         few = "a reference needs two samplers at least, not one with other options"
@@ -56,7 +59,9 @@ def make(
         pipeline.begun(chosen["results"], chosen["name"], planned, named) as (folder, manifest),
         RunProgress(jobs, quiet=as_json) as progress,
     ):
-        finished = pipeline.fit(folder, planned, jobs, limits, manifest, progress, score=False, executor=executor)
+        finished = pipeline.fit(
+            folder, planned, jobs, limits, manifest, progress, score=False, executor=executor, timed=False
+        )
     if not finished:
         raise typer.Exit(INTERRUPTED)
     states, found = {}, list[str]()

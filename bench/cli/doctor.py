@@ -17,6 +17,7 @@ from bench.types import PHASES
 
 if TYPE_CHECKING:
     from bench.doctor.floor import Floor
+    from bench.plan import Plan
 
 MARKS = {"ok": "ok", "note": "note", "warning": "look"}
 
@@ -31,6 +32,9 @@ def doctor(
     rounds: Annotated[int, typer.Option(help="Children to measure the floor with; 0: leave it out.")] = 12,
     results: options.Results = Path("results"),
     threads: options.Threads = None,
+    slots: Annotated[
+        bool, typer.Option("--slots", help="By how much slots of --executor dask slow each other down, instead.")
+    ] = False,
     json_: options.Json = False,
 ) -> None:
     """Say what can spoil a measurement here, what to do about it, and how small a difference can be seen.
@@ -43,9 +47,16 @@ def doctor(
       bench doctor --rounds 0                             only look at the machine
       bench doctor -s s0-uniform -b numpyro.nuts          the floor of that contender
       bench doctor --threads 1
+      bench doctor --slots --threads 2                    slots of two CPUs: how many may work at the same time
     """
     options.integer("rounds", rounds, 0)
     options.integer("threads", threads, 1)
+    if slots:
+        from bench.cli import neighbours  # scipy
+
+        plan = _plan(scenario, backend, rounds, threads)
+        neighbours.show(plan, threads, as_json=json_)
+        return
     findings = list(checks.findings(results))
     floor = _measure(scenario, backend, rounds, threads, quiet=json_) if rounds else None
     if json_:
@@ -64,13 +75,8 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
     from bench.doctor.floor import floor_of
     from bench.measure import local, run
     from bench.measure.job import Limits
-    from bench.plan import Choice, make
 
-    plan = make(Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads))
-    if len(plan.cells) != 1:
-        raise UsageError(
-            f"the floor is that of one contender on one scenario; {scenario} × {backend} are {len(plan.cells)}"
-        )
+    plan = _plan(scenario, backend, rounds, threads)
     with guardian.scratch("doctor") as place, signals.patience():
         folder = RunFolder.create(place, "doctor")
         bring(plan.cells[0].scenario, folder.path)
@@ -87,6 +93,18 @@ def _measure(scenario: str, backend: str, rounds: int, threads: int | None, *, q
         if r is not None and not r.cold:
             per_round.setdefault(r.round, []).append(sum(r.seconds.get(p, 0.0) for p in PHASES))
     return floor_of(list(per_round.values()))
+
+
+def _plan(scenario: str, backend: str, rounds: int, threads: int | None) -> Plan:
+    """The work; UsageError where it is not one cell."""
+    from bench.plan import Choice, make
+
+    plan = make(Choice(scenarios=[scenario], backends=[backend], reps=4, rounds=max(3, rounds), threads=threads))
+    if len(plan.cells) != 1:
+        raise UsageError(
+            f"the floor is that of one contender on one scenario; {scenario} × {backend} are {len(plan.cells)}"
+        )
+    return plan
 
 
 def _show_floor(floor: Floor, scenario: str, backend: str) -> None:

@@ -97,6 +97,11 @@ def scenario(block: Sequence[Job]) -> str:
     return block[0].planned.cell.scenario
 
 
+def _each(block: Sequence[Job]) -> str:
+    """One that no other has."""
+    return f"{block[0].planned.cell.id} {block[0].round}"
+
+
 class Blocks:
     """The jobs of a run, made in slots; the records come as `bench.measure.run.execute` makes them."""
 
@@ -106,11 +111,12 @@ class Blocks:
         self._storing, self._room = ThreadPoolExecutor(STORERS), threading.BoundedSemaphore(WAITING)
         self._telling, self._losses = threading.Lock(), dict[tuple[str, int], int]()
 
-    def run(self, jobs: Iterable[Job], executor: Wide) -> None:
-        """Make all of them; as `spread`."""
+    def run(self, jobs: Iterable[Job], executor: Wide, *, timed: bool = True) -> None:
+        """Make all of them, where seconds are not `timed` each wherever there is a slot; as `spread`."""
+        pieces = Homes(blocks(jobs), scenario) if timed else Homes([[job] for job in jobs], _each)
         try:
             with self._storing:
-                spread(Homes(blocks(jobs), scenario), self._block, executor, self._look)
+                spread(pieces, self._block, executor, self._look)
         finally:
             remove(self._folder.path / LANES)
         self._look()

@@ -30,11 +30,14 @@ def execute(
     executor: Executor,
     gate: Gate = dict,
     jobs: Sequence[Job] | None = None,
+    *,
+    timed: bool = True,
 ) -> bool:
     """Run every job, or those given; False when interrupted (Ctrl-C): what was not made has no record.
 
     `gate` is asked once, when every framework has been imported, which cells must not be timed: {cell id: reason};
-    their reps are `invalid`. StorageError, or the OSError itself, where results can no longer be written.
+    their reps are `invalid`. Where seconds are not `timed`, contenders need not share a slot. StorageError, or the
+    OSError itself, where results can no longer be written.
     """
     jobs = list(plan.jobs()) if jobs is None else jobs
     try:
@@ -42,7 +45,7 @@ def execute(
             executor.prepare(imports_of(job.planned for job in jobs), watcher.imports)
         refused = gate()
         if isinstance(executor, Wide):
-            blocks.Blocks(plan, folder, limits, watcher, refused).run(jobs, executor)
+            blocks.Blocks(plan, folder, limits, watcher, refused).run(jobs, executor, timed=timed)
         else:
             _in_turn(jobs, plan, folder, limits, watcher, executor, refused)
     except KeyboardInterrupt:

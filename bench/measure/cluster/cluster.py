@@ -16,7 +16,7 @@ from distributed import Client
 
 from bench.errors import ClusterError, UsageError
 from bench.measure.cluster import slot
-from bench.measure.cluster.joining import TAKEN, Gate, Refused
+from bench.measure.cluster.joining import Gate, Refused
 from bench.measure.cluster.remote import Remote
 from bench.measure.cluster.shares import Terms
 from bench.measure.executor import End, Needs, Request, SlotLost
@@ -58,11 +58,14 @@ class Cluster:
         UsageError where none of them can be a slot, or one of them is unlike this machine.
         """
         self._client.subscribe_topic("all", self._hear)
-        self._await(lambda: len(self._addresses()) >= least, f"waiting for slots, {least} at least", tick, self.patient)
+        self._await(
+            lambda: len(self._addresses()) >= least, f"waiting for slots, {least} at least", tick, patient=self.patient
+        )
         refused = self._join(self._addresses())
-        if refused and not self._slots and all(one.why == TAKEN for one in refused):
-            # those of a leader that was killed are free when its lease has ended
-            self._await(lambda: self._retried() or bool(self._slots), "waiting for slots of another run", tick, False)
+        # those of a leader that was killed are free when its lease has ended, and one that was killed is started again
+        self._await(
+            lambda: bool(self._slots) or self._retried(refused), "waiting for slots", tick, patient=self.patient
+        )
         if unlike := [one for one in refused if one.unlike]:
             raise UsageError(f"a run is made with one set of code: {_some(unlike)}")
         if not self._slots:
@@ -71,17 +74,20 @@ class Cluster:
             self._say(f"left out: {one}")
         self._keeper.start()
 
-    def _await(self, done: Callable[[], bool], what: str, tick: Callable[[str], None], patient: bool) -> None:
+    def _await(self, done: Callable[[], bool], what: str, tick: Callable[[str], None], *, patient: bool) -> None:
         """Wait until it is done, with `patient` however long that takes."""
         until = time.monotonic() + ALONE_SECONDS
         while not done() and (patient or time.monotonic() < until):
             tick(what)
             time.sleep(LOOK_SECONDS)
 
-    def _retried(self) -> bool:
-        """Ask those again that were another run's."""
+    def _retried(self, refused: list[Refused]) -> bool:
+        """Ask again those that may be slots by now; whether there is nothing to wait for, and who was refused."""
+        if not all(one.passing for one in refused):
+            return True
         self._met.clear()
-        return not all(one.why == TAKEN for one in self._join(self._addresses()))
+        refused[:] = self._join(self._addresses())
+        return bool(self._slots)
 
     def _addresses(self) -> list[str]:
         return list(self._client.scheduler_info(n_workers=-1)["workers"])

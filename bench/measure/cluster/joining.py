@@ -20,11 +20,15 @@ TAKEN = "at work for another run"
 
 
 class Refused(NamedTuple):
-    """Which process or machine is no slot, and why; `unlike` where that is since it would not make the same fits."""
+    """Which process or machine is no slot, and why.
+
+    `unlike` where that is since it would not make the same fits, `passing` where it may be one in a while.
+    """
 
     where: str
     why: str
     unlike: bool = False
+    passing: bool = False
 
     def __str__(self) -> str:
         return f"{self.where}: {self.why}"
@@ -49,6 +53,9 @@ class Gate:
         answers = self._client.run(slot.facts, self._backends, workers=list(addresses), on_error="return")
         here, made, refused = likeness.code(self._backends), list[Remote](), list[Refused]()
         for address, found in sorted(answers.items(), key=lambda one: (_name(one[1]), one[0])):
+            if isinstance(found, OSError):
+                refused.append(Refused(address, f"does not answer: {found}", passing=True))
+                continue
             if isinstance(found, BaseException):
                 why = f"cannot be asked ({type(found).__name__}: {found}); is posterior-bench installed there?"
                 refused.append(Refused(address, why, unlike=True))
@@ -57,9 +64,9 @@ class Gate:
             if differences := list(likeness.differences(found["code"], here)):
                 refused.append(Refused(where, "; ".join(differences), unlike=True))
             elif found["owner"] not in ("", self._owner):
-                refused.append(Refused(where, TAKEN))
-            elif isinstance(one := self._arranged(address, found, [*present, *made]), str):
-                refused.append(Refused(where, one))
+                refused.append(Refused(where, TAKEN, passing=True))
+            elif isinstance(one := self._arranged(address, found, [*present, *made]), str | OSError):
+                refused.append(Refused(where, str(one), passing=isinstance(one, OSError)))
             else:
                 made.append(one)
         for one in {one.host: one for one in made if one.host not in self.machines}.values():
@@ -69,7 +76,7 @@ class Gate:
         self.machines |= {one.host: dict(answers[one.address]["facts"]) for one in made}
         return made, refused
 
-    def _arranged(self, address: str, found: Mapping[str, Any], present: Collection[Remote]) -> Remote | str:
+    def _arranged(self, address: str, found: Mapping[str, Any], present: Collection[Remote]) -> Remote | str | OSError:
         """A slot in that process, which has its CPUs and memory from now on; or why there is none."""
         host = str(found["host"])
         memory = int(shares.FREE * found["facts"]["memory_bytes"] / self._local) if self._local else None
@@ -80,8 +87,8 @@ class Gate:
         number = next(n for n in count() if n not in {one.number for one in present})
         try:
             self._client.run(slot.arrange, share, self._owner, workers=[address])
-        except Exception as error:  # noqa: BLE001 -- it may have ended meanwhile
-            return f"{type(error).__name__}: {error}"
+        except OSError as error:  # it has ended meanwhile
+            return error
         self.terms = Terms(len(share.cpus), self.terms.memory, self.terms.gpu)  # all alike from the first on
         return Remote(self._client, address, self._owner, host, number, share, float(found["slowness"]))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.catalog import toml
-from bench.errors import ClusterError, UsageError, shown
+from bench.errors import UsageError, shown
 from bench.measure import guardian
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ BATCH: Mapping[str, str] = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf":
 """Types of a file, and the class of dask-jobqueue whose keys it has."""
 ALLOWED = f"{LOCAL}, {HERE}, an address of a scheduler such as tcp://host:8786, or a .toml file of {', '.join(BATCH)}"
 INSTALL = "pip install 'posterior-bench[dask]'"
-STARTS = 3
 SILENT = logging.CRITICAL + 10
 CONNECT_SECONDS, CLOSE_SECONDS = 20.0, 10.0
 
@@ -88,10 +87,10 @@ def opened(
     from bench.measure.cluster.cluster import Cluster, within
     from bench.measure.cluster.shares import Terms
 
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(
-            logging.CRITICAL
-        )  # of killed workers and lost connections the run tells itself
+    for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in {"distributed", "tornado", "asyncio"}:
+            # what they say of killed processes and lost connections, the run says itself
+            logging.getLogger(name).setLevel(SILENT)
     gpu = any(p.cell.device == "cuda" for p in plan.cells)
     with _client(executor, threads) as (client, slots, local):
         terms = Terms(threads or (1 if local else None), memory, gpu)
@@ -143,23 +142,19 @@ def _client(executor: str, threads: int | None) -> Iterator[tuple[Any, int, int]
 
 
 def _local(slots: int, threads: int) -> Any:
-    """A scheduler in this process, and a process for every slot; ClusterError where these do not start."""
+    """A scheduler in this process, and a process for every slot, which start meanwhile."""
     from distributed import LocalCluster
 
-    for attempt in range(1, STARTS + 1):
-        try:
-            return LocalCluster(
-                n_workers=slots,
-                threads_per_worker=threads,
-                processes=True,
-                memory_limit=0,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=SILENT,
-            )
-        except (RuntimeError, OSError) as error:  # one of them was killed, or met a machine that is too slow
-            if attempt == STARTS:
-                raise ClusterError(f"--executor {HERE}: processes of slots do not start here: {error}") from None
-    raise AssertionError
+    engine = LocalCluster(
+        n_workers=0,
+        threads_per_worker=threads,
+        processes=True,
+        memory_limit=0,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=SILENT,
+    )
+    engine.scale(slots)
+    return engine
 
 
 def batch(file: Path) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -24,7 +26,8 @@ AIM_SECONDS = 4.0
 """How long one of the kind that was drawn is waited for: children live for milliseconds, scorers at the end."""
 HANG_SECONDS = 240.0
 """A run takes 5 s on two free cores; scoring gives up a process that stands still after 20."""
-ORPHAN_SECONDS = 5.0
+ORPHAN_SECONDS, SLOT_ORPHAN_SECONDS = 5.0, 30.0
+"""A process of a slot that has just been started looks for its parent when it has imported Dask."""
 
 
 def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]:
@@ -54,9 +57,13 @@ def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]
                     victim.kill()
                     counts[kind] += 1
                     unguarded |= kind == "guardian"
-        _, err = process.communicate(timeout=HANG_SECONDS)
+        try:
+            _, err = process.communicate(timeout=HANG_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER=1 it says what every thread is at
+            raise AssertionError(f"it hangs after {counts}: {process.communicate()[1]}") from None
         assert process.returncode in (0, 3, -9) and "Traceback" not in err, (process.returncode, err)
-        place.wait_for(lambda: not place.left_running(), ORPHAN_SECONDS)
+        _nothing_left(place, SLOT_ORPHAN_SECONDS if options else ORPHAN_SECONDS)
         assert not (left := [file.name for file in place.tmp.iterdir()]), f"files were left in TMPDIR: {left}"
         assert not (lost := whole - _whole_rounds(place)), f"finished fits were lost: {lost}"
         if process.returncode in (0, 3):
@@ -64,6 +71,13 @@ def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]
             assert not (left := list(place.run.rglob(".*"))), left
             place.clear()
     return counts
+
+
+def _nothing_left(place: Place, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := place.left_running()) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not left, left
 
 
 def _whole_rounds(place: Place) -> set[str]:
