@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from backends.torch import slopes
+from backends.torch import laws, slopes
 from backends.torch.priors import with_slope
 from bench.types import Dataset, Parameter, Prior
 
@@ -98,6 +98,35 @@ def by_hand(data: Dataset, arrays: slopes.Tensors, *, natural: bool = False) -> 
         return value, torch.cat([gradient[name] for name in names], -1)
 
     return value_and_slope
+
+
+def density_by_hand(data: Dataset, arrays: slopes.Tensors) -> Callable[[Tensor], Tensor] | None:
+    """The value alone, of natural sites (chain, dim) of a regression without groups: −∞ outside the support.
+
+    All bounds are one comparison of whole vectors, and uniform priors no more than that.
+    """
+    law = laws.BY_FAMILY.get(data.family)
+    if law is None or data.link or "group" in arrays:
+        return None
+    blocks, predictor = _blocks(data), _Predictor(data, arrays)
+    sizes, names = [block.size for block in blocks], [block.name for block in blocks]
+    known = {name: prior.args[0] for name, prior in data.priors.items() if prior.name == "known"}
+    scaled = [p.name for p in data.sites if p.bounded and p.name in names and not p.shape]
+    low, high = (
+        arrays["x"].new_tensor([bound for p in data.sites for bound in [getattr(p, end)] * p.size])
+        for end in ("lower", "upper")
+    )
+
+    def density(theta: Tensor) -> Tensor:
+        pieces = dict(zip(names, theta.split(sizes, -1), strict=True))
+        scales = {name: pieces[name].squeeze(-1) for name in scaled}
+        value = law(arrays["y"], predictor.at(pieces), {**arrays, **scales}, known)
+        for block in blocks:
+            if block.prior is not None:
+                value = value + block.prior(pieces[block.name])[0].sum(-1)
+        return torch.where(((theta > low) & (theta < high)).all(-1), value, -torch.inf)
+
+    return density
 
 
 def design(data: Dataset, arrays: slopes.Tensors) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -58,3 +58,15 @@ def gamma(y: Tensor, log_mean: Tensor, params: Tensors, known: Mapping[str, floa
     log_ratio = torch.log(y) - log_mean
     value = shape * (log_ratio - torch.exp(log_ratio)).sum(-1)
     return value if "shape" in known else value + y.shape[-1] * (shape * torch.log(shape) - torch.lgamma(shape))
+
+
+BY_FAMILY: Mapping[str, Callable[[Tensor, Tensor, Tensors, Mapping[str, float]], Tensor]] = {
+    "linear": normal,
+    "varying_intercept": normal,
+    "logistic": bernoulli,
+    "robust": student_t,
+    "binomial": binomial,
+    "poisson": poisson,
+    "negative_binomial": negative_binomial,
+    "gamma": gamma,
+}

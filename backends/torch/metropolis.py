@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -141,11 +142,8 @@ def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
 def _begin(data: Dataset, arrays: models.Tensors, at: Tensor, options: Options, seed: int) -> Walk:
     """Chains at `at` (chain, dim) in the space of the walk; Diverged where the density is not finite there."""
 
-    def density(at: Tensor) -> Tensor:
-        if options.space == "unconstrained":
-            return models.unconstrained(data, arrays, at)
-        return models.log_posterior(data, arrays, models.split(data, at))
-
+    natural = options.space == "natural"
+    density = models.natural_density(data, arrays) if natural else partial(models.unconstrained, data, arrays)
     value = density(at)
     if not torch.isfinite(value).all():
         raise Diverged(f"the log density at the start of the chains is {value.min().item():g}")

@@ -159,6 +159,12 @@ def value_and_slope(
     return gradients.by_autograd(lambda z: unconstrained(data, arrays, z))
 
 
+def natural_density(data: Dataset, arrays: Tensors) -> Callable[[Tensor], Tensor]:
+    """`log_posterior` of natural sites as one vector (chain, dim), up to a constant; in few operations if it can."""
+    hand = gradients.density_by_hand(data, arrays)
+    return hand or (lambda theta: log_posterior(data, arrays, split(data, theta)))
+
+
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:
     """Value (…) and gradient (…, dim) at unconstrained z, up to a constant, in the dtype of `place`.
 

@@ -105,6 +105,8 @@ def test_they_are_those_of_autograd_and_of_the_family(case: str) -> None:
     auto, auto_slope = models.value_and_slope(data, arrays, "autograd", natural=True)(torch.tensor(natural))
     close(value - value.mean(), auto - auto.mean())
     close(slope, auto_slope)
+    alone = models.natural_density(data, arrays)(torch.tensor(natural))
+    close(alone - alone.mean(), auto - auto.mean())
 
 
 def test_beyond_the_support_there_is_no_density() -> None:
@@ -112,6 +114,8 @@ def test_beyond_the_support_there_is_no_density() -> None:
     evaluate = gradients.by_hand(data, models.to_tensors(data.arrays, Place()), natural=True)
     outside = torch.tensor([[31.0, 0.0, 0.0, 1.0], [0.0, 0.0, -21.0, 1.0], [0.0, 0.0, 0.0, -1.0], [0.0, 0.0, 0.0, 1.0]])
     assert torch.isfinite(evaluate(outside)[0]).tolist() == [False, False, False, True]
+    alone = models.natural_density(data, models.to_tensors(data.arrays, Place()))(outside)
+    assert (alone == -torch.inf).tolist() == [True, True, True, False]
 
 
 def test_other_links_and_models_are_left_to_autograd(logistic: Any, two_groups: Any) -> None:

@@ -3,7 +3,7 @@
 The plain loop has one chain, a tensor that asks for gradients per parameter, a Python loop over the parameters, and
 takes the log density of both states at every step, as one writes it first; a kinder one keeps that of the present
 state.
-Prints draws per second and the ratios to both.
+Prints draws per second and the ratios to both, on one thread.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def batched(data: Dataset, chains: int) -> float:
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # a second one helps neither; on a busy machine waiting for it costs more than work
     data = dataset(scenario("s3-linear"), seed=0, rep=0).observed()
     plain, kind = (plain_loop(data, 2 * STEPS, keep=keep) for keep in (False, True))
     print(f"plain loop, 1 chain: {plain:,.0f} draws per second; keeping the present log density: {kind:,.0f}")
