@@ -68,9 +68,13 @@ def _number(
     return cell
 
 
+LONGEST = 400
+"""Characters of a reason in a table: what every diagnostic says at once has less."""
+
+
 def _status(row: Row, section: Section) -> Cell:
     reason = clean(row.reason or row.warning).splitlines()
-    return Cell(status_words(row), fmt.shortened(reason[0]) if reason else "")
+    return Cell(status_words(row), fmt.shortened(reason[0], LONGEST) if reason else "")
 
 
 def _error(row: Row, section: Section) -> Cell:

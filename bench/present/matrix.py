@@ -85,7 +85,7 @@ def based(sections: Sequence[Section]) -> dict[str, Any]:
         return {}
     return {
         question: {
-            title: {base: {name: _against(r) for name, r in one.items()} for base, one in made.items()}
+            title: {base: {k: _against(one[k]) for k in sorted(one, key=one.__getitem__)} for base, one in made.items()}
             for title, made in by.items()
         }
         for question, by in found.items()

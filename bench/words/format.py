@@ -68,8 +68,8 @@ def difference(value: float, unit: str) -> str:
 
 
 def ratio(value: float) -> str:
-    """A ratio without its sign: two decimals below 2, where the margin lies, two or three digits above."""
-    return f"{value:.2f}" if value < 1.995 else significant(value, 2 if value < 99.5 else 3)
+    """A ratio without its sign: two decimals from 0.1 to 2, where the margin lies, two or three digits elsewhere."""
+    return f"{value:.2f}" if 0.095 <= value < 1.995 else significant(value, 2 if value < 99.5 else 3)
 
 
 def times(value: float) -> str:

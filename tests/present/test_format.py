@@ -29,7 +29,17 @@ def test_seconds_carry_their_unit(value: float | None, text: str):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.046, "1.05×"), (1.994, "1.99×"), (1.996, "2.0×"), (7.0, "7.0×"), (78.2, "78×"), (314.2, "314×")],
+    [
+        (0.00332, "0.0033×"),
+        (0.0999, "0.10×"),
+        (0.62, "0.62×"),
+        (1.046, "1.05×"),
+        (1.994, "1.99×"),
+        (1.996, "2.0×"),
+        (7.0, "7.0×"),
+        (78.2, "78×"),
+        (314.2, "314×"),
+    ],
 )
 def test_ratios(value: float, text: str):
     assert fmt.times(value) == text

@@ -102,7 +102,7 @@ def _chart(shown: dict[str, list[Yield]], style: Styles) -> spec.Json:
             panel = _panel(rows, style, measure, domain, named=first, labelled=last)
             heading = {"text": clean(title) if first else "", "anchor": "start", "fontSize": spec.TEXT}
             charts.append(panel | {"title": heading})
-    return spec.panels(charts, columns=len(columns))
+    return spec.panels(charts, columns=len(columns), texts=[spec.short(one.label) for one in everything])
 
 
 def _panel(

@@ -44,9 +44,10 @@ def chart(
     return {**_frame(note), "padding": padding, "width": width, "height": height, "layer": list(layers)}
 
 
-def panels(charts: Sequence[Json], *, columns: int, note: str = "") -> Json:
-    """Small charts in rows."""
-    return {**_frame(note), "concat": list(charts), "columns": columns, "spacing": 18}
+def panels(charts: Sequence[Json], *, columns: int, note: str = "", texts: Iterable[str] = ()) -> Json:
+    """Small charts in rows; at their left edge there is room for these `texts`, as `chart` says."""
+    padding = {"left": 5 + round(max(map(len, texts), default=0) * WIDER), "top": 5, "bottom": 5, "right": 5}
+    return {**_frame(note), "padding": padding, "concat": list(charts), "columns": columns, "spacing": 18}
 
 
 def _frame(note: str) -> Json:
