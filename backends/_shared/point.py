@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from bench import chunks
 from bench.types import Array, Budget, Dataset, Diverged, Estimate, Fit, Place
+from scenarios.families.posteriors.design import rows
 
 Loss = Literal["sum", "mean"]
 
@@ -60,8 +60,12 @@ def with_plug_in(data: Dataset, weights: Array, bias: Array | float, loss: float
 
 def mean_squared_error(data: Dataset, weights: Array, bias: Array | float) -> float:
     """Mean of the squared residuals, in float64 whatever the fit computed in."""
-    parts = chunks.each(data.arrays, data.chunk_rows)
-    return sum(float(np.sum((part["y"] - part["x"] @ weights - bias) ** 2)) for part in parts) / len(data.arrays["y"])
+    if data.chunk_rows:  # few rows stand for all, which are read for the first look only
+        a, y, n = rows(data)
+        residual = y - a @ (np.append(weights, bias) if "bias" in data.names else weights)
+    else:
+        n, residual = len(data.arrays["y"]), data.arrays["y"] - data.arrays["x"] @ weights - bias
+    return float(np.sum(residual**2)) / n
 
 
 def look(data: Dataset, step: int, weights: Array, bias: Array | float, *, limit: float | None = None) -> Estimate:

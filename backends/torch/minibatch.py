@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from backends._shared import point
-from backends._shared.point import build, draw
+from backends._shared.point import draw
 from backends._shared.stream import Stream
 from backends.torch import models
-from bench.types import Clock, Dataset, Estimate, Place, option
+from bench.types import Budget, Clock, Dataset, Estimate, Place, Unsupported, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
 
@@ -31,9 +32,11 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Options:
-    """Step size and batches; the budget's steps are batches, not epochs."""
+    """Optimiser, step size and batches; the budget's steps are batches, not epochs."""
 
+    optimiser: Literal["sgd", "adam"] = option("sgd", "plain steps along the gradient of a batch, or those of Adam")
     lr: float = option(0.01, "step size")
+    lr_decay: float = option(1.0, "last step size, as a factor of the first; it falls in the second half of the steps")
     batch_size: int = option(128, "rows per step; the last batch of an epoch may be smaller")
     shuffle: bool = option(True, "draw a new order of the rows for every epoch")
 
@@ -55,6 +58,15 @@ class Rows(TorchDataset[tuple[Tensor, Tensor]]):
         return self.x[index], self.y[index]
 
 
+def build(data: Dataset, budget: Budget, options: Options, place: Place) -> point.Program:
+    """Nothing to compile; Unsupported for settings without a meaning."""
+    if options.batch_size < 1 or not 0 < options.lr_decay <= 1:
+        raise Unsupported(
+            f"batch_size={options.batch_size}, lr_decay={options.lr_decay:g}: allowed are 1 or more, and above 0 to 1"
+        )
+    return point.build(data, budget, options, place)
+
+
 def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point.State:
     """Step through shuffled batches from the scenario's start; Diverged when the loss leaves the finite numbers."""
     options, steps, place = program
@@ -65,9 +77,14 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
     rows, n = 0, len(data.arrays["y"])
     with clock("sample"):
         layer = _layer(theta)
-        optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
+        if options.optimiser == "adam":
+            optimiser: torch.optim.Optimizer = torch.optim.Adam(layer.parameters(), lr=options.lr, fused=True)
+        else:
+            optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
         batches = _batches(Rows(**arrays), options, seed) if arrays else _streamed(data, options, seed, place)
         for step, (x, y) in zip(count(1), islice(batches, steps), strict=False):
+            late = max(0.0, 2.0 * step / steps - 1.0)
+            optimiser.param_groups[0]["lr"] = options.lr * options.lr_decay**late
             optimiser.zero_grad()
             (y - layer(x).squeeze(-1)).square().mean().backward()  # (b,) against (b,): never (b, b)
             optimiser.step()
