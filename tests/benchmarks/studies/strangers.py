@@ -56,6 +56,8 @@ def typed(trials: int) -> None:
     faults = 0
     with tempfile.TemporaryDirectory() as place:
         for seed in range(trials):
+            if seed % 100 == 0 and seed:
+                print(f"{seed} command lines, {faults} faults so far", flush=True)
             rng = np.random.default_rng(seed)
             pick = [words[int(i)] for i in rng.integers(len(words), size=int(rng.integers(0, 4)))]
             command = [*VERBS[int(rng.integers(len(VERBS)))].split(), *(word[:100_000] for word in pick)]
