@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from bench.errors import UsageError, shown
-from bench.types import DTYPES
+from bench.types import DEVICES, DTYPES
 
 if TYPE_CHECKING:
     from bench.measure.job import Limits
@@ -62,7 +62,7 @@ def choice(chosen: Mapping[str, Any]) -> Choice:
         suite=chosen.get("suite"),
         budget=chosen.get("budget"),
         track=cast(Any, word("track", chosen.get("track", "matched"), ("matched", "defaults"))),
-        device=cast(Any, word("device", chosen.get("device", "cpu"), ("cpu", "cuda", "auto"))),
+        device=cast(Any, word("device", chosen["device"], (*DEVICES, "auto")) if "device" in chosen else None),
         dtype=cast(Any, word("dtype", chosen["dtype"], DTYPES) if "dtype" in chosen else None),
         reps=integer("reps", chosen.get("reps"), 1),
         rounds=integer("rounds", chosen.get("rounds"), 1),

@@ -28,8 +28,8 @@ MOST_FITS = 1_000_000
 class Choice:
     """What the user asked for: selectors of scenarios (those that end in `.toml` are paths) and backends, and the rest.
 
-    `reps`, `rounds`, `budget` are None where the budget or suite decides, `dtype` where the track does: float64 for
-    `matched`, the framework's own for `defaults`.
+    `reps`, `rounds`, `budget`, `device` are None where the budget or suite decides, `dtype` where the track does:
+    float64 for `matched`, the framework's own for `defaults`.
     """
 
     scenarios: Sequence[str] = ()
@@ -37,7 +37,7 @@ class Choice:
     suite: str | None = None
     budget: str | None = None
     track: Track = "matched"
-    device: Device | Literal["auto"] = "cpu"
+    device: Device | Literal["auto"] | None = None
     dtype: DType | None = None
     reps: int | None = None
     rounds: int | None = None
@@ -154,8 +154,9 @@ def make(choice: Choice, along: Path | None = None) -> Plan:
     cells: dict[str, Planned] = {}
     fits, scenarios = 0, Scenarios(choice.scenarios, along)
     choice = replace(choice, scenarios=scenarios.selectors)
-    for scenario_text, backend_text, budget, named in _pairs(choice, scenarios):
-        for planned in _cells(choice, scenarios, scenario_text, backend_text, budget, named):
+    for scenario_text, backend_text, budget, device, named in _pairs(choice, scenarios):
+        on = replace(choice, device=device)
+        for planned in _cells(on, scenarios, scenario_text, backend_text, budget, named):
             if planned.cell.id not in cells:
                 cells[planned.cell.id] = planned
                 fits += planned.reps * planned.rounds
@@ -166,19 +167,20 @@ def make(choice: Choice, along: Path | None = None) -> Plan:
     return Plan(tuple(cells.values()), choice.seed, scenarios.selectors, scenarios.broken)
 
 
-def _pairs(choice: Choice, scenarios: Scenarios) -> Iterator[tuple[str, str, str, bool]]:
-    """(scenario selector, backend selector, budget, whether the user typed both)."""
+def _pairs(choice: Choice, scenarios: Scenarios) -> Iterator[tuple[str, str, str, Device | Literal["auto"], bool]]:
+    """(scenario selector, backend selector, budget, device, whether the user typed both selectors)."""
     if choice.scenarios and choice.backends and not choice.suite:
         for s in choice.scenarios:
             for b in choice.backends:
-                yield s, b, choice.budget or "quick", True
+                yield s, b, choice.budget or "quick", choice.device or "cpu", True
         return
     for entry in suite(choice.suite or DEFAULT_SUITE).entries:
         budget = choice.budget or entry.budget or "quick"
         narrow = bool(choice.suite)
         for s in _chosen(choice.scenarios, entry.scenarios, scenarios.files, "scenario", narrow=narrow):
             for b in _chosen(choice.backends, entry.backends, backend_files(), "backend", narrow=narrow):
-                yield s, b, budget, False
+                for device in [choice.device] if choice.device else entry.devices:
+                    yield s, b, budget, device, False
 
 
 def _chosen(
@@ -227,7 +229,7 @@ def _cells(
 def _device(choice: Choice, info: BackendInfo) -> Device:
     """`auto` is cuda for a backend that can use it where the machine has an NVIDIA device."""
     if choice.device != "auto":
-        return choice.device
+        return choice.device or "cpu"
     return "cuda" if "cuda" in info.devices and Path("/dev/nvidiactl").exists() else "cpu"
 
 

@@ -5,6 +5,7 @@ import pytest
 from bench.cell import Cell
 from bench.errors import UsageError
 from bench.plan import Choice, make
+from bench.types import DEVICES
 
 
 def cell(**changes):
@@ -74,6 +75,15 @@ def test_a_suite_can_be_narrowed_and_the_default_suite_replaced():
     }
     replaced = make(Choice(scenarios=["wide-n1000-p100"]))
     assert len(replaced.cells) == 6
+
+
+def test_the_gpu_suite_has_every_cell_on_both_devices_unless_one_is_named():
+    cells = make(Choice(suite="gpu")).cells
+    on = {d: {(p.cell.scenario_label, p.cell.backend_label) for p in cells if p.cell.device == d} for d in DEVICES}
+    assert on["cpu"] == on["cuda"] and 2 * len(on["cpu"]) == len(cells)
+    assert not [p.unsupported() for p in cells if p.unsupported()]
+    assert {p.cell.device for p in make(Choice(suite="gpu", device="cuda")).cells} == {"cuda"}
+    assert {p.cell.device for p in make(Choice(suite="tiny")).cells} == {"cpu"}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def run(
     rounds: int | None = None,
     seed: int = 0,
     track: Track = "matched",
-    device: Device | Literal["auto"] = "cpu",
+    device: Device | Literal["auto"] | None = None,
     dtype: DType | None = None,
     threads: int | None = None,
     timeout: float | None = None,
@@ -59,7 +59,7 @@ def run(
         rounds: child processes per cell, in interleaved order; by default the budget's.
         seed: the root of every seed.
         track: `matched` (the same settings for all) or `defaults` (as each framework ships).
-        device: `cpu`, `cuda` or `auto`.
+        device: `cpu`, `cuda` or `auto`; by default the suite's, or `cpu`.
         dtype: `float64` or `float32`; by default float64, on the track `defaults` the framework's own.
         threads: CPUs per child; by default all that this process may use.
         timeout: seconds per child; by default the budget's.

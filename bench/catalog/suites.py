@@ -10,19 +10,25 @@ from msgspec import Meta, Struct
 from bench.catalog import toml
 from bench.catalog.places import suite_files
 from bench.errors import unknown
+from bench.types import Device
 from bench.words.reading import as_type
 
 Names = Annotated[tuple[str, ...], Meta(min_length=1, description="a name or a list of names")]
 
 
 class Entry(
-    Struct, frozen=True, forbid_unknown_fields=True, rename={"scenarios": "scenario", "backends": "backend"}
+    Struct, frozen=True, forbid_unknown_fields=True,
+    rename={"scenarios": "scenario", "backends": "backend", "devices": "device"},
 ):  # fmt: skip
-    """Every scenario selector × every backend selector of one `[[fits]]` table, under one budget (None: the user's)."""
+    """Every scenario × backend × device of one `[[fits]]` table, under one budget (None: the user's).
+
+    The user's device comes before these.
+    """
 
     scenarios: Names
     backends: Names
     budget: Annotated[str | None, Meta(description="the name of a budget")] = None
+    devices: Annotated[tuple[Device, ...], Meta(min_length=1, description="cpu, cuda or a list of both")] = ("cpu",)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +52,6 @@ def suite(name: str) -> Suite:
         raise unknown("suite", name, files)
     table = toml.read(files[name])
     if isinstance(fits := table.get("fits"), list):
-        table["fits"] = [toml.listed(fit, "scenario", "backend") for fit in fits]
+        table["fits"] = [toml.listed(fit, "scenario", "backend", "device") for fit in fits]
     file = as_type(table, _File, files[name].name)
     return Suite(name, file.description, file.fits)

@@ -37,7 +37,7 @@ Track = Annotated[
     str | None,
     typer.Option(help="matched (same settings for all) or defaults (as each framework ships). [default: matched]"),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: cpu]")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or auto. [default: the suite's, or cpu]")]
 Dtype = Annotated[
     str | None,
     typer.Option(help="float64 or float32. [default: float64; on the track defaults the framework's own]"),
