@@ -24,7 +24,7 @@ SHARED = ("torch.nuts", f"torch.chees[{FEW}]", f"torch.sufficient[{FEW}]")
 PARTS = {
     "small": (
         ["s0-uniform", "correlated-rho95"],
-        ["numpyro.nuts", *SHARED, "torch.nuts[gradient=autograd]", "torch.chees[chains=64,draws=50]"],
+        ["numpyro.nuts", *SHARED, "torch.chees[chains=64,draws=50]"],
     ),
     "pyro": (["s0-uniform"], ["pyro.nuts[warmup=250,draws=250]", *SHARED]),
     "large": (
