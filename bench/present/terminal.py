@@ -37,7 +37,7 @@ def summary(report: Report) -> RenderableType:
     flags = [_flag(row, section.title) for section, row in report.rows if row.state in FLAGGED]
     verdicts = [section.verdict for section in report.sections]
     sentences = [line for v in verdicts for line in (v.sentence, v.made_of, *v.warnings) if line]
-    needed = [say("This gives a verdict: {it}", it=it) for s in report.sections if (it := remedy(s, report.tables.run))]
+    needed = [say("For a verdict: {it}", it=it) for s in report.sections if (it := remedy(s, report.tables.run))]
     sentences += [*needed[:1], *([say("and so for {n} more", n=str(len(needed) - 1))] if len(needed) > 1 else [])]
     if total := overall(report.sections):
         sentences.append(total)
