@@ -80,7 +80,10 @@ def fitted(contender: Contender) -> tuple[Attempt, Answer | None]:
         at_rest = movement <= AT_REST * np.ptp(path, axis=0)
         return first, Answer(mean, np.where(at_rest, movement, np.inf))
     again = _attempt(contender, 2)
-    return again, Answer(mean, np.abs(_mean(again) - mean)) if again.status == "ok" else None
+    if again.status != "ok":
+        return again, None
+    ended = "steps" in (first.stats.get("stop"), again.stats.get("stop"))  # so it says itself, where it has no path
+    return again, Answer(mean, np.full(len(mean), np.inf) if ended else np.abs(_mean(again) - mean))
 
 
 def complaint(given: Answer) -> str:

@@ -11,8 +11,9 @@ from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
 from bench.data import family
 from bench.families import families
-from bench.measure.contender import Contender
+from bench.measure.contender import Attempt, Contender
 from bench.store.manifest import Density
+from bench.types import Fit
 from bench.verify import methods, sharp
 from tests import in_process
 from tests.conftest import FAKES
@@ -132,3 +133,13 @@ def test_a_shipped_method_passes(name):
     """torch.map is slow, torch.metropolis noisy: what they are given cannot be seen in their answer."""
     verdict = sharp.verdict(Contender(sharp.cell_of_method(name, "cpu", "float64"), 1))
     assert verdict["verdict"] == ("unknown" if name in {"torch.map", "torch.metropolis"} else "same"), verdict
+
+
+@pytest.mark.parametrize(("stop", "verdict"), [("steps", "unknown"), ("ELBO", "wrong")])
+def test_who_says_that_its_steps_ended_before_it_came_to_rest_is_not_judged(stop: str, verdict: str) -> None:
+    class Far:
+        def attempt(self, make, seed, *, cold):
+            draws = {"weights": np.zeros((1, 10, 2)), "bias": np.zeros((1, 10))}
+            return Attempt(status="ok", fit=Fit("vi", draws), stats={"stop": stop})
+
+    assert sharp.verdict(Far())["verdict"] == verdict
