@@ -134,15 +134,6 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
     return Scored(problem, fit, record.seconds, record.cold, checkpoints, record.threads, problems.reading(stored))
 
 
-def _reading(folder: RunFolder, stored: Stored, data: Dataset) -> float | None:
-    """Seconds in which the run's machine reads the arrays of the data, in the fit's dtype, from memory."""
-    rate = folder.manifest().host.memory_bandwidth
-    if stored.entry.device != "cpu" or not rate:
-        return None
-    size = np.dtype(stored.entry.dtype).itemsize
-    return sum(a.size * (size if a.dtype.kind == "f" else a.itemsize) for a in data.arrays.values()) / rate
-
-
 def draws_file(folder: RunFolder, stored: Stored, parameters: Iterable[Parameter] = ()) -> Path:
     """The draws.nc of a fit; the worker's draws.npz becomes it the first time, with the labels of these parameters."""
     where = folder.fit(stored.record.cell, stored.record.rep)
