@@ -40,6 +40,8 @@ def remedy(section: Section, run: Run) -> str:
         return ""
     rows = [row for row in section.rows if row.state == "met"]
     rows = rows or [row for row in section.rows if row.reps and row.group == "posterior"]
+    if not rows:
+        return ""
     run, scenario, _, facts = _planned(rows[0], run)
     if facts.get("budget") == "quick":
         facts |= {"budget": "standard", "reps": None, "rounds": None}

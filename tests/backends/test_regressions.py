@@ -96,8 +96,9 @@ def test_what_does_not_apply_is_refused(
 ) -> None:
     with pytest.raises(Unsupported, match="least squares"):
         contender("torch.adam", dataset(case), objective="least_squares")
+    data = dataset(case)
     with pytest.raises(Unsupported, match="batch_size"):
-        contender("pyro.svi", dataset(case), batch_size=10)
+        contender("pyro.svi", data, batch_size=len(data.arrays["y"]) + 1)
 
 
 def test_draws_of_a_monte_carlo_reference_are_not_called_exact(

@@ -23,6 +23,7 @@ def mcmc_stats() -> dict[str, Any]:
         "gradients_warmup": 1000,
         "diverging": diverging,
         "treedepth_hits": 8,
+        "superchains": 2,
         "energy": rng.standard_normal((4, 200)),
     }
 

@@ -139,7 +139,7 @@ def tables(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     fits = pd.read_parquet(run / "fits.parquet")
     fits = fits[[c for c in fits.columns if not c.startswith("seconds") and c not in TIMES]]
     metrics = pd.read_parquet(run / "metrics.parquet").drop(columns="run")
-    timed = metrics.metric.str.contains("second|time_to")
+    timed = metrics.metric.str.contains("second|time_to|roofline")
     assert (~timed).sum() > 100
     return fits, metrics[~timed].reset_index(drop=True)
 
