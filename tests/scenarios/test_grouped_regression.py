@@ -145,7 +145,9 @@ def test_importance_sampling_finds_the_exact_posterior_of_gaussian_observations(
         np.testing.assert_allclose(probabilities - levels, 0.0, atol=5 * 0.5 / np.sqrt(worth) + 1e-3)
 
 
-@pytest.mark.parametrize("case", ["bernoulli", "poisson", "negative_binomial", "gamma", "student_t"])
+@pytest.mark.parametrize(
+    "case", ["bernoulli", "poisson", pytest.param("negative_binomial", marks=pytest.mark.slow), "gamma", "student_t"]
+)
 def test_references_are_trusted_on_honest_data(case: str) -> None:
     found = grouped.reference(make(case, n_per_group=[3, 3, 6, 10, 12, 14, 20, 20]))
     assert found.n_effective > 10_000 and "importance sampling" in found.method
