@@ -44,7 +44,7 @@ def search(data: Dataset, options: Options, draws: int) -> Callable[..., Answer]
             return models.unconstrained(data, arrays, z)
 
         begin, along, last = jax.random.split(key, 3)
-        at, evaluations, _ = starts(begin, density, options.paths, data.dim)
+        at, evaluations, _ = starts(begin, density, options.paths, data.dim, options.paths)
         method = blackjax.multipathfinder(density)
         found, _ = method.init(along, at, options.elbo_draws, maxiter=options.iterations, maxcor=options.history)
         best = jax.tree.map(lambda x: x[jnp.argmax(found.path_states.elbo)], found.path_states)
