@@ -31,7 +31,7 @@ class Remaining:
         self._slots = 1
         self._seen: dict[str, list[float]] = defaultdict(list)
         self._cells = {job.planned.cell.id: _axes(job) for job in self._left.values()}
-        self._expected: Mapping[str, float] = {}
+        self._expected: Mapping[str, float] | None = None
 
     def starts(self, job: Job) -> None:
         """A child begins."""
@@ -44,15 +44,16 @@ class Remaining:
         self._left.pop(key, None)
         seconds = self._timer() - self._began.pop(key, self._timer())
         self._seen[job.planned.cell.id].append(max(seconds, LEAST))
-        self._expected = self._of_cells()
+        self._expected = None  # reckoned anew when somebody looks, which is seldom among ten thousand cells
 
     def seconds(self) -> float | None:
         """What is left by now; None while nothing has ended."""
-        if not self._expected:
+        if not self._seen:
             return None
+        expected = self._expected = self._expected or self._of_cells()
         now = self._timer()
         spent = {key: now - began for key, began in self._began.items()}
-        each = (max(self._expected[key[0]] - spent.get(key, 0.0), 0.0) for key in self._left)
+        each = (max(expected[key[0]] - spent.get(key, 0.0), 0.0) for key in self._left)
         return sum(each) / self._slots
 
     def text(self) -> str:
