@@ -131,7 +131,7 @@ class Framework:
 def framework(folder: Path, version: str = "") -> Framework:
     """The framework of a folder, or a version of it; UsageError for what reads like none."""
     if version and not environments.VERSION.fullmatch(version):
-        raise UsageError(f"{folder.name}@{version}: a version reads like 0.21 or 0.21.1")
+        raise UsageError(f"{folder.name}@{version.lstrip('@')}: a version reads like 0.21 or 0.21.1")
     file, constants, broken = folder / "__init__.py", dict[str, Any](), ""
     try:
         constants = dict(source.read(file).constants) if file.exists() else {}

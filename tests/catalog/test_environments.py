@@ -241,4 +241,4 @@ def test_of_a_version_that_one_is_installed(name, wanted):
 @pytest.mark.parametrize("name", ["numpyro@", "numpyro@x/y", "numpyro@0.2 1"])
 def test_a_version_that_is_none_is_refused(folder, bench, name):
     done = bench("install", name)
-    assert done.code == 2 and "a version reads like 0.21 or 0.21.1" in done.err
+    assert done.code == 2 and f"{name}: a version reads like 0.21 or 0.21.1" in done.err
