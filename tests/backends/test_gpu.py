@@ -31,11 +31,19 @@ METHODS: dict[str, dict[str, Any]] = {
     "torch.metropolis": SHORT,
     "torch.hmc": SHORT,
     "torch.nuts": SHORT | {"max_tree_depth": 2},
+    "torch.chees": SHORT | {"ensemble": 2, "superchains": 0},
+    "torch.lbfgs": {"steps": 3},
+    "torch.sufficient": SHORT | {"ensemble": 2},
     "pyro.map": {"steps": 2},
     "pyro.svi": {"steps": 2, "guide": "normal", "restarts": 1},
     "pyro.nuts": SHORT | {"chains": 1, "max_tree_depth": 2},
 }
 """Every loop over operations; short ones, as each operation is interpreted here."""
+
+
+def _needs(framework: str) -> None:
+    words = f"needs {framework}: pip install 'posterior-bench[{framework}]'"
+    pytest.importorskip(framework, reason=words)
 
 
 def data(name: str = "correlated-rho95", **overrides: Any) -> Dataset:
@@ -44,7 +52,7 @@ def data(name: str = "correlated-rho95", **overrides: Any) -> Dataset:
 
 def fitted(backend: str, *, waits: bool = True) -> tuple[Attempt, Any]:
     """A fit on the stand-in and the stand-in; without `waits` the harness never waits for it."""
-    pytest.importorskip(backend.partition(".")[0])
+    _needs(backend.partition(".")[0])
     cell = Cell("correlated-rho95", (), backend, tuple(METHODS[backend].items()), "quick", "matched", "cuda", "float64")
     with standin.standing_in() as gpu:
         contender = Contender(cell, 1)
@@ -81,7 +89,7 @@ MODELS = (
 @pytest.mark.parametrize("framework", ["torch", "pyro"])
 def test_every_model_keeps_to_the_device(framework: str) -> None:
     """An operand that was left on the host is refused, as CUDA refuses it."""
-    pytest.importorskip(framework)
+    _needs(framework)
     models = importlib.import_module(f"backends.{framework}.models")
     importlib.import_module(f"backends.{framework}.runtime").start(Place())
     for name in MODELS:
