@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -154,9 +155,8 @@ def make(choice: Choice, along: Path | None = None) -> Plan:
     cells: dict[str, Planned] = {}
     fits, scenarios = 0, Scenarios(choice.scenarios, along)
     choice = replace(choice, scenarios=scenarios.selectors)
-    for scenario_text, backend_text, budget, device, named in _pairs(choice, scenarios):
-        on = replace(choice, device=device)
-        for planned in _cells(on, scenarios, scenario_text, backend_text, budget, named):
+    for scenario_text, backend_text, one, named in _pairs(choice, scenarios):
+        for planned in _cells(one, scenarios, scenario_text, backend_text, named):
             if planned.cell.id not in cells:
                 cells[planned.cell.id] = planned
                 fits += planned.reps * planned.rounds
@@ -167,20 +167,22 @@ def make(choice: Choice, along: Path | None = None) -> Plan:
     return Plan(tuple(cells.values()), choice.seed, scenarios.selectors, scenarios.broken)
 
 
-def _pairs(choice: Choice, scenarios: Scenarios) -> Iterator[tuple[str, str, str, Device | Literal["auto"], bool]]:
-    """(scenario selector, backend selector, budget, device, whether the user typed both selectors)."""
+def _pairs(choice: Choice, scenarios: Scenarios) -> Iterator[tuple[str, str, Choice, bool]]:
+    """(scenario selector, backend selector, the choice as the suite completes it, whether the user typed both)."""
     if choice.scenarios and choice.backends and not choice.suite:
         for s in choice.scenarios:
             for b in choice.backends:
-                yield s, b, choice.budget or "quick", choice.device or "cpu", True
+                yield s, b, choice, True
         return
     for entry in suite(choice.suite or DEFAULT_SUITE).entries:
-        budget = choice.budget or entry.budget or "quick"
         narrow = bool(choice.suite)
         for s in _chosen(choice.scenarios, entry.scenarios, scenarios.files, "scenario", narrow=narrow):
             for b in _chosen(choice.backends, entry.backends, backend_files(), "backend", narrow=narrow):
-                for device in [choice.device] if choice.device else entry.devices:
-                    yield s, b, budget, device, False
+                for device, dtype in product(
+                    [choice.device] if choice.device else entry.devices,
+                    [choice.dtype] if choice.dtype else entry.dtypes or [None],
+                ):
+                    yield s, b, replace(choice, budget=choice.budget or entry.budget, device=device, dtype=dtype), False
 
 
 def _chosen(
@@ -194,8 +196,9 @@ def _chosen(
 
 
 def _cells(
-    choice: Choice, scenarios: Scenarios, scenario_text: str, backend_text: str, budget: str, named: bool
+    choice: Choice, scenarios: Scenarios, scenario_text: str, backend_text: str, named: bool
 ) -> Iterator[Planned]:
+    budget = choice.budget or "quick"
     if budget not in BUDGETS:
         raise unknown("budget", budget, BUDGETS)
     chosen_s, chosen_b = parse(scenario_text), parse(backend_text)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from bench.catalog import toml
 from bench.catalog.places import suite_files
 from bench.errors import unknown
-from bench.types import Device
+from bench.types import Device, DType
 from bench.words.reading import as_type
 
 Names = Annotated[tuple[str, ...], Meta(min_length=1, description="a name or a list of names")]
@@ -18,17 +18,18 @@ Names = Annotated[tuple[str, ...], Meta(min_length=1, description="a name or a l
 
 class Entry(
     Struct, frozen=True, forbid_unknown_fields=True,
-    rename={"scenarios": "scenario", "backends": "backend", "devices": "device"},
+    rename={"scenarios": "scenario", "backends": "backend", "devices": "device", "dtypes": "dtype"},
 ):  # fmt: skip
-    """Every scenario × backend × device of one `[[fits]]` table, under one budget (None: the user's).
+    """Every scenario × backend × device × dtype of one `[[fits]]` table, under one budget (None: the user's).
 
-    The user's device comes before these.
+    The user's device and dtype come before these; without `dtype` the track decides.
     """
 
     scenarios: Names
     backends: Names
     budget: Annotated[str | None, Meta(description="the name of a budget")] = None
     devices: Annotated[tuple[Device, ...], Meta(min_length=1, description="cpu, cuda or a list of both")] = ("cpu",)
+    dtypes: Annotated[tuple[DType, ...], Meta(description="float64, float32 or a list of both")] = ()
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +53,6 @@ def suite(name: str) -> Suite:
         raise unknown("suite", name, files)
     table = toml.read(files[name])
     if isinstance(fits := table.get("fits"), list):
-        table["fits"] = [toml.listed(fit, "scenario", "backend", "device") for fit in fits]
+        table["fits"] = [toml.listed(fit, "scenario", "backend", "device", "dtype") for fit in fits]
     file = as_type(table, _File, files[name].name)
     return Suite(name, file.description, file.fits)
