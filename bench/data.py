@@ -17,7 +17,8 @@ from bench.families import family_file, folders, models
 from bench.protocols import Family
 from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
 
-FEW_ROWS = 1000
+MOST_ROWS, FEW_ROWS = 100_000, 1000
+"""Generated rows on which densities are compared at most; and where rows are read in chunks."""
 HASHED_ROWS = 10_000
 """Rows of an array that are hashed at a time: none is copied as a whole."""
 
@@ -71,12 +72,13 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
     )
 
 
-def in_memory(scenario: Scenario) -> Scenario:
-    """The scenario, or one of `FEW_ROWS` rows at most where it is read in chunks: for whoever asks for densities."""
+def few_rows(scenario: Scenario) -> Scenario:
+    """The scenario for whoever asks for densities: of generated rows `MOST_ROWS`, and `FEW_ROWS` if read in chunks."""
     settings = dict(scenario.settings)
-    if not settings.pop("chunk_rows", 0):
-        return scenario
-    return replace(scenario, settings={**settings, "n_obs": min(settings["n_obs"], FEW_ROWS)})
+    most = FEW_ROWS if settings.pop("chunk_rows", 0) else MOST_ROWS
+    if scenario.data or (settings.get("n_obs") or 0) <= most:
+        return scenario if settings == scenario.settings else replace(scenario, settings=settings)
+    return replace(scenario, settings={**settings, "n_obs": most})
 
 
 def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number: int) -> Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bench.data import dataset, family, in_memory
+from bench.data import dataset, family, few_rows
 from bench.types import Array, Dataset, DType, Scenario
 from bench.verify.expected import Expected, expected
 from bench.verify.points import Points, points
@@ -33,10 +33,10 @@ class Problems:
         self._made: dict[tuple[str, DType], Problem] = {}
 
     def get(self, scenario: Scenario, dtype: DType) -> Problem:
-        """The problem of a scenario's first data set; of one that is read in chunks, of fewer rows."""
+        """The problem of a scenario's first data set; of one of many rows, of fewer."""
         label, fam = scenario.label, family(scenario.family)
         if label not in self._at:
-            data = dataset(in_memory(scenario), seed=SEED, rep=0)
+            data = dataset(few_rows(scenario), seed=SEED, rep=0)
             self._at[label] = data, points(data, fam)
         if (label, dtype) not in self._made:
             data, where = self._at[label]

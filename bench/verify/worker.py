@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.catalog.scenarios import scenario
-from bench.data import dataset, in_memory
+from bench.data import dataset, few_rows
 from bench.measure.contender import load, verdict
 from bench.measure.runtime import runtime_of
 from bench.measure.target import observations
@@ -53,7 +53,7 @@ def answer(request: dict[str, Any], *_: Any) -> None:
 
 def evaluate(models: Any, task: dict[str, Any], place: Place, along: Path) -> dict[str, Any]:
     """Value and gradient at the task's points, or why there are none; the folder `along` may bring its scenario."""
-    chosen = in_memory(scenario(task["scenario"], task["overrides"], along))
+    chosen = few_rows(scenario(task["scenario"], task["overrides"], along))
     data = dataset(chosen, seed=task["seed"], rep=0).observed()
     if data.digest != task["digest"]:
         return {"verdict": "failed", "reason": "the data differ from those of the process that asked"}

@@ -13,7 +13,7 @@ import pytest
 
 from bench import chunks
 from bench.catalog.scenarios import scenario
-from bench.data import dataset, in_memory
+from bench.data import dataset, few_rows
 from bench.errors import ScenarioError, UsageError
 from scenarios.families.regression.linear import FAMILY as linear
 from tests.conftest import ROOT
@@ -116,11 +116,13 @@ def test_data_of_a_file_are_not_read_in_chunks(scenario_of):
 
 def test_densities_are_verified_on_few_rows_in_memory():
     chosen = scenario("out-of-core")
-    few = dataset(in_memory(chosen), seed=0, rep=0)
+    few = dataset(few_rows(chosen), seed=0, rep=0)
     assert few.chunk_rows == 0 and few.arrays["x"].shape == (1000, 10)
     assert few.parameters == dataset(chosen, seed=0, rep=0).parameters
     usual = scenario("s2-minibatch")
-    assert in_memory(usual) is usual
+    assert few_rows(usual) is usual
+    many = scenario("growth", {"n_obs": 10_000_000})
+    assert few_rows(many).settings["n_obs"] == 100_000 and few_rows(many).settings["n_features"] == 10
 
 
 MEASURED = """

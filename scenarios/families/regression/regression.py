@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simulated
@@ -139,6 +140,8 @@ class Regression(Family):
         value, slopes = np.empty(size), {p.name: np.zeros((size, *p.shape)) for p in data.parameters}
         x, y, law = data.arrays["x"], data.arrays["y"], self.law_of(data, data.arrays)
         step = max(1, CHUNK // max(1, len(y)))
+        if "group" in data.arrays:  # of each row: sparse, since there may be ten thousand groups
+            member = sparse.eye_array(slopes["a"].shape[-1], format="csr")[data.arrays["group"].astype(np.intp)]
         for at in range(0, size, step):
             part = slice(at, at + step)
             draws = {name: values[part] for name, values in sites.items()}
@@ -150,7 +153,7 @@ class Regression(Family):
             if "bias" in slopes:
                 slopes["bias"][part] = along.sum(axis=-1)
             if "group" in data.arrays:
-                slopes["a"][part] = along @ (data.arrays["group"][:, None] == np.arange(slopes["a"].shape[-1]))
+                slopes["a"][part] = along @ member
             for name in of_scales.keys() & slopes.keys():
                 slopes[name][part] = of_scales[name]
         return value, slopes
