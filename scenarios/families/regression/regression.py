@@ -153,7 +153,7 @@ class Regression(Family):
             if "bias" in slopes:
                 slopes["bias"][part] = along.sum(axis=-1)
             if "group" in data.arrays:
-                slopes["a"][part] = along @ member
+                slopes["a"][part] = np.asarray(along @ member)
             for name in of_scales.keys() & slopes.keys():
                 slopes[name][part] = of_scales[name]
         return value, slopes
