@@ -25,7 +25,7 @@ class Options:
     lr: float = option(0.01, "learning rate of Adam")
     objective: Literal["map", "least_squares"] = option("map", "negative log posterior, or sum of squared residuals")
     space: Literal["natural", "unconstrained"] = option("natural", "scale of a MAP; unconstrained has the Jacobian")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:

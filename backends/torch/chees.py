@@ -50,7 +50,7 @@ class Options:
     lr: float = option(0.025, "learning rate of Adam on the log trajectory length")
     max_steps: int = option(1000, "leapfrog steps of a trajectory at most")
     superchains: int = option(8, "starts that the chains share, for nested R-hat; 0: a start for each")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 @dataclass

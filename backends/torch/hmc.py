@@ -34,7 +34,7 @@ class Options:
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     trajectory: float = option(1.5708, "mean length in posterior sds; π/2 turns a normal posterior by a quarter")
     max_steps: int = option(100, "leapfrog steps of a trajectory at most")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:

@@ -29,7 +29,7 @@ class Options:
     """The scale of the parameters, and where gradients come from."""
 
     space: Literal["natural", "unconstrained"] = option("natural", "scale of the MAP; unconstrained has the Jacobian")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:

@@ -20,7 +20,7 @@ class Options:
     """Learning rate."""
 
     lr: float = option(0.003, "learning rate of Adam")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> descent.Program:

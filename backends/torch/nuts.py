@@ -30,7 +30,7 @@ class Options:
 
     target_accept: float = option(0.8, "target acceptance probability of step-size adaptation")
     max_tree_depth: int = option(10, "doublings of a trajectory at most")
-    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand for regressions, else by autograd")
+    gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:

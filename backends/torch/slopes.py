@@ -44,6 +44,12 @@ def normal(y: Tensor, eta: Tensor, params: Tensors, known: Known) -> Slopes:
     return Slopes(value, residual, weight, {"sigma": (scaled - n) / sigma})
 
 
+def known_errors(y: Tensor, mean: Tensor, params: Tensors, known: Known) -> Slopes:
+    """Gaussian, of a known standard error for each observation."""
+    standard = (y - mean) / params["errors"]
+    return Slopes(-0.5 * standard.square().sum(-1), standard / params["errors"], 1.0, {})
+
+
 def bernoulli(y: Tensor, logits: Tensor, params: Tensors, known: Known) -> Slopes:
     """Bernoulli: by the sign of each observation, in the form that never overflows."""
     sign = 2 * y - 1
@@ -116,6 +122,7 @@ Law = Callable[[Tensor, Tensor, Tensors, Known], Slopes]
 BY_FAMILY: Mapping[str, Law] = {
     "linear": normal,
     "varying_intercept": normal,
+    "eight_schools": known_errors,
     "logistic": bernoulli,
     "robust": student_t,
     "binomial": binomial,

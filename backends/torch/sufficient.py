@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from backends.torch import chees, nuts, sampler
-from backends.torch.gradients import design
+from backends.torch.likelihoods import design
 from backends.torch.models import Tensors
 from backends.torch.sampler import draw, fit
 from bench.types import Budget, Dataset, Place, option
@@ -50,5 +50,5 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
 def triangle(data: Dataset, arrays: Tensors) -> dict[str, Tensor]:
     """The arrays of a regression on p + 1 rows, or on all where they are fewer, with the `count` of observations."""
     y = arrays["y"] - arrays["offset"] if "offset" in arrays else arrays["y"]
-    factor = torch.linalg.qr(torch.cat([design(data, arrays), y.unsqueeze(-1)], 1), mode="r").R
+    factor = torch.linalg.qr(torch.cat([design(arrays, bias="bias" in data.names), y.unsqueeze(-1)], 1), mode="r").R
     return {"x": arrays["x"][:0], "design": factor[:, :-1], "y": factor[:, -1], "count": y.new_tensor(len(y))}
