@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from bench.store.folder import RunFolder
 from bench.store.manifest import Host, Run, run_of
 from bench.store.records import now
 from bench.verify import gate, methods
+from bench.words import program
 
 if TYPE_CHECKING:  # a machine that only fits need not have what scoring and reports need
     from bench.analysis.sections import Report
@@ -41,7 +41,7 @@ class Watcher(run.Watcher, Protocol):
 
 def command_line() -> str:
     """What the user typed, quoted so that it can be typed again."""
-    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+    return program.kept(*sys.argv[1:])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pandas as pd
 from bench.analysis import changes
 from bench.analysis.tables import RunTables
 from bench.store.manifest import SCHEMA, About, Combined, Run
+from bench.words import format as fmt
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def machine_words(run: Run) -> str:
     host = next(iter(run.hosts.values()), run.host)
     cpus, gpu = host.cpus, host.gpu or host.gpus
     gpus = gpu if isinstance(gpu, str) else ", ".join(gpu)
-    return ", ".join(filter(None, [host.cpu or "unknown machine", f"{cpus} CPUs" if cpus else "", gpus]))
+    return ", ".join(filter(None, [host.cpu or "unknown machine", fmt.count(cpus, "CPU") if cpus else "", gpus]))
 
 
 def machines_of(sources: Sequence[Source]) -> dict[str, str]:

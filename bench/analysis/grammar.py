@@ -21,6 +21,7 @@ from bench.analysis.contender import (
 )
 from bench.stats.ratios import Ratio
 from bench.words import format as fmt
+from bench.words import program
 from bench.words.sentence import Part, Sentence, joined, say
 
 NEAR, NAMED = 10.0, 3
@@ -149,7 +150,7 @@ def uncertified(scenario: str, finished: Sequence[Contender]) -> Sentence:
     return say(
         "{No:b} for {S:i}: it has no reference posterior, so no answer can be checked; {cmd} makes one by long runs. "
         "The diagnostics of {names} object to nothing.",
-        No="No verdict", S=scenario, cmd=f"bench reference {scenario.partition('[')[0]}",
+        No="No verdict", S=scenario, cmd=program.kept("reference", scenario.partition("[")[0]),
         names=fmt.listed([c.label for c in finished]),
     )  # fmt: skip
 

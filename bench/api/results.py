@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench import pipeline
 from bench.errors import UsageError, unknown
 from bench.store.folder import RunFolder
+from bench.words import program
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -134,7 +135,7 @@ class Run:
     def report(self) -> Page:
         """The report, which a notebook shows; UsageError for a run that has not been scored."""
         if not self._folder.report.is_file():
-            raise UsageError(f"{self.path} has no report yet; next: python -m bench score {self.path}")
+            raise UsageError(f"{self.path} has no report yet; next: {program.command('score', self.path)}")
         return Page(self._folder.report)
 
     def _repr_html_(self) -> str:

@@ -15,6 +15,7 @@ from bench.catalog.environments import Environment
 from bench.catalog.places import backend_files, root, scanned
 from bench.errors import UsageError, unknown
 from bench.families import families, models
+from bench.words import program
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Framework:
     def install(self) -> str:
         """The command that installs what it needs."""
         if self.lock.is_file() or self.version:
-            return f"python -m bench install {self.name}"
+            return program.command("install", self.name)
         return f"pip install 'posterior-bench[{self.extra}]'" if self.extra else "pip install posterior-bench"
 
     @property

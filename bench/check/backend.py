@@ -27,6 +27,7 @@ from bench.store.manifest import Density
 from bench.store.records import Record
 from bench.types import Dataset, Fit, Scenario, bracketed
 from bench.verify import methods, sharp
+from bench.words import program
 
 LINES = 60
 TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
@@ -210,7 +211,11 @@ class Tried:
                 text = answers.far(fit, data, known)
                 return note(at, text, "try more steps") if text else ok(at, "its means are near the reference")
             text = answers.moments(fit, data, known)
-            return problem(at, text, "bench verify, then see its transforms") if text else ok(at, "as the reference")
+            return (
+                problem(at, text, f"{program.command('verify')}, then see its transforms")
+                if text
+                else ok(at, "as the reference")
+            )
         except NoReference as why:
             return note(at, f"nothing to hold it against: {why}")
 

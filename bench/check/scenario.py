@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from bench.errors import NoReference, UsageError
 from bench.score.certified import reference_of
 from bench.selected import Scenarios
 from bench.types import Dataset, Scenario
+from bench.words import program
 
 
 def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def findings(path: str, progress: Callable[[str], None]) -> Iterator[Finding]:
         yield note(
             where,
             f"no reference posterior, so no error can be stated: {reason}",
-            f"bench reference {shlex.quote(path)}",
+            program.command("reference", path),
         )
     served = [name for name in backend_files() if _serves(name, chosen.family)]
     yield ok(where, f"served by {', '.join(served)}")

@@ -21,9 +21,9 @@ from bench.cli import output
 from bench.errors import ScenarioError, UsageError, shown
 from bench.formula.make import load
 from bench.types import Scenario
+from bench.words import program
 
 COMMENTS = {
-    "likelihood": f"or {', '.join(LIKELIHOODS)}",
     "missing": '"refuse" names the first gap, "drop" leaves such rows out',
     "standardise": "columns that are not 0 or 1 to mean 0 and sd 1",
     "share": "of the rows, held out to test predictions",
@@ -32,7 +32,7 @@ COMMENTS = {
 
 COUNTS = (10.0, 1000.0)
 """Whole numbers are taken for counts where the least is at most the first, and the largest at most the second."""
-CONTENDERS = "-b numpyro.nuts -b torch.laplace -b 'numpyro.svi[guide=multivariate]' --rounds 3 --reps 2"
+CONTENDERS = shlex.split("-b numpyro.nuts -b torch.laplace -b 'numpyro.svi[guide=multivariate]' --rounds 3 --reps 2")
 """A sampler and two approximations of any regression, and enough fits for a verdict."""
 
 
@@ -79,7 +79,7 @@ def _toml(data: str, formula: str, likelihood: str, settings: Mapping[str, Any])
     lines = [
         f"description = {json.dumps(f'{formula}, {likelihood}, of {data}', ensure_ascii=False)}",
         f"formula = {json.dumps(formula, ensure_ascii=False)}",
-        f"likelihood = {json.dumps(likelihood)} # {COMMENTS['likelihood']}",
+        f"likelihood = {json.dumps(likelihood)} # one of {', '.join(LIKELIHOODS)}",
         "",
         "[data]",
         f"file = {json.dumps(data, ensure_ascii=False)}",
@@ -139,8 +139,8 @@ def _print(made: Scenario, file: Path, far: list[str]) -> None:
         output.OUT.print(f"  {note}", markup=False)
     if far:
         output.OUT.print(
-            f"  Columns are standardised, since {', '.join(far)} would make sampling slow, far from 0 or of another "
-            "scale; coefficients are per sd. --no-standardise leaves columns as they are.",
+            f"  Columns are standardised: {', '.join(far)} far from 0, or of another scale, would make sampling slow. "
+            "Coefficients are per sd; --no-standardise leaves columns as they are.",
             markup=False,
         )
     for column, levels in design.levels.items():
@@ -150,8 +150,7 @@ def _print(made: Scenario, file: Path, far: list[str]) -> None:
     output.OUT.print("priors:")
     for name, prior in terms.assumed(design, made.priors).items():
         output.OUT.print(f"  {name} ~ {prior}", markup=False)
-    named = shlex.quote(str(file))
-    output.next_steps(f"{file} is written", f"bench check {named}", f"bench run {named} {CONTENDERS}")
+    output.next_steps(f"{file} is written", program.command("check", file), program.command("run", file, *CONTENDERS))
 
 
 CONTENDER = '''"""Least squares by the normal equations: a contender to begin with."""
@@ -191,8 +190,13 @@ def draw(state):  # {parameter: (chain, draw, *shape)}; a point is one chain of 
 '''
 
 
-def backend(name: str, folder: Path) -> None:
-    """Write a contender FRAMEWORK.METHOD into a folder of backends; UsageError where there is one."""
+def backend(name: str, folder: Path | None) -> None:
+    """Write a contender FRAMEWORK.METHOD into a folder of backends; UsageError where there is one.
+
+    Without a folder into `backends` where that is one in which contenders are found, else here.
+    """
+    if folder is None:
+        folder = Path("backends") if Path("backends").resolve() in backend_folders() else Path()
     framework, _, method = name.partition(".")
     if not all(re.fullmatch(r"[a-z][a-z0-9_]*", part) for part in (framework, method)):
         raise UsageError(f"{shown(name)} must read FRAMEWORK.METHOD, each of small letters, digits and _")
@@ -202,8 +206,8 @@ def backend(name: str, folder: Path) -> None:
     write_contender(name, file)
     where = folder.resolve()
     found = "" if where in backend_folders() else f"BENCH_BACKENDS={shlex.quote(str(where))} "
-    run = f"{found}bench run -s s0-uniform -b {name} -b exact.posterior"
-    output.next_steps(f"{file} is written", f"{found}bench check {name}", run)
+    commands = ("check", name), ("run", "-s", "s0-uniform", "-b", name, "-b", "exact.posterior")
+    output.next_steps(f"{file} is written", *(found + program.command(*words) for words in commands))
 
 
 def write_contender(name: str, file: Path) -> None:

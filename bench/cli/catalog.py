@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import shutil
 import sys
 import textwrap
@@ -26,6 +25,7 @@ from bench.families import families, family_file
 from bench.score.catalog import ALL, METRICS
 from bench.store.columns import TABLES as COLUMNS
 from bench.types import Parameter
+from bench.words import program
 
 Row = dict[str, Any]
 
@@ -249,12 +249,12 @@ def _scenario_info(name: str) -> str:
         f"{s.name}: {s.description}",
         f"family {s.family}" + (f", source {s.source}" if s.source else ""),
         "data: " + ("fixed, the same in every rep" if s.fixed_data else "fresh in every rep"),
-        *(f"  {k} = {v}" for k, v in s.settings.items() if not s.design),
+        *(f"  {k} = {v}" for k, v in s.settings.items() if not s.design and v is not None),
         *(f"  {note}" for note in (s.design.notes if s.design else ())),
         "priors:",
         *(f"  {k} ~ {v}" for k, v in priors.items()),
         "parameters: " + ", ".join(_parameter(p) for p in data.parameters),
-        f"run it: bench run {'-s ' + s.name if s.name in scenario_files() else shlex.quote(name)}",
+        f"run it: {program.command('run', *(['-s', s.name] if s.name in scenario_files() else [name]))}",
         "",
         Path(s.file).read_text(encoding="utf-8"),
     ]
@@ -277,7 +277,7 @@ def _backend_info(name: str) -> str:
         f"state: {b.home.unavailable or 'ready'}",
         "options:",
         *(f"  {line}" for line in _aligned(settings)),
-        f"run it: bench run -s s0-uniform -b {b.name}",
+        f"run it: {program.command('run', '-s', 's0-uniform', '-b', b.name)}",
     ]
     return "\n".join(lines)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from bench.disk.durable import write_bytes
 from bench.errors import UsageError, unknown
 from bench.store.files import plain
 from bench.store.folder import RunFolder
+from bench.words import program
 
 TABLES = ("csv", "parquet")
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -90,7 +90,7 @@ def tables_of(folder: RunFolder, form: str, names: Sequence[str] = ()) -> list[P
     from bench.store import tables
 
     files = [folder.path / f"{name}.{form}" for name in names or tables.TABLES]
-    again = f"first: bench score {shlex.quote(str(folder.path))}"
+    again = f"first: {program.command('score', folder.path)}"
     for file in files:
         try:
             plain(file)

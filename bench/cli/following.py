@@ -20,6 +20,7 @@ from bench.present.history.formats import render
 from bench.selection import is_named
 from bench.store.folder import RunFolder
 from bench.store.manifest import Run, instant
+from bench.words import program
 
 __all__ = ["render", "tracks", "write"]
 
@@ -38,7 +39,7 @@ def _sources(results: Path, since: str | None) -> list[Source]:
     """Every run that can be read, from `since` on; what cannot be is named on stderr."""
     folders = RunFolder.all(results)
     if not folders:
-        raise UsageError(f"no runs in {results}; first: bench run")
+        raise UsageError(f"no runs in {results}; first: {program.command('run')}")
     readable: list[tuple[RunFolder, Run]] = []
     for folder in folders:
         try:

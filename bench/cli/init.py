@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bench.errors import UsageError
+from bench.words import program
 
 MARKER = """# A folder of posterior-bench. Where bench is started here, it finds beside its own
 #   scenarios/  your scenarios: NAME.toml, or NAME/model.toml for a model of your own
@@ -55,7 +56,7 @@ def init(
     output.next_steps(
         f"{', '.join(map(str, (folder / HERE, scenario, data, contender)))} are written",
         *enter,
-        "bench check clinic",
-        f"bench run -s clinic {beginning.CONTENDERS}",
-        "bench run -s s0-uniform -b mine.least_squares -b sklearn.ols",
+        program.command("check", "clinic"),
+        program.command("run", "-s", "clinic", *beginning.CONTENDERS),
+        program.command("run", "-s", "s0-uniform", "-b", "mine.least_squares", "-b", "sklearn.ols"),
     )

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,11 @@ import typer
 from bench.catalog.environments import LINKS, READY, environment, environments, python_in, versions
 from bench.catalog.frameworks import Framework, contents, forget, framework, frameworks, named, sha256
 from bench.catalog.places import root
-from bench.cli import FAILED, OK, output
+from bench.cli import FAILED, INTERRUPTED, OK, output, signals
 from bench.cli.progress import Status
 from bench.disk.durable import write_json
 from bench.errors import UsageError, printable
+from bench.words import program
 
 CHILD = ("numpy", "scipy")
 """What the harness itself imports in a child."""
@@ -34,7 +36,9 @@ TOLD = 15
 def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
     """Make the environments of these frameworks one after another; exits with the code of the outcome."""
     if not names:
-        raise UsageError("name a framework, as in: bench install blackjax; bench install --list shows which there are")
+        raise UsageError(
+            f"name a framework, as in: {program.command('install', 'blackjax')}; --list shows which there are"
+        )
     wanted = [named(name) for name in dict.fromkeys(names)]
     interpreters = [_interpreter(one, python) for one in wanted]  # before anything is installed
     code = OK
@@ -43,13 +47,19 @@ def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
         if own is not None and not again and own.facts.get("digest") == _digest(one, chosen) and not one.missing:
             output.OUT.print(f"{_described(one)}: ready already", markup=False)
             continue
-        if why := _make(one, chosen):
+        try:
+            with signals.undoing():
+                why = _make(one, chosen)
+        except KeyboardInterrupt:
+            output.ERR.print(f"{one.name}: interrupted, and nothing of it is left", markup=False)
+            raise typer.Exit(INTERRUPTED) from None
+        if why:
             output.ERR.print(f"{one.name}: {why}", markup=False)
             code = FAILED
             continue
         forget()
         output.OUT.print(f"{_described(named(one.name))}: ready", markup=False)
-        output.OUT.print(f"  bench run -s s0-uniform -b '{one.name}.*'", markup=False)
+        output.OUT.print(f"  {program.command('run', '-s', 's0-uniform', '-b', f'{one.name}.*')}", markup=False)
     raise typer.Exit(code)
 
 
@@ -74,7 +84,7 @@ def show() -> None:
         if one.broken:
             state, found = "broken", one.broken
         elif one.missing:
-            state, found = "not installed", f"bench install {one.name}"
+            state, found = "not installed", program.command("install", one.name)
         else:
             state = f"ready in {_short(own.folder)}" if own else "ready beside the harness"
             known = one.versions.items()
@@ -102,6 +112,9 @@ def _make(one: Framework, python: str) -> str:
     """
     folder, done = environments() / one.name, False
     before, log = folder.with_name(f".{one.name}"), folder.with_name(f"{one.name}.log")
+    if before.is_dir() and not (folder / READY).is_file():  # a process that was killed left the new one unfinished
+        shutil.rmtree(folder, ignore_errors=True)
+        before.replace(folder)
     shutil.rmtree(before, ignore_errors=True)
     log.unlink(missing_ok=True)
     try:
@@ -157,6 +170,7 @@ def _run(command: Sequence[str], log: Path, status: Status, name: str) -> str:
             env=environ,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
         ) as process,
     ):
         assert process.stdout is not None
@@ -167,7 +181,8 @@ def _run(command: Sequence[str], log: Path, status: Status, name: str) -> str:
                 if re.match(r"(Collecting|Installing|Building) ", line):
                     status.update(f"{name}: {printable(line.strip(), 100)}")
         except BaseException:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # pip starts others, which build
             raise
     if not process.returncode:
         return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ from bench.comparison.baseline import statuses
 from bench.comparison.rows import NO_BASELINE
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
+from bench.words import program
 
 
 def tables(folder: RunFolder) -> RunTables:
@@ -29,10 +29,10 @@ def baseline(results: Path, name: str) -> RunTables:
     try:
         folder = RunFolder.open(results, name)
     except UsageError as error:
-        no_baseline(f"{error}. Next: bench run --name {shlex.quote(name)}")
+        no_baseline(f"{error}. Next: {program.command('run', '--name', name)}")
     read = tables(folder)
     if unfinished := statuses(read):
-        no_baseline(f"no fit of {name} finished ({unfinished}). Next: bench report {shlex.quote(name)}")
+        no_baseline(f"no fit of {name} finished ({unfinished}). Next: {program.command('report', name)}")
     return read
 
 

@@ -38,7 +38,10 @@ def new(
     holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the rows held out.")] = 0.0,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="File of a scenario, folder of backends. [default: beside the data; here]"),
+        typer.Option(
+            metavar="PATH",
+            help="File of a scenario, folder of backends. [default: beside the data; backends, or here]",
+        ),
     ] = None,
 ) -> None:
     """Write a commented file to begin with, say what was understood, and name the next command.
@@ -64,7 +67,7 @@ def new(
     if what == "backend":
         if name is None or data or formula:
             raise UsageError("bench new backend takes FRAMEWORK.METHOD, such as mine.least_squares, and --out")
-        beginning.backend(name, out or Path())
+        beginning.backend(name, out)
         return
     if data is None or formula is None:
         raise UsageError("bench new scenario needs --data FILE and --formula 'y ~ …'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from rich.text import Text
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK
 from bench.errors import tame
 from bench.types import BAD_STATUSES
+from bench.words import program
 
 if TYPE_CHECKING:  # a machine that only fits need not have what tables and reports need
     import pandas as pd
@@ -102,10 +102,7 @@ def warn(*folders: RunFolder) -> None:
         for damaged in itertools.islice(folder.damaged(), NAMED):
             ERR.print(f"warning: {damaged}", markup=False)
         if known > NAMED:
-            ERR.print(
-                f"warning: {known - NAMED} more; all: bench check {shlex.quote(str(folder.path))}",
-                markup=False,
-            )
+            ERR.print(f"warning: {known - NAMED} more; all: {program.command('check', folder.path)}", markup=False)
 
 
 def warn_broken(scenarios: Mapping[str, str]) -> None:
@@ -139,8 +136,6 @@ def show_outcome(
 
         OUT.print(terminal.summary(report))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
-    OUT.print(
-        f"report: {page}" if page else f"not scored; next: bench score {shlex.quote(str(folder.path))}", markup=False
-    )
+    OUT.print(f"report: {page}" if page else f"not scored; next: {program.command('score', folder.path)}", markup=False)
     if resume:
         OUT.print(f"what is missing is made by: {resume}", markup=False)

@@ -15,6 +15,8 @@ ABOUT = "about.txt"
 """What a run compares, in the words of whoever published it."""
 PAGES = ("scenarios", "backends")
 """Folders of the pages over all runs."""
+TAKEN = (*PAGES, "index.html", "README.md", "style.css")
+"""What no run's folder can be called."""
 
 
 def publish(
@@ -53,8 +55,8 @@ def publish(
 
     folder = RunFolder.open(results, run)
     name = name or folder.name
-    if name in (".", "..", *PAGES) or "/" in name or name.startswith("."):
-        raise UsageError(f"--name {shown(name)}: it must be the name of a folder, and none of {', '.join(PAGES)}")
+    if name in TAKEN or "/" in name or name.startswith("."):
+        raise UsageError(f"--name {shown(name)}: it must be the name of a folder, and none of {', '.join(TAKEN)}")
     manifest = folder.manifest()
     if manifest.state != "finished":
         raise UsageError(f"{folder.path} is {manifest.state or 'not finished'}; first: {folder.resume_command()}")

@@ -13,6 +13,7 @@ from bench.measure import guardian, interrupts
 
 INTERRUPTED = 130
 _patient: list[bool] = []
+_undoing: list[bool] = []
 
 
 def install() -> None:
@@ -32,6 +33,16 @@ def patience() -> Iterator[None]:
         _patient.pop()
 
 
+@contextmanager
+def undoing() -> Iterator[None]:
+    """Work that undoes itself in `finally`: the first signal is a KeyboardInterrupt there, the second ends at once."""
+    _undoing.append(True)
+    try:
+        yield
+    finally:
+        _undoing.clear()
+
+
 def leave() -> None:
     """End at once: what this process has started and its temporary folders are seen to by the guardian."""
     try:
@@ -43,6 +54,9 @@ def leave() -> None:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
+    if _undoing:
+        _undoing.clear()
+        raise KeyboardInterrupt
     if interrupts.asked() or not _patient:
         leave()
     interrupts.ask()

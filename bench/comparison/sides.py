@@ -14,6 +14,7 @@ from bench.errors import UsageError, unknown
 from bench.plan import Choice, Plan, make
 from bench.selection import parse
 from bench.store.folder import RunFolder
+from bench.words import program
 
 HERE = "."
 """The working tree as it is, uncommitted changes included."""
@@ -57,7 +58,9 @@ def plans(names: Sequence[str], choice: Choice) -> tuple[Plan, Plan]:
     if by_scenario[0] != by_scenario[1]:
         raise UsageError(f"{names[0]} and {names[1]} do not pair up: each must be one contender per scenario")
     if any(a.cell.id == b.cell.id for a, b in zip(first.cells, second.cells, strict=True)):
-        raise UsageError(f"{names[0]} and {names[1]} are the same contender; for its noise, see `bench doctor`")
+        raise UsageError(
+            f"{names[0]} and {names[1]} are the same contender; for its noise, see `{program.command('doctor')}`"
+        )
     return first, second
 
 

@@ -14,6 +14,7 @@ from bench.comparison.measures import MEASURES
 from bench.comparison.rows import Comparison, Request, Row
 from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
+from bench.words import program
 
 NAMED = 3
 """How many cells a sentence names before it counts the rest."""
@@ -47,7 +48,7 @@ def again(tables: RunTables, *, rounds: int | None = None) -> str:
     """The command that makes a run again, under a new name, with so many rounds."""
     words = shlex.split(tables.run.command_line)
     if not words:
-        return "python -m bench run"
+        return program.command("run")
     dropped = ("--name", "--resume", *(("--rounds",) if rounds else ()))
     kept, skip = [], False
     for word in words:
@@ -74,7 +75,7 @@ def _elsewhere(comparison: Comparison, request: Request) -> Iterator[str]:
     else:
         yield (
             f"Not the same machine ({why}): times and memory are not compared. Next: make both runs on one machine, "
-            f"or see them as advice: python -m bench compare {comparison.a} {comparison.b} --allow-other-machine"
+            f"or see them as advice: {program.command('compare', comparison.a, comparison.b, '--allow-other-machine')}"
         )
 
 
@@ -92,14 +93,15 @@ def _absent(comparison: Comparison, a: RunTables) -> Iterator[str]:
     yield (
         f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({named([r.name for r in gone])}), so nothing is "
         f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail. "
-        f"Next: {shlex.join(['python', '-m', 'bench', 'run', *words])}"
+        f"Next: {program.command('run', *words)}"
     )
 
 
 def _unscored(a: RunTables, b: RunTables) -> Iterator[str]:
     for name, tables in (("A", a), ("B", b)):
         if tables.metrics.empty:
-            yield f"{name} is not scored, so only its fits are compared. Next: python -m bench score {tables.run.id}"
+            score = program.command("score", tables.run.id)
+            yield f"{name} is not scored, so only its fits are compared. Next: {score}"
 
 
 def _together(comparison: Comparison, b: RunTables) -> Iterator[str]:

@@ -66,7 +66,8 @@ def parse(formula: str, names: list[str]) -> Parsed:
         fixed: Any = Formula(f"{left} ~ {right.strip().strip('+') or '1'}")
         terms = [list(side) for side in (fixed.lhs, fixed.rhs)]
     except (FormulaicError, SyntaxError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise refused(f"it cannot be read: {' '.join(str(error).split())[:200]}") from None
+        said = str(getattr(error, "msg", None) or error)  # a SyntaxError's own words name no file
+        raise refused(f"it cannot be read: {' '.join(said.split())[:200]}") from None
     if not all(hasattr(term, "factors") for side in terms for term in side):
         raise refused("it may have one right side, without |")
     if len(terms[0]) != 1 or len(terms[0][0].factors) != 1:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench.analysis import hosts
+from bench.analysis.combined import machine_words
 from bench.analysis.contender import GOAL, MIN_REPS, MIN_ROUNDS, TARGET, TRACKS
 from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables, parts
-from bench.store.manifest import Combined, plain
+from bench.store.manifest import Combined, Run, plain
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -33,18 +34,25 @@ def context(tables: RunTables) -> str:
     """One line: how much was run, with what, where and when."""
     run, fits = tables.run, tables.fits
     runs = parts(run, fits)
-    cores = {host.cpus for _, one, _ in runs for host in one.hosts.values() or [one.host]}
-    cpus = cores.pop() if len(cores) == 1 else None
     facts = [
         f"{len(runs)} runs" if len(runs) > 1 else f"each backend fitted {_amount(fits)}",
         f"budget {_values(fits, 'budget')}",
         " and ".join(dict.fromkeys(TRACKS.get(track, track) for track in sorted(map(str, fits["track"].unique())))),
-        _values(fits, "device") + (f" with {fmt.count(cpus, 'CPU')}" if cpus else ""),
+        _values(fits, "device") + _machine([one for _, one, _ in runs]),
         _values(fits, "dtype"),
         (run.started or "")[:10],
         f"run {run.id}" if run.id else "",
     ]
     return clean(" · ".join(filter(None, facts)))
+
+
+def _machine(runs: Sequence[Run]) -> str:
+    """On which machine; how many CPUs each has where runs have several, or none that is known."""
+    hosts = [host for run in runs for host in run.hosts.values() or [run.host]]
+    if len(set(map(machine_words, runs))) == 1 and all(host.cpu for host in hosts):
+        return f" on {machine_words(runs[0])}"
+    cpus = {host.cpus for host in hosts}
+    return f" with {fmt.count(count, 'CPU')}" if len(cpus) == 1 and (count := cpus.pop()) else ""
 
 
 def _amount(fits: pd.DataFrame) -> str:

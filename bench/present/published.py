@@ -105,7 +105,9 @@ class Page(NamedTuple):
 
 
 def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) -> dict[str, str]:
-    """{file: its text}: README.md, index.html, a page per scenario and per backend; the same runs, the same bytes.
+    """{file: its text}: README.md, index.html, a page per scenario and per backend and the style sheet of all of them.
+
+    The same runs, the same bytes.
 
     `histories` are the seconds of cells over these runs; those of several runs are drawn.
     """
@@ -118,6 +120,7 @@ def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) 
     backends = _pages("backends", fitted, lambda one: one.row.backend, _of_kind)
     files = {"README.md": markdown([run for run, _ in runs])}
     pictures = _histories(histories)
+    templates = environment()
     shared = {"how": HOW, "targeted": provenance.TARGETED, "plain": plain}
     for kind, other, listed, others in (
         ("scenario", "backend", scenarios, backends), ("backend", "scenario", backends, scenarios)
@@ -125,11 +128,13 @@ def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) 
         at = {page.name: page.file for page in others}
         for page in listed:
             drawn = [one for one in pictures if page.name in (one[0].scenario, _bare(one[0].backend))]
-            files[page.file] = _rendered(
-                "published_page", page=page, kind=kind, other=other, at=at, drawn=drawn[:MOST_DRAWN], **shared
+            files[page.file] = templates.get_template("published_page.html.j2").render(
+                page=page, kind=kind, other=other, at=at, drawn=drawn[:MOST_DRAWN], **shared
             )
     index = {"runs": [run for run, _ in runs], "kept": KEPT.replace("`", "")}
-    files["index.html"] = _rendered("published", scenarios=scenarios, backends=backends, **index)
+    listing = templates.get_template("published.html.j2")
+    files["index.html"] = listing.render(scenarios=scenarios, backends=backends, **index)
+    files["style.css"] = templates.get_template("published.css.j2").render()
     return files
 
 
@@ -179,7 +184,3 @@ def _histories(found: Iterable[Series]) -> list[tuple[Series, Figure, Markup]]:
     shown = [(one, figure) for one, figure in made if figure is not None]
     svgs = figures.draw([figure for _, figure in shown]) if shown else {}
     return [(one, figure, Markup(svgs[figure.key])) for one, figure in shown]  # noqa: S704  # Vega escapes what it draws
-
-
-def _rendered(template: str, **values: object) -> str:
-    return environment().get_template(f"{template}.html.j2").render(**values)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.analysis.contender import MIN_ROUNDS
 from bench.analysis.sections import Row, Section
 from bench.store.manifest import CellEntry, Run
 from bench.types import bracketed
+from bench.words import program
 
 _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -27,13 +27,14 @@ def reproduce(row: Row, run: Run) -> str:
     A cell that the manifest does not have gives what its tables know.
     """
     run, scenario, backend, facts = _planned(row, run)
-    return _command(run, scenario, [backend], facts)
+    return program.kept(*_words(run, scenario, [backend], facts))
 
 
-def remedy(section: Section, run: Run) -> str:
+def remedy(section: Section, run: Run, command: Callable[..., str] = program.kept) -> str:
     """The command that would give a verdict where there were too few rounds, or other work on the machine; else empty.
 
-    It fits those that could be judged: again, in more rounds, and anew where others took their CPUs.
+    It fits those that could be judged: again, in more rounds, and anew where others took their CPUs. `command` makes
+    it of words: one that is kept, or `program.command` for a terminal.
     """
     states = {answer.state for answer in section.verdict.answers.values()}
     if not states & {"not enough", "not trusted"}:
@@ -42,14 +43,19 @@ def remedy(section: Section, run: Run) -> str:
     rows = rows or [row for row in section.rows if row.reps and row.group == "posterior"]
     if not rows:
         return ""
-    run, scenario, _, facts = _planned(rows[0], run)
+    planned = [_planned(row, run) for row in rows]
+    run, scenario, _, facts = planned[0]
+    alike = [one for one in planned if all(one[3].get(axis) == facts.get(axis) for axis in AXES)]
+    if len(alike) < len(planned) and (suite := (run.options or {}).get("suite")):  # it alone plans cells that differ so
+        alike, facts = planned, facts | {"suite": suite, "device": None}
+    backends = list(dict.fromkeys(one[2] for one in alike))
     if facts.get("budget") == "quick":
         facts |= {"budget": "standard", "reps": None, "rounds": None}
     else:
         least = {"reps": 2, "rounds": MIN_ROUNDS + 2}
         facts |= {name: max(int(facts.get(name) or 0), number) for name, number in least.items()}
     facts |= {"seed": None} | ({"max-disturbance": 0.1} if "not trusted" in states else {})
-    return _command(run, scenario, [_planned(row, run)[2] for row in rows], facts)
+    return command(*_words(run, scenario, backends, facts))
 
 
 def _planned(row: Row, run: Run) -> tuple[Run, str, str, dict[str, Any]]:
@@ -62,10 +68,10 @@ def _planned(row: Row, run: Run) -> tuple[Run, str, str, dict[str, Any]]:
     return run, row.tables.first("scenario"), selector(row.backend, row.options), _facts(row)
 
 
-def _command(run: Run, scenario: str, backends: Sequence[str], facts: Mapping[str, Any]) -> str:
+def _words(run: Run, scenario: str, backends: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
     options = run.options or {}
-    words = ["python", "-m", "bench", "run", "-s", scenario, *(word for name in backends for word in ("-b", name))]
-    for name in (*AXES, "seed", "reps", "rounds", "max-disturbance"):
+    words = ["run", "-s", scenario, *(word for name in backends for word in ("-b", name))]
+    for name in ("suite", *AXES, "seed", "reps", "rounds", "max-disturbance"):
         value = facts.get(name)
         words += [] if value is None or value == "" else [f"--{name}", str(value)]
     limits = {
@@ -75,7 +81,7 @@ def _command(run: Run, scenario: str, backends: Sequence[str], facts: Mapping[st
     }
     words += [part for limit in limits.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
-    return shlex.join(words)
+    return words
 
 
 def _scenario(run: Run, entry: CellEntry) -> str:

@@ -12,6 +12,7 @@ from bench.present.matrix import overall
 from bench.present.provenance import TARGETED
 from bench.present.reproduce import remedy
 from bench.words import format as fmt
+from bench.words import program
 from bench.words.clean import clean
 from bench.words.sentence import Sentence, plain, say
 
@@ -37,7 +38,8 @@ def summary(report: Report) -> RenderableType:
     flags = [_flag(row, section.title) for section, row in report.rows if row.state in FLAGGED]
     verdicts = [section.verdict for section in report.sections]
     sentences = [line for v in verdicts for line in (v.sentence, v.made_of, *v.warnings) if line]
-    needed = [say("For a verdict: {it}", it=it) for s in report.sections if (it := remedy(s, report.tables.run))]
+    remedies = (remedy(s, report.tables.run, program.command) for s in report.sections)
+    needed = [say("For a verdict: {it}", it=it) for it in remedies if it]
     sentences += [*needed[:1], *([say("and so for {n} more", n=str(len(needed) - 1))] if len(needed) > 1 else [])]
     if total := overall(report.sections):
         sentences.append(total)

@@ -10,6 +10,7 @@ from typing import Any
 from bench.disk import npz
 from bench.errors import NoReference
 from bench.types import Dataset
+from bench.words import program
 from scenarios.families.posteriors.weighted import WeightedPosterior
 
 LARGEST = 2**30
@@ -23,7 +24,9 @@ def load(file: Path, data: Dataset) -> WeightedPosterior | None:
     if not own:
         return None
     if own["mean"].shape != (sum(p.size for p in data.parameters),):
-        raise NoReference(f"{file.name} has a reference of other parameters; make it again by bench reference")
+        raise NoReference(
+            f"{file.name} has a reference of other parameters; make it again by {program.command('reference')}"
+        )
     return WeightedPosterior(data, own)
 
 

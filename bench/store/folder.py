@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import re
-import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from bench.store.ledger import Ledger
 from bench.store.logs import LOG_LIMIT
 from bench.store.records import Record
 from bench.store.spares import Spares
+from bench.words import program
 
 if TYPE_CHECKING:
     from bench.store.manifest import CalibrationRun, CellEntry, Run
@@ -80,6 +80,9 @@ class RunFolder:
                 if other.KIND != cls.KIND:
                     raise UsageError(f"{path} is a {other.KIND}, not a {cls.KIND}; {other.advice()}")
                 return cls(path)
+        if not known:
+            first = program.command(*cls.RESUME.split()[:1])
+            raise UsageError(f"unknown {cls.KIND} {shown(name)}; there is none in {results}; first: {first}")
         raise unknown(f"{cls.KIND} (in {results})", name, known)
 
     @classmethod
@@ -147,7 +150,7 @@ class RunFolder:
 
     def resume_command(self) -> str:
         """What makes the fits that are missing."""
-        return f"python -m bench {self.RESUME} {shlex.quote(str(self.path))}"
+        return program.command(*self.RESUME.split(), self.path)
 
     @property
     def children(self) -> Ledger:

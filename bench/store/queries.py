@@ -11,6 +11,7 @@ import pandas as pd
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
 from bench.store.tables import TABLES, read, table, typed
+from bench.words import program
 
 
 def ask(results: Path, sql: str, *, runs: Sequence[RunFolder] | None = None) -> pd.DataFrame:
@@ -20,7 +21,7 @@ def ask(results: Path, sql: str, *, runs: Sequence[RunFolder] | None = None) -> 
     """
     runs = RunFolder.all(results) if runs is None else runs
     if not runs:
-        raise UsageError(f"no runs in {results}; first: python -m bench run")
+        raise UsageError(f"no runs in {results}; first: {program.command('run')}")
     with duckdb.connect(":memory:") as connection:
         for name in TABLES:
             frames = [frame for frame in (_read(run, name) for run in runs) if len(frame)]

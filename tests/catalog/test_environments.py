@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -15,7 +17,7 @@ import scipy
 from bench.catalog import environments
 from bench.catalog.backends import forget
 from bench.catalog.frameworks import framework, named
-from bench.cli import installing
+from bench.cli import installing, signals
 from bench.measure import host
 from tests.conftest import FAKES
 
@@ -71,7 +73,7 @@ def test_a_framework_and_a_version_of_it_are_fitted_in_their_own_environments(fo
         chosen = [word for one in contenders for word in ("-b", one)]
         done = bench("run", "-s", "correlated-rho95", *chosen, "--reps", "1", "--no-score", "--name", name, *extra)
         assert done.code == 3, done.err
-        assert "fake@9 is not installed; python -m bench install fake@9" in done.err
+        assert "fake@9 is not installed; bench install fake@9" in done.err
         records = [json.loads(f.read_text()) for f in (tmp_path / "results" / name / "fits").glob("*/record.json")]
         made = sorted((r["environment"], r["status"]) for r in records)
         assert made == [("", "ok"), ("", "unavailable"), ("fake", "ok"), ("fake@2.0", "ok")]
@@ -143,7 +145,7 @@ def tiny(tmp_path, monkeypatch, folder, fakes):
 
 def test_an_environment_is_made_listed_used_and_removed(tiny, folder, bench):
     listed = bench("list", "backends").out
-    assert "tiny.solve" in listed and "not installed: python -m bench install tiny" in listed
+    assert "tiny.solve" in listed and "not installed: bench install tiny" in listed
     done = bench("install", "tiny")
     assert done.code == 0, done.err
     assert "tiny in " in done.out and "tiny-package 1.5): ready" in done.out and "-b 'tiny.*'" in done.out
@@ -177,6 +179,29 @@ def test_an_environment_survives_a_failure_to_make_it_again(tiny, folder, bench)
     assert bench("install", "tiny").code == 3
     assert environments.environment("tiny") is not None
     assert sorted(file.name for file in folder.iterdir()) == ["tiny", "tiny.log"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_interrupted_installation_leaves_what_was_there(tiny, folder, bench, monkeypatch, killed):
+    made_by_hand(folder, "tiny")
+
+    def interrupted(*_):
+        (folder / "tiny").mkdir()
+        (folder / "tiny" / "half").touch()
+        if killed:
+            shutil.copytree(folder, folder.with_name("left"), symlinks=True)
+        signals._handle(signal.SIGTERM, None)
+
+    monkeypatch.setattr(installing, "_run", interrupted)
+    done = bench("install", "tiny", "--again")
+    assert done.code == 130 and "interrupted, and nothing of it is left" in done.err
+    if killed:  # as a process leaves it that nobody asked
+        shutil.rmtree(folder)
+        folder.with_name("left").replace(folder)
+        monkeypatch.setattr(installing, "_run", lambda *_: "no network")
+        assert bench("install", "tiny", "--again").code == 3
+    assert [file.name for file in folder.iterdir()] == ["tiny"]
+    assert environments.environment("tiny") is not None and not (folder / "tiny" / "half").exists()
 
 
 @pytest.mark.parametrize(

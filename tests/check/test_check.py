@@ -45,12 +45,12 @@ def test_a_whole_run_has_no_problem_and_is_not_touched(bench, fakes, run):
 def test_the_command_says_what_it_found_as_text_and_as_json(bench, run):
     drop(run, "report.md")
     done = bench("check", "r")
-    assert done.code == 3 and "problem report.md: not there" in done.out and "→ python -m bench score" in done.out
+    assert done.code == 3 and "problem report.md: not there" in done.out and "→ bench score" in done.out
     said = bench("check", "r", "--json").json
     assert said["exit"] == 3
     (problem,) = [f for f in said["findings"] if f["state"] == "problem"]
     assert problem == {"state": "problem", "where": "report.md", "what": "not there",
-                       "mend": "python -m bench score results/r"}  # fmt: skip
+                       "mend": "bench score results/r"}  # fmt: skip
 
 
 def rewrite(file, **changes):
@@ -132,12 +132,22 @@ def test_each_damage_is_found_with_the_step_that_mends_it(fakes, run, damage):
     assert all(f.mend for f in problems)
 
 
+def test_tables_of_an_earlier_version_are_sound_and_what_adds_to_them_is_named(fakes, run):
+    table_changed(run, "fits.parquet", lambda t: t.drop(columns="environment"))
+    pd.read_parquet(run / "fits.parquet").to_csv(run / "fits.csv", index=False)
+    assert found(run) == []
+    (said,) = [f for f in of_run.findings(RunFolder(run), lambda text: None) if f.where == "fits.parquet"]
+    assert said.state == "note" and "without environment" in said.what and "score" in said.mend
+    table_changed(run, "fits.parquet", lambda t: t.assign(seconds_total=1.0))
+    assert any("differ from their records in seconds_total" in f.what for f in found(run))
+
+
 def test_the_command_it_names_mends_it(bench, run):
     (run / "fits" / ".abc-0.77").mkdir()
     shutil.rmtree(first_fit(run, 1))
     drop(run, "metrics.csv")
     mends = {f.mend.replace(str(run.parents[1]) + "/", "") for f in found(run)}
-    assert mends == {"python -m bench run --resume results/r", "python -m bench score results/r"}
+    assert {m.partition("bench ")[2] for m in mends} == {"run --resume results/r", "score results/r"}
     with mock.patch("bench.measure.local.Local", InProcess):
         assert bench("run", "--resume", "results/r").code == 0
     assert found(run) == []

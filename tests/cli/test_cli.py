@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import duckdb
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from bench.errors import UsageError
 from bench.store.folder import RunFolder
 from bench.store.queries import ask
+from bench.words import program
 from tests import in_process
 from tests.conftest import FAKES
 from tests.measure.inprocess import InProcess
@@ -52,6 +54,16 @@ def test_a_mistake_is_one_sentence_and_exit_2_and_leaves_nothing(bench, tmp_path
     assert "Traceback" not in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "begins"),
+    [("/opt/bin/bench", "bench"), ("/opt/bench/__main__.py", "python -m bench"), ("/tmp/mine.py", "bench")],
+)
+def test_a_next_step_is_called_as_the_program_was(tmp_path, monkeypatch, typed, begins):
+    monkeypatch.setattr(sys, "argv", [typed])
+    assert program.command("score", tmp_path / "two words") == f"{begins} score '{tmp_path}/two words'"
+    assert program.kept("run") == "python -m bench run"
 
 
 def test_dry_run_shows_the_plan_and_writes_nothing(bench, tmp_path):

@@ -24,6 +24,8 @@ def test_a_folder_has_a_scenario_and_a_contender_that_run(tmp_path: Path):
         if line.startswith("  bench run "):
             planned = in_process.run(*shlex.split(line)[1:], "--dry-run", cwd=home)
             assert planned.code == 0, planned.err
+    assert in_process.run("new", "backend", "mine.ridge", cwd=home).code == 0
+    assert (home / "backends" / "mine" / "ridge.py").is_file()
     assert "clinic" not in in_process.run("list", "scenarios", cwd=tmp_path).out
     assert in_process.run("info", "clinic", cwd=home / "scenarios").code == 2
 

@@ -70,7 +70,7 @@ def _pages_lead_everywhere(place: Path, files: dict[str, bytes]) -> None:
 
 
 def test_what_cannot_be_published_is_said(copied_run):
-    assert published(copied_run, "--name", "../b").code == 2 and published(copied_run, "--name", "backends").code == 2
+    assert all(published(copied_run, "--name", name).code == 2 for name in ("../b", "..", "backends", "style.css"))
     precious = copied_run.parents[1] / "precious" / "own"
     precious.mkdir(parents=True)
     refused = published(copied_run, "--to", "precious", "--name", "own")

@@ -130,6 +130,6 @@ def test_every_warning_with_a_next_step_ends_in_a_command(made):
     found = [w for w in made.warnings if "Next" in w]
     assert found
     for warning in found:
-        assert "python -m bench " in warning.rpartition("Next")[2]
+        assert "bench " in warning.rpartition("Next")[2]
     rendered = formats.text(made, everything=False)
-    assert "\n  next: python -m bench run -s s4-linear -b torch.gone --budget standard --track matched" in rendered
+    assert "\n  next: bench run -s s4-linear -b torch.gone --budget standard --track matched" in rendered

@@ -19,7 +19,7 @@ from bench.words.sentence import Sentence
 BADGES = {
     "equivalent": "{n} are equally fast",
     "no difference shown": "no difference shown among {n}",
-    "only one": "only one met the target",
+    "only one": "{A} alone met the target",
     "none": "target not met",
     "not enough": "no verdict: too few measurements",
     "not trusted": "no verdict: machine not quiet",
@@ -81,7 +81,8 @@ def front(section: Section, table: Results, run: Run) -> Front:
     others = tuple(_other(entry.row, entry.number, least) for entry in rest)
     cards = [Card(q, HOW[q], _head(a), a.state in CHOSEN, a.words, a.sure) for q, a in verdict.answers.items()]
     if not inside:
-        cards = [Card("", "", BADGES[verdict.state], verdict.state == "only one", verdict.sentence, ())]
+        head = _head(next(iter(verdict.answers.values())))
+        cards = [Card("", "", head, verdict.state == "only one", verdict.sentence, ())]
     return Front(
         section,
         tuple(cards),
@@ -99,7 +100,7 @@ def _head(answer: Answer) -> str:
         return f"{clean(answer.leader)}, by less than {MARGIN}×"
     if answer.state == "trade-off":
         return f"{clean(answer.leader)}, or {clean(answer.rival)} to be more exact"
-    return BADGES[answer.state].format(n=len(answer.best_group))
+    return BADGES[answer.state].format(n=len(answer.best_group), A=clean(answer.leader))
 
 
 def _rank(row: Row) -> tuple[int, float, str]:
