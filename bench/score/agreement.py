@@ -43,11 +43,24 @@ def agreement(draws: Array) -> Agreement:
     means /= np.sqrt((means**2).mean(axis=0))
     # Products of distinct batches only, so that noise does not pass for correlation, however many the scalars; the
     # divisors make both traces unbiased where all scalars are one, at normal batch means scaled by their own spread.
-    inner = means @ means.T
-    np.fill_diagonal(inner, 0.0)
-    square = inner @ inner
-    second = float(np.trace(square)) / (batches * (batches - 3.0))
-    third = float((square * inner).sum()) / (batches * (batches**2 - 9.0 * batches + 30.0))
+    second, third = _traces(means)
+    second /= batches * (batches - 3.0)
+    third /= batches * (batches**2 - 9.0 * batches + 30.0)
     second = min(max(second, size), size**2)
     third = min(max(third, second**2 / size), second**1.5)  # what any correlation matrix keeps to
     return Agreement(size**2 / second, second**3 / third**2)
+
+
+def _traces(rows: Array) -> tuple[float, float]:
+    """tr(P²) and tr(P³) of P = rows·rowsᵀ without its diagonal, by whichever of the two Gram matrices is smaller."""
+    own = np.einsum("ij,ij->i", rows, rows)
+    if len(rows) > rows.shape[1]:
+        gram = rows.T @ rows
+        square = gram @ gram
+        of_square = np.einsum("ij,ij->i", rows @ gram, rows)  # the diagonal of (rows·rowsᵀ)²
+    else:
+        gram = rows @ rows.T
+        square = gram @ gram
+        of_square = np.diagonal(square)
+    third = np.vdot(square, gram) - 3.0 * own @ of_square + 2.0 * (own**3).sum()
+    return float(np.trace(square) - own @ own), float(third)
