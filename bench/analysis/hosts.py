@@ -75,8 +75,8 @@ def _is_away(rows: pd.DataFrame, fits: pd.DataFrame, away: pd.Series[bool]) -> p
 
 def home(cell: CellTables) -> str:
     """The machine whose seconds a cell has; empty where it is the one that led the run, or there are none."""
-    hosts = cell.ok.reindex(columns=["host", "seconds_total"]).dropna()["host"].unique()
-    return "/".join(sorted(map(str, hosts)))
+    timed = (cell.words("status") == "ok") & ~np.isnan(cell.every("seconds_total"))
+    return "/".join(sorted(set(cell.words("host")[timed]) - {""}))
 
 
 def sentence(tables: RunTables) -> str:

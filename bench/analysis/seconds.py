@@ -63,8 +63,8 @@ def at_home(cell: CellTables, question: str, times: Mapping[int, float]) -> dict
 
 def machines(cell: CellTables) -> dict[int, str]:
     """{round: the machine that it was made on}, where that is told."""
-    fits = cell.ok.reindex(columns=["round", "host"]).dropna()
-    return {int(number): str(host) for number, host in zip(fits["round"], fits["host"], strict=True)}
+    fits = zip(cell.words("status"), cell.every("round").tolist(), cell.words("host"), strict=True)
+    return {int(number): host for status, number, host in fits if status == "ok" and host}
 
 
 def _anywhere(cell: CellTables, name: str, question: str) -> Array:

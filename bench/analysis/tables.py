@@ -96,6 +96,10 @@ class CellTables:
         """What the reps say in a column, each once, with slashes between them."""
         return "/".join(sorted(set(self._fits.texts(column)) - {""}))
 
+    def words(self, column: str) -> npt.NDArray[np.object_]:
+        """A column of all planned reps as text; empty for what is missing."""
+        return self._fits.texts(column)
+
     def numbers(self, column: str) -> Array:
         """A column of the finished fits; NaN for what is no number."""
         return self._fits.floats(column)[self._ok]

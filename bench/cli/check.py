@@ -81,8 +81,7 @@ def check(
 
 
 def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
-    from bench.check import backend as of_backend  # scipy, and the next pandas
-    from bench.check import run as of_run
+    from bench.check import run as of_run  # each with what it needs: pandas, scipy
     from bench.check import scenario as of_scenario
 
     if name.endswith(".toml"):
@@ -102,6 +101,8 @@ def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iter
         if "[" in name:
             raise
         raise unknown("run, backend or scenario", name, [*runs, *files, *scenario_files()]) from error
+    from bench.check import backend as of_backend
+
     for one in names:
         info = backend(one)
         options = info.validate(selector.values)

@@ -45,17 +45,19 @@ def remedy(section: Section, run: Run, command: Callable[..., str] = program.kep
         return ""
     planned = [_planned(row, run) for row in rows]
     run, scenario, _, facts = planned[0]
-    alike = [one for one in planned if all(one[3].get(axis) == facts.get(axis) for axis in AXES)]
-    if len(alike) < len(planned) and (suite := (run.options or {}).get("suite")):  # it alone plans cells that differ so
-        alike, facts = planned, facts | {"suite": suite, "device": None}
-    backends = list(dict.fromkeys(one[2] for one in alike))
+    unlike = {axis: None for axis in AXES if len({one[3].get(axis) for one in planned}) > 1}
+    if unlike and (suite := (run.options or {}).get("suite")):  # it alone plans cells that differ so
+        facts |= {"suite": suite} | unlike
+    alike = [one for one in planned if all(one[3].get(axis) == facts[axis] for axis in AXES if facts.get(axis))]
+    named = [_bare(one[2]) if facts.get("suite") else one[2] for one in alike]
     if facts.get("budget") == "quick":
         facts |= {"budget": "standard", "reps": None, "rounds": None}
     else:
         least = {"reps": 2, "rounds": MIN_ROUNDS + 2}
         facts |= {name: max(int(facts.get(name) or 0), number) for name, number in least.items()}
     facts |= {"seed": None} | ({"max-disturbance": 0.1} if "not trusted" in states else {})
-    return command(*_words(run, scenario, backends, facts))
+    scenario = _bare(scenario) if facts.get("suite") else scenario
+    return command(*_words(run, scenario, list(dict.fromkeys(named)), facts))
 
 
 def _planned(row: Row, run: Run) -> tuple[Run, str, str, dict[str, Any]]:
@@ -82,6 +84,11 @@ def _words(run: Run, scenario: str, backends: Sequence[str], facts: Mapping[str,
     words += [part for limit in limits.items() for part in limit]
     words += [flag for key, flag in FLAGS.items() if options.get(key)]
     return words
+
+
+def _bare(selected: str) -> str:
+    """Its name: a suite that is narrowed by it says the rest."""
+    return selected.partition("[")[0]
 
 
 def _scenario(run: Run, entry: CellEntry) -> str:

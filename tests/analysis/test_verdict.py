@@ -401,6 +401,6 @@ def test_without_a_reference_nobody_is_judged_and_the_command_that_makes_one_is_
     v = verdict("mine[n=3]", (*unchecked, Contender("P", "point", reps=15)))
     assert states(v) == ("none", "none")
     assert plain(v.sentence) == (
-        "No verdict for mine[n=3]: it has no reference posterior, so no answer can be checked; bench reference mine "
-        "makes one by long runs. The diagnostics of A and B object to nothing."
+        "No verdict for mine[n=3]: it has no reference posterior, so no answer can be checked; python -m bench "
+        "reference mine makes one by long runs. The diagnostics of A and B object to nothing."
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from bench.analysis.sections import Row, sections
+from bench.analysis.sections import Row, Section, sections
 from bench.analysis.tables import RunTables
 from bench.catalog import toml
 from bench.cli import app
@@ -94,3 +94,15 @@ def test_a_missing_verdict_has_a_command_of_enough_rounds_for_those_that_could_b
     assert all(cell["rounds"] >= 5 and cell["reps"] * cell["rounds"] >= 5 for cell in cells)
     clear = STATES["clear"]()
     assert remedy(sections(clear)[0], clear.run) == ""
+
+
+def test_cells_that_differ_by_device_are_planned_again_by_their_suite():
+    made = planned(["run", "--suite", "gpu", "-s", "correlated-rho95", "-b", "torch.nuts"])
+    run = run_of({"seed": 0, "cells": made["cells"], "options": {"suite": "gpu"}})
+    rows = [SimpleNamespace(cell=cell["id"], state="met") for cell in made["cells"]]
+    verdict = SimpleNamespace(answers={"once": SimpleNamespace(state="not enough")})
+    words = shlex.split(remedy(cast(Section, SimpleNamespace(rows=rows, verdict=verdict)), run))
+    assert words.count("-b") == 1 and "--device" not in words
+    again = planned(words[3:])["cells"]
+    assert {cell["device"] for cell in again} == {"cpu", "cuda"}
+    assert {(cell["backend"], cell["device"]) for cell in made["cells"]} <= {(c["backend"], c["device"]) for c in again}

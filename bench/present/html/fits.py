@@ -6,10 +6,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from bench.analysis.columnar import largest
 from bench.analysis.contender import TARGET
@@ -123,20 +122,18 @@ def _reps(cell: CellTables) -> Table:
     worst = {metric: by_rep for metric in SCALARS if (by_rep := _worst(cell, metric))}
     phases = [p for p in REP_PHASES if (cell.every(f"seconds_{p}") > 0.0).any()]
     draws = _worst(cell, "draws")
-    columns = ["rep", "round", "cold", "status", "split", *(f"seconds_{phase}" for phase in phases)]
-    fits = cell.fits.reindex(columns=columns)
+    numbers = {name: cell.every(name).tolist() for name in ("rep", "round", "cold", *(f"seconds_{p}" for p in phases))}
+    status, split = cell.words("status"), cell.words("split")
     rows = []
-    for fit in fits.head(REPS).to_dict("records"):
-        about = fit.get("split") == "prorated"
-        seconds = [
-            fmt.seconds(_float(fit[f"seconds_{phase}"]), about=about and phase in ("warmup", "sample"))
-            for phase in phases
-        ]
-        numbers = [_number(m, by_rep.get(fit["rep"]), draws.get(fit["rep"])) for m, by_rep in worst.items()]
-        when = "cold" if fit["cold"] else "warm"
-        rows.append((str(int(fit["rep"])), str(int(fit["round"])), when, clean(str(fit["status"])), *seconds, *numbers))
+    for i, rep in enumerate(numbers["rep"][:REPS]):
+        about = [split[i] == "prorated" and phase in ("warmup", "sample") for phase in phases]
+        taken = [numbers[f"seconds_{phase}"][i] for phase in phases]
+        seconds = [fmt.seconds(None if math.isnan(t) else t, about=a) for t, a in zip(taken, about, strict=True)]
+        scores = [_number(m, by_rep.get(rep), draws.get(rep)) for m, by_rep in worst.items()]
+        when = "cold" if numbers["cold"][i] == 1.0 else "warm"
+        rows.append((f"{rep:.0f}", f"{numbers['round'][i]:.0f}", when, clean(status[i]), *seconds, *scores))
     heads = ("rep", "round", "", "status", *phases, *(SCALARS[metric] for metric in worst))
-    over = len(fits) - REPS
+    over = cell.planned - REPS
     return Table(heads, tuple(rows), f"{fmt.count(over, 'more rep')}: in the run's fits table." if over > 0 else "")
 
 
@@ -156,10 +153,6 @@ def _number(metric: str, value: float | None, draws: float | None) -> str:
 
 def _r_hat(value: float | None) -> str:
     return fmt.NONE if value is None else f"{value:.3f}"
-
-
-def _float(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
 
 
 PER_PARAMETER = ("mean", "sd", "mean_error_sd", "sd_ratio_log", "mass_90", "r_hat", "ess_bulk", "recovery_error")
