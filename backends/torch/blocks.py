@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from backends.torch.priors import with_slope
 from bench.types import Dataset, Parameter, Prior
@@ -84,4 +83,5 @@ def _above(lower: float, z: Tensor) -> Natural:
 def _interval(lower: float, width: float, z: Tensor) -> Natural:
     share, rest = torch.sigmoid(z), torch.sigmoid(-z)
     x = share * width
-    return Natural(x + lower if lower else x, x * rest, logsigmoid(z).mul_(2.0).sub_(z), rest - share)
+    stretch = x * rest
+    return Natural(x + lower if lower else x, stretch, torch.log(stretch), rest - share)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,42 +35,60 @@ def by_autograd(density: Callable[[Tensor], Tensor]) -> Gradient:
     return value_and_slope
 
 
-def by_hand(data: Dataset, arrays: Tensors, *, natural: bool = False) -> Gradient | None:
-    """Of all sites on the unconstrained scale, Jacobian included, or on their `natural` one, without.
+class Evaluate(NamedTuple):
+    """Log density and gradient by hand as a function of prepared arrays and z alone, on the scale of the blocks."""
 
-    None where the family is not written by hand; −∞ or NaN outside the support.
+    of_data: Likelihood
+    blocks: tuple[Block, ...]
+
+    def prepared(self, arrays: Tensors) -> dict[str, Tensor]:
+        """The arrays, and what is made of them once."""
+        return self.of_data.prepared(arrays)
+
+    def __call__(self, arrays: Tensors, z: Tensor) -> tuple[Tensor, Tensor]:
+        """(chain,) and (chain, dim) at z (chain, dim)."""
+        names, sizes = [b.name for b in self.blocks], [b.size for b in self.blocks]
+        pieces = dict(zip(names, z.split(sizes, -1), strict=True))
+        naturals = {b.name: b.natural(pieces[b.name]) for b in self.blocks if b.natural}
+        pieces |= {name: block.x for name, block in naturals.items()}
+        value, gradient = self.of_data(arrays, pieces)
+        for name, size, _, prior in self.blocks:
+            if prior is not None:
+                of_prior, slope = prior(pieces[name])
+                value, gradient[name] = value + _total(of_prior, size), gradient[name] + slope
+            if name in naturals:
+                _, stretch, log_stretch, bend = naturals[name]
+                value, gradient[name] = value + _total(log_stretch, size), gradient[name] * stretch + bend
+        return value, torch.cat([gradient[name] for name in names], -1)
+
+
+def functional(data: Dataset, *, natural: bool = False) -> Evaluate | None:
+    """Of all sites on the unconstrained scale, Jacobian included, or on their `natural` one; None if not by hand.
+
+    It reads shapes, priors and supports of the data, never a value.
     """
-    found = blocks(data)
+    found = tuple(blocks(data))
     of_data = likelihood(data, [block.name for block in found])
     if of_data is None:
         return None
-    prepared = of_data.prepared(arrays)
+    return Evaluate(of_data, tuple(b._replace(natural=None) for b in found) if natural else found)
+
+
+def by_hand(data: Dataset, arrays: Tensors, *, natural: bool = False) -> Gradient | None:
+    """`functional` of these arrays; −∞ or NaN outside the support."""
+    evaluate = functional(data, natural=natural)
+    if evaluate is None:
+        return None
+    prepared = evaluate.prepared(arrays)
     if not natural:
-        return partial(value_and_slope, of_data, found, prepared)
-    found = [block._replace(natural=None) for block in found]
+        return partial(evaluate, prepared)
     inside = _inside(data, arrays)
 
     def within(theta: Tensor) -> tuple[Tensor, Tensor]:
-        value, slope = value_and_slope(of_data, found, prepared, theta)
+        value, slope = evaluate(prepared, theta)
         return torch.where(inside(theta), value, -torch.inf), slope
 
     return within
-
-
-def value_and_slope(of_data: Likelihood, found: list[Block], arrays: Tensors, z: Tensor) -> tuple[Tensor, Tensor]:
-    """A function of prepared arrays and of z, and of nothing else that changes with the data."""
-    pieces = dict(zip([b.name for b in found], z.split([b.size for b in found], -1), strict=True))
-    naturals = {b.name: b.natural(pieces[b.name]) for b in found if b.natural}
-    pieces |= {name: block.x for name, block in naturals.items()}
-    value, gradient = of_data(arrays, pieces)
-    for name, size, _, prior in found:
-        if prior is not None:
-            of_prior, slope = prior(pieces[name])
-            value, gradient[name] = value + _total(of_prior, size), gradient[name] + slope
-        if name in naturals:
-            _, stretch, log_stretch, bend = naturals[name]
-            value, gradient[name] = value + _total(log_stretch, size), gradient[name] * stretch + bend
-    return value, torch.cat([gradient[b.name] for b in found], -1)
 
 
 def density_by_hand(data: Dataset, arrays: Tensors) -> Callable[[Tensor], Tensor] | None:

@@ -53,6 +53,44 @@ class Transition(NamedTuple):
     depth: Tensor | None = None  # doublings of the trajectory, where it doubles
 
 
+class Jump(NamedTuple):
+    """The end of one trajectory per chain, taken or not; of what is (chain,) statistics are made of many at once."""
+
+    point: Point
+    start: Tensor
+    """Log joint at the start."""
+    gain: Tensor
+    moved: Tensor
+    steps: Tensor
+    depth: Tensor | None = None
+
+    @property
+    def accept(self) -> Tensor:
+        """The probability to take it."""
+        return self.gain.clamp(max=0.0).exp().nan_to_num(0.0)
+
+    @property
+    def energy(self) -> Tensor:
+        """At `point`, with the momentum that the trajectory had there."""
+        return -(self.start + torch.where(self.moved, self.gain, 0.0))
+
+    @property
+    def diverging(self) -> Tensor:
+        """Whether the energy grew out of all bounds."""
+        return ~(self.gain > -LARGEST_ERROR)
+
+
+def jump(point: Point, end: Point, start: Tensor, gain: Tensor, steps: Tensor, generator: torch.Generator) -> Jump:
+    """Metropolis' choice between the points; a chain whose gain is NaN stays."""
+    moved = gain + torch.empty_like(gain).exponential_(generator=generator) > 0.0
+    at = moved.unsqueeze(-1)
+    chosen = Point(
+        torch.where(at, end.z, point.z), torch.where(moved, end.value, point.value),
+        torch.where(at, end.slope, point.slope),
+    )  # fmt: skip
+    return Jump(chosen, start, gain, moved, steps)
+
+
 class Target:
     """A log density batched over chains, with its gradient; `executed` counts gradients, chains times calls."""
 
@@ -64,6 +102,11 @@ class Target:
         """One evaluation for all chains."""
         self.executed += len(z)
         return Point(z, *self.gradient(z))
+
+    def glide(self, z: Tensor, p: Tensor, drift: Tensor, kick: Tensor) -> tuple[Point, Tensor]:
+        """A step of chains whose momenta have had their kick: z moves by `drift`, then p by `kick`, (chain, dim)."""
+        point = self(torch.addcmul(z, drift, p))
+        return point, torch.addcmul(p, kick, point.slope)
 
 
 def starts(target: Target, chains: int, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:

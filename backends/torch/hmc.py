@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 
 from backends.torch import sampler
-from backends.torch.hamiltonian import LARGEST_ERROR, Point, Target, Transition, Tuning, log_joint, normal
+from backends.torch.hamiltonian import Jump, Point, Target, Tuning, jump, log_joint, normal
 from backends.torch.sampler import draw, fit
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
@@ -47,13 +47,13 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
     return sampler.Program(budget, place, options.target_accept, move, options.max_steps, options.gradient)
 
 
-def _move(options: Options, target: Target, point: Point, tuning: Tuning, generator: torch.Generator) -> Transition:
+def _move(options: Options, target: Target, point: Point, tuning: Tuning, generator: torch.Generator) -> Jump:
     """One trajectory per chain; half kicks between two steps are merged, chains that have arrived stand still."""
     p = normal(point.z, generator)
     start = log_joint(point.value, p)
-    random = torch.rand(1 + len(start), generator=generator, dtype=p.dtype, device=p.device)
+    factor = torch.rand((), generator=generator, dtype=p.dtype, device=p.device) + 0.5
     longest = options.max_steps if tuning.learned else min(UNLEARNED_STEPS, options.max_steps)
-    steps = (options.trajectory * (0.5 + random[0]) / tuning.step).round().clamp(1, longest)
+    steps = (options.trajectory * factor / tuning.step).round().clamp(1, longest)
     least, most = (int(x) for x in torch.stack(steps.aminmax()).tolist())
     drift = tuning.step.unsqueeze(-1) * tuning.scale
     end, p = point, torch.addcmul(p, drift, point.slope, value=0.5)
@@ -62,13 +62,4 @@ def _move(options: Options, target: Target, point: Point, tuning: Tuning, genera
         end = target(torch.addcmul(end.z, drift * going, p))
         kicks = 2.0 if taken < least else ((taken <= steps).to(p.dtype) + (taken < steps)).unsqueeze(-1)
         p = torch.addcmul(p, drift * kicks, end.slope, value=0.5)
-    gain = log_joint(end.value, p) - start
-    moved = random[1:].log() < gain  # False where it is NaN
-    at = moved.unsqueeze(-1)
-    point = Point(
-        torch.where(at, end.z, point.z), torch.where(moved, end.value, point.value),
-        torch.where(at, end.slope, point.slope),
-    )  # fmt: skip
-    accept = gain.clamp(max=0.0).exp().nan_to_num(0.0)
-    energy = -(start + torch.where(moved, gain, 0.0))
-    return Transition(point, energy, accept, steps.long(), ~(gain > -LARGEST_ERROR))
+    return jump(point, end, start, log_joint(end.value, p) - start, steps.long(), generator)

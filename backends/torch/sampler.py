@@ -6,19 +6,20 @@ The first two tune each chain by itself, by `warm_up`; others bring a warmup of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from backends.torch import adaptation, models
+from backends.torch import adaptation, compiled, models
 from backends.torch.adaptation import DualAveraging
-from backends.torch.hamiltonian import Point, Target, Transition, Tuning, starts
+from backends.torch.hamiltonian import Jump, Point, Target, Transition, Tuning, starts
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place
 
-Move = Callable[[Target, Point, Any, torch.Generator], Transition]
+Move = Callable[[Target, Point, Any, torch.Generator], Jump | Transition]
 """One transition of all chains from their current points, with what the warmup tuned."""
 Warmup = Callable[["Program", Target, Point, torch.Generator], tuple[Point, Any, int]]
 """Points of all chains, what was tuned, and gradients spent, after the budget's warmup."""
@@ -42,6 +43,8 @@ class Program(NamedTuple):
     notes: tuple[str, ...] = ()
     superchains: int = 0
     """Starts, one after another for the chains; 0: as many as chains."""
+    step: compiled.Step | None = None
+    """What is compiled, if anything is."""
 
 
 class State(NamedTuple):
@@ -54,8 +57,22 @@ class State(NamedTuple):
 
 
 @torch.no_grad()
+def compile(program: Program, data: Dataset) -> None:
+    """Compile for these shapes and both numbers of chains, where the program is to be compiled at all."""
+    if program.step is not None:
+        arrays = models.to_tensors(data.arrays, program.place)
+        arrays = program.reduce(data, arrays) if program.reduce else arrays
+        program.step.compile(arrays, data.dim, {program.budget.chains, program.ensemble})
+
+
+@torch.no_grad()
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Tune, then sample with everything held fixed; Diverged where no start can be found."""
+    with program.step.frozen() if program.step is not None else nullcontext():
+        return _fit(program, data, seed, clock)
+
+
+def _fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     budget, place = program.budget, program.place
     with clock("transfer"):
         arrays = models.to_tensors(data.arrays, place)
@@ -63,11 +80,14 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     generator = torch.Generator(place.device).manual_seed(seed)
     with clock("warmup"):
         arrays = program.reduce(data, arrays) if program.reduce else arrays
-        target = Target(models.value_and_slope(data, arrays, program.gradient))
+        if program.step is not None:
+            target = program.step.target(arrays)
+        else:
+            target = Target(models.value_and_slope(data, arrays, program.gradient))
         point, needed = begin(program, target, data.dim, like, seed)
         point, tuning, steps = (program.warm_up or warm_up)(program, target, point, generator)
         point = Point(*(x[: budget.chains] for x in point))
-    transitions = list[Transition]()
+    transitions = list[Any]()
     with clock("sample"):
         for _ in range(budget.draws):
             transitions.append(program.move(target, point, tuning, generator))
@@ -109,27 +129,32 @@ def warm_up(program: Program, target: Target, point: Point, generator: torch.Gen
     return point, tuning._replace(step=averaging.settled().exp()), needed + int(steps.sum())
 
 
-def _stats(program: Program, transitions: list[Transition]) -> dict[str, Any]:
-    """Statistics per draw, (chain, draw)."""
-    steps = _per_draw([one.steps for one in transitions])
+def _stats(program: Program, transitions: list[Any]) -> dict[str, Any]:
+    """Statistics per draw, (chain, draw), of transitions of one kind."""
+    found = type(transitions[0])(*map(_stacked, zip(*transitions, strict=True)))
+    steps = _per_draw(found.steps)
     stats: dict[str, Any] = {
         "num_steps": steps,
         "num_steps_executed": np.repeat(steps.max(0, keepdims=True), len(steps), axis=0),
-        "diverging": _per_draw([one.diverging for one in transitions]),
-        "energy": _per_draw([one.energy for one in transitions]).astype(np.float64),
-        "accept_prob": _per_draw([one.accept for one in transitions]).astype(np.float64),
-        "log_density": _per_draw([one.point.value for one in transitions]).astype(np.float64),
+        "diverging": _per_draw(found.diverging),
+        "energy": _per_draw(found.energy).astype(np.float64),
+        "accept_prob": _per_draw(found.accept).astype(np.float64),
+        "log_density": _per_draw(torch.stack([one.point.value for one in transitions])).astype(np.float64),
     }
     if program.superchains and len(steps) % program.superchains == 0 and len(steps) >= 2 * program.superchains:
         stats["superchains"] = program.superchains
-    depths = [one.depth for one in transitions if one.depth is not None]
-    if depths:
-        stats |= {"tree_depth": _per_draw(depths), "treedepth_hits": int((steps >= program.longest).sum())}
+    if found.depth is not None:
+        stats |= {"tree_depth": _per_draw(found.depth), "treedepth_hits": int((steps >= program.longest).sum())}
     return stats
 
 
-def _per_draw(values: list[Tensor]) -> Any:
-    return np.ascontiguousarray(torch.stack(values, dim=1).cpu().numpy())
+def _stacked(field: tuple[Any, ...]) -> Any:
+    """A field of all transitions that is (chain,), as (draw, chain)."""
+    return torch.stack(field) if isinstance(field[0], Tensor) else None
+
+
+def _per_draw(values: Tensor) -> Any:
+    return np.ascontiguousarray(values.mT.cpu().numpy())
 
 
 def draw(state: State) -> Fit:

@@ -33,15 +33,15 @@ class Slopes(NamedTuple):
 def normal(y: Tensor, eta: Tensor, params: Tensors, known: Known) -> Slopes:
     """Gaussian: residuals over sigma², of as many observations as `count` says where y is what stands for them."""
     residual = y - eta
-    squares = residual.square().sum(-1)
+    squares = torch.linalg.vecdot(residual, residual)
     if "sigma" in known:
         weight = known["sigma"] ** -2
         return Slopes(squares * (-0.5 * weight), residual, weight, {})
-    sigma, n = params["sigma"], params.get("count", y.shape[-1])
-    weight = sigma.square().reciprocal()
+    n, inverse = params.get("count", y.shape[-1]), params["sigma"].reciprocal()
+    weight = inverse * inverse
     scaled = squares * weight
-    value = torch.log(sigma).mul_(-n).sub_(scaled, alpha=0.5)
-    return Slopes(value, residual, weight, {"sigma": (scaled - n) / sigma})
+    value = torch.sub(torch.log(inverse) * n, scaled, alpha=0.5)
+    return Slopes(value, residual, weight, {"sigma": (scaled - n) * inverse})
 
 
 def known_errors(y: Tensor, mean: Tensor, params: Tensors, known: Known) -> Slopes:
