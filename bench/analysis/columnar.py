@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, cached_property
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,7 +113,7 @@ def medians(keys: Array, values: Array) -> dict[float, float]:
     """{key: median of its values}, keys in order; what is NaN in either is left out."""
     known = ~(np.isnan(keys) | np.isnan(values))
     keys, values = keys[known], values[known]
-    return {float(key): float(np.median(values[keys == key])) for key in np.unique(keys)}
+    return {float(key): float(median(values[keys == key].tolist())) for key in np.unique(keys)}
 
 
 def largest(keys: npt.NDArray[Any], values: Array) -> Array:

@@ -67,9 +67,9 @@ class Row:
     @property
     def log(self) -> tuple[str, str] | None:
         """Where the log of the first fit that failed lies in the run's folder, and its end; None for no output."""
-        fits = self.tables.fits
-        if "log_tail" not in fits or self.tables.finished == len(fits):
+        if self.tables.finished == self.tables.planned or "log_tail" not in self.tables.fits:
             return None
+        fits = self.tables.fits
         logged = fits[(fits["status"] != "ok") & (fits["log_tail"].fillna("") != "")]
         if logged.empty:
             return None

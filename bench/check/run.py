@@ -48,7 +48,8 @@ def _of(where: str, parts: Iterator[Finding], fine: str) -> Iterator[Finding]:
 
 
 def _manifest(folder: RunFolder, manifest: Run) -> Iterator[Finding]:
-    absent = [name for name in FIELDS if name not in plain(manifest)]
+    there = plain(manifest)
+    absent = [name for name in FIELDS if name not in there]
     if absent:
         yield problem("run.json", f"it has no {', '.join(absent)}", "make the run again")
     if manifest.id not in ("", folder.name):

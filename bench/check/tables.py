@@ -75,7 +75,7 @@ def _metrics(
     bad = int((~np.isfinite(table["value"].astype(float))).sum())
     if bad:
         yield problem("metrics.parquet", f"{bad} values are not finite", again)
-    per_rep = table[table["rep"].notna()]
+    per_rep = table.loc[table["rep"].notna(), ["cell", "rep"]].drop_duplicates()
     scored = set(zip(per_rep["cell"], per_rep["rep"].astype(int), strict=True))
     usable = {key for key, r in records.items() if r.status == "ok" and not folder.spoilt(*key)}
     if unscored := usable - scored:

@@ -81,17 +81,15 @@ def check(
 
 
 def _findings(name: str, results: Path, progress: Callable[[str], None]) -> Iterator[Finding]:
-    from bench.check import run as of_run  # each with what it needs: pandas, scipy
-    from bench.check import scenario as of_scenario
-
-    if name.endswith(".toml"):
-        yield from of_scenario.findings(name if "/" in name else f"./{name}", progress)
-        return
     files, runs = backend_files(), {run.name for run in RunFolder.all(results)}
-    if name in scenario_files() and name not in runs:
-        yield from of_scenario.findings(name, progress)
+    if name.endswith(".toml") or (name in scenario_files() and name not in runs):
+        from bench.check import scenario as of_scenario  # SciPy, which a run does without
+
+        yield from of_scenario.findings(f"./{name}" if name.endswith(".toml") and "/" not in name else name, progress)
         return
     if name in runs or name == "latest" or "/" in name or (Path(name) / "run.json").is_file():
+        from bench.check import run as of_run
+
         yield from of_run.findings(RunFolder.open(results, name), progress)
         return
     try:

@@ -55,6 +55,8 @@ def _file(path: Path, place: str) -> Source:
     try:
         held = json.loads(content(path.resolve()))
         return Source(document.tables(held), place, document.names(held), document.deselected(held))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{place} is neither a run nor JSON as pytest --benchmark-json writes it: {error}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{place}: {error}") from None
 

@@ -16,7 +16,6 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError, described, unknown
 from bench.measure.validity import complaint
-from bench.score.certified import reference_of
 from bench.score.problem import Problem, Scored
 from bench.selection import is_named
 from bench.store import arrays, netcdf
@@ -75,6 +74,8 @@ class Problems:
                     f"scenario {label} gives other data now than when rep {record.rep} of cell {record.cell} was "
                     "fitted: its file or generator has changed; run it again"
                 )
+            from bench.score.certified import reference_of  # SciPy, which reading what is stored does without
+
             try:
                 self.problem = Problem(data, family(data.family), reference_of(chosen, data))
             except NoReference as reason:

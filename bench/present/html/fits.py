@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -165,7 +166,7 @@ def _parameters(cell: CellTables) -> Table | None:
         return None
     rep = float(reps.min())
     one = {m: {p: float(v[0]) for p, v in cell.by_part(m, rep=rep).items()} for m in PER_PARAMETER}
-    middle = {m: {p: float(np.median(v)) for p, v in cell.by_part(m).items()} for m in PER_PARAMETER}
+    middle = {m: {p: median(v.tolist()) for p, v in cell.by_part(m).items()} for m in PER_PARAMETER}
     error = {part: float(values.mean()) for part, values in cell.by_part("b2").items()}
     worst = {part: max(error.get(part, 0.0), error.get(f"({part})²", 0.0)) for part in one["mean"]}
     order = sorted(worst, key=lambda part: -worst[part])
