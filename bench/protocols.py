@@ -181,9 +181,9 @@ class Backend(Protocol):
     a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, those of Python by stem,
     that it can read of a model of the user's own, the preferred first; by default its name), `PYTHON` (which versions
     it needs, as ">=3.12"), `FORKABLE` (False where its import starts threads, so that every child imports it anew) and
-    `environment(place, track)`, the variables to be set before the import; its `runtime.py` any function of
-    `bench.measure.runtime.Runtime`; its `models.py` `log_density(data, z, place)`, which `bench verify` holds against
-    the family's.
+    `environment(place, track)`, the variables to be set before the import; its `runtime.py`, or the module that
+    `RUNTIME` names, as "backends._shared.jax_platform", any function of `bench.measure.runtime.Runtime`; its
+    `models.py` `log_density(data, z, place)`, which `bench verify` holds against the family's.
 
     What a fit states in `Fit.stats` is kept where it is a number, text or flag, a list of these, one value per chain
     (chain,), or an array (chain, draw, …); the rest is left out with a note. Scoring reads these, and a fit in which

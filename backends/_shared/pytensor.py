@@ -14,9 +14,13 @@ from pathlib import Path
 import pytensor
 from numba.core import event
 from numba.core.errors import NumbaPerformanceWarning
-from pytensor.compile import profiling
 
 from bench.types import Place, Unavailable
+
+try:
+    from pytensor.compile.debug import profiling  # since PyTensor 3
+except ImportError:
+    from pytensor.compile import profiling
 
 _numba = event.TimingListener()
 event.register("numba:compiler_lock", _numba)
@@ -35,6 +39,12 @@ def compile_seconds() -> float:
     return float(
         profiling.total_graph_rewrite_time + profiling.total_time_linker + (_numba.duration if _numba.done else 0.0)
     )
+
+
+def complaints(linker: str) -> tuple[str, ...]:
+    """What the reader of seconds must know of how densities were evaluated."""
+    slow = linker == "default" and not pytensor.config.cxx
+    return ("PyTensor found no C compiler: densities were evaluated in Python, tens of times slower",) if slow else ()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ __all__ = ["environment"]
 
 PACKAGES = ("blackjax", "jax", "jaxlib")
 EXTRA = "blackjax"
+RUNTIME = "backends._shared.jax_platform"
 DTYPE = "float32"
 OWN = ("jax",)
 FORKABLE = False

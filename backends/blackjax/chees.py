@@ -18,7 +18,7 @@ import optax
 from blackjax.adaptation.base import get_filter_adapt_info_fn
 from blackjax.mcmc.dynamic_hmc import halton_sequence
 
-from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit
+from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit, moves
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
 __all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
@@ -76,15 +76,5 @@ def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Mov
         next_random_arg_fn=lambda i: i + 1,
         integration_steps_fn=lambda i, most: jnp.ceil(halton_sequence(i, bits) * most).astype(int),
     )
-    states, (step_size, metric, lengths) = tuned
-
-    def chain(key: jax.Array, state: Any) -> Any:
-        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            state, info = kernel(key, state, density, step_size, metric, lengths)
-            more = {"diverging": info.is_divergent, "energy": info.energy, "accept_prob": info.acceptance_rate}
-            return state, Moves(state.position, state.logdensity, info.num_integration_steps, more)
-
-        return jax.lax.scan(step, state, jax.random.split(key, budget.draws))[1]
-
-    moves: Moves = jax.vmap(chain)(jax.random.split(key, budget.chains), states)
-    return moves
+    states, held = tuned
+    return moves(lambda key, state, _: kernel(key, state, density, *held), budget, key, states)

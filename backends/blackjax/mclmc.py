@@ -5,17 +5,15 @@ Without that test the sampler is faster and biased by its step size (Robnik et a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import blackjax
 import jax
-import jax.numpy as jnp
-from blackjax.mcmc import adjusted_mclmc_dynamic as adjusted
 
-from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit
+from backends.blackjax import lockstep
+from backends.blackjax.sampler import CHAINS, Density, Moves, Program, Work, compile, draw, fit, moves
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
 __all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
@@ -45,53 +43,30 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
     return Program(budget, place, budget.chains, partial(_warm, budget, options), partial(_sample, budget))
 
 
-def _kernel() -> Callable[..., tuple[Any, Any]]:
-    """A transition whose state also counts the steps that all chains took in lockstep, beside its random key."""
-    steps = adjusted.make_random_trajectory_length_fn(True)
-    transition = adjusted.build_kernel(
-        integration_steps_fn=lambda arg, mean: steps(arg[0], mean),
-        next_random_arg_fn=lambda arg: (jax.random.split(arg[0])[1], arg[1]),
-    )
-
-    def kernel(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        state, info = transition(*args, **kwargs)
-        key, count = state.random_generator_arg
-        count = count + jax.lax.pmax(info.num_integration_steps, "chains")
-        return state._replace(random_generator_arg=(key, count)), info
-
-    return kernel
-
-
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:
     """States and tuned parameters per chain. A start costs a gradient; the tuning's three parts are equally long."""
 
     def chain(key: jax.Array, start: jax.Array) -> tuple[Any, jax.Array, jax.Array]:
         lengths, tuning = jax.random.split(key)
-        state = adjusted.init(start, density, (jax.random.key_data(lengths), jnp.zeros((), int)))
+        state = lockstep.start(lengths, start, density)
         state, tuned, taken = blackjax.adjusted_mclmc_find_L_and_step_size(
-            _kernel(), density, budget.warmup, state, tuning, options.target_accept,
+            lockstep.counting(), density, budget.warmup, state, tuning, options.target_accept,
             frac_tune1=1 / 3, frac_tune2=1 / 3, target_num_integration_steps=options.trajectory,
         )  # fmt: skip
-        return (state, tuned), taken, state.random_generator_arg[1]
+        return (state, tuned), taken, lockstep.executed(state)
 
-    tuned, taken, executed = jax.vmap(chain, axis_name="chains")(jax.random.split(key, len(starts)), starts)
+    tuned, taken, executed = jax.vmap(chain, axis_name=CHAINS)(jax.random.split(key, len(starts)), starts)
     return tuned, Work(PER_STEP * taken + 1, PER_STEP * executed.max() + 1)
 
 
 def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Moves:
     """Draws with everything held fixed."""
-    kernel = _kernel()
+    kernel, (states, found) = lockstep.counting(), tuned
 
-    def chain(key: jax.Array, state: Any, tuned: Any) -> Any:
-        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            state, info = kernel(
-                key, state, density, tuned.step_size, inverse_mass_matrix=tuned.inverse_mass_matrix,
-                integration_steps_params=(tuned.L / tuned.step_size,),
-            )  # fmt: skip
-            more = {"diverging": info.is_divergent, "accept_prob": info.acceptance_rate}
-            return state, Moves(state.position, state.logdensity, PER_STEP * info.num_integration_steps, more)
+    def step(key: jax.Array, state: Any, found: Any) -> tuple[Any, Any]:
+        metric, length = found.inverse_mass_matrix, found.L / found.step_size
+        return kernel(
+            key, state, density, found.step_size, inverse_mass_matrix=metric, integration_steps_params=(length,)
+        )
 
-        return jax.lax.scan(step, state, jax.random.split(key, budget.draws))[1]
-
-    moves: Moves = jax.vmap(chain, axis_name="chains")(jax.random.split(key, budget.chains), *tuned)
-    return moves
+    return moves(step, budget, key, states, found, per_step=PER_STEP, energy=False)

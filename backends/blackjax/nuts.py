@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from blackjax.adaptation.base import get_filter_adapt_info_fn
 
-from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit
+from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit, moves
 from bench.types import Budget, Dataset, Place, option
 
 __all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
@@ -55,19 +55,13 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
 
 
 def _sample(budget: Budget, options: Options, key: jax.Array, tuned: Any, density: Density) -> Moves:
-    """Draws with everything held fixed; a state carries its gradient, so that a leapfrog step costs one."""
-    kernel = blackjax.nuts.build_kernel()
+    """Draws with everything held fixed."""
+    kernel, (states, step_size, metric) = blackjax.nuts.build_kernel(), tuned
 
-    def chain(key: jax.Array, state: Any, step_size: jax.Array, metric: jax.Array) -> Any:
-        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            state, info = kernel(key, state, density, step_size, metric, options.max_tree_depth)
-            more = {"diverging": info.is_divergent, "energy": info.energy, "accept_prob": info.acceptance_rate}
-            return state, Moves(state.position, state.logdensity, info.num_integration_steps, more)
+    def step(key: jax.Array, state: Any, tuned: Any) -> tuple[Any, Any]:
+        return kernel(key, state, density, *tuned, options.max_tree_depth)
 
-        return jax.lax.scan(step, state, jax.random.split(key, budget.draws))[1]
-
-    moves: Moves = jax.vmap(chain)(jax.random.split(key, budget.chains), *tuned)
-    return moves
+    return moves(step, budget, key, states, (step_size, metric))
 
 
 def _finish(options: Options, moves: Moves) -> dict[str, Any]:

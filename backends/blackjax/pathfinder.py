@@ -8,14 +8,14 @@ BlackJAX 1.7.1 takes the gradient of −log p with the wrong sign: its normal li
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from blackjax.vi import pathfinder
 
+from backends._shared.program import Program
+from backends._shared.trajectories import plain
 from backends.blackjax import models, paths
 from backends.blackjax.paths import Answer
 from bench.data import family
@@ -26,6 +26,7 @@ DEVICES = ("cpu", "cuda")
 DEFAULTS = {"resample": True}
 DRAWS, MOMENT_DRAWS = 4000, 100_000
 """Draws of q that are given back, and those behind its moments, made while no clock runs."""
+NO_DENSITY = "resampled draws of several paths have no q whose density is known: no k-hat but the library's own"
 
 
 @dataclass(frozen=True)
@@ -39,63 +40,37 @@ class Options:
     history: int = option(10, "steps that L-BFGS remembers")
 
 
-@dataclass
-class Program:
-    """The options, and the executable once `compile` has made it."""
-
-    options: Options
-    place: Place
-    run: Callable[..., Answer] | None = None
-
-
-class State(NamedTuple):
-    """What a fit leaves on the device."""
-
-    program: Program
-    data: Dataset
-    answer: Answer
-
-
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Nothing before compilation."""
-    return Program(options, place)
+    """One program: paths, choice and draws, as a function of a key and arrays."""
+    return Program(paths.search(data, options, DRAWS), data, budget, options, place)
 
 
 def compile(program: Program, data: Dataset) -> None:
-    """One program: paths, choice and draws, for the shapes of `data`, whose values it takes as arguments."""
-    search = paths.search(data, program.options, DRAWS)
+    """Lower and compile it for the shapes of `data`, whose values it takes as arguments."""
     args = jax.random.key(0), models.to_arrays(data.arrays, data, program.place)
-    program.run = jax.jit(search).lower(*args).compile()
+    program.compiled = jax.jit(program.written).lower(*args).compile()
 
 
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[Program, Dataset, Answer]:
     """Search and draw; Diverged where no path has a finite ELBO."""
-    assert program.run is not None, "compile comes before fit"
     with clock("transfer"):
         args = jax.random.key(seed), models.to_arrays(data.arrays, data, program.place)
         jax.block_until_ready(args)
     with clock("sample"):
-        answer = jax.block_until_ready(program.run(*args))
+        answer = jax.block_until_ready(program.ready(*args))
     if not np.isfinite(answer.elbo).any():
         raise Diverged(f"none of {program.options.paths} paths has a point with a finite ELBO")
-    return State(program, data, answer)
+    return program, data, answer
 
 
-def draw(state: State) -> Fit:
+def draw(state: tuple[Program, Dataset, Answer]) -> Fit:
     """4000 draws as one chain; of the best path's normal with their log density, and its moments."""
-    data, answer, options = state.data, state.answer, state.program.options
+    program, data, answer = state
     constrain = family(data.family).constrain
-    draws = {name: x[None] for name, x in constrain(data, np.asarray(answer.z, np.float64)).items()}
-    stats: dict[str, Any] = {
-        "steps": options.iterations,
-        "gradients": paths.evaluations(options) + int(answer.evaluations),
-        "elbo": float(np.max(answer.elbo)),
-        "pareto_k": float(answer.pareto_k),
-    }
-    if options.resample:
-        note = "resampled draws of several paths have no q whose density is known: no k-hat but the library's own"
-        return Fit("vi", draws, stats=stats, notes=(note,))
-    z = np.asarray(pathfinder.sample(jax.random.key(0), answer.best, MOMENT_DRAWS)[0], np.float64)
+    draws = {name: x[None] for name, x in constrain(data, plain(answer.z)).items()}
+    stats = paths.statistics(program.options, answer)
+    if program.options.resample:
+        return Fit("vi", draws, stats=stats, notes=(NO_DENSITY,))
+    z = plain(pathfinder.sample(jax.random.key(0), answer.best, MOMENT_DRAWS)[0])
     moments = {name: (x.mean(0), x.std(0)) for name, x in constrain(data, z).items()}
-    stats["log_q"] = np.asarray(answer.log_q, np.float64)[None]
-    return Fit("vi", draws, stats=stats, moments=moments)
+    return Fit("vi", draws, stats={**stats, "log_q": plain(answer.log_q)[None]}, moments=moments)

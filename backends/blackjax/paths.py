@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import blackjax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from blackjax.vi import multipathfinder, pathfinder
 
 from backends.blackjax import models
@@ -56,6 +57,16 @@ def search(data: Dataset, options: Options, draws: int) -> Callable[..., Answer]
         return Answer(z, log_q, best, found.path_states.elbo, pareto_k, evaluations.sum())
 
     return run
+
+
+def statistics(options: Options, answer: Answer) -> dict[str, Any]:
+    """What a fit states: its work, its ELBO and k-hat."""
+    return {
+        "steps": options.iterations,
+        "gradients": evaluations(options) + int(answer.evaluations),
+        "elbo": float(np.max(answer.elbo)),
+        "pareto_k": float(answer.pareto_k),
+    }
 
 
 def evaluations(options: Options) -> int:

@@ -10,12 +10,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from backends._shared.trajectories import plain
 from backends.blackjax import models
 from bench.data import family
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Fit, Place
+from bench.types import Budget, Clock, Dataset, Diverged, Fit, Place
 
 ATTEMPTS = 100
 """How often a start is drawn anew where density or gradient is not finite."""
+CHAINS = "chains"
+"""The axis over which chains are mapped."""
 
 Density = Callable[[jax.Array], jax.Array]
 
@@ -74,6 +77,39 @@ def compile(program: Program, data: Dataset) -> None:
     program.warming = jax.jit(warming).lower(key, arrays).compile()
     tuned = jax.eval_shape(warming, key, arrays)[0]
     program.sampling = jax.jit(sampling).lower(key, tuned, arrays).compile()
+
+
+Step = Callable[[jax.Array, Any, Any], tuple[Any, Any]]
+"""(key, state, what was tuned) → state, and what the library says of the transition."""
+
+
+def moves(
+    step: Step,
+    budget: Budget,
+    key: jax.Array,
+    states: Any,
+    tuned: Any = None,
+    *,
+    per_step: int = 1,
+    energy: bool = True,
+) -> Moves:
+    """Draws of all chains with everything held fixed; `states` and `tuned` are (chain, …).
+
+    A state carries its gradient, so that an integrator's step costs `per_step`; `energy` says whether the method has
+    one, of which E-BFMI is a diagnostic.
+    """
+
+    def chain(key: jax.Array, state: Any, tuned: Any) -> Any:
+        def one(state: Any, key: jax.Array) -> tuple[Any, Moves]:
+            state, info = step(key, state, tuned)
+            more = {"diverging": info.is_divergent, "accept_prob": info.acceptance_rate}
+            more |= {"energy": info.energy} if energy else {}
+            return state, Moves(state.position, state.logdensity, per_step * info.num_integration_steps, more)
+
+        return jax.lax.scan(one, state, jax.random.split(key, budget.draws))[1]
+
+    drawn: Moves = jax.vmap(chain, axis_name=CHAINS)(jax.random.split(key, budget.chains), states, tuned)
+    return drawn
 
 
 def starts(
@@ -140,16 +176,11 @@ def draw(state: State) -> Fit:
         "gradients_executed_warmup": warmup_executed,
         "num_steps": steps,
         "num_steps_executed": executed,
-        "log_density": np.asarray(moves.log_density, np.float64),
-        **{name: _plain(values) for name, values in moves.more.items()},
+        "log_density": plain(moves.log_density),
+        **{name: plain(values) for name, values in moves.more.items()},
         **program.finish(moves),
     }
     if program.superchains and len(steps) % program.superchains == 0 and len(steps) >= 2 * program.superchains:
         stats["superchains"] = program.superchains
     draws = family(data.family).constrain(data, np.asarray(moves.z, np.float64))
     return Fit("mcmc", draws, stats=stats)
-
-
-def _plain(values: jax.Array) -> Array:
-    array = np.asarray(values)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array

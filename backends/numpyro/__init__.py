@@ -6,5 +6,6 @@ __all__ = ["environment"]
 
 PACKAGES = ("numpyro", "jax", "jaxlib")
 EXTRA = "numpyro"
+RUNTIME = "backends._shared.jax_platform"
 DTYPE = "float32"
 OWN = ("numpyro", "jax")

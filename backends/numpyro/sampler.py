@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from numpyro.infer import HMC, MCMC
 
+from backends._shared import trajectories
 from backends.numpyro import models
 from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported
 
@@ -149,23 +150,15 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[Progr
 def draw(state: tuple[Program, Drawn]) -> Fit:
     """Draws (chain, draw, …), with gradient counts: useful ones, and those that lockstep chains executed."""
     program, (samples, extra) = state
-    warmup = program.budget.warmup
-    steps = np.asarray(extra["num_steps"], np.int64)
-    lockstep = program.options.chain_method == "vectorized"
-    executed = np.repeat(steps.max(0, keepdims=True), len(steps), axis=0) if lockstep else steps
-    stats: dict[str, Any] = {
-        "gradients": int(steps.sum()),
-        "gradients_warmup": int(steps[:, :warmup].sum()),
-        "gradients_executed": int(executed.sum()),
-        "gradients_executed_warmup": int(executed[:, :warmup].sum()),
-        "num_steps": steps[:, warmup:],
-        "num_steps_executed": executed[:, warmup:],
-        "diverging": np.asarray(extra["diverging"])[:, warmup:],
-        "energy": np.asarray(extra["energy"], np.float64)[:, warmup:],
-        "accept_prob": np.asarray(extra["accept_prob"], np.float64)[:, warmup:],
-        "log_density": -np.asarray(extra["potential_energy"], np.float64)[:, warmup:],
-    }
-    if program.longest is not None:
-        stats["treedepth_hits"] = int((steps[:, warmup:] >= program.longest).sum())
+    warmup, steps = program.budget.warmup, np.asarray(extra["num_steps"], np.int64)
+    longest = {} if program.longest is None else {"treedepth_hits": steps >= program.longest}
+    stats = trajectories.statistics(
+        steps,
+        warmup,
+        lockstep=program.options.chain_method == "vectorized",
+        **{name: extra[name] for name in ("diverging", "energy", "accept_prob")},
+        log_density=-np.asarray(extra["potential_energy"]),  # on the host: JAX would compile it
+        **longest,
+    )
     draws = {name: np.asarray(samples[name], np.float64)[:, warmup:] for name in program.names}
     return Fit("mcmc", draws, stats=stats)

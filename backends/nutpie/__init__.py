@@ -6,4 +6,5 @@ __all__ = ["environment"]
 
 PACKAGES = ("nutpie", "pymc", "pytensor", "numba")
 EXTRA = "nutpie"
+RUNTIME = "backends._shared.pytensor"
 OWN = ("pymc",)

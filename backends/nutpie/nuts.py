@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import nutpie
-import pymc as pm
 
 from backends._shared import pymc_models as shared
+from backends._shared.program import Program
 from backends._shared.pytensor import compiling
 from backends.nutpie import models, trace
-from bench.types import Budget, Clock, Dataset, Fit, Parameter, Place, Unsupported, option
+from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 DEFAULTS = {"init": "jitter"}
@@ -32,31 +32,19 @@ class Options:
     low_rank: bool = option(False, "adapt a diagonal metric and its leading directions instead of a diagonal one")
 
 
-@dataclass
-class Program:
-    """The model, and what `compile` has made of it."""
-
-    model: pm.Model
-    parameters: tuple[Parameter, ...]
-    budget: Budget
-    options: Options
-    threads: int
-    compiled: Any = field(default=None)
-
-
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write the model; Unsupported without a warmup."""
     if not budget.warmup:
         raise Unsupported("warmup=0: nutpie adapts in one draw at least")
     if options.low_rank and not options.gradient_metric:
         raise Unsupported("gradient_metric=false needs low_rank=false")
-    return Program(models.model(data), data.parameters, budget, options, place.threads)
+    return Program(models.model(data), data, budget, options, place)
 
 
 def compile(program: Program, data: Dataset) -> None:
     """Compile density, gradient and parameters of a draw; the arrays are no part of them."""
     with compiling("numba"):
-        made = nutpie.compile_pymc_model(program.model, var_names=data.names)
+        made = nutpie.compile_pymc_model(program.written, var_names=data.names)
     if program.options.init == "uniform":
         made = dataclasses.replace(
             made, initial_point_func=lambda seed: np.random.default_rng(seed).uniform(-2, 2, made.n_dim)
@@ -69,12 +57,13 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[Progr
     options, budget = program.options, program.budget
     metric = {} if options.low_rank else {"use_grad_based_mass_matrix": options.gradient_metric}
     with clock("transfer"):
-        compiled = program.compiled.with_data(**shared.by_name(data.arrays, data))
+        compiled = program.ready.with_data(**shared.by_name(data.arrays, data))
     with clock("warmup+sample"):
         found = nutpie.sample(
-            compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, cores=program.threads, seed=seed,
-            low_rank_modified_mass_matrix=options.low_rank, target_accept=options.target_accept,
-            maxdepth=options.max_tree_depth, progress_bar=False, return_raw_trace=True, **metric,
+            compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, seed=seed,
+            cores=program.place.threads, low_rank_modified_mass_matrix=options.low_rank,
+            target_accept=options.target_accept, maxdepth=options.max_tree_depth, progress_bar=False,
+            return_raw_trace=True, **metric,
         )  # fmt: skip
     return program, found
 
@@ -83,5 +72,5 @@ def draw(state: tuple[Program, Any]) -> Fit:
     """Draws (chain, draw, …) with the gradients of their trees."""
     program, found = state
     of_draws, of_stats = found.get_arrow_trace()
-    draws = trace.draws(of_draws, program.parameters, program.budget.warmup)
+    draws = trace.draws(of_draws, program.data.parameters, program.budget.warmup)
     return Fit("mcmc", draws, stats=trace.statistics(of_stats, program.budget.warmup))

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow
 
+from backends._shared import trajectories
 from bench.types import Array, Parameter
 
-STATS = ("n_steps", "diverging", "energy", "logp", "mean_tree_accept", "maxdepth_reached")
+COLUMNS = {
+    **{"diverging": "diverging", "energy": "energy", "log_density": "logp"},
+    **{"accept_prob": "mean_tree_accept", "treedepth_hits": "maxdepth_reached"},
+}
+"""nutpie's names of what each tree says of itself."""
 
 
 def draws(tables: Any, parameters: tuple[Parameter, ...], warmup: int) -> dict[str, Array]:
@@ -22,19 +27,8 @@ def statistics(tables: Any, warmup: int) -> dict[str, Any]:
 
     Not among these are the 10 to 20 by which a chain finds its first step size, which nutpie does not count.
     """
-    found = {name: np.stack([_column(chain, name) for chain in tables]) for name in STATS}
-    steps, kept = found["n_steps"].astype(np.int64), {name: values[:, warmup:] for name, values in found.items()}
-    return {
-        "gradients": int(steps.sum()),
-        "gradients_executed": int(steps.sum()),
-        "gradients_warmup": int(steps[:, :warmup].sum()),
-        "treedepth_hits": int(kept["maxdepth_reached"].sum()),
-        "num_steps": steps[:, warmup:],
-        "diverging": kept["diverging"],
-        "energy": kept["energy"],
-        "accept_prob": kept["mean_tree_accept"],
-        "log_density": kept["logp"],
-    }
+    columns = {ours: np.stack([_column(chain, theirs) for chain in tables]) for ours, theirs in COLUMNS.items()}
+    return trajectories.statistics(np.stack([_column(chain, "n_steps") for chain in tables]), warmup, **columns)
 
 
 def _column(chain: Any, name: str, shape: tuple[int, ...] = ()) -> Array:

@@ -6,3 +6,4 @@ __all__ = ["environment"]
 
 PACKAGES = ("pymc", "pytensor", "numba")
 EXTRA = "pymc"
+RUNTIME = "backends._shared.pytensor"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
@@ -12,20 +11,34 @@ from pymc.blocking import DictToArrayBijection
 from pymc.initial_point import make_initial_point_fn
 from pymc.step_methods.hmc.quadpotential import QuadPotentialDiagAdapt
 
+from backends._shared import trajectories
+from backends._shared.program import Program
+from backends._shared.pymc_models import LINKERS
 from bench.types import Array, Budget, Clock
 
 Point = dict[str, Array]
+SINCE_6 = hasattr(pm.NUTS, "setup_chain")
+"""Whether a step method is told of a chain by this method, which took the place of `set_rng`."""
 TRIES = 100
 """Starts that are drawn per chain at most for one of finite density."""
-STATS = ("tree_size", "diverging", "energy", "model_logp", "mean_tree_accept", "reached_max_treedepth")
+COLUMNS = {
+    **{"diverging": "diverging", "energy": "energy", "log_density": "model_logp"},
+    **{"accept_prob": "mean_tree_accept", "treedepth_hits": "reached_max_treedepth"},
+}
+"""PyMC's names of what each step says of itself."""
+STATS = ("tree_size", *COLUMNS.values())
+
+Steps = list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Chain:
-    """Draws {parameter: (draw, *shape)}, warmup left out, and PyMC's statistics of every step, warmup first."""
+class Answer(NamedTuple):
+    """Draws {parameter: (chain, draw, *shape)} and STATS {name: (chain, step)}, warmup first; `tried` are starts."""
 
-    draws: Mapping[str, Array]
-    stats: Mapping[str, Array]
+    draws: dict[str, Array]
+    stats: dict[str, Array]
+    tried: int
+    warmup: int
+    linker: str
 
 
 class Compiled:
@@ -80,12 +93,12 @@ def stepper(made: pm.Model, compiled: Compiled, points: list[Point], **settings:
 
 def run(
     step: pm.NUTS, point: Point, rng: np.random.Generator, compiled: Compiled, *, budget: Budget, clock: Clock
-) -> Chain:
-    """One chain, its tuning begun anew."""
-    stats: list[dict[str, Any]] = []
+) -> tuple[list[list[Array]], Steps]:
+    """Draws of one chain, its tuning begun anew, and what all its steps say of themselves."""
+    stats: Steps = []
     kept: list[list[Array]] = []
     with clock("warmup"):
-        step.set_rng(rng)
+        step.setup_chain(rng, budget.warmup, budget.draws) if SINCE_6 else step.set_rng(rng)
         step.tune = True
         step.reset_tuning()
         for _ in range(budget.warmup):
@@ -97,30 +110,55 @@ def run(
             point, found = step.step(point)
             stats += found
             kept.append(compiled.parameters(*point.values()))
-    draws = {name: np.array([values[i] for values in kept]) for i, name in enumerate(compiled.names)}
-    return Chain(draws, {name: np.array([one[name] for one in stats]) for name in STATS})
+    return kept, stats
 
 
-def sample(
-    made: pm.Model, names: tuple[str, ...], budget: Budget, *, seed: int, progress_bar: bool, **settings: Any
-) -> list[Chain]:
+def by_hand(program: Program, seed: int, clock: Clock) -> Answer:
+    """Chains of what is compiled, one after another."""
+    compiled, budget, options = program.ready, program.budget, program.options
+    rng = np.random.default_rng(seed)
+    with clock("warmup"):
+        points, tried = compiled.starts(rng, budget.chains, uniform=options.init == "uniform")
+        step = stepper(program.written, compiled, points, **settings(options))
+    made = [
+        run(step, point, own, compiled, budget=budget, clock=clock)
+        for point, own in zip(points, rng.spawn(budget.chains), strict=True)
+    ]
+    draws = {name: np.array([[one[i] for one in kept] for kept, _ in made]) for i, name in enumerate(compiled.names)}
+    stats = {name: np.array([[one[name] for one in steps] for _, steps in made]) for name in STATS}
+    return Answer(draws, stats, tried, budget.warmup, options.linker)
+
+
+def plain(program: Program, seed: int) -> Answer:
     """`pm.sample` as most call it, but in one process, without its diagnostics and its conversion to ArviZ."""
+    budget, options = program.budget, program.options
     trace = pm.sample(
         budget.draws,
         tune=budget.warmup,
         chains=budget.chains,
         cores=1,
         random_seed=seed,
-        progressbar=progress_bar,
+        progressbar=options.progress_bar,
         compute_convergence_checks=False,
         return_inferencedata=False,
         discard_tuned_samples=False,
-        model=made,
-        **settings,
+        nuts_sampler="pymc",  # PyMC 6 would take nutpie where it is there
+        model=program.written,
+        compile_kwargs={"mode": LINKERS[options.linker]},
+        nuts=settings(options),
     )
-    draws = {name: trace.get_values(name, burn=budget.warmup, combine=False, squeeze=False) for name in names}
-    stats = {name: trace.get_sampler_stats(name, combine=False, squeeze=False) for name in STATS}
-    return [
-        Chain({k: np.asarray(v[i]) for k, v in draws.items()}, {k: np.asarray(v[i]) for k, v in stats.items()})
-        for i in range(budget.chains)
-    ]
+    every = {"combine": False, "squeeze": False}
+    draws = {name: np.stack(trace.get_values(name, burn=budget.warmup, **every)) for name in program.data.names}
+    stats = {name: np.stack(trace.get_sampler_stats(name, **every)) for name in STATS}
+    return Answer(draws, stats, budget.chains, budget.warmup, options.linker)
+
+
+def settings(options: Any) -> dict[str, Any]:
+    """Those of the step method."""
+    return {"target_accept": options.target_accept, "max_treedepth": options.max_tree_depth}
+
+
+def statistics(answer: Answer) -> dict[str, Any]:
+    """Of all trees, each of which takes a gradient at its root beside its own."""
+    columns = {ours: answer.stats[theirs] for ours, theirs in COLUMNS.items()}
+    return trajectories.statistics(answer.stats["tree_size"] + 1, answer.warmup, beside=answer.tried, **columns)

@@ -6,4 +6,5 @@ __all__ = ["environment"]
 
 PACKAGES = {"pyro": "pyro-ppl", "torch": "torch"}
 EXTRA = "pyro"
+RUNTIME = "backends._shared.pytorch"
 DTYPE = "float32"

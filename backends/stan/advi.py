@@ -7,18 +7,15 @@ an evaluation of the density alone, behind the ELBO, is counted as one gradient.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from backends._shared.moments import Moments
-from backends.stan import models, variational
-from backends.stan.program import Program, compile
-from backends.stan.variational import Approximation
+from backends._shared.program import Program
+from backends.stan import models, runtime, variational
 from bench.data import family
 from bench.types import Array, Budget, Clock, Dataset, Fit, Place, option
-
-__all__ = ["DEFAULTS", "KIND", "Options", "build", "compile", "draw", "fit"]
 
 KIND = "vi"
 DEFAULTS = {"particles": 1, "tolerance": 0.01}
@@ -36,40 +33,44 @@ class Options:
 
 
 class State(NamedTuple):
-    """q, draws z of it with its log density there, and its moments."""
+    """Draws z of q, its moments, and what is known of the fit."""
 
     data: Dataset
-    q: Approximation
     z: Array
-    log_q: Array
     moments: Moments
-    steps: int
+    stats: dict[str, Any]
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write the program; nothing of the data goes into it."""
-    return Program(models.program(data), budget, options, place, variational.library)
+    return Program(models.program(data), data, budget, options, place)
+
+
+def compile(program: Program, data: Dataset) -> None:
+    """Translate it to C++, compile and link that with what runs Stan's ADVI."""
+    program.compiled = runtime.extension(program.written, variational.library())
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
-    """Maximise the ELBO, then draw from q."""
+    """Maximise the ELBO, then draw from q; its way is told where Stan evaluates the ELBO, every 100 steps."""
     options, rng = program.options, np.random.default_rng(seed)
     with clock("transfer"):
         given = variational.as_json(data)
     settings = {"particles": options.particles, "tolerance": options.tolerance, "iterations": program.budget.steps}
     full_rank = options.algorithm == "fullrank"
     with clock("sample"):
-        q = variational.maximise(program.extension, data, given, seed, full_rank=full_rank, **settings)
+        q = variational.maximise(program.ready, data, given, seed, clock, full_rank=full_rank, **settings)
         z, log_q = q.sample(DRAWS, rng)
-    return State(data, q, z, log_q, q.moments(data, rng), (q.gradients - q.trials) // options.particles)
+    stats = {**q.statistics(options.particles), "log_q": log_q[None]}
+    log_density = variational.log_density(program.ready, q, z, given, seed)
+    if np.isfinite(log_density).all():  # a q of the wrong scale has draws that the program refuses
+        stats["log_density"] = log_density[None]
+    return State(data, z, q.moments(data, rng), stats)
 
 
 def draw(state: State) -> Fit:
-    """4000 independent draws of q as one chain with their log density, and its moments."""
-    q, (mean, sd) = state.q, state.moments
-    draws = family(state.data.family).constrain(state.data, state.z)
-    stop = "ELBO" if q.converged else "steps"
-    counted = {"steps": state.steps, "gradients": q.gradients + q.densities, "stop": stop}
-    stats = {**counted, "log_q": state.log_q[None]}
+    """4000 independent draws of q as one chain with its log density and the program's, and its moments."""
+    draws, (mean, sd) = family(state.data.family).constrain(state.data, state.z), state.moments
     of_q = {name: (mean[name], sd[name]) for name in draws}
-    return Fit("vi", {name: value[None] for name, value in draws.items()}, stats=stats, moments=of_q)
+    natural = {name: value[None] for name, value in draws.items()}
+    return Fit("vi", natural, stats=state.stats, moments=of_q, notes=runtime.complaints())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backends._shared import trajectories
 from backends.stan.adaptation import search_gradients
 from bench.types import Array, Diverged, Parameter
 
@@ -43,19 +44,13 @@ def values(columns: dict[str, Array], p: Parameter) -> Array:
 
 def statistics(every: dict[str, Array], warmup: int, delta: float, max_depth: int) -> dict[str, Any]:
     """What each transition says of itself, columns (chain, transition) of warmup and draws, with its gradients."""
-    kept = {name: values[:, warmup:] for name, values in every.items()}
-    searched = search_gradients(every["stepsize__"], every["accept_stat__"], warmup, delta)
-    steps = every["n_leapfrog__"].astype(np.int64) + 1
-    total, warming = int(steps.sum()) + searched, int(steps[:, :warmup].sum()) + searched
-    return {
-        "gradients": total,
-        "gradients_warmup": warming,
-        "gradients_executed": total,
-        "gradients_executed_warmup": warming,
-        "treedepth_hits": int((kept["treedepth__"] >= max_depth).sum()),
-        "num_steps": steps[:, warmup:],
-        "diverging": kept["divergent__"] > 0,
-        "energy": kept["energy__"],
-        "accept_prob": kept["accept_stat__"],
-        "log_density": kept["lp__"],
-    }
+    return trajectories.statistics(
+        every["n_leapfrog__"] + 1,
+        warmup,
+        beside=search_gradients(every["stepsize__"], every["accept_stat__"], warmup, delta),
+        treedepth_hits=every["treedepth__"] >= max_depth,
+        diverging=every["divergent__"] > 0,
+        energy=every["energy__"],
+        accept_prob=every["accept_stat__"],
+        log_density=every["lp__"],
+    )

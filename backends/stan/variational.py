@@ -13,7 +13,7 @@ import os
 import shlex
 import subprocess
 import sysconfig
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ import numpy as np
 from backends._shared import moments
 from backends.stan import models
 from bench.catalog.places import cache_folder
-from bench.types import Array, Dataset, Diverged
+from bench.types import Array, Clock, Dataset, Diverged, Estimate
 
 SOURCE = Path(__file__).with_name("advi.cpp")
 FLAGS = (
@@ -35,7 +35,8 @@ FLAGS = (
 INIT_RADIUS = 2.0
 ELBO_DRAWS, ELBO_EVERY, TRIAL_ITERATIONS = 100, 100, 50
 """Stan's own."""
-MESSAGES, MOMENT_DRAWS = 4000, 100_000
+MESSAGES, MOMENT_DRAWS, MOMENT_DRAWS_AT_CHECKPOINTS = 4000, 100_000, 10_000
+LOOK = ctypes.CFUNCTYPE(None, ctypes.c_long, ctypes.c_double)
 
 
 class Approximation(NamedTuple):
@@ -58,10 +59,19 @@ class Approximation(NamedTuple):
         constant = np.log(np.abs(np.diag(self.factor))).sum() + 0.5 * len(self.mean) * np.log(2 * np.pi)
         return (self.mean + eta @ self.factor.T)[:, self.places], -0.5 * np.square(eta).sum(1) - constant
 
-    def moments(self, data: Dataset, rng: np.random.Generator) -> moments.Moments:
-        """Mean and sd of every parameter."""
+    def moments(self, data: Dataset, rng: np.random.Generator, draws: int = MOMENT_DRAWS) -> moments.Moments:
+        """Mean and sd of every parameter, from so many draws where they have no quadrature."""
         loc, scale = self.mean[self.places], np.sqrt(np.square(self.factor).sum(1))[self.places]
-        return moments.of(loc, scale, lambda size: self.sample(size, rng)[0], data, MOMENT_DRAWS)
+        return moments.of(loc, scale, lambda size: self.sample(size, rng)[0], data, draws)
+
+    def statistics(self, particles: int) -> dict[str, Any]:
+        """Steps, work and stop, of so many draws per gradient; an evaluation without a gradient counts as one."""
+        steps, stop = (self.gradients - self.trials) // particles, "ELBO" if self.converged else "steps"
+        return {"steps": steps, "gradients": self.gradients + self.densities, "stop": stop}
+
+    def estimate(self, data: Dataset, seed: int, loss: float) -> Estimate:
+        """What a checkpoint is given."""
+        return Estimate(*self.moments(data, np.random.default_rng(seed), MOMENT_DRAWS_AT_CHECKPOINTS), objective=loss)
 
 
 @cache
@@ -83,16 +93,35 @@ def library() -> Path:
 
 
 def maximise(
-    extension: ModuleType, data: Dataset, given: str, seed: int, *, full_rank: bool, **settings: Any
+    extension: ModuleType,
+    data: Dataset,
+    given: str,
+    seed: int,
+    clock: Clock,
+    *,
+    full_rank: bool,
+    **settings: Any,
 ) -> Approximation:
     """Stan's ADVI with its step size by trial, and its stop; Diverged with Stan's words where it finds no q.
 
-    `given` is what `as_json` gives; settings are `particles`, `iterations` at most, and `tolerance`.
+    `given` is what `as_json` gives; settings are `particles`, `iterations` at most, and `tolerance`. Where Stan has
+    evaluated an ELBO, a checkpoint is offered.
     """
     dim = data.dim
-    q = np.zeros(dim + (dim * dim if full_rank else dim))
+    q, done = np.zeros(dim + (dim * dim if full_rank else dim)), np.zeros(3, np.int64)
     counts = [settings["particles"], ELBO_DRAWS, ELBO_EVERY, TRIAL_ITERATIONS, settings["iterations"]]
-    done, said = np.zeros(3, np.int64), ctypes.create_string_buffer(MESSAGES)
+    places = np.argsort(models.order(data, models.values(data), extension))
+
+    def read(converged: bool) -> Approximation:
+        factor = q[dim:].reshape(dim, dim).T if full_rank else np.diag(np.exp(q[dim:]))
+        return Approximation(q[:dim].copy(), factor.copy(), *map(int, done), converged, places)
+
+    def look(step: int, elbo: float) -> None:
+        now = read(False)
+        estimate = partial(now.estimate, data, seed, -elbo)
+        clock.checkpoint(step, estimate, gradients=now.gradients + now.densities)
+
+    said = ctypes.create_string_buffer(MESSAGES)
     failed = extension.library.bench_advi(
         given.encode(),
         ctypes.c_uint(seed % 2**32),
@@ -103,16 +132,31 @@ def maximise(
         ctypes.c_long(dim),
         ctypes.c_void_p(q.ctypes.data),
         ctypes.c_void_p(done.ctypes.data),
+        LOOK(look),
         said,
         ctypes.c_long(MESSAGES),
     )
     words = said.value.decode(errors="replace")
     if failed or not np.isfinite(q).all():
         raise Diverged(" ".join(words.split())[-300:])
-    factor = q[dim:].reshape(dim, dim).T if full_rank else np.diag(np.exp(q[dim:]))
-    places = np.argsort(models.order(data, models.values(data), extension))
-    gradients, trials, densities = map(int, done)
-    return Approximation(q[:dim], factor, gradients, trials, densities, "CONVERGED" in words, places)
+    return read("CONVERGED" in words)
+
+
+def log_density(extension: ModuleType, q: Approximation, z: Array, given: str, seed: int) -> Array:
+    """The program's log density (n,) at z (n, dim) as the family has it, of the data that ADVI was given."""
+    at, values = np.empty(z.shape), np.empty(len(z))
+    at[:, q.places] = z
+    failed = extension.library.bench_density(
+        given.encode(),
+        ctypes.c_uint(seed % 2**32),
+        ctypes.c_long(len(z)),
+        ctypes.c_long(z.shape[1]),
+        ctypes.c_void_p(at.ctypes.data),
+        ctypes.c_void_p(values.ctypes.data),
+    )
+    if failed:
+        raise RuntimeError("the program took the data for ADVI and refuses them now")
+    return values
 
 
 def as_json(data: Dataset) -> str:

@@ -6,4 +6,5 @@ __all__ = ["environment"]
 
 PACKAGES = ("torch",)
 EXTRA = "torch"
+RUNTIME = "backends._shared.pytorch"
 DTYPE = "float32"

@@ -68,13 +68,16 @@ def columns_of(sections: Sequence[Section]) -> Callable[[Row], str]:
 
 
 def by_column(sections: Sequence[Section]) -> dict[str, list[tuple[Section, Row]]]:
-    """{column: its rows, at most one of each section} of what can be ranked: no point estimates, no reference."""
+    """{column: its rows, at most one of each section} of what can be ranked: no point estimates, no reference.
+
+    Nor what is available on no scenario: the report says that once.
+    """
     name = columns_of(sections)
     cells: dict[str, list[tuple[Section, Row]]] = {}
     for section in sections:
         for row in section.group("posterior"):
             cells.setdefault(name(row), []).append((section, row))
-    return cells
+    return {name: column for name, column in cells.items() if any(row.state != "unavailable" for _, row in column)}
 
 
 def pairs(section: Section, question: str) -> dict[str, dict[str, Ratio]]:

@@ -25,8 +25,8 @@ LINKS = "code"
 """The folder of an environment with links to the three packages of the harness."""
 
 
-VERSION = re.compile(r"\d[\w.+!]*")
-"""What a version of a framework reads like in the name of its environment."""
+VERSION = re.compile(r"\d[\w.+!]*(\+[A-Za-z][\w.\-]*@\d[\w.+!]*)*")
+"""What a version of a framework reads like in the name of its environment: `0.20`, or `0.20+jax@0.8`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,9 @@ class Framework:
     `packages` {name in an import: name under which it is installed}; `dtype` is that of the track `defaults`; `own`
     are the files, those of Python by stem, that it can read of a model of the user's own, the preferred first;
     `forkable` says whether a process that has imported it may be forked; `python` are the versions of Python it needs,
-    as in ">=3.12"; `version` is that which an environment of its own is for, where a user named one. `broken` says why
-    none of this could be read; nobody but its own backends is the worse for it.
+    as in ">=3.12"; `version` is that which an environment of its own is for, where a user named one, with those of
+    other packages that he named. `broken` says why none of this could be read; nobody but its own backends is the worse
+    for it.
     """
 
     folder: Path
@@ -48,6 +49,13 @@ class Framework:
     def name(self) -> str:
         """The name of the folder; `numpyro@0.21` of a version."""
         return f"{self.module}@{self.version}" if self.version else self.module
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        """{name under which a package is installed: version} of what the user named: `0.20+jax@0.8` names two."""
+        own, *others = re.split(r"\+(?=[A-Za-z][\w.\-]*@)", self.version)
+        named = dict(other.split("@") for other in others)
+        return {next(iter(self.packages.values())): own, **named} if own else {}
 
     @property
     def own_files(self) -> list[str]:
@@ -75,8 +83,9 @@ class Framework:
         """Why it cannot be used: what is broken, or not installed, with the command for that; empty where it can."""
         if self.broken:
             return self.broken
-        what = self.name if self.version else ", ".join(self.missing)
-        return f"{what} is not installed; {self.install}" if self.missing else ""
+        what = [self.name] if self.version else self.missing
+        are = "are" if len(what) > 1 else "is"
+        return f"{', '.join(what)} {are} not installed; {self.install}" if self.missing else ""
 
     @property
     def lock(self) -> Path:
@@ -132,7 +141,8 @@ class Framework:
 def framework(folder: Path, version: str = "") -> Framework:
     """The framework of a folder, or a version of it; UsageError for what reads like none."""
     if version and not environments.VERSION.fullmatch(version):
-        raise UsageError(f"{folder.name}@{version.lstrip('@')}: a version reads like 0.21 or 0.21.1")
+        typed = f"{folder.name}@{version.lstrip('@')}"
+        raise UsageError(f"{typed}: a version reads like 0.21 or 0.21.1, with that of another package 0.20+jax@0.8")
     file, constants, broken = folder / "__init__.py", dict[str, Any](), ""
     try:
         constants = dict(source.read(file).constants) if file.exists() else {}

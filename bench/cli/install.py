@@ -26,14 +26,15 @@ def install(
     It gets the versions of the framework's requirements.lock, or else those that the harness asks for. The interpreter
     is the one that runs here where it suits, else a python3.x on the PATH or of pyenv. Environments lie in .envs of the
     checkout, or where BENCH_ENVS says. A version, numpyro@0.21, stands beside the others: its backends are
-    numpyro@0.21.nuts and so on, as in bench ab numpyro@0.21.nuts numpyro.nuts.
+    numpyro@0.21.nuts and so on, as in bench ab numpyro@0.21.nuts numpyro.nuts. What that stands on is the newest that
+    its packages allow; numpyro@0.20+jax@0.8 names its version, too. What cannot be imported is not kept.
 
     \b
     Examples:
       bench install --list
       bench install blackjax stan
       bench install pymc --python /usr/bin/python3.12
-      bench install numpyro@0.21
+      bench install numpyro@0.21 numpyro@0.20+jax@0.8
       bench install stan --remove
 
     Exit codes: 0 ready · 2 usage · 3 an installation failed, and nothing of it is left · 130 interrupted, likewise.

@@ -133,6 +133,9 @@ def _make(one: Framework, python: str) -> str:
             forget()
             if missing := named(one.name).missing:
                 return f"{', '.join(missing)} cannot be found there after the installation"
+            status.update(f"{one.name}: importing {', '.join(one.packages)}")
+            if why := _unusable(named(one.name), folder):
+                return why
         done = True
         return ""
     except OSError as error:
@@ -187,15 +190,34 @@ def _run(command: Sequence[str], log: Path, status: Status, name: str) -> str:
     if not process.returncode:
         return ""
     said = [line for line in lines if line and not line.startswith("WARNING")]
+    if any(line.startswith("ERROR: No matching distribution") for line in said):
+        said.append("If there is one for another Python, name that: --python PATH")
     return "\n".join(
         [f"{command[0]} ended with exit code {process.returncode}; all it said is in {log}", *said[-TOLD:]]
     )
 
 
+def _unusable(one: Framework, folder: Path) -> str:
+    """Why what was installed cannot be imported, and what can be typed instead; nothing where it can."""
+    code = [str(python_in(folder)), "-I", "-W", "ignore", "-c", f"import {', '.join(one.packages)}"]
+    done = subprocess.run(code, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    if not done.returncode:
+        return ""
+    said = printable((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1], 300)
+    found = ", ".join(f"{name.rpartition('/')[2]} {version}" for name, version in one.versions.items())
+    others = [name for name in one.packages.values() if name not in one.pinned]
+    way = ""
+    if one.version and others:
+        typed = program.command("install", f"{one.name}+{others[0]}@VERSION")
+        way = f"; if {others[0]} is too new: {typed}"
+    return f"installed were {found}, and they cannot be imported: {said}{way}"
+
+
 def _requirements(one: Framework) -> list[str]:
     """What pip is to install: the framework's lock, or what this distribution asks for, with what every child needs.
 
-    Of a version that was named: that one, the latest of it, and whatever of the framework's other packages suits it.
+    Of a version that was named: that one, the latest of it, and whatever of the framework's other packages suits it,
+    or the latest of what was named of these, too.
     """
     if one.lock.is_file() and not one.version:
         return ["-r", str(one.lock)]
@@ -203,10 +225,9 @@ def _requirements(one: Framework) -> list[str]:
     extra = re.compile(rf"extra == ['\"]{re.escape(one.extra)}['\"]")
     wanted = [line.partition(";")[0].strip() for line in asked if one.extra and extra.search(line)]
     child = [line for line in asked if "extra ==" not in line and re.split(r"[<>=! \[]", line)[0] in CHILD]
-    if one.version:
-        first, *others = one.packages.values()
-        series = f"{one.version}.*" if re.fullmatch(r"[\d.]+", one.version) else one.version
-        wanted = [f"{first}=={series}", *others]
+    if pinned := one.pinned:
+        exact = {name: f"{v}.*" if re.fullmatch(r"[\d.]+", v) else v for name, v in pinned.items()}
+        wanted = [f"{name}=={v}" for name, v in exact.items()] + [p for p in one.packages.values() if p not in pinned]
     return list(dict.fromkeys([*child, *(wanted or one.packages.values())]))
 
 

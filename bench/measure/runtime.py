@@ -1,4 +1,4 @@
-"""What a framework's `runtime.py` says of its device, threads and compilation, with a default for all of it."""
+"""What a framework's runtime says of its device, threads and compilation, with a default for all of it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _start(place: Place) -> None:
 
 @dataclass(frozen=True)
 class Runtime:
-    """A framework at work in this process. A `runtime.py` may define functions of these names; each has a default,
-    which is right for NumPy on the host: nothing to set, nothing to wait for, nothing compiled.
+    """A framework at work in this process. Its `runtime.py`, or the module `RUNTIME` names, may define functions of
+    these names; each has a default, right for NumPy on the host: nothing to set, to wait for or to compile.
     """
 
     versions: Callable[[], Mapping[str, str]]
@@ -45,10 +45,11 @@ class Runtime:
 
 def runtime_of(framework: str) -> Runtime:
     """The runtime of a framework, whose packages are imported here if they were not before."""
-    declared = getattr(importlib.import_module(f"backends.{framework}"), "PACKAGES", ("numpy",))
+    home = importlib.import_module(f"backends.{framework}")
+    declared = getattr(home, "PACKAGES", ("numpy",))
     packages = declared if isinstance(declared, dict) else {name: name for name in declared}
     versions = {packages[name]: _version(importlib.import_module(name)) for name in packages}
-    module = _if_there(f"backends.{framework}.runtime")
+    module = _if_there(getattr(home, "RUNTIME", f"backends.{framework}.runtime"))
     stated = {field.name: getattr(module, field.name) for field in fields(Runtime) if hasattr(module, field.name)}
     return Runtime(**{"versions": lambda: versions, **stated})
 

@@ -190,12 +190,12 @@ def _failures(report: Report) -> list[str]:
     if not rows:
         return ["", "Failures and flags: none; every fit finished and passed its diagnostics."]
     lines = ["These rows stay in the tables; but for those with a warning only they are not ranked.", ""]
+    where = dict[str, list[str]]()
     for section, row in rows:
-        where = f"{escape(section.title)} × {code(row.label)}"
         why = escape(fmt.shortened(clean(row.reason or row.warning), REASON)) or "no reason was recorded"
-        lines.append(f"- {where}: **{status_words(row)}**: {why}")
-        if log := row.log:
-            lines[-1] += f" (log: {code(log[0])})"
+        log = f" (log: {code(row.log[0])})" if row.log else ""
+        where.setdefault(f"{code(row.label)}: **{status_words(row)}**: {why}{log}", []).append(escape(section.title))
+    lines += [f"- {', '.join(titles)} × {what}" for what, titles in where.items()]
     return fold(f"Failures and flags ({len(rows)})", lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,12 +70,29 @@ def warnings(tables: RunTables) -> list[str]:
                 f"{f'{name}: ' if name else ''}each backend was fitted {_amount(fits)}: no ranking below {MIN_REPS} "
                 f"fits or {MIN_ROUNDS} rounds, numbers are for orientation (--budget standard ranks)."
             )
+    sentences += absent(tables.fits)
     if on := hosts.sentence(tables):
         sentences.append(clean(on))
     if tables.run.dirty:
         sentences.append("The checkout had uncommitted changes.")
     loaded = disturbance(tables, tables.fits)
     return [*sentences, f"The machine was not quiet: {loaded}."] if loaded else sentences
+
+
+def absent(fits: pd.DataFrame) -> list[str]:
+    """What could not be fitted here at all, in a sentence for what one command installs, and one per other reason."""
+    gone = fits[fits["status"] == "unavailable"].drop_duplicates(["backend", "reason"])
+    installs, sentences = dict[str, dict[str, list[str]]](), dict[str, list[str]]()
+    for backend, reason in sorted(zip(gone["backend"], gone["reason"].fillna(""), strict=True)):
+        if found := re.fullmatch(r".* not installed; (.* install) (\S+)", reason):
+            installs.setdefault(found[1], {}).setdefault(found[2], []).append(backend)
+        else:
+            sentences.setdefault(reason, []).append(backend)
+    lines = [f"Not available here: {fmt.listed(names)}: {reason}." for reason, names in sentences.items()]
+    for command, packages in installs.items():
+        names = [name for backends in packages.values() for name in backends]
+        lines.insert(0, f"Not installed, so not compared: {fmt.listed(names)}; {command} {' '.join(packages)}")
+    return [clean(line) for line in lines]
 
 
 def environment(tables: RunTables) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from bench.cell import Cell
 from bench.data import dataset
 from bench.measure.clock import WallClock
 from bench.measure.contender import Attempt, Contender
+from bench.measure.runtime import runtime_of
 from bench.types import Dataset, Place
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'posterior-bench[torch]'")
@@ -91,7 +92,7 @@ def test_every_model_keeps_to_the_device(framework: str) -> None:
     """An operand that was left on the host is refused, as CUDA refuses it."""
     _needs(framework)
     models = importlib.import_module(f"backends.{framework}.models")
-    importlib.import_module(f"backends.{framework}.runtime").start(Place())
+    runtime_of(framework).start(Place())
     for name in MODELS:
         made = data(name)
         z = np.linspace(-0.4, 0.4, made.dim)[None]
@@ -102,7 +103,7 @@ def test_every_model_keeps_to_the_device(framework: str) -> None:
 
 
 def test_the_device_is_opened_when_it_is_started_and_its_memory_read() -> None:
-    runtime = importlib.import_module("backends.torch.runtime")
+    runtime = runtime_of("torch")
     with standin.standing_in() as gpu:
         runtime.start(Place("cuda"))
         assert gpu.operations and not gpu.queued  # CUDA's context, cuBLAS, and the wait for both
@@ -114,7 +115,7 @@ def test_the_device_is_opened_when_it_is_started_and_its_memory_read() -> None:
 @pytest.mark.needs("numpyro")
 def test_the_clock_waits_for_what_jax_has_yet_to_compute() -> None:
     jax = importlib.import_module("jax")
-    runtime = importlib.import_module("backends.numpyro.runtime")
+    runtime = runtime_of("numpyro")
     runtime.start(Place())
     power = jax.jit(lambda x: jax.lax.fori_loop(0, 12, lambda _, a: a @ a * 1e-3, x))  # large: dispatched, not awaited
     x = jax.numpy.ones((300, 300))

@@ -57,7 +57,7 @@ def test_the_gradients_of_all_trees_are_counted(fitted: Any) -> None:
 
 def test_threads_change_nothing_but_the_seconds(fitted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     one, _ = fitted.fit(schools())
-    monkeypatch.setattr(fitted.program, "threads", 2)
+    monkeypatch.setattr(fitted.program, "place", Place(threads=2))
     two, _ = fitted.fit(schools())
     for name in schools().names:
         np.testing.assert_array_equal(one.draws[name], two.draws[name])

@@ -7,8 +7,10 @@ regression which the contract of backends builds as well.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -183,10 +185,10 @@ def test_every_gradient_is_counted(draws: int, linear: Callable[..., Dataset], c
     models, nuts = (importlib.import_module(f"backends.stan.{name}") for name in ("models", "nuts"))
     printing = models.program(linear()).replace("model {\n", 'model {\n  print("evaluated");\n')
     made = contender("stan.nuts", linear(), draws=draws)
-    made.program.text = printing
+    made.program.written = printing
     nuts.compile(made.program, linear())
     state = made.method.fit(made.program, linear(), 3, SimpleClock())
-    evaluated = sum(log.count(b'"info:evaluated') for _, log, _ in state.written)
+    evaluated = sum(log.count(b'"info:evaluated') for _, log, _ in state[-1])
     found = nuts.draw(state).stats
     assert evaluated == found["gradients"] + 4
     assert found["gradients"] == found["gradients_warmup"] + found["num_steps"].sum()
@@ -241,12 +243,29 @@ def test_a_built_program_is_kept_for_a_run_only_and_said_to_be_reused(
     assert len(builds) == 4 and runtime.reused_compiled() == 1
 
 
+def test_a_translator_that_is_late_is_started_anew_and_that_is_said(
+    runtime: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = iter([True, True, False])
+
+    async def build(program: str) -> None:
+        if next(late, True):
+            raise subprocess.TimeoutExpired("stanc", 1)
+
+    monkeypatch.setattr(runtime.httpstan.models, "build_services_extension_module", build)
+    runtime._translate_and_compile("a program")
+    assert runtime.complaints() == ("stanc did not end within a second 2 times, which compile seconds include",)
+    assert runtime.complaints() == ()
+    with pytest.raises(RuntimeError, match="within the second that httpstan gives it, 20 times"):
+        runtime._translate_and_compile("a program")
+
+
 @pytest.mark.slow
 def test_a_chain_without_a_start_says_what_stan_says(linear: Callable[..., Dataset]) -> None:
     nuts, models = (importlib.import_module(f"backends.stan.{name}") for name in ("nuts", "models"))
     data, budget = linear(), Budget("test", 2, 10, 10, 1, 1, 1, 60.0)
     program = nuts.build(data, budget, nuts.Options(), Place())
-    program.text = models.program(data).replace("model {\n", "model {\n  target += negative_infinity();\n")
+    program.written = models.program(data).replace("model {\n", "model {\n  target += negative_infinity();\n")
     nuts.compile(program, data)
     with pytest.raises(Diverged, match="Initialization failed"):
         nuts.draw(nuts.fit(program, data, 1, SimpleClock()))
@@ -268,6 +287,27 @@ def test_draws_of_advi_have_the_density_that_is_stated_of_them_in_the_order_of_t
     np.testing.assert_allclose(log_q, normal.logpdf(z), rtol=1e-10, atol=1e-10)
     error = np.sqrt(np.diag(normal.cov) / len(z))
     assert (np.abs(z.mean(0) - normal.mean) < 5 * error).all()
+
+
+def test_the_program_is_asked_for_its_density_in_its_own_order_of_scalars() -> None:
+    """By a function in C's place that reads memory as it does: a row after another."""
+    variational = importlib.import_module("backends.stan.variational")
+
+    def density(given: bytes, seed: int, n: int, dim: int, z: int, values: int) -> int:
+        rows, to = ((ctypes.c_double * size).from_address(at) for size, at in ((n * dim, z), (n, values)))
+        to[:] = (np.array(rows).reshape(n, dim) @ [1.0, 10.0, 100.0]).tolist()
+        return int(given != b"{}")
+
+    of = ctypes.CFUNCTYPE(
+        ctypes.c_int, ctypes.c_char_p, ctypes.c_uint, ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p
+    )
+    extension = SimpleNamespace(library=SimpleNamespace(bench_density=of(density)))
+    q = variational.Approximation(np.arange(3.0), np.eye(3), 1, 0, 0, True, np.array([2, 0, 1]))
+    z, _ = q.sample(5, np.random.default_rng(0))
+    values = variational.log_density(extension, q, z, "{}", 1)
+    np.testing.assert_allclose(values, z @ [100.0, 1.0, 10.0], rtol=1e-14)
+    with pytest.raises(RuntimeError, match="refuses them now"):
+        variational.log_density(extension, q, z, "[]", 1)
 
 
 def test_what_advi_is_compiled_to_is_kept_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

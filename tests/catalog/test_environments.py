@@ -108,21 +108,23 @@ def test_a_change_in_another_environment_is_seen(folder):
     assert "numpy/numpy" in framework(Path(__file__).parents[2] / "backends" / "numpy").versions
 
 
-def wheel(folder, requires=""):
-    """A package that solves least squares, installable without an index."""
-    file = folder / "tiny_package-1.5-py3-none-any.whl"
+SOLVE = """
+def solve(d):
+    import numpy as np
+    x = np.column_stack([d.arrays['x'], np.ones(len(d.arrays['y']))])
+    w = np.linalg.lstsq(x, d.arrays['y'], rcond=None)[0]
+    found = {'weights': w[:-1], 'bias': w[-1], 'sigma': 1.0}
+    return {name: np.asarray(found[name])[None, None] for name in d.names}
+"""
+
+
+def wheel(folder, name="tiny-package", code=SOLVE, version="1.5"):
+    """A package of one module, by default one that solves least squares, installable without an index."""
+    module = name.replace("-", "_")
+    file, info = folder / f"{module}-{version}-py3-none-any.whl", f"{module}-{version}.dist-info"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(
-            "tiny_package.py",
-            "__version__ = '1.5'\nimport numpy as np\n"
-            "def solve(d):\n"
-            "    x = np.column_stack([d.arrays['x'], np.ones(len(d.arrays['y']))])\n"
-            "    w = np.linalg.lstsq(x, d.arrays['y'], rcond=None)[0]\n"
-            "    found = {'weights': w[:-1], 'bias': w[-1], 'sigma': 1.0}\n"
-            "    return {name: np.asarray(found[name])[None, None] for name in d.names}\n",
-        )
-        info = "tiny_package-1.5.dist-info"
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny-package\nVersion: 1.5\n{requires}")
+        archive.writestr(f"{module}.py", f"__version__ = '{version}'\n{code}")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         archive.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
@@ -169,8 +171,30 @@ def test_a_failed_installation_leaves_nothing_and_says_why(tiny, folder, bench, 
     (tiny / "requirements.lock").write_text("there-is-no-such-package==1.0\n")
     done = bench("install", "tiny")
     assert done.code == 3
-    assert "there-is-no-such-package" in done.err and str(folder / "tiny.log") in done.err
+    for words in ("there-is-no-such-package", "--python PATH", str(folder / "tiny.log")):
+        assert words in done.err
     assert [file.name for file in folder.iterdir()] == ["tiny.log"]
+
+
+def test_what_cannot_be_imported_is_not_ready_and_older_companions_can_be_named(
+    tiny, folder, bench, tmp_path, monkeypatch
+):
+    """A version that takes a companion which has lost what it needs, as older frameworks take the newest JAX."""
+    packages = {"tiny-package": "import base_package; base_package.old", "base-package": "new = 1"}
+    for name, code in packages.items():
+        wheel(tmp_path, name, code)
+    wheel(tmp_path, "base-package", "old = 1", version="0.9")
+    (tiny / "__init__.py").write_text('PACKAGES = {"tiny_package": "tiny-package", "base_package": "base-package"}\n')
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setattr(installing, "CHILD", ())
+    forget()
+    done = bench("install", "tiny@1.5")
+    assert done.code == 3 and "has no attribute 'old'" in done.err
+    assert "bench install tiny@1.5+base-package@VERSION" in " ".join(done.err.split())
+    assert [file.name for file in folder.iterdir()] == ["tiny@1.5.log"]
+    done = bench("install", "tiny@1.5+base-package@0.9")
+    assert done.code == 0 and "tiny-package 1.5, base-package 0.9): ready" in " ".join(done.out.split()), done.err
+    assert bench("info", "tiny@1.5+base-package@0.9.solve").code == 0
 
 
 def test_an_environment_survives_a_failure_to_make_it_again(tiny, folder, bench):
@@ -256,6 +280,8 @@ def test_without_a_lock_it_installs_what_the_distribution_asks_for():
     ("name", "wanted"),
     [
         ("numpyro@0.20", ["numpy", "scipy", "numpyro==0.20.*", "jax", "jaxlib"]),
+        ("numpyro@0.20+jax@0.8", ["numpy", "scipy", "numpyro==0.20.*", "jax==0.8.*", "jaxlib"]),
+        ("torch@2.9.0+cpu", ["numpy", "scipy", "torch==2.9.0+cpu"]),
         ("stan@4.13.0rc1", ["numpy", "scipy", "httpstan==4.13.0rc1"]),  # in spite of its lock
     ],
 )
@@ -263,7 +289,7 @@ def test_of_a_version_that_one_is_installed(name, wanted):
     assert [line.partition(">")[0] for line in installing._requirements(named(name))] == wanted
 
 
-@pytest.mark.parametrize("name", ["numpyro@", "numpyro@x/y", "numpyro@0.2 1"])
+@pytest.mark.parametrize("name", ["numpyro@", "numpyro@x/y", "numpyro@0.2 1", "numpyro@0.2+jax@", "numpyro@0.2@1"])
 def test_a_version_that_is_none_is_refused(folder, bench, name):
     done = bench("install", name)
     assert done.code == 2 and f"{name}: a version reads like 0.21 or 0.21.1" in done.err

@@ -62,7 +62,7 @@ FAKES = (
     Fake("torch.adam", "point", 0.21, 0.48, {"objective": "map"}, seed=5),
     Fake("sklearn.ols", "point", 0.0004, 0.47, seed=6),
     Fake("torch.sgd", "point", status="failed", reason="loss became NaN at step 12: lr·λmax/2 = 1.32 exceeds 1"),
-    Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is not installed"),
+    Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is not installed; bench install blackjax"),
     Fake("stan.nuts", "mcmc", status="timeout", reason="over 120 s"),
 )
 

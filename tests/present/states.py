@@ -9,7 +9,7 @@ from tests.present.conftest import FAKES, Fake, canned
 
 WRONG = Fake("pyro.svi", "vi", 0.08, 0.41, {"guide": "normal"}, seed=4)
 CRASHING = Fake("torch.sgd", "point", status="crashed", reason="signal 11")
-ABSENT = Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is not installed")
+ABSENT = Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is not installed; bench install blackjax")
 ELSE = (WRONG, CRASHING, ABSENT)
 
 

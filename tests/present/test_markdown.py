@@ -61,6 +61,23 @@ def test_the_words_of_every_kind_of_verdict(make: Callable[..., RunTables], name
     assert made == file.read_text()
 
 
+def test_what_is_not_installed_is_said_once_with_one_command(make: Callable[..., RunTables]) -> None:
+    gone = {"blackjax.nuts": "blackjax", "stan.nuts": "httpstan", "stan.advi": "httpstan"}
+    absent = [
+        Fake(name, "mcmc", status="unavailable", reason=f"{what} is not installed; bench install {name.split('.')[0]}")
+        for name, what in gone.items()
+    ]
+    nowhere = Fake("torch.nuts", "mcmc", status="unavailable", reason="cuda was asked for; torch found none")
+    tables = make((NUTS, *absent, nowhere), scenarios=("s0", "s1"))
+    text = markdown.render(report(tables))
+    assert (
+        "> Not installed, so not compared: blackjax.nuts, stan.advi and stan.nuts; bench install blackjax stan" in text
+    )
+    assert "> Not available here: torch.nuts: cuda was asked for; torch found none." in text
+    assert "| scenario | `numpyro.nuts` |\n" in text  # no column of the matrix has nothing in it
+    assert "- s0, s1 × `stan.nuts`: **not available**: httpstan is not installed; bench install stan\n" in text
+
+
 def fits_limits(text: str) -> None:
     assert len(text) <= 30_000 and text.count("\n") < 200
     assert text.startswith("<!-- bench-report -->\n### Which backend\n")

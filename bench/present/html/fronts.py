@@ -74,7 +74,7 @@ def front(section: Section, table: Results, run: Run) -> Front:
     """The answers on one scenario."""
     verdict = section.verdict
     inside = verdict.compared
-    rest = [entry for entry in table.of(section) if entry.row.label not in inside]
+    rest = [e for e in table.of(section) if e.row.label not in inside and e.row.state != "unavailable"]  # said above
     rest.sort(key=lambda entry: _rank(entry.row))
     met = [row.whole for row in section.rows if row.state == "met"]
     least = {q: min(whole[q] for whole in met if q in whole) for q in QUESTIONS if any(q in whole for whole in met)}

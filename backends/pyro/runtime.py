@@ -1,5 +1,0 @@
-"""PyTorch's runtime, for Pyro."""
-
-from backends._shared.pytorch import peak_device_bytes, start, synchronize, threads
-
-__all__ = ["peak_device_bytes", "start", "synchronize", "threads"]
