@@ -21,8 +21,8 @@ from bench.selection import expand, parse, sweeps
 from bench.types import Device, DType, Scenario, Track, derive_seed, written
 
 DEFAULT_SUITE = "quick"
-MOST_FITS = 1_000_000
-"""Rows that a run may have; its manifest and tables are held in memory."""
+MOST_FITS, MOST_CELLS = 1_000_000, 200_000
+"""Of a run, whose manifest and tables are held in memory; run.json of more cells would be larger than is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,8 @@ def make(choice: Choice, along: Path | None = None) -> Plan:
                 fits += planned.reps * planned.rounds
             if fits > MOST_FITS:
                 raise UsageError(f"more than {MOST_FITS} fits are not allowed; sweep less, or fewer reps and rounds")
+            if len(cells) > MOST_CELLS:
+                raise UsageError(f"more than {MOST_CELLS} cells are not allowed; sweep less")
     if not cells:
         raise UsageError(f"suite {choice.suite!r} pairs none of the scenarios and backends named")
     return Plan(tuple(cells.values()), choice.seed, scenarios.selectors, scenarios.broken)

@@ -7,7 +7,8 @@ none is idle. A slot that is lost takes nothing along but the fit at work: what 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from bench.disk.durable import put_folder, remove, sync
 from bench.measure import interrupts
 from bench.measure.executor import Slot, SlotLost, Wide
 from bench.measure.homes import Homes
-from bench.measure.job import Limits, new_child, one, record_missing
+from bench.measure.job import ATTEMPTS, Limits, answered, asked, disturbed, new_child, record_missing, refusal
 from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
 from bench.store.ledger import Ledger
@@ -29,6 +30,10 @@ MOST_SLOTS = 1024
 LOOK_SECONDS = 0.1
 TRIES = 5
 """How often a job may lose its slot before it is taken to be the cause."""
+TOGETHER_SECONDS, TOGETHER = 1.0, 64
+"""Contenders that are known to be quick are asked for together, for so many seconds and so many children at most: a
+message costs as much as they do. Nothing is handed over while one is at work.
+"""
 STORERS, WAITING = 4, 64
 """Threads that put fits on the disk, and how many jobs may wait for them."""
 LANES = ".lanes"
@@ -110,6 +115,7 @@ class Blocks:
         self._said: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._storing, self._room = ThreadPoolExecutor(STORERS), threading.BoundedSemaphore(WAITING)
         self._telling, self._losses = threading.Lock(), dict[tuple[str, int], int]()
+        self._took: dict[str, float] = {}
 
     def run(self, jobs: Iterable[Job], executor: Wide, *, timed: bool = True) -> None:
         """Make all of them, where seconds are not `timed` each wherever there is a slot; as `spread`."""
@@ -132,34 +138,72 @@ class Blocks:
 
     def _block(self, jobs: list[Job], slot: Slot, tick: Callable[[], None]) -> list[Job] | None:
         slot.along = self._folder.path
-        for number, job in enumerate(jobs):
-            tick()
-            self._said.put(partial(self._watcher.starts, job))
-            try:
-                self._one(job, slot, tick)
-            except SlotLost as lost:
-                key = job.planned.cell.id, job.round
-                self._losses[key] = self._losses.get(key, 0) + 1
-                if self._losses[key] < TRIES:
-                    return jobs[number:]
+        left = deque((job, 1) for job in jobs if not self._refuses(job))
+        try:
+            while left:
+                tick()
+                self._part(left, slot, tick)
+        except SlotLost as lost:
+            job = left[0][0]
+            key = job.planned.cell.id, job.round
+            self._losses[key] = self._losses.get(key, 0) + 1
+            if self._losses[key] == TRIES:
                 why = f"its slot was lost {TRIES} times while it was at work, the last time: {lost}"
                 self._missing(job, "crashed", why)
-        return None
+                left.popleft()
+        return [job for job, _ in left] or None
 
-    def _one(self, job: Job, slot: Slot, tick: Callable[[], None]) -> None:
-        if why := self._refused.get(job.planned.cell.id):
-            self._missing(job, "invalid", why)
-        else:
-            self._made(job, lambda lane: one(job, self._plan, lane, self._limits, slot, tick))
+    def _refuses(self, job: Job) -> bool:
+        """Whether no child is made for a job; its records then say why."""
+        why = self._refused.get(job.planned.cell.id)
+        status, reason = ("invalid", why) if why else refusal(job.planned)
+        if status:
+            self._starts(job)
+            self._missing(job, status, reason)
+        return bool(status)
 
     def _missing(self, job: Job, status: str, why: str) -> None:
-        self._made(job, lambda lane: record_missing(job, lane, status, why, child=new_child()))
+        lane = self._lane()
+        self._stored(job, lane, record_missing(job, lane, status, why, child=new_child()))
 
-    def _made(self, job: Job, make: Callable[[RunFolder], list[Record]]) -> None:
-        """Make a job in a folder of its own, small however large the run is; its slot does not wait for the disk."""
+    def _part(self, left: deque[tuple[Job, int]], slot: Slot, tick: Callable[[], None]) -> None:
+        """Make the first of what is left, (job, attempt); each is out of it once its fits are on their way."""
+        part = []
+        for job in self._together([job for job, _ in left]):
+            lane = self._lane()
+            part.append((job, lane, asked(job, self._plan, lane, self._limits, slot.slowness())))
+            self._starts(job)
+        ends = slot.each([(request, lane.path) for _, lane, request in part], tick)
+        for (job, lane, request), end in zip(part, ends, strict=True):
+            attempt, self._took[job.planned.cell.id] = left[0][1], end.seconds
+            records = answered(job, lane, request, end, attempt)
+            if attempt < ATTEMPTS and disturbed(records, self._limits):
+                left[0] = job, attempt + 1
+            else:
+                self._stored(job, lane, records)
+                left.popleft()
+
+    def _together(self, jobs: Sequence[Job]) -> Iterator[Job]:
+        """The first, and those after it that an earlier round has shown to be quick."""
+        yield jobs[0]
+        seconds = self._took.get(jobs[0].planned.cell.id, TOGETHER_SECONDS)
+        for job in jobs[1:TOGETHER]:
+            seconds += self._took.get(job.planned.cell.id, TOGETHER_SECONDS)
+            if seconds > TOGETHER_SECONDS or self._limits.disturbance is not None:
+                return
+            yield job
+
+    def _starts(self, job: Job) -> None:
+        self._said.put(partial(self._watcher.starts, job))
+
+    def _lane(self) -> Lane:
+        """A folder for one job, small however large the run is."""
         lane = Lane(self._folder.path / LANES / new_child())
         (lane.path / lane.INNER).mkdir(parents=True)
-        records = make(lane)
+        return lane
+
+    def _stored(self, job: Job, lane: Lane, records: list[Record]) -> None:
+        """Have fits put into the run's folder; their slot does not wait for the disk."""
         self._room.acquire()
         self._storing.submit(self._store, job, lane, records)
 

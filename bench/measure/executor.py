@@ -8,7 +8,7 @@ it. `bench.measure.local` is the executor of this machine, `bench.measure.cluste
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -126,13 +126,16 @@ class SlotLost(Exception):
 class Slot(Submits, Protocol):
     """One place of many where a child at a time runs, on CPUs and memory that no other has.
 
-    Its `submit` raises SlotLost. `number` counts the slots of one executor, `host` says on which machine it is; in the
+    What it does raises SlotLost. `number` counts the slots of one executor, `host` says on which machine it is; in the
     folder `along` it finds the scenarios that no catalog has.
     """
 
     number: int
     host: str
     along: Path | None
+
+    def each(self, asked: Sequence[tuple[Request, Path]], tick: Callable[[], None]) -> Iterator[End]:
+        """`submit` for each, one after the other, in one message; they come when the last has ended."""
 
 
 @runtime_checkable

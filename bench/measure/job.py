@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from bench.disk.durable import STORAGE, described, remove
@@ -46,11 +46,24 @@ def one(
     if status:
         return record_missing(job, folder, status, reason, child=new_child())
     for attempt in range(1, ATTEMPTS + 1):
-        records = _attempt(job, plan, folder, limits, executor, tick, attempt=attempt)
-        worst = max((r.disturbance or 0.0 for r in records), default=0.0)
-        if limits.disturbance is None or worst <= limits.disturbance:
+        request = asked(job, plan, folder, limits, executor.slowness())
+        whole = False
+        try:
+            end = executor.submit(request, folder.path, tick)
+            whole = end.code == 0
+        finally:
+            folder.mend()
+            if not whole:
+                _tidy(folder, job.planned.cell.id)
+        records = answered(job, folder, request, end, attempt)
+        if not disturbed(records, limits):
             break
     return records
+
+
+def disturbed(records: Sequence[Record], limits: Limits) -> bool:
+    """Whether others had more of the CPUs of their child than is allowed."""
+    return limits.disturbance is not None and any((r.disturbance or 0.0) > limits.disturbance for r in records)
 
 
 def refusal(planned: Planned) -> tuple[str, str]:
@@ -61,24 +74,15 @@ def refusal(planned: Planned) -> tuple[str, str]:
     return ("unavailable", reason) if reason else ("", "")
 
 
-def _attempt(
-    job: Job,
-    plan: Plan,
-    folder: RunFolder,
-    limits: Limits,
-    executor: Submits,
-    tick: Callable[[], None],
-    *,
-    attempt: int,
-) -> list[Record]:
-    """One child for the job."""
-    cell, child = job.planned.cell, new_child()
+def asked(job: Job, plan: Plan, folder: RunFolder, limits: Limits, slowness: float) -> Request:
+    """What a new child for the job is to do, on a machine that is so much slower; nothing of an earlier one is left."""
+    cell = job.planned.cell
     for rep in job.reps:
         folder.spares.forget(folder.fit(cell.id, rep).name)
     compiled = f".compiled/{cell.id}" if limits.reuse else ""
     if compiled and job.round == 0:
         shutil.rmtree(folder.path / compiled, ignore_errors=True)  # a first round made again compiles again
-    request = Request(
+    return Request(
         work="fit",
         needs=needs_of(cell),
         task={
@@ -87,31 +91,29 @@ def _attempt(
             "position": job.position,
             "reps": list(job.reps),
             "seed": plan.seed,
-            "child": child,
+            "child": new_child(),
             "compiled": compiled,
         },
-        timeout=limits.timeout or round(cell.resolved_budget().timeout * executor.slowness()),
+        timeout=limits.timeout or round(cell.resolved_budget().timeout * slowness),
         memory=limits.memory,
         name=f"{folder.INNER}/.{cell.id}-round{job.round}",
     )
-    try:
-        end = executor.submit(request, folder.path, tick)
-        folder.mend()
-        if end.code == STORAGE:
-            raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")
-        status, reason = end.status(request.timeout)
-        if status == "timeout":
-            reason += f"; for more: --timeout {2.5 * request.timeout:.0f}"
-        elif status == "crashed":
-            reason += last_words(end.log)
-        records = record_missing(job, folder, status, reason, child=child, end=end)
-    finally:
-        folder.mend()
-        _tidy(folder, cell.id)
+
+
+def answered(job: Job, folder: RunFolder, request: Request, end: End, attempt: int) -> list[Record]:
+    """The records of a job whose child has ended, and a line on it in the ledger. StorageError."""
+    if end.code == STORAGE:
+        raise StorageError(f"a fit could not be stored: {described(folder.path)} takes no more")
+    status, reason = end.status(request.timeout)
+    if status == "timeout":
+        reason += f"; for more: --timeout {2.5 * request.timeout:.0f}"
+    elif status == "crashed":
+        reason += last_words(end.log)
+    records = record_missing(job, folder, status, reason, child=request.task["child"], end=end)
     before, after = end.reference_seconds or (None, None)
     folder.children.append(
         {
-            "cell": cell.id,
+            "cell": job.planned.cell.id,
             "round": job.round,
             "attempt": attempt,
             "started": end.started,

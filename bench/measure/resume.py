@@ -119,9 +119,7 @@ def changes(run: Run, jobs: Sequence[Job], *, in_slots: bool = False) -> list[st
     digests = {entry.id: (entry.scenario_digest, entry.backend_digest) for entry in run.cells}
     cells = {job.planned.cell.id: job.planned for job in jobs}
     changed = [line for planned in cells.values() for line in sources(planned, *digests[planned.cell.id])]
-    return list(
-        dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, cells.values(), in_slots=in_slots)])
-    )
+    return list(dict.fromkeys([*changed, *_versions(run, cells.values()), *_machine(run, jobs, in_slots=in_slots)]))
 
 
 def sources(planned: Planned, scenario: str, backend: str) -> Iterator[str]:
@@ -153,15 +151,16 @@ def versions(run: Run) -> dict[str, str]:
     return {package: f"{package} was {a} and is {b}" for package, (a, b) in pairs.items() if a != b}
 
 
-def _machine(run: Run, cells: Any, *, in_slots: bool) -> Iterator[str]:
-    if in_slots != bool(run.hosts):
+def _machine(run: Run, jobs: Sequence[Job], *, in_slots: bool) -> Iterator[str]:
+    some = len(jobs) < sum(entry.rounds for entry in run.cells)  # slots are booked right before the first fit
+    if some and in_slots != bool(run.hosts):
         yield "fits were made in slots" if run.hosts else "fits were not made in slots"
     if in_slots:
         return
     was, now = run.host, Host(**host.facts())
     if was.machine != now.machine:
         yield f"the machine was {_words(was)} and is {_words(now)}"
-    elif any(p.cell.threads is None for p in cells) and run.threads != default_threads():
+    elif any(job.planned.cell.threads is None for job in jobs) and run.threads != default_threads():
         yield f"children had {run.threads} CPUs and would have {default_threads()}"
 
 

@@ -10,7 +10,6 @@ from typing import BinaryIO
 
 MIB = 2**20
 MOST: Mapping[str, int] = {
-    "run.json": 32 * MIB,
     "record.json": 4 * MIB,
     ".json": 256 * MIB,
     ".jsonl": 256 * MIB,

@@ -38,6 +38,7 @@ class RunFolder:
         """What could not be read so far, {path inside the run: why}."""
         self.unscored: dict[tuple[str, int], str] = {}
         """Fits that ended ok and could be read, but not scored, {(cell, rep): why}."""
+        self._restoring = 0.0
 
     @property
     def name(self) -> str:
@@ -179,14 +180,20 @@ class RunFolder:
         return Spares(self.path / self.INNER)
 
     def mend(self) -> None:
-        """Have the folder of fits there again, writable and with its fits: a contender may have removed it."""
-        inner = self.path / self.INNER
+        """Have the folder of fits there again, writable and with its fits: a contender may have removed it.
+
+        To see whether fits are missing takes longer the more there are; it is done a twentieth of the time at most.
+        """
+        inner, began = self.path / self.INNER, time.monotonic()
         if inner.is_symlink() or not inner.is_dir():
             remove(inner)
             inner.mkdir(exist_ok=True)
+            self._restoring = began
         elif not os.access(inner, os.R_OK | os.W_OK | os.X_OK):
             inner.chmod(0o755)
-        self.spares.restore()
+        if began >= self._restoring:
+            self.spares.restore()
+            self._restoring = began + 20.0 * (time.monotonic() - began)
 
     def fit(self, cell: str, rep: int) -> Path:
         """The folder of one fit."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from unittest import mock
 
 import numpy as np
@@ -19,7 +22,6 @@ from bench.measure.blocks import TRIES
 from bench.measure.cluster import likeness, opening, shares, slot
 from bench.measure.cluster.remote import Remote
 from bench.measure.executor import SlotLost
-from bench.measure.homes import Homes
 from bench.measure.job import Limits
 from bench.plan import Choice, make
 from bench.store.folder import CalibrationFolder, RunFolder
@@ -102,16 +104,17 @@ def test_contenders_of_a_scenario_and_round_are_made_in_one_slot_one_after_the_o
 
 def test_a_lost_slot_costs_no_finished_fit_and_its_block_goes_on_elsewhere(slots, tmp_path, monkeypatch):
     plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=4)
-    folder, submit, lost = RunFolder.create(tmp_path, "r"), Remote.submit, []
+    folder, each, lost = RunFolder.create(tmp_path, "r"), Remote.each, []
 
-    def loses(self, request, into, tick):
-        if len(folder.children.entries()) >= 3 and not lost:
-            lost.append(self.number)
-            self.lost.set()
-            raise SlotLost("for this test")
-        return submit(self, request, into, tick)
+    def loses(self, asked, tick):
+        for end in each(self, asked, tick):
+            yield end
+            if not lost:
+                lost.append(self.number)
+                self.lost.set()
+                raise SlotLost("for this test")
 
-    monkeypatch.setattr(Remote, "submit", loses)
+    monkeypatch.setattr(Remote, "each", loses)
     cluster = slots(plan)
     assert run.execute(plan, folder, Limits(), Quiet(), cluster)
     assert {r.status for r in made(folder, plan)} == {"ok"} and len(folder.children.entries()) == 8
@@ -121,29 +124,94 @@ def test_a_lost_slot_costs_no_finished_fit_and_its_block_goes_on_elsewhere(slots
 
 def test_a_job_that_always_loses_its_slot_is_the_cause(slots, tmp_path, monkeypatch):
     plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=1)
-    folder, submit = RunFolder.create(tmp_path, "r"), Remote.submit
+    folder, each = RunFolder.create(tmp_path, "r"), Remote.each
 
-    def loses(self, request, into, tick):
-        if dict(request.task["cell"]["options"]).get("bias"):
-            raise SlotLost("for this test")
-        return submit(self, request, into, tick)
+    def loses(self, asked, tick):
+        for request, into in asked:
+            if dict(request.task["cell"]["options"]).get("bias"):
+                raise SlotLost("for this test")
+            yield from each(self, [(request, into)], tick)
 
-    monkeypatch.setattr(Remote, "submit", loses)
+    monkeypatch.setattr(Remote, "each", loses)
     assert run.execute(plan, folder, Limits(), Quiet(), slots(plan))
     good, bad = made(folder, plan)
     assert (good.status, bad.status) == ("ok", "crashed")
     assert bad.reason.startswith(f"its slot was lost {TRIES} times while it was at work")
 
 
+def test_what_is_lost_between_its_end_and_its_leader_is_made_again(slots, engine, tmp_path, monkeypatch):
+    plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=2)
+    folder, result, cut = RunFolder.create(tmp_path, "r"), distributed.Future.result, []
+
+    async def never(future):
+        await result(future)
+        worker = next(iter(engine.scheduler.tasks[future.key].who_has))
+        cluster._hear((0.0, {"action": "remove-worker", "worker": worker.address}))
+        await asyncio.sleep(3600.0)  # Dask waits for a process of that address to make it again
+
+    def lost(future, *args):
+        if cut or not future.key.startswith("serve"):
+            return result(future, *args)
+        cut.append(future.key)
+        return never(future)
+
+    monkeypatch.setattr(distributed.Future, "result", lost)
+    cluster = slots(plan)
+    assert run.execute(plan, folder, Limits(), Quiet(), cluster)
+    assert cut and cluster.width() == 1 and {r.status for r in made(folder, plan)} == {"ok"}
+
+
+_renewed: Counter[str] = Counter()
+_touch = slot.touch
+
+
+async def touched(owner, *, dask_worker):
+    """The first that is asked is frozen."""
+    _renewed[dask_worker.address] += 1
+    if next(iter(_renewed)) == dask_worker.address:
+        await asyncio.sleep(3600.0)
+    _touch(owner, dask_worker=dask_worker)
+
+
+def test_a_frozen_process_keeps_no_other_from_being_renewed(slots, monkeypatch):
+    monkeypatch.setattr("bench.measure.cluster.cluster.RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(slot, "touch", touched)
+    slots(planned())
+    until = time.monotonic() + 10.0
+    while min(_renewed.values(), default=0) < 3 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(_renewed) == 2 and min(_renewed.values()) >= 3
+
+
+def test_quick_contenders_are_asked_for_together_once_a_round_has_shown_that_they_are(slots, tmp_path, monkeypatch):
+    plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=3, backends=("fake.exact[bias=[0.0,1.0,2.0]]", "fake.twin"))
+    folder, each, sizes = RunFolder.create(tmp_path, "r"), Remote.each, []
+
+    def counted(self, asked, tick):
+        sizes.append(sorted(dict(request.task["cell"]["options"]).get("bias", 3.0) for request, _ in asked))
+        for (request, _), end in zip(asked, each(self, asked, tick), strict=True):
+            yield replace(end, seconds=2.0 if request.task["cell"]["backend"] == "fake.twin" else 0.1)
+
+    monkeypatch.setattr(Remote, "each", counted)
+    cluster = slots(plan)
+    lone = cluster.take()
+    assert run.execute(plan, folder, Limits(), Quiet(), cluster)
+    cluster.give(lone)
+    assert {r.status for r in made(folder, plan)} == {"ok"} and Counter(chain(*sizes)) == dict.fromkeys(range(4), 3)
+    assert sizes[:4] == [[s[0]] for s in sizes[:4]], "nothing is known of them in the first round"
+    assert all(len(size) == 1 for size in sizes if 3.0 in size), "nobody waits for one that is slow"
+    assert any(len(size) > 1 for size in sizes[4:])
+
+
 def test_without_a_slot_or_a_scheduler_a_run_says_so_and_keeps_what_it_has(slots, tmp_path, monkeypatch):
     plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=1)
     monkeypatch.setattr("bench.measure.cluster.cluster.ALONE_SECONDS", 0.2)
 
-    def loses(self, request, into, tick):
+    def loses(self, asked, tick):
         self.lost.set()
         raise SlotLost("for this test")
 
-    monkeypatch.setattr(Remote, "submit", loses)
+    monkeypatch.setattr(Remote, "each", loses)
     with pytest.raises(ClusterError, match=r"no slot has been left for 0 s"):
         run.execute(plan, RunFolder.create(tmp_path, "r"), Limits(), Quiet(), slots(plan))
 
@@ -245,44 +313,6 @@ def test_a_calibration_is_divided_between_slots(slots, tmp_path):
     assert not list(there.path.rglob(".*"))
 
 
-@pytest.mark.parametrize("siblings", [1, 2])
-def test_shares_have_nothing_in_common_and_whole_cores_come_first(siblings):
-    cores = {cpu: str(cpu // siblings) for cpu in range(8)}
-    found = {"threads": 2, "cpus": list(range(8)), "cores": cores, "memory": 0, "gpus": ["0", "1"],
-             "facts": {"memory_bytes": 80}}  # fmt: skip
-    taken = []
-    for number in range(4):
-        one = shares.share(found, shares.Terms(threads=2), taken)
-        assert isinstance(one, slot.Share) and len(one.cpus) == 2 and one.memory == 16
-        if number < 4 // siblings:
-            assert len({cores[cpu] for cpu in one.cpus}) == 2, "a core is not shared while there are free ones"
-        taken.append(one)
-    assert sorted(cpu for one in taken for cpu in one.cpus) == list(range(8))
-    assert "2 CPUs are asked for, and 0 of its 8" in str(shares.share(found, shares.Terms(2), taken))
-    assert "a slot of it has" in str(shares.share(found, shares.Terms(2, memory=10**10), []))
-    with_gpus = [shares.share(found, shares.Terms(1, gpu=True), [])]
-    with_gpus.append(shares.share(found, shares.Terms(1, gpu=True), with_gpus))
-    assert [one.gpu for one in with_gpus] == ["0", "1"]
-    assert "no GPU" in str(shares.share(found, shares.Terms(1, gpu=True), with_gpus))
-    assert shares.fitting(range(8), cores, 2) == 4 // siblings
-
-
-def test_rounds_of_a_scenario_stay_at_home_while_that_is_busy_and_nothing_is_lost():
-    pieces = [(name, number) for number in range(4) for name in "abcd"]
-    homes = Homes(pieces, lambda piece: piece[0])
-    taken = [(host, homes.next(host)) for host in ["x", "y"] * 6]
-    at = {name: {host for host, piece in taken if piece[0] == name} for name in "abcd"}
-    assert all(len(hosts) == 1 for hosts in at.values())
-    assert [piece[1] for _, piece in taken] == [0] * 4 + [1] * 4 + [2] * 4, "rounds come one after the other"
-    homes.back(taken[-1][1])
-    rest = []
-    while homes:
-        rest.append(homes.next("z"))  # it has no home, and helps where most is left
-    assert sorted([*rest, *(piece for _, piece in taken[:-1])]) == sorted(pieces)
-    with pytest.raises(IndexError):
-        homes.next("x")
-
-
 def test_what_comes_back_lies_inside_its_folder_and_links_stay_behind(tmp_path):
     (tmp_path / "fits" / "a-0").mkdir(parents=True)
     (tmp_path / "fits" / "a-0" / "record.json").write_text("{}")
@@ -296,53 +326,3 @@ def test_what_comes_back_lies_inside_its_folder_and_links_stay_behind(tmp_path):
     for name in ("../x", "/x", "a/../../x"):
         with pytest.raises(ValueError, match="no path inside"):
             slot.put(tmp_path, {name: b""})
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("dusk", "'dusk' is not allowed; local, dask, an address"),
-        ("tcp://127.0.0.1:1", "no scheduler answers there"),
-        ("no.toml", "no.toml"),
-    ],
-)
-def test_an_executor_that_cannot_be_is_one_sentence(bench, tmp_path, monkeypatch, text, why):
-    monkeypatch.setattr(opening, "CONNECT_SECONDS", 0.5)
-    done = bench("run", "-s", SCENARIOS[0], "-b", "fake.exact", "--executor", text)
-    assert done.code == 2 and why in done.err and not (tmp_path / "results").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ('type = "slum"', "type = 'slum' is not allowed; one of slurm, pbs, lsf"),
-        ('type = "slurm"\ncores = 4', "memory is missing"),
-        ('type = "slurm"\ncores = 4\nmemory = "8GB"\nqeue = "x"', "qeue is not allowed; type, jobs, account"),
-        ('type = "slurm"\njobs = 0', "jobs = 0 is not allowed"),
-    ],
-)
-def test_a_file_of_a_batch_system_that_cannot_be_names_the_key(tmp_path, content, why):
-    pytest.importorskip("dask_jobqueue", reason="not installed: pip install 'posterior-bench[dask]'")
-    file = tmp_path / "batch.toml"
-    file.write_text(content)
-    with pytest.raises(UsageError, match=why):
-        opening.known(str(file))
-
-
-@pytest.mark.parametrize(
-    ("type_", "line"), [("slurm", "#SBATCH -p long"), ("pbs", "#PBS -q long"), ("lsf", "#BSUB -q long")]
-)
-def test_a_file_of_a_batch_system_gives_its_job_script(tmp_path, monkeypatch, type_, line):
-    jobqueue = pytest.importorskip("dask_jobqueue", reason="not installed: pip install 'posterior-bench[dask]'")
-    file = tmp_path / "batch.toml"
-    file.write_text(f'type = "{type_}"\njobs = 3\ncores = 8\nprocesses = 4\nmemory = "32GB"\nqueue = "long"\n'
-                    'walltime = "02:00"\ninterface = "lo"\n')  # fmt: skip
-    scaled = []
-    class_ = getattr(jobqueue, opening.BATCH[type_])
-    monkeypatch.setattr(class_, "scale", lambda self, jobs: scaled.append(jobs))
-    monkeypatch.setattr(class_, "__init__", lambda self, **table: vars(self).update(table=table))
-    engine = opening.batch(file)
-    table = {k: v for k, v in engine.table.items() if k not in ("interface", "scheduler_options")}
-    script = class_.job_cls(scheduler="tcp://leader:8786", name="slots", **table).job_script()
-    assert line in script and scaled == [3]
-    assert "--nworkers 4" in script and "--nthreads 2" in script

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import time
@@ -17,7 +18,7 @@ from distributed import Client
 from bench.errors import ClusterError, UsageError
 from bench.measure.cluster import slot
 from bench.measure.cluster.joining import Gate, Refused
-from bench.measure.cluster.remote import Remote
+from bench.measure.cluster.remote import Remote, in_loop
 from bench.measure.cluster.shares import Terms
 from bench.measure.executor import End, Needs, Request, SlotLost
 from bench.measure.executor import Slot as AnySlot
@@ -50,7 +51,7 @@ class Cluster:
         self._imports: list[dict[str, Any]] = []
         self._waited, self._last = 0.0, ""
         self._seen, self._alone = time.monotonic(), threading.Event()
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keepers = [threading.Thread(target=do, daemon=True) for do in (self._keep, self._renew)]
 
     def begin(self, least: int, tick: Callable[[str], None]) -> None:
         """Take what processes there are, once there are as many as `least`.
@@ -72,7 +73,8 @@ class Cluster:
             raise UsageError(f"--executor: there is no slot: {_some(refused) or 'it has no worker processes'}")
         for one in refused:
             self._say(f"left out: {one}")
-        self._keeper.start()
+        for keeper in self._keepers:
+            keeper.start()
 
     def _await(self, done: Callable[[], bool], what: str, tick: Callable[[str], None], *, patient: bool) -> None:
         """Wait until it is done, with `patient` however long that takes."""
@@ -104,8 +106,8 @@ class Cluster:
             lost.lost.set()
 
     def _keep(self) -> None:
-        """Renew leases, and take what joins, until it is closed."""
-        renewed = time.monotonic()
+        """Take what joins, until it is closed."""
+        looked = time.monotonic()
         while not self._closed.wait(LOOK_SECONDS):
             joined = []
             while True:
@@ -114,17 +116,26 @@ class Cluster:
                 except Empty:
                     break
             try:
-                if time.monotonic() - renewed > RENEW_SECONDS:
-                    renewed, now = time.monotonic(), set(self._addresses())
+                if time.monotonic() - looked > RENEW_SECONDS:
+                    looked, now = time.monotonic(), set(self._addresses())
                     self._look(now)
                     joined += now - self._met
-                    self._client.run(slot.touch, self._owner, workers=list(self._slots), on_error="return")
                 for one in self._join(joined):
                     if one.why != self._last:
                         self._say(f"left out: {one}")
                     self._last = one.why
             except Exception as error:  # noqa: BLE001 -- whatever Dask raises when its scheduler is gone: `check` says so
                 self._last = f"{type(error).__name__}: {error}"
+
+    def _renew(self) -> None:
+        """Renew leases, until it is closed; nobody waits for the answers, since a process that is frozen has none."""
+
+        async def touched() -> None:
+            touches = self._client.run(slot.touch, self._owner, workers=list(self._slots), on_error="return")
+            await asyncio.wait_for(touches, slot.LEASE)
+
+        while not self._closed.wait(RENEW_SECONDS):
+            in_loop(self._client, touched())
 
     def _look(self, there: set[str]) -> None:
         for address, one in list(self._slots.items()):

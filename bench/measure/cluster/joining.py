@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -11,12 +12,14 @@ from distributed import Client
 from bench.catalog.kept import bring
 from bench.measure import guardian
 from bench.measure.cluster import likeness, shares, slot
-from bench.measure.cluster.remote import Remote, kept
+from bench.measure.cluster.remote import Remote, in_loop, kept
 from bench.measure.cluster.shares import Terms
 from bench.measure.executor import SlotLost
 from bench.plan import Plan
 
 TAKEN = "at work for another run"
+ANSWER_SECONDS, AT_ONCE = 60.0, 100
+"""How long a process may take to say what it is, and how many are asked at once."""
 
 
 class Refused(NamedTuple):
@@ -50,7 +53,7 @@ class Gate:
 
     def admit(self, addresses: Iterable[str], present: Collection[Remote]) -> tuple[list[Remote], list[Refused]]:
         """The slots that these processes are from now on beside those that are there, and why some are none."""
-        answers = self._client.run(slot.facts, self._backends, workers=list(addresses), on_error="return")
+        answers = self._ask(list(addresses), slot.facts, self._backends)
         here, made, refused = likeness.code(self._backends), list[Remote](), list[Refused]()
         for address, found in sorted(answers.items(), key=lambda one: (_name(one[1]), one[0])):
             if isinstance(found, OSError):
@@ -76,6 +79,25 @@ class Gate:
         self.machines |= {one.host: dict(answers[one.address]["facts"]) for one in made}
         return made, refused
 
+    def _ask(self, addresses: Sequence[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+        """What a function gives in each of these processes, or its error: TimeoutError of one that is frozen."""
+        few = asyncio.Semaphore(AT_ONCE)
+
+        async def one(address: str) -> Any:
+            async with few:
+                try:
+                    called = self._client.run(function, *args, workers=[address])
+                    return (await asyncio.wait_for(called, ANSWER_SECONDS))[address]
+                except TimeoutError:
+                    return TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} s")
+                except Exception as error:  # noqa: BLE001 -- whatever it raised there
+                    return error
+
+        async def all_() -> list[Any]:
+            return await asyncio.gather(*map(one, addresses))
+
+        return dict(zip(addresses, in_loop(self._client, all_()).result(), strict=True))
+
     def _arranged(self, address: str, found: Mapping[str, Any], present: Collection[Remote]) -> Remote | str | OSError:
         """A slot in that process, which has its CPUs and memory from now on; or why there is none."""
         host = str(found["host"])
@@ -85,10 +107,11 @@ class Gate:
             return share
         share = share._replace(apart=bool(self._local))
         number = next(n for n in count() if n not in {one.number for one in present})
-        try:
-            self._client.run(slot.arrange, share, self._owner, workers=[address])
-        except OSError as error:  # it has ended meanwhile
-            return error
+        answer = self._ask([address], slot.arrange, share, self._owner)[address]
+        if isinstance(answer, OSError):  # it has ended meanwhile
+            return answer
+        if isinstance(answer, BaseException):
+            raise answer
         self.terms = Terms(len(share.cpus), self.terms.memory, self.terms.gpu)  # all alike from the first on
         return Remote(self._client, address, self._owner, host, number, share, float(found["slowness"]))
 

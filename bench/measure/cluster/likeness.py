@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,15 +42,24 @@ def cores() -> dict[int, str]:
 
 @cache
 def gpus() -> list[str]:
-    """NVIDIA devices, as CUDA_VISIBLE_DEVICES names them: those that it does name, else all there are."""
+    """NVIDIA devices, as CUDA_VISIBLE_DEVICES names them: those that it does name, else all there are.
+
+    Of a device that is divided (MIG) each part is one.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name.strip()]
+    if visible is not None:  # what comes after a device that cannot be is not seen
+        return [name for name in takewhile(lambda name: name != "-1", map(str.strip, visible.split(","))) if name]
     try:
-        listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True)  # noqa: S607
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True, timeout=20)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
         return []
-    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
+    devices: list[list[str]] = []
+    for line in done.stdout.splitlines():
+        if line.startswith("GPU "):
+            devices.append([])
+        elif devices and (part := re.search(r"\(UUID: (MIG-[^)]+)\)", line)):
+            devices[-1].append(part[1])
+    return [name for number, parts in enumerate(devices) for name in parts or [str(number)]]
 
 
 def code(backends: Iterable[str]) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
-import uuid
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from distributed import Client, Future
+from distributed import Client
 
 from bench.disk.durable import remove
 from bench.measure.cluster import slot
@@ -19,6 +20,7 @@ from bench.measure.cluster.slot import Share
 from bench.measure.executor import End, Needs, Request, SlotLost
 
 LOOK_SECONDS = 0.2
+T = TypeVar("T")
 
 
 class Remote:
@@ -42,68 +44,94 @@ class Remote:
 
     def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
         """Have a child made there; its files are put into the folder."""
-        self._bring(request, into)
-        done: slot.Done = self._task(tick, slot.serve, request)
-        for folder in {into / Path(name).parent for name in done.files if len(Path(name).parts) > 2}:
-            remove(folder)  # of a fit that is made again
-        slot.put(into, done.files)
-        return replace(done.end, host=self.host, slot=self.number)
+        return next(self.each([(request, into)], tick))
+
+    def each(self, asked: Sequence[tuple[Request, Path]], tick: Callable[[], None]) -> Iterator[End]:
+        """Have children made there, one after the other; the files of each are in its folder when it comes."""
+        for request, into in asked:
+            self._bring(request, into, tick)
+        for (_, into), done in zip(asked, self._task(tick, slot.serve, [r for r, _ in asked]), strict=True):
+            for folder in {into / Path(name).parent for name in done.files if len(Path(name).parts) > 2}:
+                remove(folder)  # of a fit that is made again
+            slot.put(into, done.files)
+            yield replace(done.end, host=self.host, slot=self.number)
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[], None]) -> dict[str, Any]:
         """Import ahead there; what `Executor.imports` says of it."""
-        imported: dict[str, Any] = self._task(tick, slot.prepare, dict(wanted))
-        return imported
+        return self._task(tick, slot.prepare, dict(wanted))
 
     def digests(self, asked: list[Any], files: slot.Files, tick: Callable[[], None]) -> list[str]:
         """Of data sets, as they are made there with these files of scenarios."""
-        self.call(slot.bring, files)
-        found: list[str] = self._task(tick, slot.data, asked)
-        return found
+        self.call(tick, slot.bring, files)
+        return self._task(tick, slot.data, asked)
 
-    def call(self, function: Callable[..., Any], *args: Any) -> None:
+    def call(self, tick: Callable[[], None], function: Callable[..., Any], *args: Any) -> None:
         """Call a short function in the process at once, whatever is at work there; SlotLost."""
-        try:
-            self._client.run(function, self._owner, *args, workers=[self.address])
-        except Exception as error:
-            self.lost.set()
-            raise SlotLost(f"{type(error).__name__}: {error}") from error
 
-    def _task(self, tick: Callable[[], None], function: Callable[..., Any], *args: Any) -> Any:
+        async def called() -> None:
+            await self._client.run(function, self._owner, *args, workers=[self.address])
+
+        self._wait(called(), tick)
+
+    def _task(self, tick: Callable[[], None], function: Callable[..., T], *args: Any) -> T:
         """What a function gives as a task of the process; whatever ends the wait ends the task.
 
         Whatever goes wrong there, a full disk or a killed process, makes it a lost slot: others have its work.
         """
-        ended = threading.Event()
         where = {"workers": [self.address], "allow_other_workers": False}
-        key = f"{function.__name__}-{uuid.uuid4().hex}"
-        future = self._client.submit(function, self._owner, *args, key=key, pure=False, retries=0, **where)
-        future.add_done_callback(lambda _: ended.set())
+        with self._losing():
+            future = self._client.submit(function, self._owner, *args, pure=False, retries=0, **where)
+
+        async def result() -> T:
+            found: T = await future
+            return found
+
         try:
-            while not ended.wait(LOOK_SECONDS):
+            found = self._wait(result(), tick)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                future.cancel()
+            raise
+        future.release()
+        return found
+
+    def _wait(self, answer: Coroutine[Any, Any, T], tick: Callable[[], None]) -> T:
+        """What the client's loop is to wait for, unless the process or the scheduler ends meanwhile: SlotLost."""
+        with self._losing():
+            waited = in_loop(self._client, answer)
+        try:
+            while not wait([waited], LOOK_SECONDS).done:
                 tick()
                 if self.lost.is_set() or self._client.status != "running":
+                    self.lost.set()
                     raise SlotLost("its process has ended")
-            return self._result(future)
-        except SlotLost:
-            self.lost.set()
-            raise
         finally:
-            with contextlib.suppress(Exception):
-                future.release() if ended.is_set() else future.cancel()
+            waited.cancel()
+        with self._losing():
+            return waited.result()
 
-    def _result(self, future: Future[Any]) -> Any:
+    @contextlib.contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Whatever Dask raises loses the slot."""
         try:
-            return future.result()
+            yield
         except (Exception, CancelledError) as error:
+            self.lost.set()
             raise SlotLost(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 
-    def _bring(self, request: Request, into: Path) -> None:
+    def _bring(self, request: Request, into: Path, tick: Callable[[], None]) -> None:
         """Have the files of the request's scenarios there, where these are in no catalog."""
         for name in set(_scenarios(request)) - self._brought:
             files = dict(kept(into, name)) or (dict(kept(self.along, name)) if self.along is not None else {})
             if files:
-                self.call(slot.bring, files)
+                self.call(tick, slot.bring, files)
             self._brought.add(name)
+
+
+def in_loop(client: Client, answer: Coroutine[Any, Any, T]) -> Future[T]:
+    """Have the client's loop, in a thread of its own, wait for an answer."""
+    loop: Any = client.loop
+    return asyncio.run_coroutine_threadsafe(answer, loop.asyncio_loop)
 
 
 def _scenarios(request: Request) -> list[str]:

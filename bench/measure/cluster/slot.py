@@ -13,8 +13,9 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -192,11 +193,10 @@ def prepare(owner: str, wanted: Mapping[Needs, set[str]]) -> dict[str, Any]:
     return served.executor.imports()
 
 
-def serve(owner: str, request: Request) -> Done:
-    """Have a child made."""
+def serve(owner: str, requests: Sequence[Request]) -> list[Done]:
+    """Have children made, one after the other."""
     served = _of(get_worker(), owner)
-    done: Done = served.work(lambda look: served.make(request, look))
-    return done
+    return [served.work(partial(served.make, request)) for request in requests]
 
 
 def data(owner: str, asked: list[likeness.Asked]) -> list[str]:

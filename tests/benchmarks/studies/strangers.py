@@ -1,6 +1,7 @@
 """Files of a run changed at random, as many as asked for: read, or refused with a sentence; no traceback, no hang.
 
 python -m tests.benchmarks.studies.strangers 12500          each of eight kinds of file, half an hour in all
+python -m tests.benchmarks.studies.strangers 12500 0 20000  the same of other seeds, from this one on
 python -m tests.benchmarks.studies.strangers 0 1000         so many odd command lines, each a process: ten minutes
 
 Prints per kind what was raised that may not be, once, with the seed that shows it again.
@@ -29,10 +30,10 @@ from tests.fuzz.test_command_line import PATHS
 from tests.store import strangers
 
 
-def study(run: Path, kind: str, trials: int) -> set[str]:
+def study(run: Path, kind: str, trials: int, first: int) -> set[str]:
     """What readers of this kind of file raised that they may not."""
     raised: set[str] = set()
-    for seed in range(trials):
+    for seed in range(first, first + trials):
         try:
             strangers.trial(run, kind, np.random.default_rng(seed))
         except Exception as error:  # noqa: BLE001 -- whatever a reader may not raise
@@ -71,7 +72,7 @@ def typed(trials: int) -> None:
     print(f"{trials} command lines, {faults} faults", flush=True)
 
 
-def main(trials: int, commands: int = 0) -> None:
+def main(trials: int, commands: int = 0, first: int = 0) -> None:
     """Every kind of file in turn, then command lines."""
     typed(commands)
     if not trials:
@@ -87,7 +88,7 @@ def main(trials: int, commands: int = 0) -> None:
             if kind == "draws.npz":
                 np.savez(npz, **arrays)
             began = time.monotonic()
-            raised = study(run, kind, trials)
+            raised = study(run, kind, trials, first)
             npz.unlink(missing_ok=True)
             print(f"{kind}: {trials} files, {len(raised)} faults, {time.monotonic() - began:.0f} s", flush=True)
 

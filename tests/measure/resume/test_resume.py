@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench import pipeline
 from bench.measure.executor import End
-from bench.measure.resume import missing
+from bench.measure.resume import changes, missing
 from bench.plan import Choice, make
 from bench.store.folder import RunFolder
 from bench.store.records import Record
@@ -248,3 +249,10 @@ def test_two_runs_started_at_once_never_share_a_folder(place):
     unnamed = [place.start("run", "-s", "correlated-rho95", "-b", "fake.instrument", "--no-score") for _ in range(3)]
     assert [(p.communicate(), p.returncode)[1] for p in unnamed] == [0, 0, 0]
     assert len(list((place.path / "results").glob("*/run.json"))) == 4
+
+
+def test_whether_fits_were_made_in_slots_matters_once_there_are_some(tmp_path, fakes):
+    plan = make(Choice(scenarios=["correlated-rho95"], backends=["fake.exact"], reps=1, rounds=2))
+    run, jobs = pipeline.start_manifest(RunFolder.create(tmp_path, "r"), plan, {}), list(plan.jobs())
+    assert changes(run, jobs, in_slots=True) == []  # its leader was killed before the first
+    assert changes(run, jobs[1:], in_slots=True) == ["fits were not made in slots"]
