@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,8 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def bench(tmp_path: Path, fakes: None) -> Callable[..., Outcome]:
-    """Run the command line in this process, in a temporary folder."""
-    return lambda *args: in_process.run(*args, cwd=tmp_path)
+    """Run the command line in this process, in a temporary folder; pages have figures with `drawn=True`."""
+    return partial(in_process.run, cwd=tmp_path)
 
 
 @pytest.fixture

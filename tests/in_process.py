@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from unittest import mock
 
 from bench.cli import main, signals
 from bench.measure import interrupts
+from bench.present.html import pictures
 from bench.score import pool
 
 
@@ -32,10 +33,11 @@ class Outcome:
         return json.loads(self.out)
 
 
-def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Outcome:
+def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None, drawn: bool = False) -> Outcome:
     """`bench ARGS` in a folder, with more environment variables; nothing of it is left in this process.
 
-    Signals keep their handlers: what Ctrl-C does is tested with processes of their own.
+    Signals keep their handlers: what Ctrl-C does is tested with processes of their own. Pages have no figures unless
+    they are to be `drawn`.
     """
     out, err = io.StringIO(), io.StringIO()
     forget()
@@ -45,6 +47,7 @@ def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Ou
         mock.patch.object(sys, "argv", ["bench", *args]),
         mock.patch.object(signals, "install", lambda: None),
         mock.patch.dict(interrupts._state),
+        contextlib.nullcontext() if drawn else without_figures(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
@@ -57,6 +60,13 @@ def run(*args: str, cwd: Path, variables: Mapping[str, str] | None = None) -> Ou
             forget()
             pool.close()  # they are at home in this folder
     return Outcome(int(code), out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def without_figures() -> Iterator[None]:
+    """Pages have no figures: they take most of a page's time, and have tests of their own."""
+    with mock.patch("bench.present.html.report.pictures", lambda found, tables: pictures.Pictures()):
+        yield
 
 
 KEPT = {("bench.present.html.report", "_environment")}

@@ -82,9 +82,9 @@ def marked(cases: list[tuple[str, str]]) -> list[Any]:
 class Fits:
     """Fits of one program, the first of seed 1."""
 
-    def __init__(self, info: BackendInfo, data: Dataset, contender: Callable[..., Any]) -> None:
+    def __init__(self, info: BackendInfo, data: Dataset, contender: Callable[..., Any], **shorter: int) -> None:
         self.info, self.data = info, data
-        self.contender = contender(info.name, data, **settings(info))
+        self.contender = contender(info.name, data, **settings(info) | shorter)
         self.fit, self.clock = self.repeated(1)
 
     def repeated(self, seed: int) -> tuple[Fit, WallClock]:
@@ -122,17 +122,19 @@ def test_draws_are_named_shaped_and_finite(fits: Callable[[str, str], Fits], nam
 
 
 FIRST = {name: key for name, key in reversed(CASES)}
-"""A case of each backend, of which two more fits are made, of what is LONG where slow tests are."""
-LONG = {"torch.nuts", "torch.hmc", "torch.map", "torch.metropolis", "pyro.map"}
+"""A case of each backend, of which two more fits are made."""
+EAGER = ("torch.", "pyro.")
+"""They compile nothing, so that another program, of few draws or steps, costs less than fits of the long one."""
 
 
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [pytest.param(*case, marks=[pytest.mark.slow] * (case in SLOW or case[0] in LONG)) for case in FIRST.items()],
-    scope="module",
-)
-def test_seeds_decide_the_draws(fits: Callable[[str, str], Fits], name: str, key: str) -> None:
-    case = fits(name, key)
+@pytest.mark.parametrize(("name", "key"), marked(list(FIRST.items())), scope="module")
+def test_seeds_decide_the_draws(
+    fits: Callable[[str, str], Fits], dataset: Callable[[str], Dataset], contender: Callable[..., Any], name: str,
+    key: str,
+) -> None:  # fmt: skip
+    few = {"steps": 20} | ({"draws": 12} if backend(name).kind == "mcmc" else {})
+    short = name.startswith(EAGER) and name not in SHORT
+    case = Fits(backend(name), dataset(key), contender, **few) if short else fits(name, key)
     assert answers.reproducible(case.fit, case.repeated(1)[0]) == ""
     if case.info.kind != "point":  # whose seed decides no more than the start
         assert answers.seeded(case.fit, case.repeated(2)[0]) == ""

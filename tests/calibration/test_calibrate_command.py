@@ -133,7 +133,7 @@ def test_a_run_s_report_shows_the_calibrations_of_its_cells(controls, here, benc
     path, _, _ = controls
     shutil.copytree(path / "results", tmp_path / "results")
     backends = ["-b", EXACT, "-b", NARROW, "-b", "fake.exact[draws=100,spread=0.4]", "--reps", "1"]
-    assert bench("run", "-s", "correlated-rho95", *backends, "--name", "r").code == 0
+    assert bench("run", "-s", "correlated-rho95", *backends, "--name", "r", drawn=True).code == 0
     page = (tmp_path / "results" / "r" / "report.html").read_text()
     shown = re.findall(
         r"Ranks of the truth among the draws of ([^<]*?) on correlated-rho95 \(calibration c: (\w+)\)", page
@@ -142,7 +142,7 @@ def test_a_run_s_report_shows_the_calibrations_of_its_cells(controls, here, benc
     manifest = json.loads((folder(tmp_path) / "run.json").read_text())
     digests = {cell: [scenario, "changed"] for cell, (scenario, _) in manifest["digests"].items()}
     (folder(tmp_path) / "run.json").write_text(json.dumps(manifest | {"digests": digests}))
-    assert bench("report", "r").code == 0
+    assert bench("report", "r", drawn=True).code == 0
     assert "Ranks of the truth" not in (tmp_path / "results" / "r" / "report.html").read_text()
 
 

@@ -8,17 +8,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
-import pytest
-
 from tests import in_process
-from tests.present.conftest import without_figures
-
-
-@pytest.fixture(autouse=True)
-def undrawn():
-    """Reports have no figures: drawing them takes most of the time, and has tests of its own."""
-    with without_figures():
-        yield
 
 
 def published(copied_run, *args):

@@ -12,7 +12,6 @@ import pytest
 from tests import in_process
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
-from tests.present.conftest import without_figures
 
 CELLS = ["-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.faulty[fault=none]"]
 
@@ -20,7 +19,7 @@ CELLS = ["-s", "s0-uniform", "-b", "fake.exact", "-b", "fake.faulty[fault=none]"
 def bench_run(path, backends, name, *args):
     words = ("run", *args, "--rounds", "3", "--reps", "2", "--name", name, "--json")
     forget_fakes()
-    with mock.patch("bench.measure.local.Local", InProcess), without_figures():
+    with mock.patch("bench.measure.local.Local", InProcess):
         done = in_process.run(*words, cwd=path, variables={"BENCH_BACKENDS": str(backends)})
     forget_fakes()
     return done

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench.analysis.tables import RunTables
-from bench.present.html import pictures
-from bench.present.html import report as html
 from bench.store.manifest import run_of
+from tests.in_process import without_figures
 
 PARTS = ("weights[0]", "weights[1]", "bias", "sigma")
 
@@ -185,13 +182,6 @@ def _cell(
 def make() -> Callable[..., RunTables]:
     """The factory of canned runs."""
     return canned
-
-
-@contextlib.contextmanager
-def without_figures() -> Iterator[None]:
-    """Pages have no figures: they take most of a page's time, and have tests of their own."""
-    with mock.patch.object(html, "pictures", lambda found, tables: pictures.Pictures()):
-        yield
 
 
 @pytest.fixture

@@ -20,6 +20,10 @@ def test_importing_it_imports_pytest_and_nothing_heavy():
     assert set(done.stdout.split()) == {"bench", "bench.pytest_plugin"}
 
 
+ALONE = ("--disable-plugin-autoload", "-p", "pytest_benchmark.plugin", "-p", "bench.pytest_plugin")
+"""Without the plugins of what else is installed, which may import anything."""
+
+
 def test_a_project_without_fits_imports_nothing_of_the_harness(project: Project):
     (project.path / "test_own.py").write_text(
         "import sys\n\n\ndef test_own():\n"
@@ -27,7 +31,7 @@ def test_a_project_without_fits_imports_nothing_of_the_harness(project: Project)
         "    assert not heavy & set(sys.modules)\n"
         "    assert {m for m in sys.modules if m.startswith('bench')} <= {'bench', 'bench.pytest_plugin'}\n"
     )
-    ended = project.pytest("-q", "-p", "bench.pytest_plugin")
+    ended = project.pytest("-q", *ALONE)
     assert ended.code == 0 and "1 passed" in ended.out and "bench:" not in ended.out
 
 
@@ -59,6 +63,6 @@ def test_bad_input_is_one_sentence_before_anything_runs(project: Project, args: 
 @pytest.mark.slow
 def test_it_works_without_autoload(project: Project, monkeypatch: pytest.MonkeyPatch):
     """As `-p` names it, where entry points are not read."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p pytest_benchmark.plugin -p bench.pytest_plugin --disable-plugin-autoload")
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(ALONE))
     ended = project.pytest(*select(backend="exact.posterior"), "--collect-only", "-q", keep=("PYTEST_ADDOPTS",))
     assert ended.code == 0 and "bench::s4-linear/exact.posterior" in ended.out

@@ -20,7 +20,6 @@ from bench.score.certified import Sampled
 from tests import in_process
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
-from tests.present.conftest import without_figures
 
 PARTS = ["a", "b"]
 
@@ -166,7 +165,7 @@ def test_two_long_runs_are_stored_and_the_scenario_is_judged_by_them(own):
     with (own / "mine.toml").open("a") as stream:
         stream.write('\n[reference]\nfile = "mine.reference.npz"\n')
     assert load(own / "mine.toml").digest == replace(load(own / "mine.toml"), reference={}).digest
-    with mock.patch("bench.measure.local.Local", InProcess), without_figures():
+    with mock.patch("bench.measure.local.Local", InProcess):
         ran = in_process.run(
             "run", "mine.toml", "-b", "fake.exact", "--reps", "1", "--name", "r", cwd=own,
             variables={"BENCH_BACKENDS": str(FAKES)},

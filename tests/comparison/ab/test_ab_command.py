@@ -11,7 +11,6 @@ from bench.measure.local import Local
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
 from tests.measure.test_faults import plug_in
-from tests.present.conftest import without_figures
 
 SLOW = ("fake.instrument[cpu=0.05]", "fake.instrument[cpu=0.15]")
 SCENARIO = ("-s", "s0-uniform")
@@ -26,8 +25,6 @@ def here(monkeypatch):
 
     monkeypatch.setattr("bench.measure.local.Local", executor)
     monkeypatch.setattr("bench.comparison.session.Local", executor)
-    with without_figures():
-        yield
 
 
 @pytest.mark.slow
