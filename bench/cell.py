@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,8 +14,10 @@ BUDGETS: Mapping[str, Budget] = {
     "standard": Budget("standard", chains=4, warmup=1000, draws=1000, steps=10_000, reps=3, rounds=5, timeout=600.0),
     "thorough": Budget("thorough", chains=4, warmup=1000, draws=4000, steps=50_000, reps=5, rounds=10, timeout=3600.0),
 }
-BUDGET_OPTIONS = ("steps", "chains", "warmup", "draws")
+BUDGET_OPTIONS = ("steps", "chains", "warmup", "draws", "until")
 """Budget fields a user may set in a backend's brackets; they are never names of a backend's own options."""
+FEWEST = 10
+"""Draws of a chain before the first look at the error of a fit that runs until a target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,16 @@ class Cell:
         return bracketed(self.backend, dict(self.options))
 
     def resolved_budget(self) -> Budget:
-        """The preset with what the options change of it."""
+        """The preset with what the options change of it.
+
+        An error `until` is first looked at after as many draws as have it when they are independent: a look before
+        that could only be met by luck.
+        """
         chosen: dict[str, Any] = {k: v for k, v in self.options if k in BUDGET_OPTIONS}
-        return replace(BUDGETS[self.budget], **chosen)
+        budget = replace(BUDGETS[self.budget], **chosen)
+        if not budget.until:
+            return budget
+        return replace(budget, draws=max(FEWEST, math.ceil(1.0 / (budget.until * budget.chains))))
 
 
 def cell_of(values: Mapping[str, Any]) -> Cell:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from bench.catalog.options import error
 from bench.errors import UsageError, shown
 from bench.types import DEVICES, DTYPES
 
@@ -68,6 +69,7 @@ def choice(chosen: Mapping[str, Any]) -> Choice:
         rounds=integer("rounds", chosen.get("rounds"), 1),
         seed=integer("seed", chosen.get("seed"), 0) or 0,
         threads=integer("threads", chosen.get("threads"), 1),
+        until=error("--until", chosen["until"]) if "until" in chosen else None,
     )
 
 
@@ -81,4 +83,5 @@ def limits(chosen: Mapping[str, Any]) -> Limits:
         fresh=bool(chosen.get("fresh")),
         reuse=bool(chosen.get("reuse_compiled")),
         disturbance=positive("max-disturbance", chosen.get("max_disturbance")),
+        until=positive("until-limit", chosen.get("until_limit")),
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench import __version__
 from bench.catalog import kept
 from bench.catalog.places import root
+from bench.data import dataset
 from bench.disk.durable import described, unwritable, write_bytes
-from bench.errors import ClusterError, StorageError, UsageError
+from bench.errors import ClusterError, NoReference, StorageError, UsageError
 from bench.measure import host, interrupts, local, run
 from bench.measure.bandwidth import bandwidth
 from bench.measure.environment import default_threads
@@ -23,6 +24,7 @@ from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
 from bench.store.manifest import Host, Run, run_of
 from bench.store.records import now
+from bench.types import Scenario
 from bench.verify import gate, methods
 from bench.words import program
 
@@ -113,6 +115,7 @@ def fit(
         manifest.imports = on.imports()
         _book_slots(manifest, on)
         reasons = verify(folder, part, manifest, watcher.verifies, on)
+        _references(part, watcher.verifies)
         if scoring is not None:
             scoring(interrupts.check)
         return reasons
@@ -122,6 +125,26 @@ def fit(
         _book_slots(manifest, on)
     finish(folder, manifest, finished)
     return finished
+
+
+def _references(plan: Plan, tick: Callable[[str], None]) -> None:
+    """Make the references that fits with a target are judged by: what is dear is kept where children find it.
+
+    A child says for itself why there is none.
+    """
+    fits: dict[str, tuple[Scenario, int]] = {}
+    for p in plan.cells:
+        if p.cell.resolved_budget().until and not p.unsupported():
+            _, reps = fits.get(p.scenario.label, (p.scenario, 0))
+            fits[p.scenario.label] = p.scenario, max(reps, 1 if p.scenario.fixed_data else p.reps * p.rounds)
+    for label, (scenario, reps) in fits.items():
+        from bench.score.certified import reference_of
+
+        for rep in range(reps):
+            interrupts.check()
+            tick(f"the reference of {label}")
+            with suppress(NoReference):
+                reference_of(scenario, dataset(scenario, seed=plan.seed, rep=rep))
 
 
 def _book_slots(manifest: Run, executor: Executor) -> None:

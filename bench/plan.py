@@ -18,7 +18,7 @@ from bench.data import family
 from bench.errors import UsageError, unknown
 from bench.selected import Scenarios
 from bench.selection import expand, parse, sweeps
-from bench.types import Device, DType, Scenario, Track, derive_seed, written
+from bench.types import Budget, Device, DType, Scenario, Track, derive_seed, written
 
 DEFAULT_SUITE = "quick"
 MOST_FITS, MOST_CELLS = 1_000_000, 200_000
@@ -44,6 +44,8 @@ class Choice:
     rounds: int | None = None
     seed: int = 0
     threads: int | None = None
+    until: float | None = None
+    """An error that all fits run until, but those whose brackets name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Planned:
         own = info.home.own_file(str(folder))
         if family(self.scenario.family).OPAQUE and not (folder / own).is_file():
             return f"the model {self.scenario.name} has no {own}"
+        if cell.resolved_budget().until and not info.continued(dict(cell.options)):
+            return f"{info.name} cannot be continued: it has no `resume`"
         return ""
 
 
@@ -136,7 +140,7 @@ class Plan:
             "cells": [p.description() for p in self.cells],
             "scenarios": {p.cell.scenario_label: _described(p.scenario) for p in self.cells},
             "backends": {p.backend.name: _settings(p.backend) for p in self.cells},
-            "budgets": {name: asdict(BUDGETS[name]) for name in sorted({p.cell.budget for p in self.cells})},
+            "budgets": {name: _without_target(BUDGETS[name]) for name in sorted({p.cell.budget for p in self.cells})},
         }
 
     def jobs(self) -> Iterator[Job]:
@@ -204,13 +208,14 @@ def _cells(
     if budget not in BUDGETS:
         raise unknown("budget", budget, BUDGETS)
     chosen_s, chosen_b = parse(scenario_text), parse(backend_text)
+    until = {} if choice.until is None else {"until": choice.until}
     for scenario_name in scenarios.expand(chosen_s):
         swept = {k: list(v) for k, v in scenarios.load(scenario_name).sweep.items() if k not in chosen_s.values}
         for overrides in sweeps({**swept, **chosen_s.values}):
             loaded = scenarios.load(scenario_name, overrides)
             for backend_name in expand(chosen_b, backend_files(), "backend"):
                 info = backend(backend_name)
-                for options in sweeps(chosen_b.values):
+                for options in sweeps({**until, **chosen_b.values}):
                     yield Planned(
                         cell=Cell(
                             scenario=scenario_name,
@@ -236,6 +241,11 @@ def _device(choice: Choice, info: BackendInfo) -> Device:
     if choice.device != "auto":
         return choice.device or "cpu"
     return "cuda" if "cuda" in info.devices and Path("/dev/nvidiactl").exists() else "cpu"
+
+
+def _without_target(budget: Budget) -> dict[str, Any]:
+    """What a preset says: a target is the user's."""
+    return {name: value for name, value in asdict(budget).items() if name != "until"}
 
 
 def _described(scenario: Scenario) -> dict[str, Any]:

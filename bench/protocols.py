@@ -175,7 +175,11 @@ class Backend(Protocol):
     `MODELS` in the framework's `models.py`, or else all families), `DEVICES` (by default the CPU), `DEFAULTS` (options
     of the track `defaults`) and the fields of `Options` (a frozen dataclass, see `bench.types.option`) are literals:
     the catalog reads them from the source without importing the framework. A module may also define
-    `compile(program, data)`, which is called once after `build`, with a skeleton too.
+    `compile(program, data)`, which is called once after `build`, with a skeleton too; and a sampler
+    `resume(program, data, state, draws, clock)`, so that its chains can go on until a target is met
+    (`budget.until`, for which `build` may prepare): so many further draws from where `state` ended, tuned as it was.
+    `draw` of what it returns gives these alone, and gradients of these alone. An optimiser or VI ends where
+    `clock.checkpoint` is true.
 
     Nothing else is required of a framework's folder. Its `__init__.py` may declare `PACKAGES` (a tuple of packages, or
     a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, those of Python by stem,

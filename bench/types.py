@@ -254,7 +254,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much work a backend is given: `steps` for optimisers and VI, chains × (warmup + draws) for MCMC."""
+    """How much work a backend is given: `steps` for optimisers and VI, chains × (warmup + draws) for MCMC.
+
+    With an error `until` `draws` are those before the first look at it; more follow by the method's `resume`.
+    """
 
     name: str
     chains: int
@@ -264,6 +267,7 @@ class Budget:
     reps: int
     rounds: int
     timeout: float
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +280,16 @@ class Place:
 
 
 class Estimate(NamedTuple):
-    """An intermediate answer at a checkpoint: the point or the mean of q, its sd for VI, and the loss or −ELBO."""
+    """An intermediate answer at a checkpoint: the point or the mean of q, its sd for VI, and the loss or −ELBO.
+
+    `draws` gives draws of q, {parameter: (draw, *event)}: a fit that runs until its error meets a target is then judged
+    by more than moments. It is called at once, if at all.
+    """
 
     mean: Arrays
     sd: Arrays | None = None
     objective: float | None = None
+    draws: Callable[[], Arrays] | None = None
 
 
 class Checkpoint(NamedTuple):
@@ -326,8 +335,12 @@ class Clock(Protocol):
     def __call__(self, phase: str) -> AbstractContextManager[None]:
         """Time a phase; `"warmup+sample"` is one program, split afterwards by gradients."""
 
-    def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> None:
-        """Offer an intermediate answer; it is taken at log-spaced steps, with the clock standing still."""
+    def checkpoint(self, step: int, estimate: Callable[[], Estimate], *, gradients: float | None = None) -> bool:
+        """Offer an intermediate answer; it is taken at log-spaced steps, with the clock standing still.
+
+        Whether to stop here: the fit was to run until its error meets a target. Who goes on nevertheless only wastes
+        time.
+        """
 
 
 def option(default: Any, help: str) -> Any:

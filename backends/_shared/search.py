@@ -23,7 +23,7 @@ NEGLIGIBLE = 1e-3
 SHORT, SHORTEST = 20, 100
 """A short run takes a twentieth of all steps, or 100; all of them together at most half of the steps."""
 
-Stop = Literal["converged", "steps"]
+Stop = Literal["converged", "steps", "target"]
 
 
 class Plan(NamedTuple):
@@ -49,6 +49,8 @@ class Search(ABC):
 
     plan: Plan
     steps: int
+    stopped = False
+    """Whether a checkpoint has said that the fit ends here: its error has met a target, or its time is over."""
 
     @abstractmethod
     def restart(self) -> None:
@@ -56,7 +58,10 @@ class Search(ABC):
 
     @abstractmethod
     def advance(self, steps: int, rate: float) -> list[float]:
-        """That many steps at `rate`, or the schedule's if that is less; their losses; Diverged if one is not finite."""
+        """That many steps at `rate`, or the schedule's if that is less; their losses, fewer where it was stopped.
+
+        Diverged if one is not finite.
+        """
 
     @abstractmethod
     def kept(self) -> Any:
@@ -68,13 +73,14 @@ class Search(ABC):
 
     def run(self, starts: Sequence[Callable[[], None]]) -> Outcome:
         """Optimise from the best of `starts`, each of which sets the guide; Diverged where none stays finite."""
+        losses: list[float] = []
         if len(starts) > 1 and self.plan.steps >= 2 * len(starts):
-            self._best(starts)
+            losses = self._best(starts)
         else:
             starts[0]()
             self.restart()
         plan, rate, before = self.plan, self.plan.lr, None
-        while self.steps < plan.steps:
+        while self.steps < plan.steps and not self.stopped:
             left = plan.steps - self.steps
             losses = self.advance(min(plan.window or left, left), rate)
             if plan.window and len(losses) == plan.window:
@@ -83,10 +89,13 @@ class Search(ABC):
                         return Outcome(self.steps, losses[-1], "converged")
                     rate = max(rate / 2, plan.lr * plan.lr_decay)
                 before = losses
-        return Outcome(self.steps, losses[-1], "steps")
+        return Outcome(self.steps, losses[-1], "target" if self.stopped else "steps")
 
-    def _best(self, starts: Sequence[Callable[[], None]]) -> None:
-        """Make a short run from every start and go back to the end of the best, by its ELBO over the last half."""
+    def _best(self, starts: Sequence[Callable[[], None]]) -> list[float]:
+        """Make a short run from every start and go back to the end of the best, by its ELBO over the last half.
+
+        Where one is stopped it stays there, with its losses.
+        """
         plan, best, failure = self.plan, (math.inf, None), None
         length = min(max(plan.steps // SHORT, SHORTEST), plan.steps // (2 * len(starts)))
         for start in starts:
@@ -97,11 +106,14 @@ class Search(ABC):
             except Diverged as error:
                 failure = error
                 continue
+            if self.stopped:
+                return losses
             if (score := float(np.mean(losses[length // 2 :]))) < best[0]:
                 best = score, self.kept()
         if best[1] is None:
             raise failure
         self.resume(best[1])
+        return []
 
 
 def improved(before: Sequence[float], after: Sequence[float]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,17 +32,36 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Budg
     return budget
 
 
-def fit(budget: Budget, data: Dataset, seed: int, clock: Clock) -> dict[str, Any]:
+class State(NamedTuple):
+    """Draws, and what more of them come from."""
+
+    draws: dict[str, Any]
+    posterior: Any
+    rng: np.random.Generator
+
+
+def fit(budget: Budget, data: Dataset, seed: int, clock: Clock) -> State:
     """Solve for the posterior, then draw from it; both are `sample`. NoReference where there is none."""
-    size = (budget.chains, budget.draws)
+    rng = np.random.default_rng(seed)
     with clock("sample"):
         posterior = family(data.family).reference(data)
         if not math.isinf(posterior.n_effective):
             raise NoReference("the reference is itself Monte Carlo: there is no exact posterior to draw from")
-        drawn = posterior.draw(size[0] * size[1], np.random.default_rng(seed))
-    return {name: value.reshape(*size, *value.shape[1:]) for name, value in drawn.items()}
+        drawn = _drawn(posterior, budget.chains, budget.draws, rng)
+    return State(drawn, posterior, rng)
 
 
-def draw(state: dict[str, Any]) -> Fit:
+def resume(budget: Budget, data: Dataset, state: State, draws: int, clock: Clock) -> State:
+    """So many further draws of each chain; these alone."""
+    with clock("sample"):
+        return state._replace(draws=_drawn(state.posterior, budget.chains, draws, state.rng))
+
+
+def _drawn(posterior: Any, chains: int, draws: int, rng: np.random.Generator) -> dict[str, Any]:
+    drawn = posterior.draw(chains * draws, rng)
+    return {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in drawn.items()}
+
+
+def draw(state: State) -> Fit:
     """The draws as they are; nothing was differentiated."""
-    return Fit("exact", state, stats={"gradients": 0})
+    return Fit("exact", state.draws, stats={"gradients": 0})

@@ -34,7 +34,9 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
     with clock("sample"), np.errstate(all="ignore"):  # overflow is found at the checkpoints and named there
         for step in range(1, steps + 1):
             theta -= rate * (design.T @ (design @ theta - y))
-            clock.checkpoint(step, partial(_look, data, step, theta, limit))
+            if clock.checkpoint(step, partial(_look, data, step, theta, limit)):
+                steps = step
+                break
     return point.State(_look(data, steps, theta, limit), steps, steps, {"lr_limit": limit})
 
 

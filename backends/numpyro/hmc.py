@@ -17,10 +17,10 @@ import jax.numpy as jnp
 from numpyro.infer import HMC
 
 from backends.numpyro import models, sampler
-from backends.numpyro.sampler import compile, draw, fit
+from backends.numpyro.sampler import compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

@@ -86,8 +86,8 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     def begin() -> None:
         search.state = stepper.start(key, start, args)
 
-    def checkpoint(step: int, state: Any, loss: float) -> None:
-        clock.checkpoint(step, partial(_look, program, data, args, step, state))
+    def checkpoint(step: int, state: Any, loss: float) -> bool:
+        return clock.checkpoint(step, partial(_look, program, data, args, step, state))
 
     search = Search(stepper.plan, stepper, lambda _: args, checkpoint)
     with clock("sample"):

@@ -11,10 +11,10 @@ from typing import Any, Literal
 from numpyro.infer import NUTS
 
 from backends.numpyro import models, sampler
-from backends.numpyro.sampler import compile, draw, fit
+from backends.numpyro.sampler import compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

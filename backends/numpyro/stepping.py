@@ -100,7 +100,7 @@ class Stepper:
 
 @dataclass
 class Search(search.Search):
-    """One optimisation by `stepper`; `checkpoint(step, state, loss)` is called where the clock may want one.
+    """One optimisation by `stepper`; `checkpoint(step, state, loss)` is asked, where due, whether to stop.
 
     `feed(count)` gives the data of so many steps.
     """
@@ -108,7 +108,7 @@ class Search(search.Search):
     plan: Plan
     stepper: Stepper
     feed: Callable[[int], Arguments]
-    checkpoint: Callable[[int, Any, float], None]
+    checkpoint: Callable[[int, Any, float], bool]
     steps: int = 0
     state: Any = None
     next: int = 1
@@ -138,6 +138,7 @@ class Search(search.Search):
                 first = int(np.argmin(np.isfinite(found)))
                 raise Diverged(f"−ELBO is {found[first]:g} at step {began + first + 1}")
             losses += found.tolist()
-            if due:
-                self.checkpoint(self.steps, self.state, losses[-1])
+            if due and self.checkpoint(self.steps, self.state, losses[-1]):
+                self.stopped = True
+                break
         return losses

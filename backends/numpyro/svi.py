@@ -121,9 +121,9 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         keys, args = [jax.random.key(seed + i) for i in range(options.restarts + 1)], feed(1)
         jax.block_until_ready((keys, args))
 
-    def checkpoint(step: int, state: Any, loss: float) -> None:
+    def checkpoint(step: int, state: Any, loss: float) -> bool:
         look = partial(_look, program, data, args, state, step, loss, MOMENT_DRAWS_AT_CHECKPOINTS)
-        clock.checkpoint(step, look, gradients=step * particle_fraction)
+        return clock.checkpoint(step, look, gradients=step * particle_fraction)
 
     def begin(key: jax.Array) -> None:
         search.state = stepper.start(key, rng.uniform(-2, 2, data.dim).astype(program.place.dtype), args)
@@ -174,7 +174,7 @@ def _look(
             mean, sd = moments.of(loc, scale, sample, data, draws)
     if not all(np.isfinite(x).all() for x in (*mean.values(), *sd.values())):
         raise Diverged(f"−ELBO is {loss:g} at step {step}, and moments of q are not finite")
-    return Estimate(mean, sd, loss)
+    return Estimate(mean, sd, loss, lambda: family(data.family).constrain(data, sample(DRAWS)))
 
 
 def draw(state: State) -> Fit:

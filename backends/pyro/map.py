@@ -59,7 +59,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Minimise from the scenario's start; Diverged when the loss or a parameter is no longer finite."""
     pyro.clear_param_store()
     pyro.set_rng_seed(seed)
-    start = point.start(data, seed)
+    start, steps = point.start(data, seed), program.steps
     with clock("transfer"):
         args = models.to_tensors(data.arrays, data, program.place)
         values = to_tensors(start, program.place)
@@ -68,13 +68,15 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         guide(*args)
         elbo = Trace_ELBO()
         optimiser = torch.optim.Adam(guide.parameters(), lr=program.lr, fused=True)
-        for step in range(1, program.steps + 1):
+        for step in range(1, steps + 1):
             optimiser.zero_grad()
             loss = elbo.differentiable_loss(program.model, guide, *args)
             loss.backward()
             optimiser.step()
-            clock.checkpoint(step, partial(_look, program, guide, step, args))
-    return State(_look(program, guide, program.steps, args), program.steps)
+            if clock.checkpoint(step, partial(_look, program, guide, step, args)):
+                steps = step
+                break
+    return State(_look(program, guide, steps, args), steps)
 
 
 @torch.no_grad()

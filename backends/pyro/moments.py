@@ -10,6 +10,7 @@ import torch
 
 from backends._shared import moments
 from backends._shared.moments import Moments
+from bench.data import family
 from bench.types import Array, Dataset
 
 
@@ -24,6 +25,12 @@ def by_draws(q: Any, data: Dataset, draws: int) -> Moments:
     """Mean and sd of that many independent draws of a fixed seed."""
     with _apart(q):
         return moments.by_draws(_sampler(q), data, draws)
+
+
+def draws(q: Any, data: Dataset, count: int) -> dict[str, Array]:
+    """That many independent draws of a fixed seed, {parameter: (draw, *shape)}."""
+    with _apart(q):
+        return dict(family(data.family).constrain(data, _sampler(q)(count)))
 
 
 @contextmanager

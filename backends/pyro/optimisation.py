@@ -20,12 +20,12 @@ __all__ = ["Plan", "Search"]
 
 @dataclass
 class Search(search.Search):
-    """One optimisation of `guide`; `checkpoint(step, loss)` is called after every step."""
+    """One optimisation of `guide`; `checkpoint(step, loss)` is asked after every step whether to stop."""
 
     plan: Plan
     guide: Any
     loss: Callable[[], Tensor]
-    checkpoint: Callable[[int, float], None]
+    checkpoint: Callable[[int, float], bool]
     steps: int = 0
     optimiser: torch.optim.Adam = field(init=False)
 
@@ -59,5 +59,7 @@ class Search(search.Search):
             losses.append(loss.item())  # as Pyro's own SVI.step does
             if not math.isfinite(losses[-1]):
                 raise Diverged(f"−ELBO is {losses[-1]:g} at step {self.steps}")
-            self.checkpoint(self.steps, losses[-1])
+            if self.checkpoint(self.steps, losses[-1]):
+                self.stopped = True
+                break
         return losses

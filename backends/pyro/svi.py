@@ -126,8 +126,8 @@ def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock
     with clock("transfer"):
         feed = _feed(program, data, seed)
 
-    def checkpoint(step: int, loss: float) -> None:
-        clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
+    def checkpoint(step: int, loss: float) -> bool:
+        return clock.checkpoint(step, partial(_look, program, data, step, loss), gradients=step * particle_fraction)
 
     with clock("sample"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Encountered", UserWarning)  # Pyro's word on a loss that `Search` looks at
@@ -174,7 +174,7 @@ def _look(program: Program, data: Dataset, step: int, loss: float, posterior: An
     if not (np.isfinite(loc).all() and np.isfinite(scale).all()):
         raise Diverged(f"−ELBO is {loss:g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
     mean, sd = moments.of(q, data, MOMENT_DRAWS_AT_CHECKPOINTS if posterior is None else MOMENT_DRAWS)
-    return Estimate(mean, sd if scale.any() else None, loss)
+    return Estimate(mean, sd if scale.any() else None, loss, lambda: moments.draws(q, data, DRAWS))
 
 
 def draw(state: State | delta.State) -> Fit:

@@ -23,10 +23,10 @@ from backends.torch.adaptation import DualAveraging
 from backends.torch.approach import Curvature, climb, curvature
 from backends.torch.ensemble import Length
 from backends.torch.hamiltonian import Jump, Point, Target, jump, log_joint, normal
-from backends.torch.sampler import compile, draw, fit
+from backends.torch.sampler import compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

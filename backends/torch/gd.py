@@ -43,7 +43,9 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
             with torch.no_grad():
                 for leaf, gradient in zip(leaves, gradients, strict=True):  # two tensors, however many weights
                     leaf.sub_(gradient, alpha=options.lr)
-            clock.checkpoint(step, partial(_look, data, step, leaves, limit))
+            if clock.checkpoint(step, partial(_look, data, step, leaves, limit)):
+                steps = step
+                break
     return point.State(_look(data, steps, leaves, limit), steps, steps, {"lr_limit": limit})
 
 

@@ -16,10 +16,10 @@ import torch
 
 from backends.torch import sampler
 from backends.torch.hamiltonian import Jump, Point, Target, Tuning, jump, log_joint, normal
-from backends.torch.sampler import draw, fit
+from backends.torch.sampler import draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

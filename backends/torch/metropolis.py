@@ -51,16 +51,6 @@ class Program(NamedTuple):
     place: Place
 
 
-class State(NamedTuple):
-    """Kept draws (kept, chain, dim) in the space of the walk, their log densities (kept, chain), statistics."""
-
-    data: Dataset
-    options: Options
-    draws: Array
-    values: Array
-    stats: dict[str, Any]
-
-
 @dataclass
 class Walk:
     """Positions (chain, dim) with their log densities, and the proposal: scale (chain, 1) times a factor (dim, dim)."""
@@ -94,6 +84,17 @@ class Walk:
         return accepted
 
 
+class State(NamedTuple):
+    """Kept draws (kept, chain, dim) in the space of the walk, their log densities (kept, chain), statistics, walk."""
+
+    data: Dataset
+    options: Options
+    draws: Array
+    values: Array
+    stats: dict[str, Any]
+    walk: Walk
+
+
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Nothing to compile; Unsupported when thinning leaves no draw."""
     if not 1 <= options.thin <= budget.draws:
@@ -117,15 +118,28 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             _tune(walk, accepted / (last - first))
             if options.proposal == "covariance" and any(first < at <= last for at in _learning(budget.warmup)):
                 _shape(walk, history[last // 2 : last])
+    return _walk(program, data, walk, budget.draws, clock, budget.chains * budget.warmup)
+
+
+@torch.inference_mode()
+def resume(program: Program, data: Dataset, state: State, draws: int, clock: Clock) -> State:
+    """So many further draws of all chains, from where `state` ended and tuned as it was; these alone."""
+    return _walk(program, data, state.walk, max(draws, program.options.thin), clock, 0)
+
+
+def _walk(program: Program, data: Dataset, walk: Walk, draws: int, clock: Clock, warmup: int) -> State:
+    """Draws with everything held fixed, after so many steps of all chains together in a warmup."""
+    options = program.options
     block = max(options.thin, TUNE - TUNE % options.thin)
     with clock("sample"):
         walk.values.clear()
-        kept = walk.at.new_empty(budget.draws // options.thin, *walk.at.shape)
+        kept = walk.at.new_empty(draws // options.thin, *walk.at.shape)
         total = torch.zeros_like(walk.value)
         for first, last in _blocks(len(kept) * options.thin, block):
             total += walk.run(last - first, options.thin, kept[first // options.thin : last // options.thin])
-    draws, values = kept.double().cpu().numpy(), torch.stack(walk.values).double().cpu().numpy()
-    return State(data, options, draws, values, _stats(walk, program, total / (len(kept) * options.thin)))
+    at, values = kept.double().cpu().numpy(), torch.stack(walk.values).double().cpu().numpy()
+    stats = _stats(walk, program, total / (len(kept) * options.thin), warmup, draws)
+    return State(data, options, at, values, stats, walk)
 
 
 def _starts(data: Dataset, chains: int, options: Options, seed: int) -> Array:
@@ -178,10 +192,9 @@ def _shape(walk: Walk, recent: Tensor) -> None:
         walk.scale = torch.full_like(walk.scale, 2.38 / np.sqrt(recent.shape[-1]))
 
 
-def _stats(walk: Walk, program: Program, rate: Tensor) -> dict[str, Any]:
+def _stats(walk: Walk, program: Program, rate: Tensor, warmup: int, draws: int) -> dict[str, Any]:
     """Each step is one density per chain, counted as one gradient though it costs less."""
-    budget = program.budget
-    warmup, steps = budget.chains * budget.warmup, budget.chains * (budget.warmup + budget.draws)
+    steps = warmup + program.budget.chains * draws
     return {
         "gradients": steps,
         "gradients_warmup": warmup,

@@ -89,7 +89,9 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
             (y - layer(x).squeeze(-1)).square().mean().backward()  # (b,) against (b,): never (b, b)
             optimiser.step()
             rows += len(y)
-            clock.checkpoint(step, partial(_look, data, step, layer), gradients=rows / n)
+            if clock.checkpoint(step, partial(_look, data, step, layer), gradients=rows / n):
+                steps = step
+                break
     return point.State(_look(data, steps, layer), steps, rows / n, {"epochs": rows / n})
 
 

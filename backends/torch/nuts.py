@@ -15,10 +15,10 @@ import torch
 
 from backends.torch import sampler, tree
 from backends.torch.hamiltonian import Point, Target, Transition, Tuning
-from backends.torch.sampler import draw, fit
+from backends.torch.sampler import draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

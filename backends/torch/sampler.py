@@ -47,13 +47,23 @@ class Program(NamedTuple):
     """What is compiled, if anything is."""
 
 
+class Chains(NamedTuple):
+    """All chains where they are, with what moves them."""
+
+    target: Target
+    point: Point
+    tuning: Any
+    generator: torch.Generator
+
+
 class State(NamedTuple):
-    """Draws (draw, chain, dim) on the unconstrained scale, and statistics of the sampler."""
+    """Draws (draw, chain, dim) on the unconstrained scale, statistics of the sampler, and where the chains are."""
 
     data: Dataset
     z: Array
     stats: dict[str, Any]
     notes: tuple[str, ...]
+    chains: Chains
 
 
 @torch.no_grad()
@@ -87,16 +97,29 @@ def _fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         point, needed = begin(program, target, data.dim, like, seed)
         point, tuning, steps = (program.warm_up or warm_up)(program, target, point, generator)
         point = Point(*(x[: budget.chains] for x in point))
+    return _sample(program, data, Chains(target, point, tuning, generator), budget.draws, clock, needed + steps)
+
+
+@torch.no_grad()
+def resume(program: Program, data: Dataset, state: State, draws: int, clock: Clock) -> State:
+    """So many further draws of all chains, from where `state` ended and tuned as it was; these alone."""
+    state.chains.target.executed = 0
+    with program.step.frozen() if program.step is not None else nullcontext():
+        return _sample(program, data, state.chains, draws, clock, 0)
+
+
+def _sample(program: Program, data: Dataset, chains: Chains, draws: int, clock: Clock, warmup: int) -> State:
+    """Draws with everything held fixed, after so many gradients of a warmup."""
+    target, point, tuning, generator = chains
     transitions = list[Any]()
     with clock("sample"):
-        for _ in range(budget.draws):
+        for _ in range(draws):
             transitions.append(program.move(target, point, tuning, generator))
             point = transitions[-1].point
         z = torch.stack([one.point.z for one in transitions])
     stats = _stats(program, transitions) | tuning.stats() | {"gradients_executed": target.executed}
-    stats["gradients_warmup"] = needed + steps
-    stats["gradients"] = stats["gradients_warmup"] + int(stats["num_steps"].sum())
-    return State(data, z.double().cpu().numpy(), stats, program.notes)
+    stats |= {"gradients_warmup": warmup, "gradients": warmup + int(stats["num_steps"].sum())}
+    return State(data, z.double().cpu().numpy(), stats, program.notes, chains._replace(point=point))
 
 
 def begin(program: Program, target: Target, dim: int, like: Tensor, seed: int) -> tuple[Point, int]:

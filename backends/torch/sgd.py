@@ -63,7 +63,9 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
             optimiser.zero_grad()
             reduce((y - predict(X)).square()).backward()
             optimiser.step()
-            clock.checkpoint(step, partial(_look, data, step, parameters, limit))
+            if clock.checkpoint(step, partial(_look, data, step, parameters, limit)):
+                steps = step
+                break
     return point.State(_look(data, steps, parameters, limit), steps, steps, {"lr_limit": limit})
 
 

@@ -17,10 +17,10 @@ from torch import Tensor
 from backends.torch import chees, nuts, sampler
 from backends.torch.likelihoods import design
 from backends.torch.models import Tensors
-from backends.torch.sampler import compile, draw, fit
+from backends.torch.sampler import compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, option
 
-__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 FAMILIES = ("linear",)

@@ -65,7 +65,13 @@ def accuracy(cell: CellTables) -> tuple[Diagnostic, ...]:
     if error is None:
         return ()
     sentence = f"b²_max {fmt.error(error)}, target {TARGET}"
-    return (Diagnostic("error", "error b²_max", shown_error(cell), f"< {TARGET}", error < TARGET, sentence),)
+    judged = Diagnostic("error", "error b²_max", shown_error(cell), f"< {TARGET}", error < TARGET, sentence)
+    met = cell.scores("target_met").value
+    if not len(met):
+        return (judged,)
+    missed, of = int((met < 1.0).sum()), len(met)
+    sentence = f"{missed} of {of} fits did not meet the target they ran until"
+    return (judged, Diagnostic("met", "fits that met their target", f"{of - missed}", f"{of}", not missed, sentence))
 
 
 def shown_error(cell: CellTables) -> str:

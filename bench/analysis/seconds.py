@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from bench.analysis.columnar import medians
-from bench.analysis.contender import ONCE
+from bench.analysis.contender import ONCE, TARGET
+from bench.analysis.labels import options_of
 from bench.analysis.tables import ELSEWHERE, UNPAIRED, CellTables
 from bench.types import Array
 
-
-def metric_of(question: str) -> str:
-    """The score that holds the seconds to the target."""
-    return "time_to_accuracy_cold" if question == ONCE else "time_to_accuracy"
+READ_OFF, MEASURED = "time_to_accuracy", "time_to_target"
+"""The scores that hold the seconds to the target: read off the curve of the error, or of fits that ran until it."""
 
 
-def to_target_known(cell: CellTables, question: str) -> bool:
+def measured(fits: pd.DataFrame) -> bool:
+    """Whether all of these fits, of a scenario, that are to be ranked ran until their own error met the target."""
+    ranked = fits[fits["kind"].isin(["vi", "mcmc"])]
+    return len(ranked) > 0 and all(options_of(text).get("until") == TARGET for text in ranked["options"])
+
+
+def metric_of(question: str, metric: str) -> str:
+    """The score that holds the seconds to the target, which is `metric` of each further fit."""
+    return f"{metric}_cold" if question == ONCE else metric
+
+
+def to_target_known(cell: CellTables, question: str, metric: str) -> bool:
     """Whether the seconds to the target are known, per rep or across reps."""
-    return _per_rep(cell, question) or cell.across(metric_of(question)) is not None
+    return _per_rep(cell, question, metric) or cell.across(metric_of(question, metric)) is not None
 
 
 def whole(cell: CellTables, question: str) -> float | None:
@@ -29,22 +40,23 @@ def whole(cell: CellTables, question: str) -> float | None:
     return float(np.median(seconds)) if len(seconds) else None
 
 
-def times(cell: CellTables, question: str, *, finish: bool) -> dict[int, float]:
-    """{round: median over its reps of the seconds to the target, or (`finish`) of the whole fit}.
+def times(cell: CellTables, question: str, metric: str, *, finish: bool) -> dict[int, float]:
+    """{round: median over its reps of the seconds to the target (`metric`), or (`finish`) of the whole fit}.
 
     Once: of cold reps, the import before them included; many: of warm reps. A target that is known only for the mean
     over reps has one time; a round's share of it is as the seconds of its fits to their median. Rounds made on another
     machine than the scenario's own are among them, which `at_home` leaves out.
     """
     seconds = fits = _anywhere(cell, "seconds_total", question)
-    target = cell.across(metric_of(question))
-    if not finish and not _per_rep(cell, question) and target is not None:
+    name = metric_of(question, metric)
+    target = cell.across(name)
+    if not finish and not _per_rep(cell, question, metric) and target is not None:
         seconds = fits * (target / (np.nanmedian(fits) if not np.isnan(fits).all() else np.nan))
     elif not finish:
         known = {
             rep: value
-            for metric in (metric_of(question), ELSEWHERE + metric_of(question))
-            for rep, value in zip(*cell.scores(metric)[::2], strict=True)
+            for score in (name, ELSEWHERE + name)
+            for rep, value in zip(*cell.scores(score)[::2], strict=True)
         }
         seconds = np.array([known.get(rep, np.nan) for rep in _column(cell, "rep", question).tolist()])
         seconds = np.where(np.isnan(fits), np.nan, seconds)  # a compile that was reused leaves no cold seconds
@@ -81,6 +93,6 @@ def _before(cell: CellTables, question: str) -> Array | float:
     return _column(cell, "seconds_import", question) if question == ONCE else 0.0
 
 
-def _per_rep(cell: CellTables, question: str) -> bool:
-    reps = cell.scores(metric_of(question)).rep
+def _per_rep(cell: CellTables, question: str, metric: str) -> bool:
+    reps = cell.scores(metric_of(question, metric)).rep
     return bool(np.isin(reps, _column(cell, "rep", question)).any())

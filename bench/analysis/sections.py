@@ -33,7 +33,8 @@ class Row:
     """One backend on one scenario; None where a number does not exist. Seconds are medians.
 
     Of a whole fit `cold` is a first rep without and `once` with the import before it, `warm` a later rep; `to_target`
-    has the seconds to the target by question, of a row that met it, which are `prorated` where nobody measured them.
+    has the seconds to the target by question, of a row that met it, which are `prorated` where nobody measured them;
+    `score` is the metric that they are.
     `label` is `backend[options]` with what tells it from its namesakes (`variant`) and, of combined runs, its `run`.
     """
 
@@ -62,6 +63,7 @@ class Row:
     planned: int
     to_target: Mapping[str, float]
     prorated: bool
+    score: str
     tables: CellTables
 
     @property
@@ -147,6 +149,11 @@ class Section:
         return row.prorated and question not in self.finish
 
     @property
+    def measured(self) -> bool:
+        """Whether fits ran until the target, so that the seconds to it are nobody's reading of a curve."""
+        return any(row.score == seconds.MEASURED for row in self.rows)
+
+    @property
     def family(self) -> str:
         """The family of its model, or its own name where that is not recorded."""
         return self.about.family or scenario_of(self.scenario)[0]
@@ -197,10 +204,13 @@ def _section(
         same = first.groupby(["backend", "options"], dropna=False)
         varying = [c for c in VARYING if c in first and same[c].nunique().max() > 1]
     several = "origin" in first and first["origin"].nunique() > 1
-    rows = [_row(fit, varying, cells[str(fit["cell"])], several=several) for fit in first.to_dict("records")]
+    score = seconds.MEASURED if seconds.measured(first) else seconds.READ_OFF
+    rows = [_row(fit, varying, cells[str(fit["cell"])], score, several=several) for fit in first.to_dict("records")]
     rows.sort(key=_order)
     met = [row for row in rows if row.state == "met"]
-    finish = frozenset(q for q in QUESTIONS if not (met and all(seconds.to_target_known(r.tables, q) for r in met)))
+    finish = frozenset(
+        q for q in QUESTIONS if not (met and all(seconds.to_target_known(r.tables, q, score) for r in met))
+    )
     scenario = str(fits["scenario"].iloc[0])
     about = _about(tables.run.scenarios, scenario, apart)
     title = f"{scenario} {beside}".strip()
@@ -228,14 +238,14 @@ def _about(scenarios: Mapping[str, About], scenario: str, apart: str) -> About:
     return next((scenarios[name] for name in names if name in scenarios), About())
 
 
-def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, several: bool) -> Row:
+def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, score: str, *, several: bool) -> Row:
     variant = {column: str(fit[column]) for column in varying}
     words = [f"{c}={v}" if c in ("threads", "chains") else v for c, v in variant.items()]
     run = cell.first("origin")
     kind = cell.first("kind")
     gates, error = diagnostics(cell, kind), () if kind in ("exact", "point") else accuracy(cell)
     state, reason = state_of(cell, kind, gates, error)
-    known = {q: seconds.times(cell, q, finish=False) for q in QUESTIONS} if state == "met" else {}
+    known = {q: seconds.times(cell, q, score, finish=False) for q in QUESTIONS} if state == "met" else {}
     times = {q: seconds.at_home(cell, q, rounds).values() for q, rounds in known.items()}
     return Row(
         cell=str(fit["cell"]),
@@ -262,7 +272,8 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
         reps=cell.finished,
         planned=cell.planned,
         to_target={q: median(values) for q, values in times.items() if values},
-        prorated=kind == "mcmc",
+        prorated=kind == "mcmc" and score == seconds.READ_OFF,
+        score=score,
         tables=cell,
     )
 
@@ -270,7 +281,7 @@ def _row(fit: Mapping[Any, Any], varying: list[str], cell: CellTables, *, severa
 def contender(row: Row, finish: frozenset[str]) -> Contender:
     """A row as the verdict needs it; `finish` as `Section` has it."""
     work, cost = row.tables.across("gradients_to_accuracy"), row.tables.median("seconds_per_gradient")
-    times = {q: seconds.times(row.tables, q, finish=q in finish) for q in QUESTIONS}
+    times = {q: seconds.times(row.tables, q, row.score, finish=q in finish) for q in QUESTIONS}
     return Contender(
         label=row.label,
         state=row.state,
@@ -283,7 +294,7 @@ def contender(row: Row, finish: frozenset[str]) -> Contender:
         prorated=row.prorated,
         reps=row.reps,
         run=row.run,
-        work=(work, cost) if work and cost else None,
+        work=(work, cost) if work and cost and row.score == seconds.READ_OFF else None,
         machines=seconds.machines(row.tables),
         away=frozenset(
             n for q, rounds in times.items() for n in set(rounds) - set(seconds.at_home(row.tables, q, rounds))

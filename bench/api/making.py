@@ -41,6 +41,8 @@ def run(
     timeout: float | None = None,
     memory: str | None = None,
     max_disturbance: float | None = None,
+    until: float | None = None,
+    until_limit: float | None = None,
     fresh: bool = False,
     results: str | os.PathLike[str] = "results",
     name: str | None = None,
@@ -65,6 +67,8 @@ def run(
         timeout: seconds per child; by default the budget's.
         memory: resident memory per child, such as `"4G"`.
         max_disturbance: make a child again, twice at most, while others have a larger share of its CPUs' time.
+        until: run each fit until every b² is below this, instead of so many draws; an optimiser and VI stop there.
+        until_limit: seconds of a fit with `until`; by default the budget's timeout over its fits.
         fresh: every child an interpreter of its own, not forked where its framework is imported already.
         results: the folder of the runs.
         name: of this run; by default its date and time.

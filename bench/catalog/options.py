@@ -13,7 +13,10 @@ BUDGET_OPTIONS: Mapping[str, str] = {
     "chains": "chains, instead of the budget's",
     "warmup": "warmup draws per chain, instead of the budget's",
     "draws": "draws per chain, instead of the budget's",
+    "until": "run until every b² is below this, as --until, instead of so many draws",
 }
+LEAST_ERROR = 1e-6
+"""Error that a fit may be asked to run until, at least: that of a million independent draws."""
 LARGEST, MOST = 1e300, 10**9
 """Limits of the absolute value of a number, and of a whole number."""
 
@@ -49,11 +52,22 @@ class Option:
         raise UsageError(f"backend {backend}: option {self.name} = {shown(value)} is not allowed; {self.allowed}")
 
 
+def error(name: str, value: Any, where: str = "") -> float:
+    """An error b² to run until; UsageError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not LEAST_ERROR <= value < 1.0:
+        raise UsageError(f"{where}{name} {shown(value)} is not allowed; at least {LEAST_ERROR:g} and below 1")
+    return float(value)
+
+
 def validated(values: Mapping[str, Any], options: Mapping[str, Option], backend: str) -> dict[str, Any]:
     """The values in the order of their names, checked; UsageError for an unknown option and a value not allowed."""
     checked = {}
+    if {"draws", "until"} <= set(values):
+        raise UsageError(f"backend {backend}: draws and until exclude each other; until decides how many draws")
     for name, value in sorted(values.items()):
-        if name in BUDGET_OPTIONS:
+        if name == "until":
+            checked[name] = error("until", value, f"backend {backend}: ")
+        elif name in BUDGET_OPTIONS:
             least = 0 if name == "warmup" else 1
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MOST:
                 allowed = f"a whole number of at least {least} and at most {MOST}"

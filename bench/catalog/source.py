@@ -50,13 +50,14 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 
 class Source(NamedTuple):
-    """What one file declares; `settings` is the docstring of `Options`."""
+    """What one file declares; `settings` is the docstring of `Options`, `names` are functions it has or imports."""
 
     doc: str
     constants: Mapping[str, Any]
     options: Mapping[str, Option]
     settings: str
     models: tuple[str, ...]
+    names: frozenset[str]
 
 
 def read(file: Path) -> Source:
@@ -70,12 +71,22 @@ def read(file: Path) -> Source:
             options={option.name: option for node in classes for option in _options(node)},
             settings=next((ast.get_docstring(node) or "" for node in classes), ""),
             models=tuple(_models(tree)),
+            names=frozenset(_names(tree)),
         )
     except OSError as error:
         raise UsageError(f"{file}: not a readable backend: {error.strerror}") from None
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         what = "nested too deeply" if isinstance(error, RecursionError | MemoryError) else error
         raise UsageError(f"{file}: not a readable backend: {what}") from None
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    """Functions that a file defines, or takes from another."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[str, ast.expr | None]]:

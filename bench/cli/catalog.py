@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.catalog import source, toml
-from bench.catalog.backends import backend
+from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.frameworks import frameworks
 from bench.catalog.options import BUDGET_OPTIONS
 from bench.catalog.places import backend_files, is_backend, owner, root, scenario_files, suite_files
@@ -269,12 +269,16 @@ def _parameter(p: Parameter) -> str:
 def _backend_info(name: str) -> str:
     b = backend(name)
     settings = [(o.name, str(o.default), o.allowed, o.help) for o in b.options.values()]
-    settings += [(k, "budget", "a value of int", v) for k, v in BUDGET_OPTIONS.items()]
+    settings += [
+        (k, "none" if k == "until" else "budget", f"a value of {'float' if k == 'until' else 'int'}", v)
+        for k, v in BUDGET_OPTIONS.items()
+    ]
     lines = [
         f"{b.name} ({b.kind}): {b.doc}",
         "",
         f"families: {', '.join(b.families) or 'all'}; devices: {', '.join(b.devices)}",
         f"state: {b.home.unavailable or 'ready'}",
+        f"--until: {'stops at the error' if b.kind in ('point', 'vi') else _goes_on(b)}",
         "options:",
         *(f"  {line}" for line in _aligned(settings)),
         f"run it: {program.command('run', '-s', 's0-uniform', '-b', b.name)}",
@@ -282,8 +286,12 @@ def _backend_info(name: str) -> str:
     return "\n".join(lines)
 
 
+def _goes_on(b: BackendInfo) -> str:
+    return "goes on in blocks of draws" if b.resumes else "cannot be continued"
+
+
 def _budget_info(name: str) -> str:
-    return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items())
+    return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items() if key != "until")
 
 
 def _metric_info(name: str) -> str:

@@ -15,7 +15,7 @@ from bench.measure import resume as remaining
 from bench.measure.cluster import opening
 from bench.store.folder import RunFolder
 
-ANEW = ("timeout", "memory", "max_disturbance", "executor")
+ANEW = ("timeout", "until_limit", "memory", "max_disturbance", "executor")
 """Limits and slots do not change which cells there are, so a resumed run may have others."""
 
 

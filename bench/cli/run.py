@@ -13,7 +13,7 @@ from bench.errors import UsageError
 CONFIG = {
     "scenario": list, "backend": list, "suite": str, "budget": str, "track": str, "device": str, "dtype": str,
     "reps": int, "rounds": int, "seed": int, "threads": int, "timeout": float, "memory": str, "max_disturbance": float,
-    "results": str,
+    "until": float, "until_limit": float, "results": str,
     "name": str, "executor": str,
 }  # fmt: skip
 
@@ -39,6 +39,14 @@ def run(
     max_disturbance: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Repeat a child, twice at most, while others have more of its CPUs' time."),
+    ] = None,
+    until: Annotated[
+        float | None,
+        typer.Option(metavar="ERROR", help="Run each fit until every b² is below this, instead of the budget's draws."),
+    ] = None,
+    until_limit: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="With --until: seconds of a fit. [default: the budget's timeout over its fits]"),
     ] = None,
     results: Annotated[Path | None, typer.Option(help="Folder of the runs. [default: results]")] = None,
     name: Annotated[str | None, typer.Option(help="Name of this run. [default: its date and time]")] = None,
@@ -91,6 +99,7 @@ def run(
       bench run --max-disturbance 0.1                    make children again that had to share their CPUs
       bench run --suite sources --dry-run                what would run
       bench run --suite tiny --watch                     a table of all cells meanwhile
+      bench run --until 0.01 --suite classic --rounds 3  how long each takes to this error, measured
       bench run --suite standard --executor dask         one fit per core at a time, each on cores of its own
       bench run --suite standard --executor slurm.toml   on many machines; also tcp://scheduler:8786
       bench run --resume latest                          what is missing after Ctrl-C, a crash or a full disk
@@ -98,9 +107,14 @@ def run(
 
     \b
     Ctrl-C once ends the cell at work, and writes tables and a report of what there is; twice stops at once. A resumed
-    run has its options from its beginning; only --timeout, --memory, --max-disturbance and --executor may be given
-    anew. A round of a cell that was broken off is made again as a whole, for its warm fits need the cold one of the
-    same child.
+    run has its options from its beginning; only --timeout, --until-limit, --memory, --max-disturbance and --executor
+    may be given anew. A round of a cell that was broken off is made again as a whole, for its warm fits need the cold
+    one of the same child.
+
+    \b
+    With --until an optimiser and VI stop at the error, or where their steps end; a sampler goes on in blocks of draws
+    from where it is, if its backend can (`bench info NAME` says so). The error is that against the reference, b2_max;
+    looking at it is not timed. A fit that has not met it within --until-limit says so.
 
     \b
     Exit codes: 0 ok · 2 usage · 3 some fit failed, crashed, timed out, ran out of memory or was invalid,

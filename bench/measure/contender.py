@@ -19,11 +19,12 @@ from typing import Any, cast
 
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_folders
-from bench.cell import BUDGET_OPTIONS, Cell
+from bench.cell import BUDGET_OPTIONS, BUDGETS, Cell
 from bench.disk.durable import STORAGE
 from bench.errors import NoReference, printable, shown
-from bench.measure import target
+from bench.measure import pursuit, target
 from bench.measure.clock import WallClock
+from bench.measure.pursuit import Judge, Pursuit
 from bench.measure.runtime import runtime_of
 from bench.measure.statistics import kept
 from bench.measure.validity import checkpoints, complaint, real
@@ -34,7 +35,8 @@ from bench.types import Dataset, Diverged, Fit, Kind, Place, Unavailable, Unsupp
 class Attempt:
     """How fitting one data set ended; `error` is what was raised, `stats` are the statistics that JSON can hold.
 
-    `compiled`: the seconds that the framework compiled meanwhile, inside any phase or between them.
+    `compiled`: the seconds that the framework compiled meanwhile, inside any phase or between them. `until` says where
+    a target was met, if the fit had one.
     """
 
     status: str = "failed"
@@ -45,6 +47,7 @@ class Attempt:
     stats: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     compiled: float = 0.0
+    until: dict[str, float] = field(default_factory=dict)
     error: Exception | None = None
 
 
@@ -52,19 +55,29 @@ class Contender:
     """The backend of a cell, imported when the first fit is tried.
 
     `imported`: seconds that a fork server has spent on the framework already; `compiled`: a folder for what the
-    framework compiles, of an earlier round or for a later one.
+    framework compiles, of an earlier round or for a later one. `judge` makes of a data set what tells the error of a
+    fit that has a target, for which it has `limit` seconds.
     """
 
     timer: Callable[[], float] = staticmethod(time.perf_counter)
 
-    def __init__(self, cell: Cell, threads: int, *, imported: float = 0.0, compiled: Path | None = None) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        threads: int,
+        *,
+        imported: float = 0.0,
+        compiled: Path | None = None,
+        judge: Callable[[Dataset], Judge] | None = None,
+        limit: float = math.inf,
+    ) -> None:
         self.cell, self.info = cell, backend(cell.backend)
         self.place = Place(cell.device, cell.dtype, threads)
         self.import_seconds = imported
         self.runtime: Any = None
         self.method: Any = None
         self.program: Any = None
-        self._compiled = compiled
+        self._compiled, self._judge_of, self._limit = compiled, judge, limit
         self._opening = 0.0
 
     def attempt(self, make: Callable[[], Dataset], seed: int, *, cold: bool) -> Attempt:
@@ -78,8 +91,11 @@ class Contender:
                 synchronize=self.runtime.synchronize, compile_seconds=self.runtime.compile_seconds, timer=self.timer
             )
             attempt.data = make()
+            attempt.clock.pursuit = hunt = self._pursuit(attempt.data)
             attempt.fit = self._fit(attempt.data, seed, attempt.clock)
             self._judge(attempt, attempt.fit, attempt.data, cold=cold)
+            if hunt is not None:
+                attempt.until, attempt.notes = hunt.outcome(), [*attempt.notes, *hunt.note()]
         except SystemExit as left:
             raise SystemExit(1 if left.code == STORAGE else left.code) from None  # the code of a full disk is ours
         except Exception as error:  # noqa: BLE001 -- a contender may raise anything; it becomes its row
@@ -115,7 +131,26 @@ class Contender:
                 with clock("compile"):
                     self.method.compile(program, observed.skeleton())
             self.program = program
-        return self.method.draw(self.method.fit(self.program, observed, seed, clock))  # type: ignore[no-any-return]
+        state, hunt = self.method.fit(self.program, observed, seed, clock), clock.pursuit
+        if isinstance(hunt, Pursuit) and self._kind in ("mcmc", "exact"):
+            return pursuit.follow(self.method, self.program, observed, state, clock, hunt, self.cell.resolved_budget())
+        fit = self.method.draw(state)
+        if isinstance(hunt, Pursuit) and isinstance(fit, Fit) and not complaint(fit, observed, self._kind):
+            hunt.answered(clock, fit)
+        return fit  # type: ignore[no-any-return]
+
+    def _pursuit(self, data: Dataset) -> Pursuit | None:
+        """What ends a fit that has a target; Unsupported where nobody judges, NoReference where nobody can."""
+        until, usual = self.cell.resolved_budget().until, BUDGETS[self.cell.budget]
+        if not until:
+            return None
+        if self._judge_of is None:
+            raise Unsupported("until is for bench run, which judges a fit while it is made")
+        return Pursuit(until, self._limit, self._judge_of(data), usual.draws)
+
+    @property
+    def _kind(self) -> Kind:
+        return cast(Kind, self.info.kind_of(dict(self.cell.options)))
 
     def _options(self) -> Any:
         """The backend's options: on the track `defaults` as its framework ships, then what the user named."""
@@ -127,9 +162,8 @@ class Contender:
         """Whether the draws can be used, and what a reader should know of the fit."""
         if not isinstance(fit, Fit):
             raise TypeError(f"draw() gave {type(fit).__name__}, not a Fit")
-        kind = cast(Kind, self.info.kind_of(dict(self.cell.options)))
         budget = self.cell.resolved_budget()
-        wrong = complaint(fit, data, kind, budget) or checkpoints(attempt.clock.checkpoints, data)
+        wrong = complaint(fit, data, self._kind, budget) or checkpoints(attempt.clock.checkpoints, data)
         draws = {} if wrong else {name: real(values) for name, values in fit.draws.items()}
         stats = kept(fit.stats, next(iter(draws.values())).shape[:2] if draws else (budget.chains, budget.draws))
         attempt.stats = stats.scalars

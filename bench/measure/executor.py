@@ -15,14 +15,17 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from bench.cell import Cell
 
-Work = Literal["fit", "verify", "check", "calibrate"]
+Work = Literal["fit", "until", "verify", "check", "calibrate"]
 WORKERS: Mapping[Work, str] = {
     "fit": "bench.measure.worker",
+    "until": "bench.score.until",
     "verify": "bench.verify.worker",
     "check": "bench.check.worker",
     "calibrate": "bench.calibration.worker",
 }
 """The module whose `answer(request, …)` does each kind of work in the child."""
+MEASURED: tuple[Work, ...] = ("fit", "until")
+"""Work whose seconds are told: fits, and those that run until their error meets a target."""
 
 
 class Needs(NamedTuple):

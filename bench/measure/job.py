@@ -23,6 +23,8 @@ class Limits:
     `fresh`: every child an interpreter of its own, instead of one forked where its framework is imported already.
     `reuse`: rounds after the first take what the framework compiled in the first, where it can keep that.
     A child in which others had a larger share of the CPUs than `disturbance` is made again, up to ATTEMPTS times.
+    `until`: seconds of warmup and sampling in which a fit with a target is to meet it (None: the budget's for a child,
+    shared by its fits).
     """
 
     timeout: float | None = None
@@ -30,6 +32,7 @@ class Limits:
     fresh: bool = False
     disturbance: float | None = None
     reuse: bool = False
+    until: float | None = None
 
 
 ATTEMPTS = 3
@@ -82,8 +85,13 @@ def asked(job: Job, plan: Plan, folder: RunFolder, limits: Limits, slowness: flo
     compiled = f".compiled/{cell.id}" if limits.reuse else ""
     if compiled and job.round == 0:
         shutil.rmtree(folder.path / compiled, ignore_errors=True)  # a first round made again compiles again
+    budget = cell.resolved_budget()
+    slow = budget.timeout * slowness
+    limit = limits.until or slow / len(job.reps)
+    # what follows the target takes as long again
+    timeout = limits.timeout or round(slow + 2.0 * limit * len(job.reps) * bool(budget.until))
     return Request(
-        work="fit",
+        work="until" if budget.until else "fit",
         needs=needs_of(cell),
         task={
             "cell": asdict(cell),
@@ -93,8 +101,9 @@ def asked(job: Job, plan: Plan, folder: RunFolder, limits: Limits, slowness: flo
             "seed": plan.seed,
             "child": new_child(),
             "compiled": compiled,
+            **({"limit": limit} if budget.until else {}),
         },
-        timeout=limits.timeout or round(cell.resolved_budget().timeout * slowness),
+        timeout=timeout,
         memory=limits.memory,
         name=f"{folder.INNER}/.{cell.id}-round{job.round}",
     )

@@ -15,7 +15,7 @@ from bench.disk.durable import write_bytes, write_json
 from bench.measure import interrupts, noise
 from bench.measure.child import Child, watch
 from bench.measure.environment import default_threads
-from bench.measure.executor import WORKERS, End, Needs, Request
+from bench.measure.executor import MEASURED, WORKERS, End, Needs, Request
 from bench.measure.fresh import FreshChild
 from bench.measure.servers import Server
 from bench.store import logs
@@ -107,7 +107,7 @@ class Local:
         }
         write_json(file, content)
         try:
-            measured = request.work == "fit"
+            measured = request.work in MEASURED
             before, load = noise.reference_workload() if measured else 0.0, os.getloadavg()[0]
             child = self._child(request, needs, content, file, log)
             end = watch(

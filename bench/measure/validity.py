@@ -64,6 +64,8 @@ def _axes(shape: tuple[int, ...], fit: Fit, kind: Kind, budget: Budget | None) -
         return "" if shape == (1, 1) else f"a point is one chain of one draw, these are (chain, draw) = {shape}"
     if kind == "vi" or budget is None:
         return ""
+    if budget.until and shape[0] == budget.chains:
+        return ""
     every = fit.stats.get("thinning", 1)
     every = every if isinstance(every, int) and every > 0 else 1
     if shape == (budget.chains, budget.draws // every):

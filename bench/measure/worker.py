@@ -10,11 +10,13 @@ import ctypes
 import errno
 import faulthandler
 import json
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +27,22 @@ from bench.data import data_seed, dataset
 from bench.disk.durable import STORAGE, has_room, unwritable
 from bench.measure import noise, residency
 from bench.measure.contender import Attempt, Contender, print_error
+from bench.measure.pursuit import Judge
 from bench.measure.runtime import facts
 from bench.store import logs
 from bench.store.arrays import save
 from bench.store.folder import RunFolder
 from bench.store.logs import tail
 from bench.store.records import Record, now
-from bench.types import Dataset, derive_seed
+from bench.types import Dataset, Scenario, derive_seed
 
 
 class Worker:
     """All reps of one cell in one round.
 
     Of a fork server: `imported`, the seconds it spent on the framework, and `mapped`, the files it had in memory.
-    `data` and `fit_seed` give a rep other data and another seed than those of the run.
+    `data` and `fit_seed` give a rep other data and another seed than those of the run. `judge` tells the errors of fits
+    that run until a target.
     """
 
     def __init__(
@@ -49,13 +53,21 @@ class Worker:
         mapped: Sequence[residency.Mapped] = (),
         data: Callable[[int], Dataset] | None = None,
         fit_seed: Callable[[int], int] | None = None,
+        judge: Callable[[float, Scenario, Dataset], Judge] | None = None,
     ) -> None:
         self.request, self.mapped = request, mapped
         self.cell = cell_of(request["cell"])
         self.folder = RunFolder(Path(request["folder"]))
         self.scenario = scenario(self.cell.scenario, dict(self.cell.overrides), self.folder.path)
         compiled = self.folder.path / request["compiled"] if request.get("compiled") else None
-        self.contender = Contender(self.cell, request["threads"], imported=imported, compiled=compiled)
+        self.contender = Contender(
+            self.cell,
+            request["threads"],
+            imported=imported,
+            compiled=compiled,
+            judge=partial(judge, self.cell.resolved_budget().until, self.scenario) if judge else None,
+            limit=request.get("limit", math.inf),
+        )
         self.cpus = sorted(os.sched_getaffinity(0))
         self._data = data or (lambda rep: dataset(self.scenario, seed=request["seed"], rep=rep))
         self._fit_seed = fit_seed or (lambda rep: derive_seed(request["seed"], "fit", self.cell.backend_label, rep))
@@ -113,7 +125,7 @@ class Worker:
         """How the attempt ended, with the statistics of its fit and the seconds of its phases."""
         record.status, record.reason, record.notes = attempt.status, attempt.reason, attempt.notes
         record.data_digest = attempt.data.digest if attempt.data is not None else ""
-        record.stats = attempt.stats
+        record.stats, record.until = attempt.stats, attempt.until
         record.seconds = dict(attempt.clock.seconds)
         if record.cold:
             record.seconds["import"] = self.contender.import_seconds

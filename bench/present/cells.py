@@ -33,6 +33,11 @@ PRORATED = (
     "those of its warmup and sampling where they are compiled together. Ratios of such seconds rest on that too."
 )
 """What stands once wherever a value is marked so."""
+MEASURED = (
+    "Seconds to the target are measured: each fit ran until its own error met it (--until), which takes more draws "
+    "than until the mean over fits does."
+)
+"""What stands once where that is so."""
 
 
 def status_words(row: Row) -> str:
@@ -75,7 +80,7 @@ def to_target(row: Row, section: Section, question: str) -> Cell:
     """Seconds after which every b² stays below the target; marked where they are prorated."""
     seconds = section.seconds(row, question)
     if seconds is not None:
-        whole = "whole fit" if question in section.finish else ""
+        whole = "whole fit" if question in section.finish else "measured" if section.measured else ""
         return Cell(fmt.seconds(seconds, about=section.modelled(row, question)), whole, seconds)
     if row.state == "off target":
         return Cell("never", f"floor {row.shown_error}")

@@ -241,6 +241,7 @@ PAGE = (
     _of("time_to_accuracy_cold", "to target, cold, without import", "efficiency", fmt.seconds,
         modelled=lambda row: row.prorated),
     _of("gradients_to_accuracy", "gradients to target", "efficiency"),
+    _of("b2_after_target", "b² after the target", "efficiency", fmt.error),
     _of("r_hat", "R-hat", "diagnostics", lambda value: f"{value:.3f}"),
     _counted("divergences", "divergences"),
     _counted("treedepth_hits", "depth hits"),

@@ -8,7 +8,7 @@ from bench.analysis.contender import HOW, MARGIN, QUESTIONS
 from bench.analysis.sections import GROUPS, QUIET, Report, Row, Section
 from bench.analysis.tables import RunTables
 from bench.present import gfm
-from bench.present.cells import PRORATED, status_words, to_target
+from bench.present.cells import MEASURED, PRORATED, status_words, to_target
 from bench.present.columns import COLUMNS, GROUP_TITLES, Column, coverage_notes
 from bench.present.gfm import CHARACTERS, MARKER, code, escape, fold
 from bench.present.matrix import Matrix, full, overall
@@ -32,7 +32,7 @@ def render(report: Report) -> str:
     What does not fit is left out, the least needed first, and a sentence says what.
     """
     sections = report.sections
-    top, bottom = _top(report), _bottom(report.tables)
+    top, bottom = _top(report), _bottom(report)
     choices, matrix, failures = _choices(sections), _matrix(sections), _failures(report)
     notes = [f"*{escape(note)}*" for note in coverage_notes(sections)]
     rows = fold("Every row, by scenario", [*(line for section in sections for line in _section(section)), *notes])
@@ -130,13 +130,14 @@ def _table_of(matrix: Matrix) -> list[str]:
     return gfm.table(["scenario", *map(code, matrix.columns)], rows, "l" + "r" * len(matrix.columns))
 
 
-def _bottom(tables: RunTables) -> list[str]:
+def _bottom(report: Report) -> list[str]:
     """Where it was measured, with what seed and margin, and where the page is."""
     cpu, cpus, threads, commit, seed = (
-        fact(tables, name) for name in ("host.cpu", "host.logical_cpus", "threads", "commit", "seed")
+        fact(report.tables, name) for name in ("host.cpu", "host.logical_cpus", "threads", "commit", "seed")
     )
     line = f"{cpu}, {cpus} CPUs · threads {threads} · commit {commit} · seed {seed} · margin {MARGIN}×"
-    return ["", f"*{escape(PRORATED)}*", "", f"{escape(line)} · [report.html](report.html)"]
+    how = MEASURED if any(section.measured for section in report.sections) else PRORATED
+    return ["", f"*{escape(how)}*", "", f"{escape(line)} · [report.html](report.html)"]
 
 
 def _sentence(sentence: Sentence) -> str:

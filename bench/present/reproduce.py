@@ -17,7 +17,12 @@ _BARE = re.compile(r"[A-Za-z_][\w.\-/]*")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 AXES = ("budget", "track", "device", "dtype", "threads")
 FLAGS = {"fresh": "--fresh", "reuse_compiled": "--reuse-compiled"}
-LIMITS = {"timeout": "--timeout", "memory": "--memory", "max_disturbance": "--max-disturbance"}
+LIMITS = {
+    "timeout": "--timeout",
+    "until_limit": "--until-limit",
+    "memory": "--memory",
+    "max_disturbance": "--max-disturbance",
+}
 
 
 def reproduce(row: Row, run: Run) -> str:

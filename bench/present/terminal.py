@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.analysis.sections import QUIET, Report, Row
-from bench.present.cells import PRORATED, WORDS, status_words
+from bench.present.cells import MEASURED, PRORATED, WORDS, status_words
 from bench.present.matrix import overall
 from bench.present.provenance import TARGETED
 from bench.present.reproduce import remedy
@@ -44,6 +44,7 @@ def summary(report: Report) -> RenderableType:
     if total := overall(report.sections):
         sentences.append(total)
     notes = [NOTE, *([PRORATED] if any("≈" in plain(sentence) for sentence in sentences) else [])]
+    notes += [MEASURED] if any(section.measured for section in report.sections) else []
     return Group(
         table, Text(""), *flags, *([Text("")] if flags else []), *map(_text, sentences), Text(""),
         *(Text(note, style="dim") for note in notes),

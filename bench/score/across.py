@@ -17,7 +17,10 @@ from bench.stats.settling import aligned, settled
 TARGET = 0.01
 """b² of 100 independent draws: the accuracy that time_to_accuracy is the time to."""
 
-KEPT = frozenset({"b2", "b2_avg", "ess_bulk", "covered_90", "recovery_error"})
+KEPT = frozenset(
+    {"b2", "b2_avg", "ess_bulk", "covered_90", "recovery_error"}
+    | {"target_met", "time_to_target", "time_to_target_cold", "b2_after_target"}
+)
 """Metrics whose rows are kept of each rep."""
 
 
@@ -64,6 +67,7 @@ class CellScores:
         if self.fresh_data:
             yield from self._recovery()
         yield from self._accuracy()
+        yield from self._target()
 
     def _recovery(self) -> Iterator[RepRow]:
         """Bias and coverage over data sets; the Wilson interval is per scalar, whose reps are independent."""
@@ -108,6 +112,27 @@ class CellScores:
             yield RepRow(None, "judged_estimate", worst.label, worst.estimate)
             yield RepRow(None, "judged_reference", worst.label, worst.reference)
             yield RepRow(None, "judged_error", worst.label, worst.error)
+
+    def _target(self) -> Iterator[RepRow]:
+        """Of fits that ran until a target: how many met it, when, and how large the error was of what followed.
+
+        A fit that did not meet it took longer than any that did: where half or more are such there is no median.
+        """
+        met = self._mean("target_met")
+        if not met:
+            return
+        yield RepRow(None, "target_met", "", met[""])
+        for name, cold in (("time_to_target", False), ("time_to_target_cold", True)):
+            times = [rep.values.get((name, ""), np.inf) for rep in self.reps if rep.cold == cold]
+            if times and np.isfinite(middle := float(np.median(times))):
+                yield RepRow(None, name, "", middle)
+        after: dict[str, list[float]] = {}
+        for rep in self.reps:
+            for (name, part), value in rep.values.items():
+                if name == "b2_after_target":
+                    after.setdefault(part, []).append(value)
+        if after:
+            yield RepRow(None, "b2_after_target", "", max(float(np.mean(values)) for values in after.values()))
 
     def _accuracy(self) -> Iterator[RepRow]:
         curves = [rep.curve for rep in self.reps]

@@ -330,6 +330,19 @@ _ROWS: tuple[tuple[str, str, Direction, frozenset[Kind], Scope, str, str], ...] 
      "The same in gradient evaluations."),
     ("accuracy_floor", "", "lower", ALL, "reps", OWN,
      "Largest over f of the mean b2 where the fits end."),
+    ("time_to_target", "s", "lower", ALL, "reps", OWN,
+     "With --until: warm seconds of warmup and sampling until every b2 of this fit was below the target, measured: draws "
+     "were made in blocks, looked at while the clock stood still (of an optimiser or VI at checkpoints). A fit needs more "
+     "for that than the mean over reps, which time_to_accuracy is of. Over reps: the median, a fit that did not meet the "
+     "target counting as longer than any that did; no row: half of them did not."),
+    ("time_to_target_cold", "s", "lower", ALL, "reps", OWN,
+     "The same with build and compile, from cold reps; import not."),
+    ("target_met", "", "higher", ALL, "reps", OWN,
+     "With --until: 1 if the fit met the target within its limit, else 0; over reps: the share that did."),
+    ("b2_after_target", "", "lower", ALL, "reps", OWN,
+     "With --until: b2 of as many draws alone that were made after the target was met, to which no look led; "
+     "of VI and points that of their answer after as many steps again, or at the end of their steps. Over reps: the largest "
+     "over f of the mean, which of few fits is mostly noise; of many, above the target, it says that fits stopped by luck."),
     ("objective", "", "lower", OPTIMISED, "curve", OWN,
      "The loss or −ELBO that the method itself states at a checkpoint; methods differ in what it is."),
 )  # fmt: skip

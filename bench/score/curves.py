@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.score.error import b2, judged_b2
 from bench.score.judged import counts
 from bench.score.problem import Scored
+from bench.score.squares import b2, judged_b2
 from bench.types import Array
 
 

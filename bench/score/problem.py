@@ -100,7 +100,8 @@ class Problem:
 class Scored:
     """One fit with what it cost: `seconds` by phase, build and compile in them if `cold`, on `threads` CPUs.
 
-    `reading` are the seconds in which its machine reads the data once from memory, None where that is not known.
+    `reading` are the seconds in which its machine reads the data once from memory, None where that is not known;
+    `until` says where the target was met of a fit that had one, as `Record` has it.
     """
 
     problem: Problem
@@ -110,6 +111,7 @@ class Scored:
     checkpoints: Sequence[Checkpoint] = ()
     threads: int | None = None
     reading: float | None = None
+    until: Mapping[str, float] = field(default_factory=dict)
 
     def stat(self, name: str) -> float:
         """A scalar that the backend states of its fit, 0 where it does not."""

@@ -13,6 +13,7 @@ from bench.score.optimum import optimum_rows
 from bench.score.predictive import predictive_rows
 from bench.score.problem import Row, Scored, rows
 from bench.score.recovery import recovery_rows
+from bench.score.target import target_rows
 from bench.score.variational import variational_rows
 from bench.types import PHASES
 
@@ -21,6 +22,7 @@ def score(scored: Scored) -> list[Row]:
     """Every row that applies to the fit; a value that is not finite is left out, never stored."""
     groups = (
         _answer, chain_rows, error_rows, variational_rows, recovery_rows, predictive_rows, derived_rows, optimum_rows,
+        target_rows,
     )  # fmt: skip
     return [row for group in groups for row in group(scored) if np.isfinite(row.value)]
 

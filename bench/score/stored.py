@@ -131,8 +131,8 @@ def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = N
     problem = problems.get(stored)
     fit, checkpoints = load_fit(folder, stored, problem.data)
     draws_file(folder, stored, problem.data.parameters)
-    record = stored.record
-    return Scored(problem, fit, record.seconds, record.cold, checkpoints, record.threads, problems.reading(stored))
+    record, reading = stored.record, problems.reading(stored)
+    return Scored(problem, fit, record.seconds, record.cold, checkpoints, record.threads, reading, record.until)
 
 
 def draws_file(folder: RunFolder, stored: Stored, parameters: Iterable[Parameter] = ()) -> Path:

@@ -18,7 +18,8 @@ class Record:
 
     `seconds` has one entry per phase that occurred, and `import` for the first rep of a child. `disturbance` is the
     share of its CPUs' time that others had while it ran, `seconds_until_end` counts from the start of its child. Reps
-    of one round whose `child` differs were not made together.
+    of one round whose `child` differs were not made together. `until`, of a fit that ran until its error met a
+    `target`, says after which `step`, `seconds` and `seconds_cold` it did, if it did.
     """
 
     cell: str
@@ -32,6 +33,7 @@ class Record:
     seconds: dict[str, float] = field(default_factory=dict)
     split: str = "measured"
     stats: dict[str, Any] = field(default_factory=dict)
+    until: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     peak_rss_bytes: int | None = None
     peak_device_bytes: int | None = None

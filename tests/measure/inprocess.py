@@ -19,7 +19,7 @@ import pytest
 from bench.measure import interrupts
 from bench.measure.contender import Contender
 from bench.measure.environment import default_threads
-from bench.measure.executor import WORKERS, End, Needs, Request
+from bench.measure.executor import MEASURED, WORKERS, End, Needs, Request
 
 _AT_WORK = threading.Lock()
 
@@ -79,7 +79,7 @@ class InProcess:
             (into / request.log).write_bytes(output)
         started: Literal["fresh", "forked"] = "forked" if request.needs in self.prepared else "fresh"
         measured: dict[str, Any] = {"load_average": 0.0, "reference_seconds": (0.01, 0.01)}
-        return End(code, "", 0.1, 2**20, output, started, **(measured if request.work == "fit" else {}))
+        return End(code, "", 0.1, 2**20, output, started, **(measured if request.work in MEASURED else {}))
 
     def close(self) -> None:
         """Nothing to end."""

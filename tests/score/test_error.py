@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.score.error import b2, error_rows
+from bench.score.error import error_rows
+from bench.score.squares import b2
 from bench.types import Array, Kind
 from tests.score.normal import as_draws, make_problem, make_scored, of_posterior, table
 

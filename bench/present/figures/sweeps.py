@@ -98,7 +98,7 @@ def points(sweep: Sweep, rounds: Rounds) -> dict[str, list[tuple[float, float]]]
 
 def seconds(row: Row) -> Mapping[int, float]:
     """Median seconds of the warm fits of a round."""
-    return times(row.tables, MANY, finish=True)
+    return times(row.tables, MANY, row.score, finish=True)
 
 
 def costs(row: Row) -> Mapping[int, float]:

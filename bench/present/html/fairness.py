@@ -69,8 +69,9 @@ def work(row: Row, run: Run) -> str:
         return ""
     if row.kind == "mcmc":
         chains = row.tables.first("chains") or str(size.get("chains"))
-        return f"{chains} chains × ({size.get('warmup'):,} warmup + {size.get('draws'):,} draws)"
-    return f"at most {size.get('steps'):,} steps"
+        draws = f"draws until b² < {size['until']:g}" if size.get("until") else f"{size.get('draws'):,} draws"
+        return f"{chains} chains × ({size.get('warmup'):,} warmup + {draws})"
+    return f"at most {size.get('steps'):,} steps" + (f", until b² < {size['until']:g}" if size.get("until") else "")
 
 
 def settings(row: Row, run: Run) -> str:

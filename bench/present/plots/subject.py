@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.score.error import b2
 from bench.score.problem import Problem, Scored
+from bench.score.squares import b2
 from bench.types import Array
 
 GRID = np.linspace(-6.0, 6.0, 601)
