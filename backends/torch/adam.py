@@ -1,5 +1,6 @@
 """Adam on the negative log posterior (MAP), or on the sum of squared residuals; one step is one full-data gradient.
 
+With mini-batches it is that of a share of the rows, with the whole prior; data that lie in a file are streamed.
 On the natural scale a step may carry sigma out of its support: the fit then ends as diverged, never as NaN.
 """
 
@@ -25,6 +26,8 @@ class Options:
     lr: float = option(0.01, "learning rate of Adam")
     objective: Literal["map", "least_squares"] = option("map", "negative log posterior, or sum of squared residuals")
     space: Literal["natural", "unconstrained"] = option("natural", "scale of a MAP; unconstrained has the Jacobian")
+    lr_decay: float = option(1.0, "last learning rate, as a factor of the first; it falls in the second half")
+    batch_size: int = option(0, "rows per step, drawn without replacement; 0: all")
     gradient: Literal["auto", "autograd"] = option("auto", "auto: by hand where it is derived, else by autograd")
 
 
@@ -33,4 +36,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> desc
     objective: descent.Objective = "least_squares" if options.objective == "least_squares" else "map"
     if objective == "map" and options.space == "unconstrained":
         objective = "map_unconstrained"
-    return descent.build(data, budget, place, objective=objective, lr=options.lr, gradient=options.gradient)
+    return descent.build(
+        data, budget, place, objective=objective, lr=options.lr, gradient=options.gradient,
+        lr_decay=options.lr_decay, batch_size=options.batch_size,
+    )  # fmt: skip

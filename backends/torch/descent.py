@@ -5,7 +5,6 @@ Objective, start and looks are those of `torch.lbfgs`, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -13,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends._shared import point
-from backends.torch import models
+from backends._shared import point, stream
+from backends.torch import batches, models
+from backends.torch.batches import Evaluation
 from backends.torch.gradients import by_autograd
 from bench.data import family
 from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported
@@ -23,7 +23,6 @@ Objective = Literal["map", "map_unconstrained", "least_squares"]
 Trail = list[tuple[int, float]]
 DESCENDING = 1e-3
 """Nats over the last tenth of the steps: a MAP whose objective falls by more has not arrived."""
-Evaluation = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class Program(NamedTuple):
@@ -34,6 +33,9 @@ class Program(NamedTuple):
     steps: int
     place: Place
     gradient: models.Choice
+    lr_decay: float = 1.0
+    batch_size: int = 0
+    """Rows per step; 0: all."""
 
 
 class State(NamedTuple):
@@ -41,44 +43,58 @@ class State(NamedTuple):
 
     estimate: Estimate
     steps: int
+    gradients: float
     objective: Objective
     notes: tuple[str, ...]
 
 
 def build(
-    data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float, gradient: models.Choice
-) -> Program:
-    """Nothing to compile; Unsupported for least squares without a regression."""
+    data: Dataset, budget: Budget, place: Place, *, objective: Objective, lr: float, gradient: models.Choice,
+    lr_decay: float = 1.0, batch_size: int = 0,
+) -> Program:  # fmt: skip
+    """Nothing to compile; Unsupported for least squares or mini-batches without a regression."""
     if objective == "least_squares" and data.family != "linear":
         raise Unsupported(f"least squares needs a regression, and {data.family} is none")
-    return Program(objective, lr, budget.steps, place, gradient)
+    if batch_size:
+        stream.check(data, batch_size)
+    if not 0 < lr_decay <= 1:
+        raise Unsupported(f"lr_decay={lr_decay:g}: it must be above 0 and at most 1")
+    return Program(objective, lr, budget.steps, place, gradient, lr_decay, batch_size)
 
 
 def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Minimise from the scenario's start; Diverged when a parameter leaves its support or the finite numbers."""
-    objective, lr, steps, place, _ = program
-    first = vector(data, objective, point.start(data, seed))
+    objective, lr, steps, place, *_ = program
+    first, rows = vector(data, objective, point.start(data, seed)), program.batch_size
+    share = rows / len(data.arrays["y"]) if rows else 1.0
     with clock("transfer"):
-        arrays = models.to_tensors(data.arrays, place)
+        arrays = {} if rows else models.to_tensors(data.arrays, place)
         theta = models.to_tensors({"theta": first}, place)["theta"]
-    evaluate = evaluation(objective, data, arrays, program.gradient)
+    make = partial(evaluation, objective, data, choice=program.gradient)
+    evaluate = batches.of_all(data, objective) if rows else make(arrays)
+    by_batch = batches.gradients(make, data, place, rows, seed) if rows else None
     trail: Trail = []
     with clock("sample"):
         optimiser = torch.optim.Adam([theta], lr=lr, fused=True)
         for step in range(1, steps + 1):
-            theta.grad = evaluate(theta)[1]
+            theta.grad = evaluate(theta)[1] if by_batch is None else next(by_batch)(theta)
+            optimiser.param_groups[0]["lr"] = lr * program.lr_decay ** max(0.0, 2.0 * step / steps - 1.0)
             optimiser.step()
-            clock.checkpoint(step, partial(_look_and_note, trail, data, evaluate, step, theta, objective))
+            glance = partial(_look_and_note, trail, data, evaluate, step, theta, objective)
+            if clock.checkpoint(step, glance, gradients=step * share):
+                steps = step
+                break
     last = look(data, evaluate, steps, theta, objective)
-    return State(last, steps, objective, _unfinished(trail, last, steps, optimiser, objective))
+    notes = () if rows else _unfinished(trail, last, steps, optimiser, objective)
+    return State(last, steps, steps * share, objective, notes)
 
 
 def draw(state: State) -> Fit:
     """The last iterate; sigma is plugged in where the objective has none."""
     if state.objective == "least_squares":
-        return point.draw(point.State(state.estimate, state.steps, state.steps))
+        return point.draw(point.State(state.estimate, state.steps, state.gradients))
     draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
-    stats = {"objective": state.objective, "steps": state.steps, "gradients": state.steps}
+    stats = {"objective": state.objective, "steps": state.steps, "gradients": state.gradients}
     return Fit("point", draws, stats=stats, notes=state.notes)
 
 

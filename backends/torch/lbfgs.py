@@ -57,4 +57,4 @@ def fit(program: descent.Program, data: Dataset, seed: int, clock: Clock) -> des
     with clock("sample"), torch.no_grad():
         found = optimum.maximise(log_density, theta, steps=steps, evaluations=steps, watch=watch)
     last = descent.look(data, evaluate, found.gradients, found.z, objective)
-    return descent.State(last, found.gradients, objective, ())
+    return descent.State(last, found.gradients, found.gradients, objective, ())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,12 +102,60 @@ def test_torch_ends_near_the_least_squares_fit(
 
 
 @pytest.mark.needs("torch")
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"lr_decay": 0.0}, {"lr_decay": 2.0}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *(("torch.minibatch", options) for options in ({"batch_size": 0}, {"lr_decay": 0.0}, {"lr_decay": 2.0})),
+        *(("torch.adam", options) for options in ({"batch_size": 51}, {"batch_size": -1}, {"lr_decay": 0.0})),
+    ],
+)
 def test_settings_without_a_meaning_are_refused(
-    options: dict[str, Any], linear: Callable[..., Dataset], contender: Callable[..., Any]
+    name: str, options: dict[str, Any], linear: Callable[..., Dataset], contender: Callable[..., Any]
 ) -> None:
     with pytest.raises(Unsupported, match=f"{next(iter(options))}="):
-        contender("torch.minibatch", linear(), **options)
+        contender(name, linear(), **options)
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("objective", ["map", "map_unconstrained"])
+@pytest.mark.parametrize("gradient", ["auto", "autograd"])
+@pytest.mark.parametrize("family_of", ["linear", "logistic", "robust"])
+def test_the_mean_gradient_over_the_batches_of_a_pass_is_that_of_all_rows(
+    family_of: str, gradient: str, objective: str, request: pytest.FixtureRequest
+) -> None:
+    """A strong prior, so that to count it once per batch would show."""
+    torch = importlib.import_module("torch")
+    batches, descent = (importlib.import_module(f"backends.torch.{name}") for name in ("batches", "descent"))
+    data = request.getfixturevalue(family_of)(location=Prior("normal", (3.0, 0.1)))
+    size = len(data.arrays["y"]) // 5
+    make = partial(descent.evaluation, objective, data, choice=gradient)
+    theta = torch.full((data.dim,), 0.7, dtype=torch.float64)
+    of_all = make(descent.models.to_tensors(data.arrays, Place()))(theta)[1]
+    steps = batches.gradients(make, in_file(data, 2 * size), Place(), size, 1)
+    found = torch.stack([next(steps)(theta) for _ in range(5)])
+    assert (found.std(0) > 0).all()  # each batch has another
+    torch.testing.assert_close(found.mean(0), of_all, rtol=1e-11, atol=1e-9)  # sums in another order
+
+
+@pytest.mark.needs("torch")
+def test_adam_on_batches_of_a_file_ends_at_the_ridge_solution(
+    linear: Callable[..., Dataset], contender: Callable[..., Any]
+) -> None:
+    """With sigma known the mode is (X'X/σ² + 1/s²)⁻¹ (X'y/σ²), from sums over the rows."""
+    whole = linear(n=1000, location=Prior("normal", (0.0, 0.05)), sigma=Prior("known", (1.0,)))
+    data = in_file(whole, 70)
+    made = contender("torch.adam", data, steps=1200, batch_size=50, lr=0.05, lr_decay=0.001)
+    fit, clock = made.fit(data)
+    x = np.column_stack([whole.arrays["x"], np.ones(1000)])
+    precision = x.T @ x + np.eye(3) / 0.05**2
+    mode, sd = np.linalg.solve(precision, x.T @ whole.arrays["y"]), np.sqrt(np.diag(np.linalg.inv(precision)))
+    found = np.append(fit.draws["weights"][0, 0], fit.draws["bias"][0, 0])
+    # noise of a batch leaves about √(lr·…) of the last, smallest steps: a twentieth of a posterior sd is ample
+    np.testing.assert_array_less(np.abs(found - mode), 0.05 * sd)
+    assert fit.stats["gradients"] == pytest.approx(60.0) and fit.stats["objective"] == "map"
+    last = clock.checkpoints[-1]
+    assert last.gradients == pytest.approx(last.step / 20)
+    assert last.estimate.objective == pytest.approx(family("linear").objective(whole, "map", last.estimate.mean))
 
 
 @pytest.mark.needs("pyro")
