@@ -96,6 +96,8 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
     chains = max(options.ensemble, budget.chains)
     if chains < 2:
         raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
+    if options.compile and options.gradient == "autograd":
+        raise Unsupported("compile=true compiles gradients that are derived by hand: gradient=auto")
     if options.superchains < 0:
         raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
     return sampler.Program(

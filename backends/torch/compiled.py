@@ -34,11 +34,14 @@ class Step(NamedTuple):
         return CompiledTarget(self, self.evaluate.prepared(arrays))
 
     def compile(self, arrays: models.Tensors, dim: int, counts: set[int]) -> None:
-        """For arrays of these shapes and these numbers of chains."""
+        """For arrays of these shapes and these numbers of chains; nothing comes from a cache or is left in one."""
         target, like = self.target(arrays), next(x for x in arrays.values() if x.is_floating_point())
-        for chains in sorted(counts):
-            z, p, drift, kick = (like.new_zeros(chains, dim) for _ in range(4))
-            target.glide(z, p, drift, kick)
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # others would wait beside the fits
+        with TemporaryDirectory() as folder:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+            for chains in sorted(counts):
+                z, p, drift, kick = (like.new_zeros(chains, dim) for _ in range(4))
+                target.glide(z, p, drift, kick)
 
     def frozen(self) -> AbstractContextManager[None]:
         """Within it, what would be compiled is an error."""
@@ -71,8 +74,7 @@ def step(data: Dataset, place: Place, *, backend: str = "inductor") -> Step:
     if place.device != "cpu":
         raise Unsupported(f"compile=true is for the CPU; on {place.device} it has never been run")
     if backend == "inductor":
-        _set_up()
-        compiler = os.environ.get("CXX", COMPILER)
+        compiler = (os.environ.get("CXX") or COMPILER).split()[0]
         if shutil.which(compiler) is None:
             raise Unavailable(
                 f"compile=true needs a C++ compiler, and {compiler} is not on the PATH: install {COMPILER}"
@@ -84,14 +86,3 @@ def step(data: Dataset, place: Place, *, backend: str = "inductor") -> Step:
         return z, value, slope, torch.addcmul(p, kick, slope)
 
     return Step(evaluate, torch.compile(leap, fullgraph=True, dynamic=False, backend=backend))
-
-
-_cache: list[TemporaryDirectory[str]] = []
-
-
-def _set_up() -> None:
-    """Keep programs for this process only: one of an earlier process would make a cold number warm unnoticed."""
-    if not _cache:
-        _cache.append(TemporaryDirectory(prefix="compiled-"))
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = _cache[0].name
-        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # others would wait beside the fits

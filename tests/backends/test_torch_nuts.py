@@ -150,6 +150,7 @@ def test_a_budget_without_warmup_still_samples(
         ("torch.chees", {"superchains": -1}, "superchains=-1"),
         ("torch.chees", {"target_accept": 1.0}, "target_accept=1"),
         ("torch.chees", {"lr": 0.0}, "lr=0"),
+        ("torch.chees", {"compile": True, "gradient": "autograd"}, "gradient=auto"),
     ],
 )
 def test_options_without_a_meaning_are_refused(
