@@ -106,7 +106,7 @@ class Regression:
 
     def _of_effects(self, value: Tensor, slope: Tensor, pieces: Pieces) -> tuple[Tensor, dict[str, Tensor]]:
         """The value with the density of the effects, and what the slope (chain, group) in them means for the sites."""
-        effects, tau, gradient = pieces[self.effects], pieces["tau"], dict[str, Tensor]()
+        effects, tau, gradient = pieces[self.effects], pieces["tau"], {}
         if self.centred:
             standard = (effects - pieces["mu"]) / tau
             value = value - effects.shape[-1] * torch.log(tau).squeeze(-1)

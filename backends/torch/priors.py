@@ -87,7 +87,10 @@ def log_prob(prior: Prior, x: Tensor) -> Tensor:
 
 
 def _of_elements(value: float | tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Argument:
-    return _tensor(value, dtype, device) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    made = torch.tensor if torch.compiler.is_compiling() else _tensor  # a cache cannot be traced
+    return made(value, dtype=dtype, device=device)
 
 
 @lru_cache(maxsize=32)

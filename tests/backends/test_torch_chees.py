@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.catalog.scenarios import scenario
+from bench.data import dataset
 from bench.measure.clock import WallClock
 from bench.types import Dataset, Place, Unavailable, Unsupported
 from tests.backends.test_torch_nuts import Counting
@@ -23,6 +25,8 @@ torch = importlib.import_module("torch")
 chees = importlib.import_module("backends.torch.chees")
 compiled = importlib.import_module("backends.torch.compiled")
 ensemble = importlib.import_module("backends.torch.ensemble")
+gradients = importlib.import_module("backends.torch.gradients")
+to_tensors = importlib.import_module("backends._shared.pytorch").to_tensors
 
 
 def test_shares_are_haltons() -> None:
@@ -130,6 +134,20 @@ def test_compiled_steps_are_the_same_steps(
     assert fit.stats["gradients_executed"] == eager.stats["gradients_executed"]
     with pytest.raises(RuntimeError, match="recompile"):
         made.fit(linear(n=51))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "of", ["eight-schools", "s3-best", "varying-intercept", "robust-unknown-df", "negative-binomial"]
+)
+def test_every_gradient_by_hand_can_be_compiled(of: str) -> None:
+    """Whole, without a step back to Python, and to the numbers that it has uncompiled."""
+    data = dataset(scenario(of), seed=0, rep=0)
+    evaluate, arrays = gradients.functional(data), to_tensors(data.arrays, Place())
+    prepared, z = evaluate.prepared(arrays), torch.full((2, data.dim), 0.3, dtype=torch.float64)
+    program = torch.compile(evaluate.__call__, fullgraph=True, backend="eager")
+    for found, wanted in zip(program(prepared, z), evaluate(prepared, z), strict=True):
+        assert bool((found == wanted).all())
 
 
 def test_what_cannot_be_compiled_is_said(linear: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
