@@ -201,7 +201,7 @@ class Backend(Protocol):
       where chains are many and short: nested R-hat is the gate then; `treedepth_hits` (may be per draw);
     - per draw (chain, draw): `diverging`; `num_steps`, its gradients; `num_steps_executed`, with those
       wasted, by which a draw's seconds are prorated; `energy`; of VI `log_q`, the log density of q
-      on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the sampler evaluated it
+      on the unconstrained scale; `log_density`, that of data and unconstrained parameters as the method evaluated it
       at the draw, up to a constant: it is held against the family's (`bench.measure.target`), so that no method
       that fits other data than it was given is timed.
     """

@@ -20,7 +20,7 @@ SECONDS, START_SECONDS = 60.0, 120.0
 """Limit of a child: for each method, and for its import."""
 KINDS = ("point", "vi", "exact")
 """Who is judged before a run. A sampler states the log density of its draws, and its means are held against the
-reference of the data themselves; of these kinds neither is so, and being off is their nature."""
+reference of the data themselves; of these kinds few state one, and being off is their nature."""
 KEPT = ("same", "wrong", "unknown")
 
 
