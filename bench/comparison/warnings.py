@@ -55,7 +55,10 @@ def again(tables: RunTables, *, rounds: int | None = None) -> str:
         if not skip and word.partition("=")[0] not in dropped:
             kept.append(word)
         skip = not skip and word in dropped
-    return shlex.join([*kept, *(["--rounds", str(rounds)] if rounds else [])])
+    kept += ["--rounds", str(rounds)] if rounds else []
+    kept_as = shlex.split(program.KEPT)
+    typed = kept[: len(kept_as)] == kept_as  # and not made from Python
+    return program.command(*kept[len(kept_as) :]) if typed else shlex.join(kept)
 
 
 def _why(comparison: Comparison, gate: str) -> str:
