@@ -18,6 +18,8 @@ from bench.errors import UsageError
 from bench.types import Array, Arrays
 
 Pieces = Iterator[dict[str, Array]]
+PART = 10_000
+"""Rows looked at together where nobody says how many."""
 
 
 def written(pieces: Iterable[Array]) -> Array:
@@ -57,12 +59,47 @@ def each(arrays: Arrays, rows: int, order: np.random.Generator | None = None) ->
         yield part
 
 
+class Moments:
+    """Mean and sd of every column, of rows that are seen a part at a time (Chan, Golub & LeVeque 1983)."""
+
+    def __init__(self) -> None:
+        self.n, self.mean, self._squares = 0, np.zeros(()), np.zeros(())
+
+    def add(self, rows: Array) -> None:
+        """Take in rows (n, …) of one or more."""
+        n, mean = len(rows), rows.mean(axis=0)
+        shift, share = mean - self.mean, n / (self.n + n)
+        self._squares = self._squares + np.square(rows - mean).sum(axis=0) + np.square(shift) * self.n * share
+        self.mean, self.n = self.mean + shift * share, self.n + n
+
+    @property
+    def sd(self) -> Array:
+        """Not Bessel's."""
+        return np.sqrt(self._squares / self.n)
+
+
+def moments(array: Array) -> tuple[Array, Array]:
+    """Mean and sd of every column, of an array that lies in a file without holding more than a part of it."""
+    if not in_file(array):
+        return array.mean(axis=0), array.std(axis=0)
+    seen = Moments()
+    for part in each({"rows": array}, PART):
+        seen.add(part["rows"])
+    return seen.mean, seen.sd
+
+
 def forget(*arrays: Array) -> None:
     """Give back the memory of what was read of arrays that lie in a file; nothing is lost."""
     for array in arrays:
         base: object = array.base
         if isinstance(base, mmap.mmap):
             base.madvise(mmap.MADV_DONTNEED)
+
+
+def in_file(array: Array) -> bool:
+    """Whether an array lies in a file."""
+    base: object = array.base
+    return isinstance(base, mmap.mmap)
 
 
 def _folder() -> Path:

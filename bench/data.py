@@ -75,7 +75,11 @@ def dataset(scenario: Scenario, *, seed: int, rep: int) -> Dataset:
 def few_rows(scenario: Scenario) -> Scenario:
     """The scenario for whoever asks for densities: of generated rows `MOST_ROWS`, and `FEW_ROWS` if read in chunks."""
     settings = dict(scenario.settings)
-    most = FEW_ROWS if settings.pop("chunk_rows", 0) else MOST_ROWS
+    in_chunks = settings.pop("chunk_rows", 0)
+    most = FEW_ROWS if in_chunks else MOST_ROWS
+    if in_chunks and scenario.design is not None:
+        first = {name: np.array(values[:most]) for name, values in scenario.design.arrays.items()}
+        return replace(scenario, settings=settings, design=replace(scenario.design, arrays=first))
     if scenario.data or (settings.get("n_obs") or 0) <= most:
         return scenario if settings == scenario.settings else replace(scenario, settings=settings)
     return replace(scenario, settings={**settings, "n_obs": most})

@@ -9,12 +9,14 @@ import contextlib
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench import chunks
 from bench.catalog.places import cache_folder
 from bench.disk import npz
 from bench.errors import ScenarioError, UsageError
@@ -22,6 +24,8 @@ from bench.types import Array, Design, beside, digest_of
 
 KEYS = ("formula", "likelihood")
 """Keys of a scenario file that only a formula needs."""
+IN_CHUNKS = "chunk_rows"
+"""The key of one whose design's arrays are maps of its file, read so many rows at a time."""
 DATA = ("file", "missing", "standardise", "offset", "trials", "frequency", "separator", "decimal")
 """Keys of its `[data]` table."""
 HOLDOUT = ("share", "seed")
@@ -79,9 +83,10 @@ def find(file: Path, table: Mapping[str, Any]) -> Design:
         wanted = "a formula needs [data] file, a CSV or Parquet file in or below the folder of the scenario's file"
         raise ScenarioError("data", data, wanted) from None
     relevant = [VERSION, content, Path(data["file"]).suffix, data, holdout, *(table.get(key) for key in KEYS)]
-    name = digest_of(relevant)[:24]
+    in_chunks = IN_CHUNKS in table
+    name = digest_of([*relevant, table[IN_CHUNKS]] if in_chunks else relevant)[:24]
     for place in (file.parent / f"{name}.npz", _cached(name)):
-        if name not in _made and (kept := _read(place)) is not None:
+        if name not in _made and (kept := _read(place, in_chunks=in_chunks)) is not None:
             _made[name] = kept
     if name not in _made:
         raise NoDesign(file, table, name)
@@ -94,6 +99,8 @@ def remember(name: str, design: Design) -> None:
     with contextlib.suppress(OSError):
         _cached(name).parent.mkdir(parents=True, exist_ok=True)
         _write(_cached(name), design)
+        if _in_file(design) and (kept := _read(_cached(name), in_chunks=True)) is not None:
+            _made[name] = kept  # the files that it was made in are gone, then
 
 
 def keep(design: Design, folder: Path) -> None:
@@ -111,14 +118,22 @@ def _write(path: Path, design: Design) -> None:
     words = {field: getattr(design, field) for field in ("labels", "terms", "levels", "dropped", "notes")}
     arrays: dict[str, Any] = {f"arrays/{name}": values for name, values in design.arrays.items()}
     arrays |= {f"holdout/{name}": values for name, values in design.holdout.items()}
-    npz.write(path, {"words": np.frombuffer(json.dumps(words).encode(), np.uint8), **arrays})
+    arrays = {"words": np.frombuffer(json.dumps(words).encode(), np.uint8), **arrays}
+    (npz.write_mapped if _in_file(design) else npz.write)(path, arrays)
 
 
-def _read(path: Path) -> Design | None:
-    """The design in a file; None where there is none or it is damaged."""
+def _in_file(design: Design) -> bool:
+    return any(chunks.in_file(values) for values in design.arrays.values())
+
+
+def _read(path: Path, *, in_chunks: bool) -> Design | None:
+    """The design in a file, its arrays maps of it where they are read in chunks; None for none, or a damaged one."""
     try:
-        with path.open("rb") as stream:
-            kept = npz.read(stream)
+        if in_chunks:
+            kept: dict[str, Any] = npz.mapped(path)
+        else:
+            with path.open("rb") as stream:
+                kept = npz.read(stream)
         words = json.loads(kept.pop("words").tobytes())
         return Design(
             arrays=_group(kept, "arrays/"),
@@ -127,7 +142,7 @@ def _read(path: Path) -> Design | None:
             dropped=words["dropped"],
             notes=tuple(words["notes"]),
         )
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile):
         return None
 
 

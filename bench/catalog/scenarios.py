@@ -18,7 +18,7 @@ from bench.protocols import Family
 from bench.types import PRIORS, Design, Prior, Scenario, beside, digest_of
 
 TEXT = ("family", "description", "source")
-OF_FORMULAS = frozenset({"link", "parametrisation"})
+OF_FORMULAS = frozenset({"link", "parametrisation", designs.IN_CHUNKS})
 """A family's own keys that may stand beside a formula, which says the rest."""
 LARGEST = 1e100
 """No number of a prior is beyond this or, where it must be positive, below its inverse: squares stay finite."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bench import chunks
 from bench.errors import ScenarioError
 from bench.types import Design, Prior
 
@@ -55,9 +56,10 @@ def priors(
 def defaults(design: Design, allowed: Mapping[str, tuple[str, ...]], link: str) -> dict[str, Prior]:
     """The priors of a scenario that says nothing, each argument rounded to three digits, so that it can be written."""
     x, y = design.arrays["x"], design.arrays["y"]
-    mean, spread = (float(y.mean()), float(y.std()) or 1.0) if link == "identity" else (_link_mean(design, link), 1.0)
-    sds = np.where(x.std(axis=0) > 0.0, x.std(axis=0), 1.0)
-    wide = WIDE * spread * float(np.sqrt(1.0 + np.square(x.mean(axis=0) / sds).sum()))
+    (middle, sds), (mean_y, sd_y) = chunks.moments(x), chunks.moments(y)
+    mean, spread = (float(mean_y), float(sd_y) or 1.0) if link == "identity" else (_link_mean(design, link), 1.0)
+    sds = np.where(sds > 0.0, sds, 1.0)
+    wide = WIDE * spread * float(np.sqrt(1.0 + np.square(middle / sds).sum()))
     usual = {"mu" if "mu" in allowed else "bias": Prior("normal", (_rounded(mean), _rounded(wide)))}
     if not {"mu", "bias"} & design.labels.keys():
         usual = {}

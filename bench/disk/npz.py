@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import zipfile
 from collections.abc import Mapping
@@ -10,8 +11,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
+from bench import chunks
 from bench.disk.durable import write_whole
+
+PIECE = 10_000
+"""Rows that are written at a time."""
 
 
 def write(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -22,6 +28,48 @@ def write(path: Path, arrays: Mapping[str, Any]) -> None:
             np.savez(stream, allow_pickle=False, **arrays)
 
     write_whole(path, fill)
+
+
+def write_mapped(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """The same a piece at a time, for arrays that are no more in memory than that; `mapped` reads them so. OSError."""
+
+    def fill(temporary: Path) -> None:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    member.write(_header(array, archive.fp.tell() if archive.fp else 0))
+                    for at in range(0, max(len(array), 1), PIECE):
+                        member.write(np.ascontiguousarray(array[at : at + PIECE]).tobytes())
+                        chunks.forget(array)
+
+    write_whole(path, fill)
+
+
+def mapped(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of such a file, read-only maps of it; OSError, or ValueError with a sentence."""
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        size = os.fstat(stream.fileno()).st_size
+        found = {}
+        for member in archive.infolist():
+            stream.seek(member.header_offset + 26)
+            start = member.header_offset + 30 + sum(int.from_bytes(stream.read(2), "little") for _ in range(2))
+            stream.seek(start)
+            if member.compress_type != zipfile.ZIP_STORED or np.lib.format.read_magic(stream) != (2, 0):
+                raise ValueError("it was not written to be read so")
+            shape, columnwise, dtype = np.lib.format.read_array_header_2_0(stream)
+            at = stream.tell()
+            if dtype.hasobject or columnwise or at + math.prod(shape) * dtype.itemsize > size:
+                raise ValueError("its arrays claim more bytes than it has")
+            whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            found[member.filename.removesuffix(".npy")] = np.ndarray(shape, dtype, buffer=whole, offset=at)
+        return found
+
+
+def _header(array: npt.NDArray[Any], start: int) -> bytes:
+    """That of a .npy file which begins at that byte of another, of such a length that the numbers are aligned."""
+    text = repr({"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}).encode()
+    text += b" " * (-(start + 12 + len(text) + 1) % 64) + b"\n"
+    return np.lib.format.magic(2, 0) + len(text).to_bytes(4, "little") + text
 
 
 def read(stream: BinaryIO, *, texts: bool = False) -> dict[str, Any]:

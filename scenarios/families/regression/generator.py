@@ -113,7 +113,8 @@ def check_file(scenario: Scenario, table: Mapping[str, Any], law: Likelihood) ->
             raise ScenarioError(key, scenario.settings[key], f"{table['file']} has {value}; leave {key} out")
     designs.check_width(scenario.settings["features"], width)
     refuse_random_weights(scenario.settings)
-    check_observations(table["file"], y, beside, law, scenario.family)
+    for part in chunks.each({"y": y, **beside}, scenario.settings.get("chunk_rows", 0)):
+        check_observations(table["file"], part.pop("y"), part, law, scenario.family)
 
 
 def check_observations(file: str, y: Array, beside: Arrays, law: Likelihood, family: str) -> None:

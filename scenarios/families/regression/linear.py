@@ -74,8 +74,6 @@ class Linear(Regression):
     def settings(self, table: Mapping[str, Any], *, fixed: bool) -> dict[str, Any]:
         full = super().settings(table, fixed=fixed)
         if "chunk_rows" in table:
-            if fixed:
-                raise ScenarioError("chunk_rows", table["chunk_rows"], "data of a file or a recipe are read at once")
             full["chunk_rows"] = checks.integer("chunk_rows", table["chunk_rows"])
         return full
 
@@ -83,6 +81,9 @@ class Linear(Regression):
         table = self.data_table(scenario, ("file", "recipe", "seed"))
         if ("file" in table) == ("recipe" in table):
             raise ScenarioError("data", table, "give either file or recipe")
+        if "chunk_rows" in scenario.settings and scenario.design is None:
+            allowed = "of fixed data those of a formula alone are read in chunks"
+            raise ScenarioError("chunk_rows", scenario.settings["chunk_rows"], allowed)
         if "file" in table:
             generator.check_file(scenario, table, self.law)
         else:
