@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -63,9 +63,17 @@ def key(data: Dataset) -> str:
         data.digest,
         source,
         smoothing.read_text(encoding="utf-8"),
-        *map(version, ("numpy", "scipy", "arviz-stats")),
+        *map(_version, ("numpy", "scipy", "arviz-stats")),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def _version(package: str) -> str:
+    """Empty where it is not installed, as in an environment of a framework's own."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _load(file: Path) -> dict[str, Any] | None:
