@@ -73,7 +73,9 @@ def step(data: Dataset, place: Place, *, backend: str = "inductor") -> Step:
         raise Unsupported("compile=true compiles gradients that are derived by hand, and here is none: compile=false")
     if place.device != "cpu":
         raise Unsupported(f"compile=true is for the CPU; on {place.device} it has never been run")
+    options = None
     if backend == "inductor":
+        options = {"cpp_cache_precompile_headers": False}  # they are kept wherever the cache is
         compiler = (os.environ.get("CXX") or COMPILER).split()[0]
         if shutil.which(compiler) is None:
             raise Unavailable(
@@ -85,4 +87,4 @@ def step(data: Dataset, place: Place, *, backend: str = "inductor") -> Step:
         value, slope = evaluate(arrays, z)
         return z, value, slope, torch.addcmul(p, kick, slope)
 
-    return Step(evaluate, torch.compile(leap, fullgraph=True, dynamic=False, backend=backend))
+    return Step(evaluate, torch.compile(leap, fullgraph=True, dynamic=False, backend=backend, options=options))
