@@ -25,14 +25,14 @@ def test_numpyro_compiles_once_for_all_data_sets(bench, tmp_path):
 @pytest.mark.needs("numpyro")
 @pytest.mark.slow
 def test_a_sampler_is_calibrated(bench, monkeypatch, tmp_path):
-    """100 data sets; a right sampler fails once in 100 times, but the seeds are fixed.
+    """50 data sets; a right sampler fails once in 100 times, but the seeds are fixed.
 
-    Draws of half the spread, and a shift by one posterior sd, are found with 50 (`test_calibrate_command`). More
+    As many find draws of half the spread, and a shift by one posterior sd (`test_calibrate_command`). More
     samplers, scenarios and data sets: `tests/benchmarks/studies/calibrated_samplers.py`.
     """
     monkeypatch.delenv("XLA_FLAGS", raising=False)  # here the program runs for longer than its optimisation takes
-    done = bench("calibrate", "-s", "s0-uniform", "-b", "numpyro.nuts", "--datasets", "100", "--name", "c", "--json")
+    done = bench("calibrate", "-s", "s0-uniform", "-b", "numpyro.nuts", "--datasets", "50", "--name", "c", "--json")
     cell = done.json["cells"][0]
     assert (done.code, cell["state"]) == (0, "calibrated"), cell
-    assert cell["datasets"] == {"planned": 100, "ok": 100}
+    assert cell["datasets"] == {"planned": 50, "ok": 50}
     assert all(c["low"] <= c["level"] <= c["high"] for c in cell["coverage"])

@@ -77,7 +77,7 @@ def size(settings: object) -> int:
     return n
 
 
-@fuzzed(mutated(TABLES), quick=80, slow=1000)
+@fuzzed(mutated(TABLES), quick=80, slow=500)
 def test_a_mutated_scenario_file_is_read_or_refused(tree):
     check_scenario(toml_file(tree))
 
@@ -87,12 +87,12 @@ def test_a_nonsense_scenario_file_is_refused(tree):
     check_scenario(toml_file({"family": "linear", **tree}))
 
 
-@fuzzed(broken_text(TEXTS), quick=40, slow=250)
+@fuzzed(broken_text(TEXTS), quick=40, slow=125)
 def test_a_broken_scenario_text_is_read_or_refused(raw):
     check_scenario(raw)
 
 
-@fuzzed(broken_text(SUITES), quick=40, slow=150)
+@fuzzed(broken_text(SUITES), quick=40, slow=75)
 def test_a_broken_suite_is_read_or_refused(raw):
     os.environ["BENCH_SCENARIOS"] = str(FOLDER / "suite")
     try:
@@ -142,7 +142,7 @@ def test_a_configuration_file_is_read_or_refused(tree, allowed):
         outcome(lambda: Request.read(**{k: v for k, v in made.items() if k not in ("format", "all")}))
 
 
-@fuzzed(broken_text(BACKENDS), quick=30, slow=400)
+@fuzzed(broken_text(BACKENDS), quick=30, slow=200)
 def test_a_broken_backend_file_is_read_or_refused_and_never_run(raw):
     os.environ["BENCH_BACKENDS"] = str(FOLDER / "backends")
     ran = FOLDER / "ran"

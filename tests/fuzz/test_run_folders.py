@@ -81,7 +81,7 @@ def check(folder: RunFolder) -> None:
     assert (folder.path / "run.json").read_bytes() == before
 
 
-@fuzzed(mutated([RECORD], JSON_VALUES), quick=30, slow=200)
+@fuzzed(mutated([RECORD], JSON_VALUES), quick=30, slow=100)
 def test_a_mutated_record_is_read_or_said_to_be_damaged(record):
     folder = run_of(raw(MANIFEST), raw(record), raw(CHILD) + b"\n")
     check(folder)
@@ -90,7 +90,7 @@ def test_a_mutated_record_is_read_or_said_to_be_damaged(record):
     assert row.status == "interrupted" or not folder.damage
 
 
-@fuzzed(mutated([MANIFEST], JSON_VALUES), quick=30, slow=120)
+@fuzzed(mutated([MANIFEST], JSON_VALUES), quick=30, slow=60)
 def test_a_mutated_manifest_is_read_or_refused(manifest):
     check(run_of(raw(manifest), raw(RECORD), b""))
 

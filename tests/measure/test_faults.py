@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from bench.errors import NoReference
-from bench.measure import guardian
+from bench.measure import guardian, servers
 from bench.measure.contender import verdict
 from bench.measure.environment import new_mark
 from bench.store import logs
@@ -96,7 +96,7 @@ def test_one_run_with_every_fault_loses_no_healthy_row(bench, tmp_path, more, ho
     faulty = f"fake.faulty[fault=[{','.join(FAULTS)}]]"
     contenders = [x for b in ("fake.exact", faulty, "fake.exact[bias=1.0]", *MORE) for x in ("-b", b)]
     limits = ["--timeout", str(TIMEOUT), "--memory", "600M", "--name", "r", "--json"]
-    done = bench("run", "-s", SCENARIO, *contenders, *limits, *(["--fresh"] if how == "fresh" else []))
+    done = bench("run", "-s", SCENARIO, *contenders, *limits, *(["--fresh"] if how == "fresh" else []), drawn=True)
     assert done.code == 3, done.err
     table = fits(tmp_path)
     assert len(table) == 2 * (2 + len(FAULTS) + len(MORE))
@@ -128,8 +128,8 @@ def test_one_run_with_every_fault_loses_no_healthy_row(bench, tmp_path, more, ho
 
 
 @pytest.mark.slow
-def test_a_stopped_fork_server_ends_as_a_row_and_the_next_cell_runs(bench, tmp_path):
-    """A minute: how long a server may hang."""
+def test_a_stopped_fork_server_ends_as_a_row_and_the_next_cell_runs(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(servers, "FORK_SECONDS", 5.0)
     contenders = ["-b", "fake.faulty[fault=stop_server]", "-b", "fake.exact"]
     done = bench("run", "-s", SCENARIO, *contenders, "--timeout", "3", "--name", "r", "--no-score")
     assert done.code == 3, done.err

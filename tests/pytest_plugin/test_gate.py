@@ -82,7 +82,7 @@ def test_thresholds_of_pyproject_and_a_baseline_that_pytest_benchmark_saved(proj
     compare = (*select(), *ROUNDS, "--benchmark-compare")
     passed = project.pytest(*compare, "--bench-gate-json=v.json", plant=slower)  # as users start it
     assert passed.code == 0 and "bench gate: ok" in passed.out, passed.out
-    failed = project.pytest(*compare, "--bench-gate", "seconds_total>10%", plant=slower)
+    failed = project.here(*compare, "--bench-gate", "seconds_total>10%", plant=slower)
     assert failed.code == 1 and "bench gate: regression" in failed.out
 
 

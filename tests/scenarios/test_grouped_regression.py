@@ -17,6 +17,7 @@ from bench.types import Array, Dataset, Prior
 from scenarios.families.common import transforms
 from scenarios.families.hierarchy.grouped_regression import FAMILY as grouped
 from scenarios.families.hierarchy.grouped_regression import FLAT, GroupedRegression
+from scenarios.families.posteriors import importance
 from scenarios.families.posteriors.by_group import ByGroup, Likelihoods
 from scenarios.families.regression.linear import FAMILY as linear
 from tests.grouped import LAWS, make
@@ -207,9 +208,17 @@ def test_the_mode_is_at_no_scatter_where_groups_are_alike() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["poisson"])  # a minute and a half each; those of other laws are seen by NUTS
-def test_references_hold_truths_from_the_priors_as_often_as_they_say(case: str) -> None:
-    """Of 60 data sets; the truth of a data set lies in the half of a posterior with probability a half."""
+@pytest.mark.parametrize("case", ["poisson"])  # those of other laws are seen by NUTS
+def test_references_hold_truths_from_the_priors_as_often_as_they_say(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 60 data sets; the truth of a data set lies in the half of a posterior with probability a half.
+
+    Of fewer draws than a reference wants: at 1000 effective ones a level is known to 0.014, a tenth of what the share
+    of 60 hits may be off.
+    """
+    for name, value in {"PILOT": 1500, "WANTED": 3000.0, "NEEDED": 1000.0}.items():
+        monkeypatch.setattr(importance, name, value)
     template, inside, tried = make(case, n_per_group=[6, 8, 8, 10, 12]), dict[str, list[bool]](), 0
     for seed in range(60):
         truth, arrays = grouped.prior_predictive(template, np.random.default_rng(seed))

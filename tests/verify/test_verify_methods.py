@@ -129,8 +129,13 @@ def marks(name):
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in SHIPPED])
-def test_a_shipped_method_passes(name):
-    """torch.map is slow: what it is given cannot be seen in its answer, and it states no density."""
+def test_a_shipped_method_passes(name, monkeypatch):
+    """torch.map is slow: what it is given cannot be seen in its answer, and it states no density.
+
+    Pyro's samplers, of a millisecond per gradient, with fewer draws: their chains agree less, which makes it harder.
+    """
+    if name in {"pyro.nuts", "pyro.hmc"}:
+        monkeypatch.setattr(sharp, "BUDGET", (("chains", 2), ("warmup", 100), ("draws", 50), ("steps", 1500)))
     verdict = sharp.verdict(Contender(sharp.cell_of_method(name, "cpu", "float64"), 1))
     assert verdict["verdict"] == ("unknown" if name == "torch.map" else "same"), verdict
 

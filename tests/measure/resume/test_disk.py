@@ -87,12 +87,8 @@ def elsewhere(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_on_a_disk_that_fills_ends_with_one_message_and_can_go_on(small, tmp_path):
-    fill_and_resume(small, tmp_path, fits=16, first=700)
-
-
-@pytest.mark.slow
-def test_a_run_of_64_fits_on_a_disk_that_fills_midway(small, tmp_path):
-    fill_and_resume(small, tmp_path, fits=64, first=2240)
+    """Of 40 fits, from which on processes of their own score them."""
+    fill_and_resume(small, tmp_path, fits=40, first=1400)
 
 
 @pytest.mark.slow

@@ -60,10 +60,10 @@ def kill_and_resume(place, undisturbed, kills, seed):
 
 
 @pytest.mark.slow
-def test_six_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
-    """A fault that one kill in three meets is met here with probability 0.91; `studies/kills.py` makes hundreds."""
-    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=6, seed=1)
-    assert resumed and while_fitting >= 1  # none would prove little; three are aimed
+def test_four_kills_lose_nothing_and_every_resumed_run_ends_with_the_same_tables(place, undisturbed):
+    """A fault that one kill in three meets is met here with probability 0.80; `studies/kills.py` makes hundreds."""
+    resumed, while_fitting = kill_and_resume(place, undisturbed, kills=4, seed=1)
+    assert resumed and while_fitting >= 1  # none would prove little; two are aimed
     place.quiet()
 
 
