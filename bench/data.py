@@ -80,9 +80,11 @@ def few_rows(scenario: Scenario) -> Scenario:
     if in_chunks and scenario.design is not None:
         first = {name: np.array(values[:most]) for name, values in scenario.design.arrays.items()}
         return replace(scenario, settings=settings, design=replace(scenario.design, arrays=first))
-    if scenario.data or (settings.get("n_obs") or 0) <= most:
+    rows = settings.get("n_obs") or 0
+    fewer = [min(n, most) for n in rows] if isinstance(rows, list) else min(rows, most)  # a list: of each group
+    if scenario.data or fewer == rows:
         return scenario if settings == scenario.settings else replace(scenario, settings=settings)
-    return replace(scenario, settings={**settings, "n_obs": most})
+    return replace(scenario, settings={**settings, "n_obs": fewer})
 
 
 def calibration_data(scenario: Scenario, template: Dataset, *, seed: int, number: int) -> Dataset:

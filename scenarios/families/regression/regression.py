@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from bench.protocols import Reference
 from bench.types import Array, Arrays, Dataset, Parameter, Prior, Scenario, Simulated
@@ -141,6 +140,8 @@ class Regression(Family):
         x, y, law = data.arrays["x"], data.arrays["y"], self.law_of(data, data.arrays)
         step = max(1, CHUNK // max(1, len(y)))
         if "group" in data.arrays:  # of each row: sparse, since there may be ten thousand groups
+            from scipy import sparse  # here: a child that imports a family needs nothing of SciPy
+
             member = sparse.eye_array(slopes["a"].shape[-1], format="csr")[data.arrays["group"].astype(np.intp)]
         for at in range(0, size, step):
             part = slice(at, at + step)
