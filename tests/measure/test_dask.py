@@ -184,7 +184,7 @@ def test_a_frozen_process_keeps_no_other_from_being_renewed(slots, monkeypatch):
 
 
 def test_quick_contenders_are_asked_for_together_once_a_round_has_shown_that_they_are(slots, tmp_path, monkeypatch):
-    plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=3, backends=("fake.exact[bias=[0.0,1.0,2.0]]", "fake.twin"))
+    plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=2, backends=("fake.exact[bias=[0.0,1.0,2.0]]", "fake.twin"))
     folder, each, sizes = RunFolder.create(tmp_path, "r"), Remote.each, []
 
     def counted(self, asked, tick):
@@ -197,10 +197,10 @@ def test_quick_contenders_are_asked_for_together_once_a_round_has_shown_that_the
     lone = cluster.take()
     assert run.execute(plan, folder, Limits(), Quiet(), cluster)
     cluster.give(lone)
-    assert {r.status for r in made(folder, plan)} == {"ok"} and Counter(chain(*sizes)) == dict.fromkeys(range(4), 3)
+    assert {r.status for r in made(folder, plan)} == {"ok"} and Counter(chain(*sizes)) == dict.fromkeys(range(4), 2)
     assert sizes[:4] == [[s[0]] for s in sizes[:4]], "nothing is known of them in the first round"
     assert all(len(size) == 1 for size in sizes if 3.0 in size), "nobody waits for one that is slow"
-    assert any(len(size) > 1 for size in sizes[4:])
+    assert any(len(size) > 1 for size in sizes[4:]), "two of three that are quick are neighbours in any order"
 
 
 def test_without_a_slot_or_a_scheduler_a_run_says_so_and_keeps_what_it_has(slots, tmp_path, monkeypatch):

@@ -27,8 +27,8 @@ from bench.plan import Plan
 TRIES = 5
 """How often a request may lose its slot before it is taken to be the cause."""
 RENEW_SECONDS, LOOK_SECONDS = 5.0, 0.2
-ALONE_SECONDS = 60.0
-"""How long a run waits for slots when there is none; longer than `slot.LEASE`."""
+ALONE_SECONDS, LOCAL_ALONE_SECONDS = 60.0, 180.0
+"""How long a run waits for slots where there is none, beyond `slot.LEASE`; local ones come, once they have imported."""
 FEW = 3
 """How many machines a sentence names."""
 
@@ -50,7 +50,7 @@ class Cluster:
         self._wanted: Mapping[Needs, set[str]] = {}
         self._imports: list[dict[str, Any]] = []
         self._waited, self._last = 0.0, ""
-        self._seen, self._alone = time.monotonic(), threading.Event()
+        self._seen, self._patience = time.monotonic(), LOCAL_ALONE_SECONDS if local else ALONE_SECONDS
         self._keepers = [threading.Thread(target=do, daemon=True) for do in (self._keep, self._renew)]
 
     def begin(self, least: int, tick: Callable[[str], None]) -> None:
@@ -78,7 +78,7 @@ class Cluster:
 
     def _await(self, done: Callable[[], bool], what: str, tick: Callable[[str], None], *, patient: bool) -> None:
         """Wait until it is done, with `patient` however long that takes."""
-        until = time.monotonic() + ALONE_SECONDS
+        until = time.monotonic() + self._patience
         while not done() and (patient or time.monotonic() < until):
             tick(what)
             time.sleep(LOOK_SECONDS)
@@ -270,9 +270,9 @@ class Cluster:
             raise ClusterError("the scheduler is gone, and its slots with it")
         if self.width():
             self._seen = time.monotonic()
-        elif not self.patient and time.monotonic() - self._seen > ALONE_SECONDS:
+        elif not self.patient and time.monotonic() - self._seen > self._patience:
             raise ClusterError(
-                f"no slot has been left for {ALONE_SECONDS:.0f} s" + (f": {self._last}" if self._last else "")
+                f"no slot has been left for {self._patience:.0f} s" + (f": {self._last}" if self._last else "")
             )
 
     def close(self) -> None:
