@@ -40,12 +40,12 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> desc
 
 def fit(program: descent.Program, data: Dataset, seed: int, clock: Clock) -> descent.State:
     """Search from the scenario's start; Diverged where it sees no point with a finite density."""
-    objective, _, steps, place, choice = program
+    objective, steps = program.objective, program.steps
     first = descent.vector(data, objective, point.start(data, seed))
     with clock("transfer"):
-        arrays = models.to_tensors(data.arrays, place)
-        theta = models.to_tensors({"theta": first}, place)["theta"]
-    evaluate = descent.evaluation(objective, data, arrays, choice)
+        arrays = models.to_tensors(data.arrays, program.place)
+        theta = models.to_tensors({"theta": first}, program.place)["theta"]
+    evaluate = descent.evaluation(objective, data, arrays, program.gradient)
 
     def log_density(at: Tensor) -> tuple[Tensor, Tensor]:
         value, slope = evaluate(at)

@@ -119,7 +119,7 @@ def test_times_to_the_target_or_of_the_whole_fit(make: Callable[..., RunTables])
     assert unknown.finish == {ONCE, MANY}
     row, again = known.rows[0], unknown.rows[0]
     # The canned time to the target is 0.6 of the fit, and the import a second.
-    whole = {q: np.median(list(times(again.tables, q, finish=True).values())) for q in QUESTIONS}
+    whole = {q: np.median(list(times(again.tables, q, again.score, finish=True).values())) for q in QUESTIONS}
     assert row.to_target == pytest.approx({ONCE: 1.0 + 0.6 * (whole[ONCE] - 1.0), MANY: 0.6 * whole[MANY]})
     assert again.to_target == {} and unknown.seconds(again, MANY) == again.warm
     assert row.prorated and known.modelled(row, ONCE) and not unknown.modelled(again, ONCE)
@@ -141,7 +141,7 @@ def test_a_round_whose_compile_was_reused_has_no_seconds_of_one_fit(make: Callab
     reused = (tables.fits["backend"] == "numpyro.nuts") & tables.fits["cold"] & (tables.fits["round"] > 0)
     section = sections(dataclasses.replace(tables, fits=tables.fits.assign(
         seconds_total=tables.fits["seconds_total"].where(~reused))))[0]  # fmt: skip
-    assert set(times(section.rows[0].tables, ONCE, finish=False)) == {0}
+    assert set(times(section.rows[0].tables, ONCE, section.rows[0].score, finish=False)) == {0}
     assert (section.answer(ONCE).state, section.answer(MANY).state) == ("not enough", "clear")
 
 
@@ -157,7 +157,7 @@ def test_time_across_reps_is_spread_over_rounds_as_the_seconds_are(make: Callabl
     # Rounds scatter by 2 %, so medians of them and of all reps agree within a few per cent.
     assert section.rows[0].to_target == pytest.approx({ONCE: 1.05, MANY: 0.05}, rel=0.05)
     cell = section.rows[1].tables
-    whole, part = (times(cell, MANY, finish=finish) for finish in (True, False))
+    whole, part = (times(cell, MANY, section.rows[1].score, finish=finish) for finish in (True, False))
     assert [part[r] / whole[r] for r in whole] == pytest.approx([3.0 / (section.rows[1].warm or 0)] * 5)
     assert section.answer(MANY).ratios["pyro.nuts"].value == pytest.approx(60, rel=0.1)
 

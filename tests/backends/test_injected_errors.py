@@ -80,9 +80,9 @@ def without_jacobian(framework: str, models: ModuleType, monkeypatch: pytest.Mon
     if (
         framework == "torch"
     ):  # by autograd and by hand; the gate sees the value of the one and the gradient of the other
-        constrain, gradients = models.constrain, importlib.import_module("backends.torch.gradients")
-        above = gradients._above
-        monkeypatch.setattr(gradients, "_above", lambda *a: above(*a)._replace(bend=0.0))
+        constrain, blocks = models.constrain, importlib.import_module("backends.torch.blocks")
+        above = blocks._above
+        monkeypatch.setattr(blocks, "_above", lambda *a: above(*a)._replace(bend=0.0))
         monkeypatch.setattr(models, "constrain", lambda data, z: (constrain(data, z)[0], z.new_zeros(z.shape[:-1])))
     elif framework == "pyro":
         supports = models._supports

@@ -275,7 +275,7 @@ def test_forest_says_the_leaders_seconds_and_the_ratios(make: Make):
         rows = {row["row"]: row for row in next(v for v in shown if "top" in v[0] and len(v) == 3)}
         answer = section.answer(question)
         leader = next(r for r in section.rows if r.label == answer.leader)
-        seconds = sorted(times(leader.tables, question, finish=False).values())
+        seconds = sorted(times(leader.tables, question, leader.score, finish=False).values())
         assert rows[leader.label]["x"] == 1.0
         assert rows[leader.label]["text"] == f"fastest, {fmt.seconds(seconds[2], about=True)}"
         for name, ratio in answer.ratios.items():
