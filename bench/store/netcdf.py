@@ -40,7 +40,8 @@ def convert(
     """Write `nc` whole from `npz`, then remove `npz`; `labels` {parameter: names of its elements} are coordinates."""
     arrays = read(npz)
     content = io.BytesIO()  # HDF5 does not survive a disk that fills while it writes
-    with h5py.File(content, "w", track_order=True) as file:
+    # the format of HDF5 1.10, whose headers have checksums: of an older one's damage, reading may end the process
+    with h5py.File(content, "w", libver="v110", track_order=True) as file:
         for name, (prefix, leading) in GROUPS.items():
             variables = {k.removeprefix(prefix).replace("/", "."): v for k, v in arrays.items() if k.startswith(prefix)}
             if variables:

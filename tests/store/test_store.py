@@ -131,3 +131,19 @@ def test_runs_of_another_schema_or_with_a_damaged_manifest_are_refused(tmp_path)
         folder.manifest()
     with pytest.raises(UsageError, match=r"unknown run.*did you mean one"):
         RunFolder.open(tmp_path, "on")
+
+
+def test_damage_anywhere_in_the_draws_is_an_error_or_changes_numbers_only(tmp_path):
+    """Headers have checksums; without, HDF5 may end the whole process that reads them."""
+    arrays = {"draw/w": np.ones((2, 5, 3)), "stat/divergent": np.zeros((2, 5), bool), "moment/mean/w": np.zeros(3)}
+    npz, nc = tmp_path / "draws.npz", tmp_path / "draws.nc"
+    np.savez(npz, **arrays)
+    netcdf.convert(npz, nc, {"created": "by a test"})
+    content, damaged = nc.read_bytes(), 0
+    for at in range(0, len(content), 11):
+        nc.write_bytes(content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :])
+        try:
+            assert {name: a.shape for name, a in netcdf.load(nc).items()} == {n: a.shape for n, a in arrays.items()}
+        except (OSError, RuntimeError, ValueError, KeyError):
+            damaged += 1
+    assert damaged > 100
