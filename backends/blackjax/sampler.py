@@ -96,17 +96,19 @@ def moves(
     """Draws of all chains with everything held fixed; `states` and `tuned` are (chain, …).
 
     A state carries its gradient, so that an integrator's step costs `per_step`; `energy` says whether the method has
-    one, of which E-BFMI is a diagnostic.
+    one, of which E-BFMI is a diagnostic. BlackJAX states that of the proposal: one without a number is refused, and the
+    draw keeps the energy before it.
     """
 
     def chain(key: jax.Array, state: Any, tuned: Any) -> Any:
-        def one(state: Any, key: jax.Array) -> tuple[Any, Moves]:
-            state, info = step(key, state, tuned)
+        def one(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[tuple[Any, jax.Array], Moves]:
+            state, info = step(key, carry[0], tuned)
             more = {"diverging": info.is_divergent, "accept_prob": info.acceptance_rate}
-            more |= {"energy": info.energy} if energy else {}
-            return state, Moves(state.position, state.logdensity, per_step * info.num_integration_steps, more)
+            last = jnp.where(jnp.isfinite(info.energy), info.energy, carry[1]) if energy else carry[1]
+            more |= {"energy": last} if energy else {}
+            return (state, last), Moves(state.position, state.logdensity, per_step * info.num_integration_steps, more)
 
-        return jax.lax.scan(one, state, jax.random.split(key, budget.draws))[1]
+        return jax.lax.scan(one, (state, -state.logdensity), jax.random.split(key, budget.draws))[1]
 
     drawn: Moves = jax.vmap(chain, axis_name=CHAINS)(jax.random.split(key, budget.chains), states, tuned)
     return drawn

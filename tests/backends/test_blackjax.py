@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 
 from bench.catalog.scenarios import load
+from bench.cell import BUDGETS
 from bench.data import dataset, family
 from bench.measure.executor import Needs
 from bench.measure.local import Local
@@ -158,3 +162,22 @@ def test_numpyro_has_the_density_of_a_file_in_jax(mixture: Path) -> None:
     # sums of a hundred terms of some nats, each rounded at 1e-16 relative
     np.testing.assert_allclose(one - one[0], other - other[0], rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(slope, other_slope, rtol=1e-9, atol=1e-9)
+
+
+def test_a_refused_proposal_without_an_energy_leaves_the_energy_before_it() -> None:
+    """Else one divergence, which a diagnostic counts, would make all statistics of a fit unusable."""
+    jax, sampler = importlib.import_module("jax"), importlib.import_module("backends.blackjax.sampler")
+    jnp = jax.numpy
+    energies = jnp.array([jnp.nan, 3.0, jnp.inf, jnp.nan, 2.0])
+    state_type = namedtuple("state_type", "position logdensity")
+
+    def step(key: Any, state: Any, tuned: Any) -> tuple[Any, Any]:
+        energy = energies[state.position[0].astype(int)]
+        info = SimpleNamespace(is_divergent=~jnp.isfinite(energy), acceptance_rate=0.5, energy=energy)
+        info.num_integration_steps = 1
+        return state_type(state.position + 1.0, state.logdensity), info
+
+    budget = replace(BUDGETS["quick"], chains=1, draws=5)
+    drawn = sampler.moves(step, budget, jax.random.key(0), state_type(jnp.zeros((1, 2)), jnp.array([-7.0])))
+    np.testing.assert_array_equal(drawn.more["energy"], [[7.0, 3.0, 3.0, 3.0, 2.0]])
+    np.testing.assert_array_equal(drawn.more["diverging"], [[True, False, True, True, False]])
