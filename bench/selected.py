@@ -31,9 +31,9 @@ class Scenarios:
 
     def expand(self, selector: Selector) -> list[str]:
         """The names that a selector matches; UsageError where there are none."""
-        own = Path(f"{selector.name}.toml")
-        if selector.name not in self.files and own.is_file():
-            raise UsageError(f"no scenario is called {shown(selector.name)}, but the file {shown(str(own))} is one")
+        own = f"{selector.name}.toml"
+        if selector.name not in self.files and os.path.isfile(own):  # pathlib's raises where a name is too long
+            raise UsageError(f"no scenario is called {shown(selector.name)}, but the file {shown(own)} is one")
         names = expand(selector, self.files, "scenario")
         return self._readable(names, selector.name) if selector.is_glob else names
 

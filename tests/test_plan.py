@@ -98,6 +98,7 @@ def test_a_suite_decides_the_precision_unless_one_is_named():
     ("choice", "words"),
     [
         (Choice(scenarios=["s9"]), "unknown scenario 's9'"),
+        (Choice(scenarios=["9" * 5000]), "unknown scenario"),
         (Choice(scenarios=["s4-linear"], backends=["torch.sg"]), "did you mean torch.sgd"),
         (Choice(suite="quik"), "did you mean quick"),
         (Choice(budget="big"), "unknown budget 'big'"),
