@@ -108,9 +108,7 @@ def test_wrong_numbers_of_rows_are_refused(scenario_of, value):
 
 
 def test_data_of_a_file_are_not_read_in_chunks(scenario_of):
-    with pytest.raises(
-        ScenarioError, match="chunk_rows = 10 is not allowed; of fixed data those of a formula"
-    ):
+    with pytest.raises(ScenarioError, match="chunk_rows = 10 is not allowed; of fixed data those of a formula"):
         scenario_of({"chunk_rows": 10}, data={"file": "data/s0.csv"})
     with pytest.raises(UsageError, match="allowed keys"):
         scenario("logistic", {"chunk_rows": 10})
