@@ -49,18 +49,25 @@ VERBS: Mapping[str, str] = {
 """Each verb with its module in this package and its function there."""
 
 
-class _AsTyped:
-    """Conversion of a value by calling `kind`; None where the user gave none."""
+NUMBERS: Mapping[Callable[[Any], Any], str] = {int: "whole number", float: "number"}
 
-    def __init__(self, kind: Callable[[Any], Any]) -> None:
-        self.kind = kind
+
+class _AsTyped:
+    """Conversion of a value by calling `kind`; None where the user gave none, UsageError for what is no number."""
+
+    def __init__(self, kind: Callable[[Any], Any], name: str) -> None:
+        self.kind, self.name = kind, name
 
     def coerce(self, value: Any, **_: Any) -> Any:
-        return None if value is None else self.kind(value)
+        try:
+            return None if value is None else self.kind(value)
+        except ValueError:
+            wanted = f"it must be a {NUMBERS.get(self.kind, 'value')}"
+            raise UsageError(f"{self.name} {shown(str(value))} is not allowed; {wanted}") from None
 
 
 class _Light:
-    """Texts, paths and flags are taken as typed: typer imports pydantic to convert them, 0.1 s of every start.
+    """Texts, paths, flags and numbers are taken as typed: typer imports pydantic to convert them, 0.1 s of every start.
 
     A version of typer that converts in another way does not look at the attribute that is set here.
     """
@@ -70,8 +77,8 @@ class _Light:
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
-            if kind in (str, Path, bool):
-                parameter.get_runtime_param = partial(_AsTyped, kind)
+            if kind in (str, Path, bool, *NUMBERS):
+                parameter.get_runtime_param = partial(_AsTyped, kind, parameter.opts[0])
         return parameters
 
 

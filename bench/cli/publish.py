@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import options
 from bench.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ABOUT = "about.txt"
 """What a run compares, in the words of whoever published it."""
@@ -17,6 +21,8 @@ PAGES = ("scenarios", "backends")
 """Folders of the pages over all runs."""
 TAKEN = (*PAGES, "index.html", "README.md", "style.css")
 """What no run's folder can be called."""
+MOST_PARTS = 150
+"""Parts of a score of one fit, such as those of each parameter, of which the published table keeps any."""
 
 
 def publish(
@@ -31,8 +37,9 @@ def publish(
     DIR/README.md and DIR/index.html name every run there: what it compares, how many fits, machine, versions and
     date; DIR/scenarios and DIR/backends have a page each, with what every run found and the history of its seconds.
     DIR can be served as it is: nothing refers to the network or to other folders, and the same runs give the same
-    bytes. Draws stay where they are: the command in run.json makes them again. A run of that name that is there
-    already is replaced; one that is named by its path in DIR is written anew where it is.
+    bytes. Draws stay where they are: the command in run.json makes them again; scores of each single parameter are
+    left out of metrics.parquet where there are more than 150. A run of that name that is there already is replaced;
+    one that is named by its path in DIR is written anew where it is.
 
     \b
     Examples:
@@ -43,6 +50,8 @@ def publish(
 
     Exit codes: 0 published · 2 usage.
     """
+    import pandas as pd
+
     from bench.analysis.combined import Source
     from bench.analysis.sections import report
     from bench.cli import output
@@ -68,12 +77,16 @@ def publish(
     if target.resolve() != folder.path.resolve():
         shutil.rmtree(target, ignore_errors=True)
     tables = run_tables(folder)
+    tables = replace(tables, metrics=_few_parts(tables.metrics))
     write_tables(tables, target)
     facts = [("command", provenance.command(tables)), *provenance.environment(tables)]
     write_bytes(target / "environment.txt", "".join(f"{key}: {value}\n" for key, value in facts).encode())
     for file in files:
         if file.parent.resolve() != target.resolve():
             shutil.copyfile(file, target / file.name)
+    of_all = pd.read_parquet(target / "metrics.parquet")
+    if len(few := _few_parts(of_all)) < len(of_all):
+        few.to_parquet(target / "metrics.parquet", index=False)
     if about:
         write_bytes(target / ABOUT, f"{about}\n".encode())
     there = [one.name for one in sorted(to.iterdir()) if _is_run(one)]
@@ -86,6 +99,13 @@ def publish(
         (to / place).parent.mkdir(exist_ok=True)
         write_bytes(to / place, text.encode())
     output.OUT.print(f"{target}, one of {len(listed)} in {to / 'index.html'}", markup=False)
+
+
+def _few_parts(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Scores without those by part where a fit has more than `MOST_PARTS` of one: a table in a repository is small."""
+    parts = metrics["part"].fillna("").ne("")
+    count = parts.groupby([metrics["cell"], metrics["rep"], metrics["metric"]], dropna=False).transform("sum")
+    return metrics[~(parts & (count > MOST_PARTS))].reset_index(drop=True)
 
 
 def _is_run(place: Path) -> bool:

@@ -37,6 +37,8 @@ def done_run(tmp_path_factory):
         (["run", "--device", "tpu"], "cpu, cuda, auto"),
         (["run", "--memory", "lots"], "such as 500M or 4G"),
         (["run", "--timeout", "-3"], "--timeout -3"),
+        (["run", "--timeout", "soon"], "--timeout 'soon' is not allowed; it must be a number"),
+        (["run", "--rounds", "1.5"], "--rounds '1.5' is not allowed; it must be a whole number"),
         (["run", "--config", "none.toml"], "none.toml: not readable"),
         (["run", "--name", "../up"], "not allowed"),
         (["score", "nothing"], "unknown run"),

@@ -8,6 +8,8 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
+import pandas as pd
+
 from tests import in_process
 
 
@@ -44,6 +46,20 @@ def test_a_run_is_a_folder_of_report_tables_and_environment_with_pages_of_the_sa
     again = in_process.run("publish", "public/a", "--to", "public", cwd=place.parent)
     assert again.code == 0 and contents(place) == before, "written anew where it is"
     _pages_lead_everywhere(place, before)
+
+
+def test_scores_of_each_of_many_parameters_are_left_out_and_all_others_stay(copied_run, monkeypatch):
+    monkeypatch.setattr("bench.cli.publish.MOST_PARTS", 2)
+    place = copied_run.parents[1] / "public"
+    assert published(copied_run).code == 0
+    before, after = (pd.read_parquet(folder / "metrics.parquet") for folder in (copied_run, place / "r"))
+    parts = before[before["part"] != ""].groupby(["cell", "rep", "metric"], dropna=False)["part"].transform("count")
+    many = parts.index[parts > 2]
+    assert 0 < len(many) < len(parts), "some scores have two parts or fewer"
+    pd.testing.assert_frame_equal(after, before.drop(many).reset_index(drop=True))
+    kept = contents(place)
+    assert in_process.run("publish", "public/r", "--to", "public", cwd=place.parent).code == 0
+    assert contents(place) == kept
 
 
 def _pages_lead_everywhere(place: Path, files: dict[str, bytes]) -> None:

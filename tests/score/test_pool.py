@@ -133,7 +133,8 @@ def test_what_scoring_imports_is_there_before_the_first_fit(tmp_path):
 
 
 WORKS = """
-import time
+import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who tests under nohup hands on that it is ignored
 from bench.score import pool, run
 def said():
     print("at work", flush=True)
