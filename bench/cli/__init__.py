@@ -76,7 +76,7 @@ class _Light:
         """The command's parameters, `--help` among them."""
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
-            kind = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+            kind: Any = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
             if kind in (str, Path, bool, *NUMBERS):
                 parameter.get_runtime_param = partial(_AsTyped, kind, parameter.opts[0])
         return parameters
