@@ -18,7 +18,7 @@ from bench import chunks
 from bench.errors import ScenarioError
 from bench.formula import table as tables
 from bench.formula.make import needed
-from bench.formula.maker import GAPS, Maker, labels_of
+from bench.formula.maker import ALL_GAPS, GAPS, Maker, labels_of
 from bench.formula.terms import Parsed
 from bench.types import Array, Design
 
@@ -122,6 +122,8 @@ class _Rows:
                 self.dropped[name] = self.dropped.get(name, 0) + count
             self._learn(arrays["x"])
             yield np.column_stack([arrays["x"], arrays["y"]])
+        if self.first is None:
+            raise ScenarioError("data.file", self.reader.settings["file"], ALL_GAPS)
 
     def _learn(self, x: Array) -> None:
         self.seen.add(x)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Mapping[str, Any] = {name: getattr(np, name) for name in NUMPY}
 COLUMNS = 10_000
+ALL_GAPS = "every row has a gap in a column that is needed"
 GAPS = "were left out for gaps"
 NUMBERS = 10**8
 """Entries of a design at most, 0.8 GB."""
@@ -44,7 +45,7 @@ class Maker:
         columns: Mapping[str, tables.Column],
     ) -> None:
         self.cells, self.parsed, self.settings, self.beside = cells, parsed, settings, beside
-        self.likelihood = table.get("likelihood", "gaussian")
+        self.likelihood, self.formula = table.get("likelihood", "gaussian"), table["formula"]
         self.columns, self.notes = dict(columns), list[str]()
         self.levels = {name: column.levels for name, column in columns.items() if column.levels}
         self._code_response()
@@ -53,7 +54,7 @@ class Maker:
 
     def refused(self, why: str) -> ScenarioError:
         """What to raise for the formula."""
-        return ScenarioError("formula", str(self.parsed.fixed), why)
+        return ScenarioError("formula", self.formula, why)
 
     def _code_response(self) -> None:
         """A yes or no of the observations becomes 1 or 0."""
@@ -79,7 +80,7 @@ class Maker:
             raise self.cells.refuse(int(np.argmax(where)), name, why)
         left = ~np.logical_or.reduce([np.zeros(len(self.cells.cells), bool), *gaps.values()])
         if not left.any():
-            raise ScenarioError("data.file", self.cells.file, "every row has a gap in a column that is needed")
+            raise ScenarioError("data.file", self.cells.file, ALL_GAPS)
         if gaps:
             each = ", ".join(f"{name} {int(where.sum())}" for name, where in gaps.items())
             self.notes.append(f"{int((~left).sum())} of {len(left)} rows {GAPS}: {each}.")

@@ -95,6 +95,20 @@ def test_its_posterior_is_that_of_sums_over_the_rows(tmp_path: Path) -> None:
     assert few.design is not None and not chunks.in_file(few.design.arrays["x"])
 
 
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_refused_formula_is_shown_as_it_was_typed(rows: int, tmp_path: Path) -> None:
+    (tmp_path / "same.csv").write_text("x,y\n1,1\n1,2\n1,3\n")
+    with pytest.raises(ScenarioError, match="formula = 'y ~ x' is not allowed; column x is the same in every row"):
+        scenario(tmp_path, rows, "same.csv", "y ~ x")
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_file_without_a_whole_row_is_refused(rows: int, tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text("x,y\n1,\n,2\n3,\n")
+    with pytest.raises(ScenarioError, match="every row has a gap in a column that is needed"):
+        scenario(tmp_path, rows, "gaps.csv", "y ~ x", missing="drop")
+
+
 @pytest.mark.parametrize(
     ("formula", "tables", "why"),
     [
