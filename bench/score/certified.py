@@ -69,7 +69,8 @@ def _faults(one: Sampled, parts: Sequence[str]) -> list[str]:
             wanted = f"{PER_CHAIN * chains:.0f} are needed"
             found.append(f"{what}{parts[worst]} has {effective[worst]:.0f} effective draws, {wanted}")
     if one.diverging is not None and (count := int(np.sum(one.diverging))):
-        found.append(f"{count} transitions diverged")
+        remedy = "smaller steps, as by target_accept=0.99, or another parametrisation"
+        found.append(f"{count} transitions diverged: {remedy}")
     if one.energy is not None and not (least := float(e_bfmi(one.energy).min())) >= E_BFMI:
         found.append(f"E-BFMI of a chain is {least:.2f}, not at least {E_BFMI}")
     return found

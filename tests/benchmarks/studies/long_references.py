@@ -1,14 +1,16 @@
 """Are references by long runs right, and their stated errors honest? Against every exact reference of the catalog.
 
-    python -m tests.benchmarks.studies.long_references [SCENARIO…] [--draws N]
+    python -m tests.benchmarks.studies.long_references [SCENARIO…] [--draws N] [-b SAMPLER…]
 
 For each scenario with an exact reference `bench reference` makes a long one of the same data. Printed are what it is
 worth, and z = (long − exact)/(sd·√(1/worth)) of all means: their root mean square is 1 where errors are as stated, and
-the largest is what chance explains. A scenario of which no long run keeps the rules is named with the rule.
+the largest is what chance explains. A scenario of which no long run keeps the rules is named with the rule. The options
+are those of `bench reference`; compiled samplers (`-b numpyro.nuts -b nutpie.nuts`) take minutes, torch hours.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -39,13 +41,17 @@ def exact_ones() -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    draws = arguments[arguments.index("--draws") + 1] if "--draws" in arguments else "5000"
-    names = [a for i, a in enumerate(arguments) if a != "--draws" and (not i or arguments[i - 1] != "--draws")]
+    asked = argparse.ArgumentParser()
+    asked.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    asked.add_argument("--draws", default="5000")
+    asked.add_argument("-b", "--backend", action="append", default=[], help="as of `bench reference`")
+    given = asked.parse_args(arguments)
+    options = ["--draws", given.draws, *(word for name in given.backend for word in ("-b", name))]
     every = []
     with tempfile.TemporaryDirectory() as place:
-        for name in names or exact_ones():
+        for name in given.scenarios or exact_ones():
             file, began = Path(place) / f"{name}.npz", time.monotonic()
-            line = [sys.executable, "-m", "bench", "reference", name, "--draws", draws, "--out", str(file), "--json"]
+            line = [sys.executable, "-m", "bench", "reference", name, *options, "--out", str(file), "--json"]
             done = subprocess.run([*line, "--results", place], capture_output=True, text=True, check=False)
             said = json.loads(done.stdout) if done.stdout else {"faults": [done.stderr.strip()]}
             if said["faults"]:
