@@ -44,13 +44,18 @@ class NoReference(Exception):
     """A posterior without an exact reference; the message is the reason shown to the reader."""
 
 
+MOST_NAMED = 60
+"""Known names that a message lists; more are counted."""
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """An unknown name, with the nearest known ones first."""
     names = sorted(known)
     # longer ones are no typing errors, and comparing them takes long
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) if len(name) <= VALUE_LIMIT else []
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    return UsageError(f"unknown {what} {shown(name)}; {hint}known: {', '.join(names) or 'none'}")
+    listed = f"known: {', '.join(names) or 'none'}" if len(names) <= MOST_NAMED else f"{len(names)} names are known"
+    return UsageError(f"unknown {what} {shown(name)}; {hint}{listed}")
 
 
 def shown(value: object) -> str:

@@ -16,6 +16,7 @@ from bench.analysis.contender import (
     OUTCOMES,
     QUESTIONS,
     STRICTER,
+    UNTRIED,
     Answer,
     Contender,
 )
@@ -156,12 +157,15 @@ def uncertified(scenario: str, finished: Sequence[Contender]) -> Sentence:
 
 
 def none(scenario: str, rivals: Sequence[Contender], budget: str) -> Sentence:
-    """Nobody met the target: the nearest by error, or what became of all."""
+    """Nobody met the target: the nearest by error, or what became of all; of whom none was fitted, none missed it."""
+    if all(c.state in UNTRIED for c in rivals):
+        counts = _counts(rivals) or "nothing was fitted that could meet the target"
+        return say("{No:b} for {S:i}: {counts}.", No="No verdict", S=scenario, counts=counts)
     head = say(
         "{No:b} ({goal}) within {budget} budget on {S:i}. ",
         No="No backend met the target", budget=budget, S=scenario, goal=GOAL,
     )  # fmt: skip
-    return head + (_nearest(rivals) or say("{counts}.", counts=_counts(rivals) or "Nothing was run"))
+    return head + (_nearest(rivals) or say("{counts}.", counts=_counts(rivals)))
 
 
 def _by_error(rivals: Sequence[Contender]) -> list[tuple[float, Contender]]:

@@ -97,7 +97,8 @@ def info(
         runs |= {"latest": max(runs.values(), key=lambda r: (r.path / "run.json").stat().st_mtime)} if runs else {}
         if name not in runs:
             known = {*scenario_files(), *backend_files(), *suite_files(), *METRICS, *runs}.union(*COLUMNS.values())
-            raise unknown("name", name, known)
+            listed = " and ".join(program.command("list", *what) for what in ((), ("metrics",)))
+            raise UsageError(f"{unknown('name', name, known)}: {listed}")
         text = _run_info(runs[name])
     sys.stdout.write(tame(text.rstrip().expandtabs(4)) + "\n")
 

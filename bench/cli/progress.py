@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,7 @@ from rich.text import Text
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
 from bench.measure.lines import Seen
+from bench.words import format as fmt
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -97,6 +99,9 @@ class RunProgress(Bar):
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
         self.remaining, self.done, self.verified = Remaining(jobs), 0, Seen()
+        self.without, self.fits = set[str](), Counter[tuple[str, str]]()
+        for job in jobs:
+            self.fits[_without(job)] += len(job.reps)
         super().__init__(len(jobs), quiet=quiet, eta=_Left(self.remaining))
 
     def verifies(self, what: str) -> None:
@@ -120,15 +125,29 @@ class RunProgress(Bar):
         """Nothing: rich redraws by itself."""
 
     def ends(self, job: Job, records: Sequence[Record]) -> None:
-        """Advance; a fit that is not ok is said at once."""
+        """Advance; a fit that is not ok is said at once, a contender that is not available once, for all its fits."""
         self.remaining.ends(job)
         self.done += 1
         self.bar.update(self.task, advance=1)
         bad = next((r for r in records if r.status != "ok"), None)
+        if bad and bad.status == "unavailable":
+            self._lacks(job, bad.reason)
+            return
         seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # that is shared
         left = f", {self.remaining.text()}" if self.done < self.total else ""
         how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.1f} s{left}"
         self.say(f"[{self.done}/{self.total}] {job.planned.name}: {how}", always=bad is not None)
+
+    def _lacks(self, job: Job, reason: str) -> None:
+        text = f"{_without(job)[0]}: unavailable, {fmt.count(self.fits[_without(job)], 'fit')}: {reason}"
+        if text not in self.without:
+            self.without.add(text)
+            self.say(text, always=True)
+
+
+def _without(job: Job) -> tuple[str, str]:
+    """What is available, or is not: a contender on a device."""
+    return job.planned.cell.backend, job.planned.cell.device
 
 
 class CalibrationProgress(Bar):

@@ -55,6 +55,8 @@ def parse(formula: str, names: list[str]) -> Parsed:
     if len(formula) > LENGTH or formula.count("~") != 1:
         raise refused(f"it must read y ~ terms, of at most {LENGTH} characters")
     left, right = formula.split("~")
+    if not right.strip() or right.rstrip().endswith("+"):
+        raise refused("its right side must end with a term; y ~ 1 is the intercept alone")
     right, group = _without_group(right, refused)
     right, offset = _without_offset(right, refused)
     response = left.strip().strip("`")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -94,14 +96,29 @@ class Fitted(NamedTuple):
         return status_words(self.row) + (f": {reason[0]}" if reason else "")
 
 
+class Part(NamedTuple):
+    """The rows of one size of a scenario, by date of each: its label, what it is, and where a link finds it."""
+
+    name: str
+    title: str
+    beside: str
+    anchor: str
+    rows: tuple[Fitted, ...]
+
+
 class Page(NamedTuple):
-    """The page of a scenario or a backend: its file in the site, its name and title, and its rows, by date of each."""
+    """The page of a scenario, all its sizes, or of a backend, which is one part: its file, name and title."""
 
     file: str
     name: str
     title: str
     beside: str
-    rows: tuple[Fitted, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def at(self) -> dict[str, str]:
+        """{label of a part: its address in the site}."""
+        return {part.name: quote(self.file) + (part.anchor and f"#{quote(part.anchor)}") for part in self.parts}
 
 
 def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) -> dict[str, str]:
@@ -125,9 +142,9 @@ def site(runs: Sequence[tuple[Published, Report]], histories: Sequence[Series]) 
     for kind, other, listed, others in (
         ("scenario", "backend", scenarios, backends), ("backend", "scenario", backends, scenarios)
     ):  # fmt: skip
-        at = {page.name: page.file for page in others}
+        at = {label: place for page in others for label, place in page.at.items()}
         for page in listed:
-            drawn = [one for one in pictures if page.name in (one[0].scenario, _bare(one[0].backend))]
+            drawn = [one for one in pictures if page.name in (_bare(one[0].scenario), _bare(one[0].backend))]
             files[page.file] = templates.get_template("published_page.html.j2").render(
                 page=page, kind=kind, other=other, at=at, drawn=drawn[:MOST_DRAWN], **shared
             )
@@ -155,22 +172,37 @@ def _bare(label: str) -> str:
 def _pages(
     folder: str,
     fitted: Sequence[Fitted],
-    name: Callable[[Fitted], str],
+    label: Callable[[Fitted], str],
     entitled: Callable[[Fitted], tuple[str, str]],
 ) -> list[Page]:
-    """A page per name, whose file no other has."""
-    by_name: dict[str, list[Fitted]] = {}
+    """A page per name, whose file no other has; labels that differ in brackets only are parts of one page."""
+    by_name: dict[str, dict[str, list[Fitted]]] = {}
     for one in fitted:
-        by_name.setdefault(name(one), []).append(one)
+        by_name.setdefault(_bare(label(one)), {}).setdefault(label(one), []).append(one)
     pages, taken = [], set[str]()
-    for title in sorted(by_name, key=_natural):
-        stem = re.sub(r"[^\w.=,]+", "-", title).strip("-.") or "page"
+    for name in sorted(by_name, key=_natural):
+        stem = re.sub(r"[^\w.=,]+", "-", name).strip("-.") or "page"
         while stem.lower() in taken:
             stem += "-"
         taken.add(stem.lower())
-        rows = sorted(by_name[title], key=lambda one: (_natural(one.section.title), one.row.label))
-        pages.append(Page(f"{folder}/{stem}.html", title, *entitled(rows[-1]), tuple(rows)))
+        parts = []
+        for whole in sorted(by_name[name], key=_natural):
+            rows = sorted(by_name[name][whole], key=lambda one: (_natural(one.section.title), one.row.label))
+            parts.append(
+                Part(whole, *entitled(rows[-1]), "_".join(whole[len(name) :].strip("[]").split()), tuple(rows))
+            )
+        pages.append(Page(f"{folder}/{stem}.html", name, *_over(name, parts), tuple(parts)))
     return pages
+
+
+def _over(name: str, parts: Sequence[Part]) -> tuple[str, str]:
+    """The title of a page: that of its only part, or what all sizes have in common, and how many there are."""
+    if len(parts) == 1:
+        return parts[0].title, parts[0].beside
+    pieces = zip(*(part.title.split(", ") for part in parts if part.beside), strict=False)
+    common = [piece for piece, *_ in takewhile(lambda those: len(set(those)) == 1, pieces)]
+    sizes = fmt.count(len(parts), "size")
+    return (", ".join(common), f"{name}, {sizes}") if common else (name, sizes)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -39,10 +39,10 @@ def remedy(section: Section, run: Run, command: Callable[..., str] = program.kep
     """The command that would give a verdict where there were too few rounds, or other work on the machine; else empty.
 
     It fits those that could be judged: again, in more rounds, and anew where others took their CPUs. `command` makes
-    it of words: one that is kept, or `program.command` for a terminal.
+    it of words: one that is kept, or `program.command` for a terminal. A run that was interrupted is first to go on.
     """
     states = {answer.state for answer in section.verdict.answers.values()}
-    if not states & {"not enough", "not trusted"}:
+    if not states & {"not enough", "not trusted"} or run.state == "interrupted":
         return ""
     rows = [row for row in section.rows if row.state == "met"]
     rows = rows or [row for row in section.rows if row.reps and row.group == "posterior"]

@@ -247,6 +247,15 @@ def test_none_when_nothing_finished_counts_every_outcome():
     assert all(words[0] in plain(v.sentence) for words in OUTCOMES.values())
 
 
+def test_what_was_never_fitted_has_not_missed_the_target():
+    v = verdict(
+        "S", (Contender("A", "interrupted"), Contender("B", "unavailable"), Contender("E", "reference", reps=9))
+    )
+    assert states(v) == ("not enough", "not enough")
+    assert plain(v.sentence).startswith("No verdict for S: 1 was interrupted, 1 is not installed")
+    assert plain(verdict("S", ()).sentence) == "No verdict for S: nothing was fitted that could meet the target."
+
+
 @pytest.mark.parametrize(
     ("reps", "number", "why"), [(2, 1, "2 reps, 5 needed"), (6, 2, "2 rounds with a warm rep, 3 needed")]
 )

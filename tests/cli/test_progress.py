@@ -119,3 +119,16 @@ def test_where_there_is_no_terminal_it_is_said_once_what_is_verified_and_why(job
     lines = out.getvalue().splitlines()
     assert "so that no wrong target is timed" in lines[0]
     assert lines[1:] == ["  torch float64: a", "  pyro float64: a"]
+
+
+def test_a_contender_that_is_not_available_is_said_once_with_all_its_fits(jobs, monkeypatch):
+    out = io.StringIO()
+    monkeypatch.setattr(progress, "ERR", Console(file=out, width=200))
+    shown, missing = progress.RunProgress(jobs, quiet=False), jobs[0].planned.cell.backend
+    of_it = [job for job in jobs if job.planned.cell.backend == missing]
+    for job in of_it:
+        reason = "p is not installed; bench install p"
+        shown.ends(job, [Record(job.planned.cell.id, 0, job.round, 0, True, "unavailable", reason)])
+    fits = sum(len(job.reps) for job in of_it)
+    assert len(of_it) == 12 and fits == 24
+    assert out.getvalue() == f"{missing}: unavailable, {fits} fits: p is not installed; bench install p\n"

@@ -67,6 +67,8 @@ def test_a_dot_is_every_other_column_and_quoted_names_may_have_spaces(made):
         "y ~ (age + dose + days + n) ** 12",
         "y ~ " + " * ".join(["age", "dose", "days", "n"] * 5),
         "y ~ age +* dose",
+        "y ~ age +",
+        "y ~ ",
         "y ~ " + " + ".join(["age"] * 2000),
         "y",
         "~ age",

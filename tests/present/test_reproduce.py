@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from bench.analysis.sections import Row, Section, sections
@@ -89,6 +90,7 @@ def test_a_missing_verdict_has_a_command_of_enough_rounds_for_those_that_could_b
     tables = STATES[state]()
     words = shlex.split(remedy(sections(tables)[0], tables.run))
     assert {word for word in words if word.startswith("--max")} == more
+    assert remedy(sections(tables)[0], replace(tables.run, state="interrupted")) == "", "what is missing comes first"
     cells = planned(words[3:])["cells"]
     assert {cell["backend"] for cell in cells} == {"numpyro.nuts", "pyro.nuts"}
     assert all(cell["rounds"] >= 5 and cell["reps"] * cell["rounds"] >= 5 for cell in cells)

@@ -18,7 +18,7 @@ from bench.words.sentence import Sentence
 
 BADGES = {
     "equivalent": "{n} are equally fast",
-    "no difference shown": "no difference shown among {n}",
+    "no difference shown": "no clear winner among {n}",
     "only one": "{A} alone met the target",
     "none": "target not met",
     "not enough": "no verdict: too few measurements",
