@@ -11,20 +11,25 @@ from dataclasses import replace
 from itertools import chain
 from unittest import mock
 
-import numpy as np
+import pandas as pd
 import pytest
 
+from backends._shared.environment import pytorch
+from bench import pipeline
 from bench.calibration import study
 from bench.catalog import kept
 from bench.errors import ClusterError, UsageError
 from bench.measure import interrupts, run
 from bench.measure.blocks import TRIES
-from bench.measure.cluster import likeness, opening, shares, slot
+from bench.measure.cluster import likeness, opening, scheduler, shares, slot
 from bench.measure.cluster.remote import Remote
 from bench.measure.executor import SlotLost
 from bench.measure.job import Limits
 from bench.plan import Choice, make
+from bench.score.run import score_run
+from bench.store import tables
 from bench.store.folder import CalibrationFolder, RunFolder
+from bench.types import Place
 from bench.verify import gate
 from bench.verify.outcome import Pair
 from tests.measure.inprocess import InProcess, still_time
@@ -61,29 +66,38 @@ def slots(engine, fakes, monkeypatch):
         yield call
 
 
-def planned(reps=2, rounds=2, backends=("fake.exact", "fake.exact[bias=1.0]"), scenarios=SCENARIOS):
-    return make(Choice(scenarios=scenarios, backends=backends, reps=reps, rounds=rounds))
+def planned(reps=2, rounds=2, backends=("fake.exact", "fake.exact[bias=1.0]"), scenarios=SCENARIOS, device=None):
+    return make(Choice(scenarios=scenarios, backends=backends, reps=reps, rounds=rounds, device=device))
 
 
 def made(folder, plan):
     return [folder.record(p.cell.id, rep) for p in plan.cells for rep in range(p.reps * p.rounds)]
 
 
-def test_a_run_in_slots_has_the_fits_of_a_run_without(slots, tmp_path):
-    plan, watcher = planned(), Quiet()
+ELSEWHERE = ["run", "host", "slot", "measured_at", "peak_rss_bytes", "os_threads", "load_average", "disturbance",
+             "seconds_import", "seconds_until_end", "notes"]  # fmt: skip
+"""Columns of fits that may differ: where and when, and notes on disturbance; slots here are threads of this process."""
+
+
+def test_a_run_in_slots_has_the_tables_of_a_run_without(slots, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "bandwidth", lambda threads: 1e10)
+    contenders = "fake.exact[draws=50,bias=[0.0,1.0]]"
+    plan, watcher = planned(scenarios=SCENARIOS[1:], backends=(contenders,)), Quiet()
     here, there = RunFolder.create(tmp_path, "here"), RunFolder.create(tmp_path, "there")
-    with still_time():
+    with still_time():  # even seconds are the same
+        pipeline.start_manifest(here, plan, {"threads": 1})
         assert run.execute(plan, here, Limits(), Quiet(), InProcess())
         cluster = slots(plan)
         assert cluster.width() == 2 and cluster.threads() == 1
+        pipeline.start_manifest(there, plan, {"threads": 1})
         assert run.execute(plan, there, Limits(), watcher, cluster)
-    for mine, other in zip(made(here, plan), made(there, plan), strict=True):
-        assert (mine.status, mine.fit_seed, mine.data_digest) == ("ok", other.fit_seed, other.data_digest)
-        files = [folder.fit(mine.cell, mine.rep) / "draws.npz" for folder in (here, there)]
-        drawn = [dict(np.load(file)) for file in files]
-        assert drawn[0].keys() == drawn[1].keys()
-        assert all(np.array_equal(x, drawn[1][k]) for k, x in drawn[0].items() if x.dtype != object)
-    assert Counter(name for name, *_ in watcher.said if name != "waits") == {"imports": 0, "starts": 8, "ends": 8} | {
+    for folder in (here, there):
+        assert score_run(folder, str) == 8
+    for name in tables.TABLES:
+        mine, other = (tables.read(folder, name).drop(columns=ELSEWHERE, errors="ignore") for folder in (here, there))
+        assert not mine.empty
+        pd.testing.assert_frame_equal(mine, other, rtol=1e-9)  # the clock adds up sleeps in another order
+    assert Counter(name for name, *_ in watcher.said if name != "waits") == {"imports": 0, "starts": 4, "ends": 4} | {
         "imports": sum(name == "imports" for name, *_ in watcher.said)}  # fmt: skip
     assert not there.leftovers() and not list(there.path.glob(".*"))
 
@@ -183,6 +197,16 @@ def test_a_frozen_process_keeps_no_other_from_being_renewed(slots, monkeypatch):
     assert len(_renewed) == 2 and min(_renewed.values()) >= 3
 
 
+def test_a_scheduler_that_says_nothing_ends_a_run(slots, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.measure.cluster.cluster.RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(scheduler, "SILENT_SECONDS", 0.1)
+    plan = planned(backends=("fake.exact[sleep=0.5]",), scenarios=SCENARIOS[:1], rounds=1, reps=1)
+    cluster = slots(plan)
+    cluster._client.scheduler.identity = lambda **_: asyncio.sleep(3600.0)
+    with pytest.raises(ClusterError, match="the scheduler has not answered for 0 s"):
+        run.execute(plan, RunFolder.create(tmp_path, "r"), Limits(fresh=True), Quiet(), cluster)
+
+
 def test_quick_contenders_are_asked_for_together_once_a_round_has_shown_that_they_are(slots, tmp_path, monkeypatch):
     plan = planned(scenarios=SCENARIOS[:1], reps=1, rounds=2, backends=("fake.exact[bias=[0.0,1.0,2.0]]", "fake.twin"))
     folder, each, sizes = RunFolder.create(tmp_path, "r"), Remote.each, []
@@ -272,6 +296,29 @@ def test_hosts_that_are_unlike_are_refused_with_the_list(slots, monkeypatch):
     monkeypatch.setattr(slot, "facts", other)
     with pytest.raises(UsageError, match=r"one set of code.*jax is 9, here absent; numpy is 1.0, here"):
         slots(plan)
+
+
+_given: list[str] = []
+_arrange = slot.arrange
+
+
+def arranged(share, owner, *, dask_worker):
+    """And note what the framework of a child then sees."""
+    _arrange(share, owner, dask_worker=dask_worker)
+    _given.append(pytorch(Place("cuda"), "matched")["CUDA_VISIBLE_DEVICES"])
+
+
+def test_every_slot_has_a_gpu_of_its_own_and_what_has_none_left_is_left_out(slots, monkeypatch):
+    monkeypatch.setattr(slot, "arrange", arranged)
+    plan = planned(scenarios=SCENARIOS[:1], backends=("fake.exact",), device="cuda")
+    for devices in (["2", "MIG-8"], ["5"]):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(devices))
+        monkeypatch.setattr(likeness, "gpus", lambda devices=devices: devices)
+        _given.clear()
+        cluster = slots(plan)
+        assert _given == devices and cluster.width() == len(devices)
+        cluster.close()
+    assert "there is no GPU that is not another slot's" in slots.said[-1]
 
 
 def test_a_host_that_makes_other_data_is_refused(slots, elsewhere, monkeypatch):

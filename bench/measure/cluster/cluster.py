@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -16,9 +15,9 @@ from typing import Any
 from distributed import Client
 
 from bench.errors import ClusterError, UsageError
-from bench.measure.cluster import slot
+from bench.measure.cluster import scheduler, slot
 from bench.measure.cluster.joining import Gate, Refused
-from bench.measure.cluster.remote import Remote, in_loop
+from bench.measure.cluster.remote import Remote
 from bench.measure.cluster.shares import Terms
 from bench.measure.executor import End, Needs, Request, SlotLost
 from bench.measure.executor import Slot as AnySlot
@@ -49,7 +48,7 @@ class Cluster:
         self._events: SimpleQueue[str] = SimpleQueue()
         self._wanted: Mapping[Needs, set[str]] = {}
         self._imports: list[dict[str, Any]] = []
-        self._waited, self._last = 0.0, ""
+        self._waited, self._last, self._gone = 0.0, "", ""
         self._seen, self._patience = time.monotonic(), LOCAL_ALONE_SECONDS if local else ALONE_SECONDS
         self._keepers = [threading.Thread(target=do, daemon=True) for do in (self._keep, self._renew)]
 
@@ -58,15 +57,10 @@ class Cluster:
 
         UsageError where none of them can be a slot, or one of them is unlike this machine.
         """
-        self._client.subscribe_topic("all", self._hear)
-        self._await(
-            lambda: len(self._addresses()) >= least, f"waiting for slots, {least} at least", tick, patient=self.patient
-        )
-        refused = self._join(self._addresses())
-        # those of a leader that was killed are free when its lease has ended, and one that was killed is started again
-        self._await(
-            lambda: bool(self._slots) or self._retried(refused), "waiting for slots", tick, patient=self.patient
-        )
+        try:
+            refused = self._first(least, tick)
+        except ClusterError as error:
+            raise UsageError(f"--executor: {error}") from None
         if unlike := [one for one in refused if one.unlike]:
             raise UsageError(f"a run is made with one set of code: {_some(unlike)}")
         if not self._slots:
@@ -76,23 +70,31 @@ class Cluster:
         for keeper in self._keepers:
             keeper.start()
 
-    def _await(self, done: Callable[[], bool], what: str, tick: Callable[[str], None], *, patient: bool) -> None:
-        """Wait until it is done, with `patient` however long that takes."""
+    def _first(self, least: int, tick: Callable[[str], None]) -> list[Refused]:
+        """The first slots; who is none. ClusterError as `scheduler.addresses`."""
+        what = f"waiting for slots, {least} at least"
+        look = partial(tick, what)
+        self._client.subscribe_topic("all", self._hear)
+        self._await(lambda: len(scheduler.addresses(self._client, look)) >= least, look)
+        refused = self._join(scheduler.addresses(self._client, look), look)
+        # those of a leader that was killed are free when its lease has ended, and one that was killed is started again
+        self._await(lambda: bool(self._slots) or self._retried(refused, look), look)
+        return refused
+
+    def _await(self, done: Callable[[], bool], look: Callable[[], None]) -> None:
+        """Wait until it is done, where a run is patient however long that takes."""
         until = time.monotonic() + self._patience
-        while not done() and (patient or time.monotonic() < until):
-            tick(what)
+        while not done() and (self.patient or time.monotonic() < until):
+            look()
             time.sleep(LOOK_SECONDS)
 
-    def _retried(self, refused: list[Refused]) -> bool:
+    def _retried(self, refused: list[Refused], look: Callable[[], None]) -> bool:
         """Ask again those that may be slots by now; whether there is nothing to wait for, and who was refused."""
         if not all(one.passing for one in refused):
             return True
         self._met.clear()
-        refused[:] = self._join(self._addresses())
+        refused[:] = self._join(scheduler.addresses(self._client, look), look)
         return bool(self._slots)
-
-    def _addresses(self) -> list[str]:
-        return list(self._client.scheduler_info(n_workers=-1)["workers"])
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """What the scheduler says, in the thread of the client's loop."""
@@ -108,7 +110,7 @@ class Cluster:
     def _keep(self) -> None:
         """Take what joins, until it is closed."""
         looked = time.monotonic()
-        while not self._closed.wait(LOOK_SECONDS):
+        while not self._gone and not self._closed.wait(LOOK_SECONDS):
             joined = []
             while True:
                 try:
@@ -117,25 +119,25 @@ class Cluster:
                     break
             try:
                 if time.monotonic() - looked > RENEW_SECONDS:
-                    looked, now = time.monotonic(), set(self._addresses())
+                    looked, now = time.monotonic(), set(scheduler.addresses(self._client))
                     self._look(now)
                     joined += now - self._met
                 for one in self._join(joined):
                     if one.why != self._last:
                         self._say(f"left out: {one}")
                     self._last = one.why
+            except ClusterError as error:
+                self._gone = str(error)
+                for one in list(self._slots.values()):
+                    one.lost.set()
             except Exception as error:  # noqa: BLE001 -- whatever Dask raises when its scheduler is gone: `check` says so
                 self._last = f"{type(error).__name__}: {error}"
 
     def _renew(self) -> None:
         """Renew leases, until it is closed; nobody waits for the answers, since a process that is frozen has none."""
 
-        async def touched() -> None:
-            touches = self._client.run(slot.touch, self._owner, workers=list(self._slots), on_error="return")
-            await asyncio.wait_for(touches, slot.LEASE)
-
         while not self._closed.wait(RENEW_SECONDS):
-            in_loop(self._client, touched())
+            scheduler.touch(self._client, self._owner, list(self._slots))
 
     def _look(self, there: set[str]) -> None:
         for address, one in list(self._slots.items()):
@@ -144,7 +146,7 @@ class Cluster:
             if one.lost.is_set():
                 self._drop(one)
 
-    def _join(self, addresses: Iterable[str]) -> list[Refused]:
+    def _join(self, addresses: Iterable[str], look: Callable[[], None] = lambda: None) -> list[Refused]:
         """Have these processes be slots; those that are none. Each is asked once: of what was lost without its process
         having ended nothing good is to be expected.
         """
@@ -152,7 +154,7 @@ class Cluster:
         self._met.update(new)
         if not new:
             return []
-        made, refused = self._gate.admit(new, [one for one in self._slots.values() if not one.lost.is_set()])
+        made, refused = self._gate.admit(new, [one for one in self._slots.values() if not one.lost.is_set()], look)
         for one in made:
             self._slots[one.address] = one
             if not self._wanted or self._prepared(one, lambda: None):
@@ -266,8 +268,8 @@ class Cluster:
 
     def check(self) -> None:
         """ClusterError where the scheduler is gone, or no slot has been there for a while."""
-        if self._client.status != "running":
-            raise ClusterError("the scheduler is gone, and its slots with it")
+        if self._gone or self._client.status != "running":
+            raise ClusterError(self._gone or scheduler.GONE)
         if self.width():
             self._seen = time.monotonic()
         elif not self.patient and time.monotonic() - self._seen > self._patience:
@@ -279,19 +281,7 @@ class Cluster:
         """End what is at work in every slot; the processes themselves are whoever's started them."""
         self._closed.set()
         if self._client.status == "running":
-            within(slot.RELEASE_SECONDS, self._client.run, slot.release, self._owner, on_error="return")
-
-
-def within(seconds: float, do: Callable[..., Any], *args: Any, **named: Any) -> None:
-    """Do something of Dask's that may wait for what is gone, and go on after so many seconds whatever comes of it."""
-
-    def quietly() -> None:
-        with contextlib.suppress(Exception):
-            do(*args, **named)
-
-    thread = threading.Thread(target=quietly, daemon=True)
-    thread.start()
-    thread.join(seconds)
+            scheduler.within(slot.RELEASE_SECONDS, self._client.run, slot.release, self._owner, on_error="return")
 
 
 def _some(refused: list[Refused]) -> str:

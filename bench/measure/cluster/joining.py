@@ -12,7 +12,7 @@ from distributed import Client
 from bench.catalog.kept import bring
 from bench.measure import guardian
 from bench.measure.cluster import likeness, shares, slot
-from bench.measure.cluster.remote import Remote, in_loop, kept
+from bench.measure.cluster.remote import Remote, in_loop, kept, until_done
 from bench.measure.cluster.shares import Terms
 from bench.measure.executor import SlotLost
 from bench.plan import Plan
@@ -51,9 +51,14 @@ class Gate:
         self._here = likeness.machine()["host"]
         self._backends = sorted({p.backend.name for p in plan.cells})
 
-    def admit(self, addresses: Iterable[str], present: Collection[Remote]) -> tuple[list[Remote], list[Refused]]:
-        """The slots that these processes are from now on beside those that are there, and why some are none."""
-        answers = self._ask(list(addresses), slot.facts, self._backends)
+    def admit(
+        self, addresses: Iterable[str], present: Collection[Remote], look: Callable[[], None] = lambda: None
+    ) -> tuple[list[Remote], list[Refused]]:
+        """The slots that these processes are from now on beside those that are there, and why some are none.
+
+        `look` is called a few times a second while they are asked.
+        """
+        answers = self._ask(list(addresses), slot.facts, self._backends, look=look)
         here, made, refused = likeness.code(self._backends), list[Remote](), list[Refused]()
         for address, found in sorted(answers.items(), key=lambda one: (_name(one[1]), one[0])):
             if isinstance(found, OSError):
@@ -79,7 +84,13 @@ class Gate:
         self.machines |= {one.host: dict(answers[one.address]["facts"]) for one in made}
         return made, refused
 
-    def _ask(self, addresses: Sequence[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    def _ask(
+        self,
+        addresses: Sequence[str],
+        function: Callable[..., Any],
+        *args: Any,
+        look: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
         """What a function gives in each of these processes, or its error: TimeoutError of one that is frozen."""
         few = asyncio.Semaphore(AT_ONCE)
 
@@ -96,7 +107,7 @@ class Gate:
         async def all_() -> list[Any]:
             return await asyncio.gather(*map(one, addresses))
 
-        return dict(zip(addresses, in_loop(self._client, all_()).result(), strict=True))
+        return dict(zip(addresses, until_done(in_loop(self._client, all_()), look).result(), strict=True))
 
     def _arranged(self, address: str, found: Mapping[str, Any], present: Collection[Remote]) -> Remote | str | OSError:
         """A slot in that process, which has its CPUs and memory from now on; or why there is none."""

@@ -84,7 +84,8 @@ def opened(
 
     `threads` are CPUs of a slot, `memory` bytes that a child is allowed; `tick` is told what is waited for.
     """
-    from bench.measure.cluster.cluster import Cluster, within
+    from bench.measure.cluster.cluster import Cluster
+    from bench.measure.cluster.scheduler import within
     from bench.measure.cluster.shares import Terms
 
     for name in ("distributed", "tornado", "asyncio", *logging.root.manager.loggerDict):
@@ -109,7 +110,7 @@ def _client(executor: str, threads: int | None) -> Iterator[tuple[Any, int, int]
     import dask
     from distributed import Client
 
-    from bench.measure.cluster.cluster import within
+    from bench.measure.cluster.scheduler import within
 
     quiet = {
         "distributed.worker.profile.enabled": False,

@@ -97,16 +97,16 @@ class Remote:
 
     def _wait(self, answer: Coroutine[Any, Any, T], tick: Callable[[], None]) -> T:
         """What the client's loop is to wait for, unless the process or the scheduler ends meanwhile: SlotLost."""
+
+        def look() -> None:
+            tick()
+            if self.lost.is_set() or self._client.status != "running":
+                self.lost.set()
+                raise SlotLost("its process has ended")
+
         with self._losing():
             waited = in_loop(self._client, answer)
-        try:
-            while not wait([waited], LOOK_SECONDS).done:
-                tick()
-                if self.lost.is_set() or self._client.status != "running":
-                    self.lost.set()
-                    raise SlotLost("its process has ended")
-        finally:
-            waited.cancel()
+        until_done(waited, look)
         with self._losing():
             return waited.result()
 
@@ -132,6 +132,16 @@ def in_loop(client: Client, answer: Coroutine[Any, Any, T]) -> Future[T]:
     """Have the client's loop, in a thread of its own, wait for an answer."""
     loop: Any = client.loop
     return asyncio.run_coroutine_threadsafe(answer, loop.asyncio_loop)
+
+
+def until_done(future: Future[T], tick: Callable[[], object]) -> Future[T]:
+    """Wait for its end, calling `tick` a few times a second; what that raises cancels it."""
+    try:
+        while not wait([future], LOOK_SECONDS).done:
+            tick()
+    finally:
+        future.cancel()
+    return future
 
 
 def _scenarios(request: Request) -> list[str]:

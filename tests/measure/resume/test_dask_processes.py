@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -10,10 +11,19 @@ import time
 import pandas as pd
 import pytest
 
+from bench.errors import ClusterError
+from bench.measure import run
+from bench.measure.job import Limits
+from bench.plan import Choice, make
+from bench.store.folder import RunFolder
 from tests.measure.resume import victims
 from tests.measure.resume.conftest import CONTENDERS, FITS, tables
+from tests.measure.test_executor import Quiet
 
 pytest.importorskip("distributed", reason="not installed: pip install 'posterior-bench[dask]'")
+
+from bench.measure.cluster import opening, scheduler, slot
+
 pytestmark = pytest.mark.slow
 
 SECONDS = 240.0
@@ -90,6 +100,25 @@ def test_a_scheduler_that_dies_ends_the_run_and_another_makes_the_rest(place, en
     errors = [one[1][one[1].metric.str.startswith("b2")].reset_index(drop=True) for one in (made, plain)]
     pd.testing.assert_frame_equal(*errors, rtol=1e-9)  # sums in another order, where other threads made them
     assert pd.read_parquet(place.run / "fits.parquet").host.nunique() <= 2
+
+
+def test_a_scheduler_that_is_frozen_ends_the_run_with_a_sentence(place, engine, fakes, monkeypatch):
+    monkeypatch.setattr("bench.measure.cluster.cluster.RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(scheduler, "SILENT_SECONDS", 1.0)  # of 30
+    monkeypatch.setattr(slot, "RELEASE_SECONDS", 1.0)
+    monkeypatch.setattr(opening, "CLOSE_SECONDS", 1.0)
+    cluster = engine("one")
+    plan = make(Choice(scenarios=["correlated-rho95"], backends=["fake.exact[sleep=[0.0,3600.0]]"], reps=1, rounds=1))
+    folder = RunFolder.create(place.path / "results", "r")
+
+    class Watcher(Quiet):
+        def ends(self, *_):
+            cluster.processes[0].send_signal(signal.SIGSTOP)
+
+    with opening.opened(cluster.address, plan, 1, None, say=str, tick=str) as slots:
+        with pytest.raises(ClusterError, match="the scheduler has not answered for 1 s"):
+            run.execute(plan, folder, Limits(), Watcher(), slots)
+        assert len(place.finished()) == 1, "the other sleeps for an hour"
 
 
 def test_a_lost_machine_and_a_leader_that_is_killed_lose_nothing(place, engine):

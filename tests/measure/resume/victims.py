@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,7 +27,9 @@ IN_SLOTS = {"parent": 1, "slot": 3, "server": 1, "child": 2, "scorer": 1}
 AIM_SECONDS = 4.0
 """How long one of the kind that was drawn is waited for: children live for milliseconds, scorers at the end."""
 HANG_SECONDS = 240.0
-"""A run takes 5 s on two free cores; scoring gives up a process that stands still after 20."""
+"""Without a change of the run's files. A run takes 5 s on two free cores; scoring gives up a process that stands still
+after 20.
+"""
 ORPHAN_SECONDS, SLOT_ORPHAN_SECONDS = 5.0, 30.0
 """A process of a slot that has just been started looks for its parent when it has imported Dask."""
 
@@ -47,8 +51,10 @@ def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]
         whole = _whole_rounds(place)
         process = place.start(*command)  # whoever made the place ends what is left where this fails
         # output goes to a pipe that nobody reads until the end: it is short
-        unguarded, until = False, time.monotonic() + HANG_SECONDS
+        unguarded, until, files = False, time.monotonic() + HANG_SECONDS, list[Any]()
         while process.poll() is None and counts.total() < kills:
+            if (now := list(os.walk(place.run))) != files:
+                files, until = now, time.monotonic() + HANG_SECONDS
             assert time.monotonic() < until, f"{command} hangs after {counts}"
             if not _ended(process.pid, drawn.expovariate(2.0)):
                 whole |= _whole_rounds(place)
