@@ -128,8 +128,8 @@ class Cluster:
                     self._last = one.why
             except ClusterError as error:
                 self._gone = str(error)
-                for one in list(self._slots.values()):
-                    one.lost.set()
+                for silent in list(self._slots.values()):
+                    silent.lost.set()
             except Exception as error:  # noqa: BLE001 -- whatever Dask raises when its scheduler is gone: `check` says so
                 self._last = f"{type(error).__name__}: {error}"
 

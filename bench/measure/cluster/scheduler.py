@@ -23,8 +23,8 @@ def addresses(client: Client, look: Callable[[], None] = lambda: None) -> list[s
     """Those of its processes, `look` called a few times a second; ClusterError where it is gone or says nothing."""
 
     async def asked() -> list[str]:
-        identity = client.scheduler.identity(n_workers=-1)
-        return list((await asyncio.wait_for(identity, SILENT_SECONDS))["workers"])
+        its: Any = client.scheduler
+        return list((await asyncio.wait_for(its.identity(n_workers=-1), SILENT_SECONDS))["workers"])
 
     try:
         return until_done(in_loop(client, asked()), look).result()
