@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from unittest import mock
@@ -13,12 +14,17 @@ import pytest
 from bench.catalog.places import backend_files, scenario_files, suite_files
 from bench.cli import VERBS, Verbs
 from bench.cli.beginning import CONTENDER
+from bench.pytest_plugin import OPTIONS
 from bench.selection import expand, parse
 from tests import in_process
 from tests.conftest import ROOT
 from tests.measure.inprocess import InProcess
 
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+LACKS = {"MissingParameter", "BadOptionUsage"}
+"""What the command line says where an argument, or an option's value, is left out."""
+OF_OTHERS = {"--help", "--version", "--install-completion", "--benchmark-json", "--strip-components", "--fits"}
+"""Options of every verb, of `bench` itself, and of other programs: pytest-benchmark, tar, a study."""
 ONES_OWN = {"mine", "mine_base", "mymodel", "sensor", "clinic", "pressure"}
 """What the pages call the reader's own."""
 
@@ -62,6 +68,42 @@ def test_a_command_has_options_and_names_that_there_are(page: str, line: str, tm
     if verb == "run" and not any(own in line for own in ONES_OWN) and "--resume" not in words and "-c" not in words:
         planned = in_process.run(verb, *words, *(["--dry-run"] if "--dry-run" not in words else []), cwd=tmp_path)
         assert planned.code == 0, planned.err
+
+
+def mentioned() -> Iterator[tuple[str, str]]:
+    """Commands in sentences and in the workflow to copy, and the examples of every verb's help: where, and each."""
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        text = page.read_text()
+        inside = re.findall(r"`(bench [a-z]+(?: [^`]+)?)`", " ".join(text.split()))
+        yield from ((page.name, line) for line in [*inside, *re.findall(r"run: (bench [a-z].*)", text)])
+    for verb in VERBS:
+        text = Verbs(name="bench").get_command(None, verb).help
+        yield from ((f"help of {verb}", line) for line in re.findall(r"^ +(bench [a-z].*)$", text, re.MULTILINE))
+
+
+def test_every_verb_and_option_that_is_mentioned_is_one():
+    """In the middle of a sentence a command may lack what it needs."""
+    wrong, seen, verbs = [], list(mentioned()), Verbs(name="bench")
+    for where, line in seen:
+        _, verb, *words = shlex.split(re.split(r"\s{2,}|\s>\s", line)[0])
+        try:
+            verbs.get_command(None, verb).make_context(verb, words)
+        except Exception as error:  # noqa: BLE001 -- of another class in each version of typer
+            if type(error).__name__ not in LACKS:
+                wrong.append(f"{where}: {line}: {error}")
+    assert not wrong
+    assert len(seen) > 150
+
+
+def test_every_option_that_is_mentioned_is_one_of_some_verb_or_of_pytest():
+    verbs = [Verbs(name="bench").get_command(None, verb) for verb in VERBS]
+    known = {option for verb in verbs for one in verb.params for option in (*one.opts, *one.secondary_opts)}
+    known |= {f"--bench-{name}" for name, _ in OPTIONS} | OF_OTHERS
+    named = set[str]()
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        for code in re.findall(r"`([^`]+)`", " ".join(page.read_text().split())):
+            named.update(re.findall(r"(?<![\w-])--[a-z][a-z-]+", code))
+    assert len(named) > 30 and named <= known
 
 
 def test_the_contender_of_the_page_is_the_one_that_is_written():
