@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from bench.protocols import Family, Reference
@@ -24,6 +25,7 @@ from bench.score.likelihood import joint_log_likelihood, observations
 from bench.score.marginals import KNOTS, TAIL, NormalScores, levels
 from bench.types import Array, Arrays, Dataset, derive_seed
 
+Places = npt.NDArray[np.intp]
 GROUPS = ("mean", "spread", "shape", "joint")
 DEGREES = (3, 4, 5, 6)
 PAIRS = 50
@@ -144,21 +146,10 @@ class Functions:
         """Pairs of largest reference correlation; directions of the symmetric whitening, the same for all data."""
         size = w.shape[1]
         centred = w - w.mean(axis=0)
-        covariance = centred.T @ centred / len(w)
-        sd = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-        rows, columns = np.triu_indices(size, 1)
-        correlation = (covariance / np.outer(sd, sd))[rows, columns]
-        order = np.arange(len(rows)) if len(rows) <= PAIRS else np.argsort(-np.abs(correlation), kind="stable")[:PAIRS]
-        self._pairs = rows[order], columns[order]
-        self._signs = np.where(correlation[order] < 0.0, -1.0, 1.0)
-        if size < 2:
-            self._directions = np.empty((size, 0))
-            return
-        values, vectors = np.linalg.eigh(covariance)
-        kept = values > 1e-10 * values[-1]
-        root = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+        self._pairs, correlation = _correlated(centred)
+        self._signs = np.where(correlation < 0.0, -1.0, 1.0)
         unit = np.random.default_rng(0).standard_normal((size, DIRECTIONS))
-        self._directions = root @ (unit / np.linalg.norm(unit, axis=0))
+        self._directions = _whitened(centred, unit / np.linalg.norm(unit, axis=0)) if size > 1 else np.empty((size, 0))
 
     def _joint(self, w: Array, likely: Array | None) -> Array:
         """Products, directions, their squares, the log likelihood's score and its square: (…, function)."""
@@ -197,6 +188,43 @@ class Functions:
             skewness=np.concatenate([np.zeros(size), np.full(size, math.sqrt(8.0)), shape, third]),
             own_error=np.repeat([marginal_error] * 3 + [joint_error], sizes),
         )
+
+
+def _correlated(centred: Array) -> tuple[tuple[Places, Places], Array]:
+    """The pairs of scalars of largest correlation, in its order, or all where there are few; and the correlations.
+
+    Of draws (draw, scalar) of mean 0. So many rows of the correlation matrix are held at once as it has columns for.
+    """
+    size = centred.shape[1]
+    sd = np.sqrt(np.maximum(np.square(centred).mean(axis=0), 1e-300))
+    step = max(1, TOGETHER // max(size, 1))
+    rows, columns, found, least = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0), -1.0
+    for at in range(0, size, step):
+        block = (centred[:, at : at + step].T @ centred / len(centred)) / np.outer(sd[at : at + step], sd)
+        above = np.arange(at, at + len(block))[:, None] < np.arange(size)
+        i, j = np.nonzero(above & (np.abs(block) > least))
+        rows, columns = np.append(rows, i + at), np.append(columns, j)
+        found = np.append(found, block[i, j])
+        if size * (size - 1) // 2 > PAIRS:
+            kept = np.argsort(-np.abs(found), kind="stable")[:PAIRS]
+            rows, columns, found = rows[kept], columns[kept], found[kept]
+            least = abs(found[-1]) if len(found) == PAIRS else least
+    return (rows, columns), found
+
+
+def _whitened(centred: Array, unit: Array) -> Array:
+    """The symmetric inverse root of the covariance of draws (draw, scalar) of mean 0, times unit (scalar, direction).
+
+    Directions in which they hardly vary are left out. Of fewer draws than scalars by their singular values: the matrix
+    of so many scalars would have as many rows.
+    """
+    if len(centred) < centred.shape[1]:
+        _, singular, vectors = np.linalg.svd(centred, full_matrices=False)
+        values, vectors = np.square(singular[::-1]) / len(centred), vectors[::-1].T
+    else:
+        values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    kept = values > 1e-10 * values[-1]
+    return np.asarray((vectors[:, kept] / np.sqrt(values[kept])) @ (vectors[:, kept].T @ unit))
 
 
 def legendre(u: Array) -> Array:

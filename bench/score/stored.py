@@ -16,7 +16,6 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
 from bench.errors import NoReference, UsageError, described, unknown
 from bench.measure.validity import complaint
-from bench.score.problem import Problem, Scored
 from bench.selection import is_named
 from bench.store import arrays, netcdf
 from bench.store.folder import RunFolder
@@ -24,6 +23,7 @@ from bench.store.records import Record
 from bench.types import Budget, Checkpoint, Dataset, Fit, Kind, Parameter, Scenario
 
 if TYPE_CHECKING:
+    from bench.score.problem import Problem, Scored
     from bench.store.manifest import CellEntry
 
 
@@ -75,6 +75,7 @@ class Problems:
                     "fitted: its file or generator has changed; run it again"
                 )
             from bench.score.certified import reference_of  # SciPy, which reading what is stored does without
+            from bench.score.problem import Problem
 
             try:
                 self.problem = Problem(data, family(data.family), reference_of(chosen, data))
@@ -127,6 +128,8 @@ def choose(folder: RunFolder, scenario: str, backend: str, rep: int | None = Non
 
 def load_scored(folder: RunFolder, stored: Stored, problems: Problems | None = None) -> Scored:
     """A stored fit with its problem, ready to be scored or drawn, and its draws.nc; UsageError as `Problems.get`."""
+    from bench.score.problem import Scored  # as above
+
     problems = problems or Problems(folder, folder.manifest().seed)
     problem = problems.get(stored)
     fit, checkpoints = load_fit(folder, stored, problem.data)
