@@ -98,7 +98,7 @@ class Planned:
         if family(self.scenario.family).OPAQUE and not (folder / own).is_file():
             return f"the model {self.scenario.name} has no {own}"
         if cell.resolved_budget().until and not info.continued(dict(cell.options)):
-            return f"{info.name} cannot be continued: it has no `resume`"
+            return f"{info.name} cannot be continued: {info.ends}"
         return ""
 
 

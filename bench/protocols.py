@@ -178,8 +178,8 @@ class Backend(Protocol):
     `compile(program, data)`, which is called once after `build`, with a skeleton too; and a sampler
     `resume(program, data, state, draws, clock)`, so that its chains can go on until a target is met
     (`budget.until`, for which `build` may prepare): so many further draws from where `state` ended, tuned as it was.
-    `draw` of what it returns gives these alone, and gradients of these alone. An optimiser or VI ends where
-    `clock.checkpoint` is true.
+    `draw` of what it returns gives these alone, and gradients of these alone. One whose chains cannot go on may say
+    why, `ENDS`. An optimiser or VI ends where `clock.checkpoint` is true.
 
     Nothing else is required of a framework's folder. Its `__init__.py` may declare `PACKAGES` (a tuple of packages, or
     a table {package: name under which it is installed}), `EXTRA`, `DTYPE`, `OWN` (the files, those of Python by stem,

@@ -37,11 +37,15 @@ class Plan(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Steps made, short runs included, the loss of the last, and what ended them."""
+    """Steps made, short runs included, the loss of the last, and what ended them.
+
+    `late_gain`: nats by which the loss still fell while the schedule lowered the rate, less three standard errors.
+    """
 
     steps: int
     loss: float
     stop: Stop
+    late_gain: float = 0.0
 
 
 class Search(ABC):
@@ -79,7 +83,7 @@ class Search(ABC):
         else:
             starts[0]()
             self.restart()
-        plan, rate, before = self.plan, self.plan.lr, None
+        plan, rate, before, late = self.plan, self.plan.lr, None, None
         while self.steps < plan.steps and not self.stopped:
             left = plan.steps - self.steps
             losses = self.advance(min(plan.window or left, left), rate)
@@ -89,7 +93,10 @@ class Search(ABC):
                         return Outcome(self.steps, losses[-1], "converged")
                     rate = max(rate / 2, plan.lr * plan.lr_decay)
                 before = losses
-        return Outcome(self.steps, losses[-1], "target" if self.stopped else "steps")
+                late = losses if late is None and 2 * self.steps > plan.steps else late
+        gain, error = gained(late, before) if late and before else (0.0, 0.0)
+        stop: Stop = "target" if self.stopped else "steps"
+        return Outcome(self.steps, losses[-1], stop, max(0.0, gain - 3.0 * error))
 
     def _best(self, starts: Sequence[Callable[[], None]]) -> list[float]:
         """Make a short run from every start and go back to the end of the best, by its ELBO over the last half.
@@ -118,6 +125,11 @@ class Search(ABC):
 
 def improved(before: Sequence[float], after: Sequence[float]) -> bool:
     """Whether the mean of losses has fallen by more than the standard error of the difference, and not negligibly."""
-    gain = float(np.mean(before) - np.mean(after))
-    error = math.sqrt(np.var(before, ddof=1) / len(before) + np.var(after, ddof=1) / len(after))
+    gain, error = gained(before, after)
     return gain > max(error, NEGLIGIBLE)
+
+
+def gained(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    """By how much the mean of losses has fallen, and the standard error of that."""
+    error = math.sqrt(np.var(before, ddof=1) / len(before) + np.var(after, ddof=1) / len(after))
+    return float(np.mean(before) - np.mean(after)), error

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.types import Array
+from bench.types import Array, Unsupported
+
+UNLEARNED_STEPS = 10
+"""Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
 
 
 def statistics(
@@ -33,6 +36,15 @@ def statistics(
         "num_steps": steps[:, warmup:],
         **kept,
     }
+
+
+def check(options: Any) -> None:
+    """Unsupported for trajectories without length."""
+    if options.trajectory <= 0.0 or not 0.0 <= options.jitter < 1.0 or options.max_steps < 0:
+        raise Unsupported(
+            f"trajectory={options.trajectory:g}, jitter={options.jitter:g}, max_steps={options.max_steps}: "
+            "allowed are more than 0, 0 to less than 1, and 0 or more"
+        )
 
 
 def plain(values: npt.ArrayLike) -> Array:

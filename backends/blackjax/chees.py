@@ -18,15 +18,18 @@ import optax
 from blackjax.adaptation.base import get_filter_adapt_info_fn
 from blackjax.mcmc.dynamic_hmc import halton_sequence
 
-from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit, moves
+from backends.blackjax.sampler import Density, Program, Step, Work, compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
 DEFAULTS = {"target_accept": 0.651, "metric": "identity"}
 """Those of `chees_adaptation`, which leaves optimiser, first step size and number of chains to its user."""
+
+MOST_BITS = 30
+"""Of the sequence of lengths, where nobody knows how many draws there will be; an int32 holds so many."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,14 @@ class Options:
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Write warmup and sampling as functions of a key and a log density; Unsupported for an ensemble of one."""
+    """Write warmup and transitions as functions of a key and a log density; Unsupported for an ensemble of one."""
     chains = max(options.ensemble, budget.chains)
     if chains < 2:
         raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
     if options.superchains < 0:
         raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
-    warm, sample = partial(_warm, budget, options), partial(_sample, budget)
-    return Program(budget, place, chains, warm, sample, superchains=min(options.superchains, chains))
+    warm, step = partial(_warm, budget, options), partial(_step, budget)
+    return Program(budget, place, chains, warm, step, together=True, superchains=min(options.superchains, chains))
 
 
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:
@@ -69,12 +72,11 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
     return (kept, parameters), Work(steps.sum(0) + 1, steps.max(1).sum() + 1)
 
 
-def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Moves:
-    """Draws with everything held fixed; the sequence of lengths goes on where the warmup left it."""
-    bits = np.ceil(np.log2(budget.warmup + budget.draws))
+def _step(budget: Budget, density: Density) -> Step:
+    """A transition with everything held fixed; the sequence of lengths goes on where the warmup left it."""
+    bits = MOST_BITS if budget.until else int(np.ceil(np.log2(budget.warmup + budget.draws)))
     kernel = blackjax.dhmc.build_kernel(
         next_random_arg_fn=lambda i: i + 1,
         integration_steps_fn=lambda i, most: jnp.ceil(halton_sequence(i, bits) * most).astype(int),
     )
-    states, held = tuned
-    return moves(lambda key, state, _: kernel(key, state, density, *held), budget, key, states)
+    return lambda key, state, tuned: kernel(key, state, density, *tuned)

@@ -13,10 +13,10 @@ import blackjax
 import jax
 
 from backends.blackjax import lockstep
-from backends.blackjax.sampler import CHAINS, Density, Moves, Program, Work, compile, draw, fit, moves
+from backends.blackjax.sampler import CHAINS, Density, Program, Step, Work, compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
@@ -35,12 +35,13 @@ class Options:
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Write warmup and sampling as functions of a key and a log density; Unsupported for one scalar alone."""
+    """Write warmup and transitions as functions of a key and a log density; Unsupported for one scalar alone."""
     if data.dim < 2:
         raise Unsupported("one scalar is to be inferred; velocities of constant length need two or more")
     if options.trajectory < 1.2:
         raise Unsupported(f"trajectory={options.trajectory:g}; the library's tuning needs 1.2 or more")
-    return Program(budget, place, budget.chains, partial(_warm, budget, options), partial(_sample, budget))
+    warm = partial(_warm, budget, options)
+    return Program(budget, place, budget.chains, warm, _step, per_step=PER_STEP, energy=False)
 
 
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:
@@ -59,9 +60,9 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
     return tuned, Work(PER_STEP * taken + 1, PER_STEP * executed.max() + 1)
 
 
-def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Moves:
-    """Draws with everything held fixed."""
-    kernel, (states, found) = lockstep.counting(), tuned
+def _step(density: Density) -> Step:
+    """A transition with everything held fixed."""
+    kernel = lockstep.counting()
 
     def step(key: jax.Array, state: Any, found: Any) -> tuple[Any, Any]:
         metric, length = found.inverse_mass_matrix, found.L / found.step_size
@@ -69,4 +70,4 @@ def _sample(budget: Budget, key: jax.Array, tuned: Any, density: Density) -> Mov
             key, state, density, found.step_size, inverse_mass_matrix=metric, integration_steps_params=(length,)
         )
 
-    return moves(step, budget, key, states, found, per_step=PER_STEP, energy=False)
+    return step

@@ -11,13 +11,12 @@ from typing import Any
 
 import blackjax
 import jax
-import numpy as np
 from blackjax.adaptation.base import get_filter_adapt_info_fn
 
-from backends.blackjax.sampler import Density, Moves, Program, Work, compile, draw, fit, moves
+from backends.blackjax.sampler import Density, Program, Step, Work, compile, draw, fit, resume
 from bench.types import Budget, Dataset, Place, option
 
-__all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
+__all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
@@ -33,9 +32,9 @@ class Options:
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
-    """Write warmup and sampling as functions of a key and a log density."""
-    warm, sample = partial(_warm, budget, options), partial(_sample, budget, options)
-    return Program(budget, place, budget.chains, warm, sample, finish=partial(_finish, options))
+    """Write warmup and transitions as functions of a key and a log density."""
+    warm, step = partial(_warm, budget, options), partial(_step, options)
+    return Program(budget, place, budget.chains, warm, step, longest=2**options.max_tree_depth - 1)
 
 
 def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, density: Density) -> tuple[Any, Work]:
@@ -48,21 +47,13 @@ def _warm(budget: Budget, options: Options, key: jax.Array, starts: jax.Array, d
 
     def chain(key: jax.Array, start: jax.Array) -> tuple[Any, jax.Array]:
         (state, tuned), record = adaptation.run(key, start, budget.warmup)
-        return (state, tuned["step_size"], tuned["inverse_mass_matrix"]), record.info.num_integration_steps
+        return (state, (tuned["step_size"], tuned["inverse_mass_matrix"])), record.info.num_integration_steps
 
     tuned, steps = jax.vmap(chain)(jax.random.split(key, len(starts)), starts)
     return tuned, Work(steps.sum(1) + 1, steps.max(0).sum() + 1)
 
 
-def _sample(budget: Budget, options: Options, key: jax.Array, tuned: Any, density: Density) -> Moves:
-    """Draws with everything held fixed."""
-    kernel, (states, step_size, metric) = blackjax.nuts.build_kernel(), tuned
-
-    def step(key: jax.Array, state: Any, tuned: Any) -> tuple[Any, Any]:
-        return kernel(key, state, density, *tuned, options.max_tree_depth)
-
-    return moves(step, budget, key, states, (step_size, metric))
-
-
-def _finish(options: Options, moves: Moves) -> dict[str, Any]:
-    return {"treedepth_hits": int((np.asarray(moves.gradients) >= 2**options.max_tree_depth - 1).sum())}
+def _step(options: Options, density: Density) -> Step:
+    """A transition with everything held fixed."""
+    kernel = blackjax.nuts.build_kernel()
+    return lambda key, state, tuned: kernel(key, state, density, *tuned, options.max_tree_depth)

@@ -18,8 +18,6 @@ AUTOGUIDES: dict[str, Callable[..., autoguide.AutoGuide]] = {
     "low_rank": autoguide.AutoLowRankMultivariateNormal,
     "iaf": autoguide.AutoIAFNormal,
 }
-GAUSSIAN = ("normal", "multivariate", "low_rank")
-"""Guides whose moments on the unconstrained scale are known in closed form."""
 
 Params = dict[str, jax.Array]
 
@@ -44,8 +42,10 @@ def sample(guide: Any, data: Dataset, params: Params, key: jax.Array, draws: int
     return latent[:, _order(guide, data)], q.log_prob(latent, between)
 
 
-def moments(guide: Any, data: Dataset, params: Params) -> tuple[jax.Array, jax.Array]:
-    """Mean and sd of each z under a Gaussian q."""
+def moments(guide: Any, data: Dataset, params: Params) -> tuple[jax.Array, jax.Array] | None:
+    """Mean and sd of each z under a Gaussian q; None of a flow."""
+    if isinstance(guide, autoguide.AutoIAFNormal):
+        return None
     if isinstance(guide, autoguide.AutoNormal):
         return _independent(data, params)
     q, order = guide.get_posterior(params), _order(guide, data)

@@ -16,9 +16,11 @@ import jax
 import jax.numpy as jnp
 from numpyro.infer import HMC
 
+from backends._shared import trajectories
+from backends._shared.trajectories import UNLEARNED_STEPS
 from backends.numpyro import models, sampler
 from backends.numpyro.sampler import compile, draw, fit, resume
-from bench.types import Budget, Dataset, Place, Unsupported, option
+from bench.types import Budget, Dataset, Place, option
 
 __all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
@@ -29,8 +31,6 @@ DEFAULTS = {
     "trajectory": 6.283185307179586, "jitter": 0.0, "max_steps": 0,
 }  # fmt: skip
 """What `MCMC(HMC(model))` does by default where there is one device."""
-UNLEARNED_STEPS = 10
-"""Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,6 @@ class Jittered(sampler.Collected, HMC):
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> sampler.Program:
     """Write the sampler as a function of key and data; Unsupported for trajectories without length."""
-    if options.trajectory <= 0.0 or not 0.0 <= options.jitter < 1.0 or options.max_steps < 0:
-        raise Unsupported(
-            f"trajectory={options.trajectory:g}, jitter={options.jitter:g}, max_steps={options.max_steps}: "
-            "allowed are more than 0, 0 to less than 1, and 0 or more"
-        )
+    trajectories.check(options)
     model = models.model(data)
     return sampler.build(lambda: Jittered(model, budget.warmup, options), data, budget, options, place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,11 +17,13 @@ from numpyro.infer import Trace_ELBO
 from numpyro.infer.autoguide import AutoDelta
 from numpyro.infer.initialization import init_to_uniform
 
-from backends._shared import point
+from backends._shared import delta, point
+from backends._shared.delta import State, draw
 from backends.numpyro import models
 from backends.numpyro.stepping import Plan, Search, Stepper
-from bench.data import family
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, option
+from bench.types import Array, Budget, Clock, Dataset, Estimate, Place, option
+
+__all__ = ["DEVICES", "KIND", "Options", "build", "compile", "draw", "fit"]
 
 KIND = "point"
 DEVICES = ("cpu", "cuda")
@@ -41,14 +43,6 @@ class Program:
     place: Place
     stepper: Stepper
     read: Callable[..., tuple[dict[str, jax.Array], jax.Array]]
-
-
-class State(NamedTuple):
-    """The last iterate; `names` are the parameters in order."""
-
-    names: tuple[str, ...]
-    estimate: Estimate
-    steps: int
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
@@ -92,7 +86,7 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     search = Search(stepper.plan, stepper, lambda _: args, checkpoint)
     with clock("sample"):
         outcome = search.run([begin])
-    return State(data.names, _look(program, data, args, outcome.steps, search.state), outcome.steps)
+    return State(_look(program, data, args, outcome.steps, search.state), outcome.steps)
 
 
 def _start(program: Program, data: Dataset, seed: int) -> dict[str, Array]:
@@ -103,14 +97,4 @@ def _start(program: Program, data: Dataset, seed: int) -> dict[str, Array]:
 def _look(program: Program, data: Dataset, args: tuple[jax.Array, ...], step: int, state: Any) -> Estimate:
     """The parameters after this step, and the loss there."""
     values, loss = program.read(state, *args)
-    sites = {name: np.asarray(x, np.float64) for name, x in values.items()}
-    params = family(data.family).from_sites(data, sites)
-    if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in params.values())):
-        raise Diverged(f"loss is {loss:g} at step {step}; a smaller lr may help")
-    return Estimate(params, objective=float(loss))
-
-
-def draw(state: State) -> Fit:
-    """The last iterate."""
-    stats = {"objective": "map", "steps": state.steps, "gradients": state.steps}
-    return Fit("point", {name: state.estimate.mean[name][None, None] for name in state.names}, stats=stats)
+    return delta.look(data, {name: np.asarray(x, np.float64) for name, x in values.items()}, float(loss), step)

@@ -17,6 +17,7 @@ from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
 
 KIND = "mcmc"
 DEFAULTS = {"init": "jitter"}
+ENDS = "nutpie makes as many draws as it was told; it takes no step size and no metric that were learned"
 
 
 @dataclass(frozen=True)

@@ -31,14 +31,31 @@ STATS = ("tree_size", *COLUMNS.values())
 Steps = list[dict[str, Any]]
 
 
+class Chain(NamedTuple):
+    """What a chain has drawn, the parameters in order, and what all its steps say of themselves, warmup first.
+
+    `point` is where it is, `tuned` how PyMC states the step method then.
+    """
+
+    draws: list[list[Array]]
+    steps: Steps
+    point: Point
+    tuned: Any
+
+
 class Answer(NamedTuple):
-    """Draws {parameter: (chain, draw, *shape)} and STATS {name: (chain, step)}, warmup first; `tried` are starts."""
+    """Draws {parameter: (chain, draw, *shape)} and STATS {name: (chain, step)}, warmup first; `tried` are starts.
+
+    `chains` go on by `step`, where they are to.
+    """
 
     draws: dict[str, Array]
     stats: dict[str, Array]
     tried: int
     warmup: int
     linker: str
+    chains: tuple[Chain, ...] = ()
+    step: pm.NUTS | None = None
 
 
 class Compiled:
@@ -93,10 +110,9 @@ def stepper(made: pm.Model, compiled: Compiled, points: list[Point], **settings:
 
 def run(
     step: pm.NUTS, point: Point, rng: np.random.Generator, compiled: Compiled, *, budget: Budget, clock: Clock
-) -> tuple[list[list[Array]], Steps]:
-    """Draws of one chain, its tuning begun anew, and what all its steps say of themselves."""
+) -> Chain:
+    """One chain, its tuning begun anew."""
     stats: Steps = []
-    kept: list[list[Array]] = []
     with clock("warmup"):
         step.setup_chain(rng, budget.warmup, budget.draws) if SINCE_6 else step.set_rng(rng)
         step.tune = True
@@ -105,12 +121,18 @@ def run(
             point, found = step.step(point)
             stats += found
         step.stop_tuning()
+    return _draws(step, point, budget.draws, stats, compiled, clock)
+
+
+def _draws(step: pm.NUTS, point: Point, draws: int, stats: Steps, compiled: Compiled, clock: Clock) -> Chain:
+    """So many draws from a point, after steps of these `stats`."""
+    kept: list[list[Array]] = []
     with clock("sample"):
-        for _ in range(budget.draws):
+        for _ in range(draws):
             point, found = step.step(point)
             stats += found
             kept.append(compiled.parameters(*point.values()))
-    return kept, stats
+        return Chain(kept, stats, point, step.sampling_state)
 
 
 def by_hand(program: Program, seed: int, clock: Clock) -> Answer:
@@ -124,9 +146,23 @@ def by_hand(program: Program, seed: int, clock: Clock) -> Answer:
         run(step, point, own, compiled, budget=budget, clock=clock)
         for point, own in zip(points, rng.spawn(budget.chains), strict=True)
     ]
-    draws = {name: np.array([[one[i] for one in kept] for kept, _ in made]) for i, name in enumerate(compiled.names)}
-    stats = {name: np.array([[one[name] for one in steps] for _, steps in made]) for name in STATS}
-    return Answer(draws, stats, tried, budget.warmup, options.linker)
+    return _answer(program, made, step, tried, budget.warmup)
+
+
+def go_on(program: Program, answer: Answer, draws: int, clock: Clock) -> Answer:
+    """So many further draws of every chain, tuned as it was."""
+    made, step = [], answer.step
+    for chain in answer.chains:
+        step.sampling_state = chain.tuned
+        made.append(_draws(step, chain.point, draws, [], program.ready, clock))
+    return _answer(program, made, step, 0, 0)
+
+
+def _answer(program: Program, chains: list[Chain], step: pm.NUTS, tried: int, warmup: int) -> Answer:
+    names = program.ready.names
+    draws = {name: np.array([[one[i] for one in chain.draws] for chain in chains]) for i, name in enumerate(names)}
+    stats = {name: np.array([[one[name] for one in chain.steps] for chain in chains]) for name in STATS}
+    return Answer(draws, stats, tried, warmup, program.options.linker, tuple(chains), step)
 
 
 def plain(program: Program, seed: int) -> Answer:

@@ -45,6 +45,8 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         raise Unsupported("progress_bar=true needs aot=false")
     if not options.aot and options.init == "uniform":
         raise Unsupported("init=uniform needs aot=true: pm.sample has no such starts")
+    if budget.until and not options.aot:
+        raise Unsupported("until needs aot=true: pm.sample begins anew on every call")
     return Program(models.model(data), data, budget, options, place)
 
 
@@ -63,6 +65,11 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> Answer:
         return chains.by_hand(program, seed, clock)
     with compiling(program.options.linker), clock("warmup+sample"):
         return chains.plain(program, seed)
+
+
+def resume(program: Program, data: Dataset, answer: Answer, draws: int, clock: Clock) -> Answer:
+    """So many further draws of every chain, from where `answer` ended and tuned as it was; these alone."""
+    return chains.go_on(program, answer, draws, clock)
 
 
 def draw(answer: Answer) -> Fit:

@@ -14,17 +14,17 @@ from functools import partial
 import torch
 from pyro.infer import HMC
 
+from backends._shared import trajectories
+from backends._shared.trajectories import UNLEARNED_STEPS
 from backends.pyro import sampler
-from backends.pyro.sampler import draw, fit
+from backends.pyro.sampler import draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")
 DEFAULTS = {"progress_bar": True, "trajectory": 6.283185307179586, "jitter": 0.0, "max_steps": 0}
-UNLEARNED_STEPS = 10
-"""Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,5 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
     """Make the model; Unsupported for targets no step size can reach and trajectories without length."""
     if not 0.0 < options.target_accept < 1.0:
         raise Unsupported(f"target_accept={options.target_accept:g} is no probability between 0 and 1")
-    if options.trajectory <= 0.0 or not 0.0 <= options.jitter < 1.0 or options.max_steps < 0:
-        raise Unsupported(
-            f"trajectory={options.trajectory:g}, jitter={options.jitter:g}, max_steps={options.max_steps}: "
-            "allowed are more than 0, 0 to less than 1, and 0 or more"
-        )
+    trajectories.check(options)
     return sampler.build(partial(Jittered, options), data, budget, options, place)

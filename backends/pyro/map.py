@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyro
 import torch
 from pyro.infer import Trace_ELBO
 from pyro.infer.autoguide import AutoDelta, init_to_value
 
-from backends._shared import point
+from backends._shared import delta, point
+from backends._shared.delta import State, draw
 from backends._shared.pytorch import to_tensors
 from backends.pyro import models
-from bench.data import family
-from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, option
+from bench.types import Arrays, Budget, Clock, Dataset, Estimate, Place, option
+
+__all__ = ["DEVICES", "KIND", "Options", "Program", "State", "build", "draw", "fit"]
 
 KIND = "point"
 DEVICES = ("cpu", "cuda")
@@ -40,13 +41,6 @@ class Program(NamedTuple):
     lr: float
     steps: int
     place: Place
-
-
-class State(NamedTuple):
-    """The last iterate."""
-
-    estimate: Estimate
-    steps: int
 
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
@@ -82,14 +76,4 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
 @torch.no_grad()
 def _look(program: Program, guide: Any, step: int, args: Any) -> Estimate:
     sites: Arrays = {name: x.double().cpu().numpy().copy() for name, x in guide.median().items()}
-    params = family(program.data.family).from_sites(program.data, sites)
-    loss = Trace_ELBO().loss(program.model, guide, *args)
-    if not (np.isfinite(loss) and all(np.isfinite(x).all() for x in params.values())):
-        raise Diverged(f"loss is {loss:g} at step {step}; a smaller lr may help")
-    return Estimate(params, objective=float(loss))
-
-
-def draw(state: State) -> Fit:
-    """The last iterate."""
-    draws = {name: value[None, None] for name, value in state.estimate.mean.items()}
-    return Fit("point", draws, stats={"objective": "map", "steps": state.steps, "gradients": state.steps})
+    return delta.look(program.data, sites, float(Trace_ELBO().loss(program.model, guide, *args)), step)

@@ -8,10 +8,10 @@ from functools import partial
 from pyro.infer import NUTS
 
 from backends.pyro import sampler
-from backends.pyro.sampler import draw, fit
+from backends.pyro.sampler import draw, fit, resume
 from bench.types import Budget, Dataset, Place, Unsupported, option
 
-__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "draw", "fit"]
+__all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEVICES = ("cpu", "cuda")

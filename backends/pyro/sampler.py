@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -23,11 +24,11 @@ from pyro.infer.mcmc.util import initialize_model
 from pyro.ops.integrator import potential_grad
 from torch import Tensor
 
-from backends._shared import sites
+from backends._shared import sites, trajectories
 from backends._shared.pytorch import to_tensors
 from backends.pyro import models
 from bench.data import family
-from bench.types import Array, Arrays, Budget, Clock, Dataset, Diverged, Fit, Place
+from bench.types import Arrays, Budget, Clock, Dataset, Diverged, Fit, Place
 
 ATTEMPTS = 100
 """Starts tried per chain until density and gradient are finite."""
@@ -76,23 +77,38 @@ class Potential:
         return self.energy(params)
 
 
-class Chain(NamedTuple):
-    """One chain: its sites on their natural scale (draw, *shape), its gradients, and how it sampled."""
+@dataclass
+class Chain:
+    """A chain, where it is on the unconstrained scale, and what its transitions have left, the warmup's first.
 
-    sites: Arrays
-    warmup: int  # gradients before the first draw
-    steps: Array  # gradients of each draw
-    log_density: Array  # of each draw, as the kernel keeps it
-    divergences: list[int]
-    step_size: float
+    `before` are the gradients of all chains before these transitions, `made` the draws of this one.
+    """
+
+    kernel: HMC
+    at: Sites
+    before: int
+    made: int = 0
+    gradients: list[int] = field(default_factory=list)
+    energies: list[Tensor] = field(default_factory=list)
+    sites: list[Sites] = field(default_factory=list)
+
+    def moved(self, at: Sites, gradients: int) -> None:
+        """Keep what a transition has left, with the gradients of all chains so far."""
+        self.at = at
+        self.gradients.append(gradients)
+        self.energies.append(self.kernel._potential_energy_last)
+        self.sites.append(at)
 
 
 class State(NamedTuple):
-    """All chains."""
+    """All chains; the first `warmup` of their transitions are no draws."""
 
+    program: Program
     data: Dataset
-    longest: int | None
+    potential: Potential
+    transforms: Transforms
     chains: list[Chain]
+    warmup: int
 
 
 def build(
@@ -126,7 +142,19 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
             before = potential.gradients
             start = _start(program, data, potential, rng)
         chains.append(_chain(program, potential, transforms, start, clock, before))
-    return State(data, program.longest, chains)
+    return State(program, data, potential, transforms, chains, program.budget.warmup)
+
+
+def resume(program: Program, data: Dataset, state: State, draws: int, clock: Clock) -> State:
+    """So many further draws of all chains, from where `state` ended and tuned as it was; these alone."""
+    potential, chains = state.potential, []
+    with clock("sample"):
+        for old in state.chains:
+            made = old.made + len(old.sites) - state.warmup
+            chains.append(chain := Chain(old.kernel, old.at, potential.gradients, made))
+            for _ in range(draws):
+                chain.moved(chain.kernel.sample(chain.at), potential.gradients)
+    return state._replace(chains=chains, warmup=0)
 
 
 def _density(program: Program, data: Dataset, args: tuple[Tensor, ...]) -> tuple[Potential, Transforms]:
@@ -172,20 +200,17 @@ def _chain(
     program: Program, potential: Potential, transforms: Transforms, start: Sites, clock: Clock, before: int
 ) -> Chain:
     """One chain from its start, by `MCMC`, whose hook says when the warmup ends; `before` its start was sought."""
-    budget, options = program.budget, program.options
+    budget = program.budget
     kernel = program.kernel(potential)
-    counts, divergences, energies = list[int](), list[int](), list[Tensor]()
-
+    kernel.cleanup = lambda: None  # MCMC would have it forget where the chain is
+    chain = Chain(kernel, start, before)
     with ExitStack() as phase:
 
-        def hook(kernel: HMC, params: Sites, stage: str, i: int) -> None:
-            counts.append(potential.gradients)
-            energies.append(kernel._potential_energy_last)
+        def hook(_: HMC, params: Sites, stage: str, i: int) -> None:
+            chain.moved(params, potential.gradients)
             if stage == "Warmup" and i == budget.warmup - 1:
                 phase.close()
                 phase.enter_context(clock("sample"))
-            if stage == "Sample" and i == budget.draws - 1:
-                divergences.extend(kernel.diagnostics()["divergences"])
 
         mcmc = MCMC(
             kernel,
@@ -194,36 +219,35 @@ def _chain(
             initial_params=start,
             transforms=transforms,
             hook_fn=hook,
-            disable_progbar=not options.progress_bar,
+            disable_progbar=not program.options.progress_bar,
         )
         phase.enter_context(clock("warmup" if budget.warmup else "sample"))
         mcmc.run()
-    natural = {name: x.double().cpu().numpy() for name, x in mcmc.get_samples().items()}
-    steps = np.diff([before, *counts])
-    warmup = int(steps[: budget.warmup].sum())
-    log_density = -torch.stack(energies[budget.warmup :]).double().cpu().numpy()
-    return Chain(natural, warmup, steps[budget.warmup :], log_density, divergences, float(kernel.step_size))
+    return chain
 
 
 def draw(state: State) -> Fit:
     """Draws (chain, draw, …), with the gradients of each."""
-    chains = state.chains
-    steps = np.stack([chain.steps for chain in chains])
-    warmup = sum(chain.warmup for chain in chains)
-    diverging = np.zeros(steps.shape, bool)
-    for row, chain in zip(diverging, chains, strict=True):
-        row[chain.divergences] = True
-    stats: dict[str, Any] = {
-        "gradients": warmup + int(steps.sum()),
-        "gradients_warmup": warmup,
-        "gradients_executed": warmup + int(steps.sum()),
-        "num_steps": steps,
-        "diverging": diverging,
-        "log_density": np.stack([chain.log_density for chain in chains]),
-        "step_size": float(np.mean([chain.step_size for chain in chains])),
-    }
-    if state.longest is not None:
-        stats["treedepth_hits"] = int((steps >= state.longest).sum())
-    natural = {name: np.stack([chain.sites[name] for chain in chains]) for name in chains[0].sites}
-    draws = family(state.data.family).from_sites(state.data, natural)
+    chains, warmup = state.chains, state.warmup
+    steps = np.stack([np.diff([chain.before, *chain.gradients]) for chain in chains])
+    columns = {"diverging": np.zeros(steps.shape, bool)}
+    for row, chain in zip(columns["diverging"], chains, strict=True):
+        row[[warmup + i - chain.made for i in chain.kernel.diagnostics()["divergences"] if i >= chain.made]] = True
+    energies = torch.stack([torch.stack(chain.energies) for chain in chains])
+    columns["log_density"] = -energies.double().cpu().numpy()
+    if (longest := state.program.longest) is not None:
+        columns["treedepth_hits"] = steps >= longest
+    stats = trajectories.statistics(steps, warmup, **columns)
+    stats["step_size"] = float(np.mean([chain.kernel.step_size for chain in chains]))
+    draws = family(state.data.family).from_sites(state.data, _natural(state))
     return Fit("mcmc", {name: draws[name] for name in state.data.names}, stats=stats)
+
+
+def _natural(state: State) -> Arrays:
+    """Sites on their natural scale, {name: (chain, draw, *shape)}."""
+    found = {}
+    for name in state.chains[0].at:
+        z = torch.stack([torch.stack([at[name] for at in chain.sites[state.warmup :]]) for chain in state.chains])
+        natural = state.transforms[name].inv(z) if name in state.transforms else z
+        found[name] = natural.double().cpu().numpy()
+    return found

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pyro
@@ -19,21 +19,18 @@ import torch
 from pyro.infer import JitTrace_ELBO, Trace_ELBO
 from torch import Tensor
 
-from backends._shared import stream
+from backends._shared import stream, vi
+from backends._shared.vi import DRAWS, State
 from backends.pyro import guides, models, moments
 from backends.pyro import map as delta
 from backends.pyro.optimisation import Plan, Search
-from bench.data import family
-from bench.types import Array, Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported, option
+from bench.types import Budget, Clock, Dataset, Diverged, Estimate, Fit, Place, Unsupported, option
 
 KIND = "vi"
 KIND_OF = {"guide=delta": "point"}
 DEFAULTS = {"guide": "normal", "lr": 0.001, "lr_decay": 1.0, "particles": 1, "restarts": 1, "window": 0}
 """The constructors' own: Adam at 0.001 held fixed, one particle, one start, no stop; Pyro has no default guide."""
 DEVICES = ("cpu", "cuda")
-DRAWS = 4000
-MOMENT_DRAWS, MOMENT_DRAWS_AT_CHECKPOINTS = 100_000, 10_000
-"""Draws of q behind its moments where these have no quadrature; the clock stands still meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +61,6 @@ class Program:
     fraction: float
 
 
-class State(NamedTuple):
-    """Moments of q, draws z of it with the log density of q there, and the cost."""
-
-    data: Dataset
-    estimate: Estimate
-    z: Array
-    log_q: Array
-    stats: dict[str, Any]
-
-
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program | delta.Program:
     """Make model, guide and ELBO; Unsupported for a guide or mini-batch the model cannot take."""
     if options.batch_size:
@@ -82,11 +69,7 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Prog
         if options != Options(guide="delta", lr=options.lr):
             raise Unsupported("guide=delta takes lr alone: a point is found by pyro.map, which has no other option")
         return delta.build(data, budget, delta.Options(lr=options.lr), place)
-    if options.restarts < 1 or options.particles < 1 or options.window < 0 or not 0 < options.lr_decay <= 1:
-        raise Unsupported(
-            f"restarts={options.restarts}, particles={options.particles}, window={options.window}, lr_decay="
-            f"{options.lr_decay:g}: allowed are 1 or more, 1 or more, 0 or more, and above 0 to 1"
-        )
+    vi.check(options)
     pyro.enable_validation(False)
     pyro.clear_param_store()
     model = models.model(data, place, options.batch_size or None)
@@ -138,9 +121,8 @@ def fit(program: Program | delta.Program, data: Dataset, seed: int, clock: Clock
     with clock("sample"):
         z = posterior.sample((DRAWS,))
     estimate = _look(program, data, outcome.steps, outcome.loss, posterior)
-    stats = {"steps": outcome.steps, "gradients": outcome.steps * particle_fraction, "stop": outcome.stop}
     log_q = posterior.log_prob(z).detach().double().cpu().numpy()
-    return State(data, estimate, z.double().cpu().numpy(), log_q, stats)
+    return State(data, estimate, z.double().cpu().numpy(), log_q, vi.statistics(outcome, particle_fraction))
 
 
 def _shapes(options: Options, data: Dataset, place: Place) -> tuple[Tensor, ...]:
@@ -173,7 +155,7 @@ def _look(program: Program, data: Dataset, step: int, loss: float, posterior: An
     loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
     if not (np.isfinite(loc).all() and np.isfinite(scale).all()):
         raise Diverged(f"−ELBO is {loss:g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
-    mean, sd = moments.of(q, data, MOMENT_DRAWS_AT_CHECKPOINTS if posterior is None else MOMENT_DRAWS)
+    mean, sd = moments.of(q, data, vi.MOMENT_DRAWS_AT_CHECKPOINTS if posterior is None else vi.MOMENT_DRAWS)
     return Estimate(mean, sd if scale.any() else None, loss, lambda: moments.draws(q, data, DRAWS))
 
 
@@ -181,7 +163,4 @@ def draw(state: State | delta.State) -> Fit:
     """4000 independent draws of q as one chain with their log density, and its moments; of a delta, its point."""
     if isinstance(state, delta.State):
         return delta.draw(state)
-    draws = family(state.data.family).constrain(state.data, state.z)
-    of_q = {name: (state.estimate.mean[name], state.estimate.sd[name]) for name in draws} if state.estimate.sd else {}
-    stats = {**state.stats, "log_q": state.log_q[None]}
-    return Fit("vi", {name: value[None] for name, value in draws.items()}, stats=stats, moments=of_q)
+    return vi.draw(state)

@@ -15,6 +15,7 @@ from backends.stan import adaptation, chains, models, output, runtime
 from bench.types import Budget, Clock, Dataset, Fit, Place, option
 
 KIND = "mcmc"
+ENDS = "httpstan has NUTS with adaptation only, which begins with a unit metric: it takes none that was learned"
 INIT_RADIUS = 2.0
 
 

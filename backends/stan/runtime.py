@@ -25,8 +25,11 @@ from types import ModuleType
 from typing import Any
 from unittest import mock
 
-import httpstan.cache
-import httpstan.models
+with warnings.catch_warnings():
+    # httpstan imports setuptools, whose distutils takes the place of one that another framework has imported before
+    warnings.filterwarnings("ignore", "(Setuptools is replacing|Distutils was imported before)", UserWarning)
+    import httpstan.cache
+    import httpstan.models
 
 from bench.types import Place, Unavailable, Unsupported
 

@@ -22,7 +22,7 @@ class BackendInfo:
     `name` and `framework` are as the user says them, with a version of the framework where he names one.
 
     `kinds` {"option=value": kind} are exceptions from `kind`. `settings` is what its `Options` say of themselves:
-    the settings that are fixed, such as metric and inits. `resumes`: its chains can go on from where they are.
+    the settings that are fixed, such as metric and inits. `ends`: why its chains cannot go on from where they are.
     """
 
     name: str
@@ -35,7 +35,7 @@ class BackendInfo:
     defaults: Mapping[str, Any]
     kinds: Mapping[str, str]
     settings: str
-    resumes: bool
+    ends: str
     home: Framework
 
     @property
@@ -73,7 +73,7 @@ class BackendInfo:
 
     def continued(self, options: Mapping[str, Any]) -> bool:
         """Whether fits under these options can run until a target: an optimiser or VI stops on its way."""
-        return self.kind_of(options) in ("point", "vi") or self.resumes
+        return self.kind_of(options) in ("point", "vi") or not self.ends
 
     def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Checked options in sorted order; UsageError for unknown ones and wrong values."""
@@ -118,7 +118,7 @@ def _read(name: str, file: Path, version: str) -> BackendInfo:
         defaults=dict(constants.get("DEFAULTS", {})),
         kinds=dict(constants.get("KIND_OF", {})),
         settings=declared.settings,
-        resumes="resume" in declared.names,
+        ends="" if "resume" in declared.names else constants.get("ENDS", "it has no `resume`"),
         home=home,
     )
 

@@ -34,6 +34,7 @@ DECLARED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "DEVICES": (lambda v: _words(v) and set(v) <= set(DEVICES), f"a tuple out of {DEVICES}"),
     "DEFAULTS": (lambda v: isinstance(v, dict) and all(isinstance(k, str) for k in v), "a table {option: value}"),
     "PACKAGES": (_packages, "a tuple of packages, or a table {package: name under which it is installed}"),
+    "ENDS": (lambda v: isinstance(v, str) and bool(v), "a text, why its chains cannot go on"),
     "EXTRA": (lambda v: isinstance(v, str), "a text"),
     "PYTHON": (
         lambda v: isinstance(v, str) and re.fullmatch(r">=3\.\d+(, ?<3\.\d+)?", v) is not None,

@@ -288,7 +288,7 @@ def _backend_info(name: str) -> str:
 
 
 def _goes_on(b: BackendInfo) -> str:
-    return "goes on in blocks of draws" if b.resumes else "cannot be continued"
+    return f"cannot be continued: {b.ends}" if b.ends else "goes on in blocks of draws"
 
 
 def _budget_info(name: str) -> str:

@@ -21,7 +21,7 @@ from bench.data import dataset, family
 from bench.measure.executor import Needs
 from bench.measure.local import Local
 from bench.plan import Choice, make
-from bench.types import Dataset, Parameter, Prior, Unsupported
+from bench.types import Dataset, Parameter, Place, Prior, Unsupported
 from bench.verify import gate
 from tests.measure.inprocess import InProcess
 from tests.scenarios.test_own_model import EXAMPLES
@@ -178,6 +178,7 @@ def test_a_refused_proposal_without_an_energy_leaves_the_energy_before_it() -> N
         return state_type(state.position + 1.0, state.logdensity), info
 
     budget = replace(BUDGETS["quick"], chains=1, draws=5)
-    drawn = sampler.moves(step, budget, jax.random.key(0), state_type(jnp.zeros((1, 2)), jnp.array([-7.0])))
+    program, starts = sampler.Program(budget, Place(), 1, None, None), state_type(jnp.zeros((1, 2)), jnp.array([-7.0]))
+    _, drawn = sampler.moves(program, step, jax.random.key(0), (starts, None), 0, 5)
     np.testing.assert_array_equal(drawn.more["energy"], [[7.0, 3.0, 3.0, 3.0, 2.0]])
     np.testing.assert_array_equal(drawn.more["diverging"], [[True, False, True, True, False]])

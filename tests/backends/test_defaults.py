@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from typing import Any
 
 import pytest
 
 from bench.catalog.backends import backend
+from bench.catalog.places import backend_files
+from tests.conftest import ROOT
 
 
 def ships(module: str, name: str, *parameters: str) -> dict[str, Any]:
@@ -84,3 +87,42 @@ def test_pyro_svi() -> None:
     clipped = ships("pyro.optim.clipped_adam", "ClippedAdam", "lr", "lrd")
     assert clipped == {"lr": track["lr"], "lrd": track["lr_decay"]}
     assert (track["restarts"], track["window"], track["batch_size"], track["jit"]) == (1, 0, 0, False)
+
+
+def test_the_page_of_fairness_has_every_contender_on_both_tracks() -> None:
+    """By its name; on the track `defaults` each that has settings of its own there."""
+    page = (ROOT / "docs" / "fairness.md").read_text(encoding="utf-8")
+    _, matched, defaults = re.split(r"^## (?:Contenders|The track `defaults`)$", page, flags=re.MULTILINE)
+    every = [backend(name) for name in backend_files()]
+    assert [b.name for b in every if f"`{b.name}`" not in matched] == []
+    table = re.findall(r"^\| (`.*?) \|", defaults, re.MULTILINE)
+    assert [b.name for b in every if b.defaults and f"`{b.name}`" not in " ".join(table)] == []
+
+
+@pytest.mark.needs("blackjax")
+def test_blackjax() -> None:
+    kernel = ships("blackjax.mcmc.nuts", "as_top_level_api", "max_num_doublings", "divergence_threshold")
+    tuned = ships("blackjax", "window_adaptation", "target_acceptance_rate", "is_mass_matrix_diagonal")
+    track = on_track("blackjax.nuts")
+    assert [*kernel.values(), *tuned.values()] == [track["max_tree_depth"], 1000, track["target_accept"], True]
+    ensemble = ships("blackjax", "chees_adaptation", "target_acceptance_rate", "max_leapfrog_steps")
+    track = on_track("blackjax.chees")
+    assert list(ensemble.values()) == [track["target_accept"], track["max_steps"]]
+    shipped = ships("blackjax", "chees_adaptation", "mass_matrix_estimation")
+    assert shipped == {"mass_matrix_estimation": None} and track["metric"] == "identity"
+    ours = on_track("torch.chees")
+    shared = ("target_accept", "metric", "step_size", "lr", "max_steps", "ensemble")
+    assert {key: ours[key] for key in shared} == {key: track[key] for key in shared}
+
+
+@pytest.mark.needs("stan")
+@pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning")
+def test_stan() -> None:
+    importlib.import_module("backends.stan.runtime")  # which imports httpstan without its word on distutils
+    arguments = importlib.import_module("httpstan.services.arguments")
+    nuts, advi = on_track("stan.nuts"), on_track("stan.advi")
+    schedule = importlib.import_module("backends.stan.adaptation").SCHEDULE
+    given = {"delta": nuts["target_accept"], "max_depth": nuts["max_tree_depth"], "stepsize": 1.0, **schedule}
+    assert {name: arguments.lookup_default(arguments.Method.SAMPLE, name) for name in given} == given
+    given = {"grad_samples": advi["particles"], "tol_rel_obj": advi["tolerance"]}
+    assert {name: arguments.lookup_default(arguments.Method.VARIATIONAL, name) for name in given} == given

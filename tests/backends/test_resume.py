@@ -13,7 +13,7 @@ import pytest
 from bench.measure.clock import WallClock
 from bench.measure.pursuit import joined
 from bench.measure.runtime import runtime_of
-from bench.types import Budget, Dataset, Fit, Place
+from bench.types import Budget, Dataset, Fit, Place, Prior
 
 BUDGET = Budget("test", chains=3, warmup=20, draws=40, steps=1, reps=1, rounds=1, timeout=60.0)
 
@@ -45,11 +45,28 @@ def drawn(name: str, data: Dataset, budget: Budget, *more: int) -> Fit:
         pytest.param("torch.chees", 15, (25,), marks=pytest.mark.needs("torch")),
         # random numbers come a hundred steps at a time
         pytest.param("torch.metropolis", 100, (100,), marks=pytest.mark.needs("torch")),
+        pytest.param("blackjax.nuts", 15, (5, 120), marks=pytest.mark.needs("blackjax")),
+        pytest.param("blackjax.chees", 15, (25,), marks=[pytest.mark.needs("blackjax"), pytest.mark.slow]),
+        pytest.param("blackjax.mclmc", 15, (25,), marks=[pytest.mark.needs("blackjax"), pytest.mark.slow]),
+        pytest.param("pymc.nuts", 15, (5, 20), marks=pytest.mark.needs("pymc")),
     ],
 )
 def test_blocks_are_one_fit(name: str, first: int, then: tuple[int, ...], linear: Callable[..., Dataset]) -> None:
     whole = drawn(name, linear(), replace(BUDGET, draws=first + sum(then)))
     parts = drawn(name, linear(), replace(BUDGET, draws=first, until=0.01), *then)
+    for key, values in whole.draws.items():
+        np.testing.assert_array_equal(parts.draws[key], values)
+    _same_counts(parts, whole)
+
+
+@pytest.mark.needs("pyro")
+@pytest.mark.parametrize("name", ["pyro.nuts", "pyro.hmc"])
+def test_blocks_of_pyro_are_one_fit(name: str, linear: Callable[..., Dataset]) -> None:
+    """Of one chain: all chains draw from torch's one generator, in another order when they go on."""
+    data = linear(bias=None, location=Prior("flat"), sigma=Prior("known", (1.0,)))
+    one = replace(BUDGET, chains=1, warmup=10)
+    whole = drawn(name, data, replace(one, draws=20))
+    parts = drawn(name, data, replace(one, draws=8, until=0.01), 4, 8)
     for key, values in whole.draws.items():
         np.testing.assert_array_equal(parts.draws[key], values)
     _same_counts(parts, whole)
