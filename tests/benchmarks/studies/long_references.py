@@ -3,9 +3,11 @@
     python -m tests.benchmarks.studies.long_references [SCENARIO…] [--draws N] [-b SAMPLER…]
 
 For each scenario with an exact reference `bench reference` makes a long one of the same data. Printed are what it is
-worth, and z = (long − exact)/(sd·√(1/worth)) of all means: their root mean square is 1 where errors are as stated, and
-the largest is what chance explains. A scenario of which no long run keeps the rules is named with the rule. The options
-are those of `bench reference`; compiled samplers (`-b numpyro.nuts -b nutpie.nuts`) take minutes, torch hours.
+worth, and z of all means, (long − exact)/(sd·√(1/worth)), and of all sds, the same by the error sd·√(1/(2·worth)) of
+a normal posterior. Their root mean square is 1 where errors are as stated, and below 1 for functions that are known
+better than the worst, whose effective draws are the worth: means by NUTS are. The largest is what chance explains. A
+scenario of which no long run keeps the rules is named with the rule. The options are those of `bench reference`;
+compiled samplers (`-b numpyro.nuts -b nutpie.nuts`) take minutes, torch hours.
 """
 
 from __future__ import annotations
@@ -60,17 +62,28 @@ def main(arguments: list[str]) -> None:
             data = dataset(scenario(name), seed=0, rep=0)
             exact, long = reference(data), stored.load(file, data)
             assert long is not None
-            z = np.concatenate(
-                [np.ravel((long.mean[n] - exact.mean[n]) / exact.sd[n]) * np.sqrt(long.n_effective) for n in data.names]
+            worth = long.n_effective
+            z = np.stack(
+                [
+                    np.concatenate([np.ravel((long.mean[n] - exact.mean[n]) / exact.sd[n]) for n in data.names])
+                    * np.sqrt(worth),
+                    np.concatenate([np.ravel(long.sd[n] / exact.sd[n] - 1.0) for n in data.names])
+                    * np.sqrt(2.0 * worth),
+                ]
             )
             every.append(z)
-            rms, largest = np.sqrt(np.mean(z**2)), np.abs(z).max()
-            seconds = time.monotonic() - began
-            found = f"{z.size} means, rms z {rms:.2f}, largest {largest:.1f}, {seconds:.0f} s"
-            print(f"{name}: worth {long.n_effective:.0f}, {found}", flush=True)
+            print(f"{name}: worth {worth:.0f}, {_told(z)}, {time.monotonic() - began:.0f} s", flush=True)
     if every:
-        z = np.concatenate(every)
-        print(f"all: {z.size} means, rms z {np.sqrt(np.mean(z**2)):.2f}, largest {np.abs(z).max():.1f}")
+        print(f"all: {_told(np.concatenate(every, axis=1))}")
+
+
+def _told(z: np.ndarray) -> str:
+    """Root mean square and largest of z (mean or sd, scalar)."""
+    rms, largest = np.sqrt(np.mean(z**2, axis=1)), np.abs(z).max(axis=1)
+    of_each = (
+        f"{what}: rms z {a:.2f}, largest {b:.1f}" for what, a, b in zip(("means", "sds"), rms, largest, strict=True)
+    )
+    return f"{z.shape[1]} scalars, {'; '.join(of_each)}"
 
 
 if __name__ == "__main__":
