@@ -38,8 +38,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "unavailable": ("is not installed or has no device here", "are not installed or have no device here"),
 }
 """Every state but `met` and `reference`, in words for one backend and for several."""
-UNTRIED = ("interrupted", "unsupported", "unavailable")
-"""States of what was never fitted, or not to the end, through no fault of its own."""
+UNTRIED = ("point", "interrupted", "unsupported", "unavailable")
+"""States of what gave no posterior, through no fault of its own."""
 
 
 ONCE, MANY = "once", "many"

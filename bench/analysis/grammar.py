@@ -85,7 +85,8 @@ def clause(question: str, answer: Answer, met: Mapping[str, Contender], short: s
     if answer.state == "no difference shown":
         tied = [answer.ratios[name] for name in answer.best_group[1:]]
         seen = max(math.sqrt(one.high / one.low) for one in tied)
-        return (*say("{no:b} between ", no="no difference shown"), *joined([*answer.best_group]), *say(
+        of = "among" if tied[1:] else "between"
+        return (*say("{no:b} {of} ", no="no difference shown", of=of), *joined([*answer.best_group]), *say(
             ", {B}/{A} {ratio}; with {n} only differences above about {seen} could have been seen",
             A=a, B=b, ratio=_interval(r), n=fmt.count(r.rounds, "round"), seen=fmt.times(seen),
         ))  # fmt: skip
@@ -159,8 +160,10 @@ def uncertified(scenario: str, finished: Sequence[Contender]) -> Sentence:
 def none(scenario: str, rivals: Sequence[Contender], budget: str) -> Sentence:
     """Nobody met the target: the nearest by error, or what became of all; of whom none was fitted, none missed it."""
     if all(c.state in UNTRIED for c in rivals):
-        counts = _counts(rivals) or "nothing was fitted that could meet the target"
-        return say("{No:b} for {S:i}: {counts}.", No="No verdict", S=scenario, counts=counts)
+        counts = _counts(rivals)
+        return say(
+            "{No:b} for {S:i}: no posterior was fitted{of}.", No="No verdict", S=scenario, of=counts and f"; {counts}"
+        )
     head = say(
         "{No:b} ({goal}) within {budget} budget on {S:i}. ",
         No="No backend met the target", budget=budget, S=scenario, goal=GOAL,

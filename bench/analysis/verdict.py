@@ -41,10 +41,10 @@ def verdict(
     met = sorted((c for c in rivals if c.state == "met"), key=lambda c: c.label)
     finished = [c for c in rivals if c.reps and c.state != "point"]
     if not finished:
-        state = "not enough" if all(c.state in UNTRIED for c in rivals) else "none"
+        state = "untried" if all(c.state in UNTRIED for c in rivals) else "none"
         return _alike(state, grammar.none(scenario, rivals, budget))
     if all(c.state == "unchecked" and c.error is None for c in finished):
-        return _alike("none", grammar.uncertified(scenario, finished))
+        return _alike("no reference", grammar.uncertified(scenario, finished))
     short = {question: _too_few(met or finished, question, paired=len(met) > 1) for question in QUESTIONS}
     if all(short.values()):
         sentence = grammar.not_enough(scenario, met, rivals, short[MANY], finish)

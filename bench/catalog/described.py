@@ -13,6 +13,8 @@ from bench.words import format as fmt
 
 MODELS = {"model": "own model", "varying_intercept": "linear", "grouped_regression": "grouped"}
 """Families whose name does not say what the model is."""
+DESIGNS = {"correlation": "correlation", "condition_number": "condition number"}
+"""{key of `features`: its words}."""
 
 
 def in_words(scenario: Scenario) -> str:
@@ -35,8 +37,9 @@ def _parts(scenario: Scenario) -> list[str]:
     if fam.OPAQUE:
         return [*parts, fmt.count(sum(size.values()), "parameter")]
     if width := size.get("weights", 0):
-        correlation = (settings.get("features") or {}).get("correlation")
-        parts.append(fmt.count(width, "feature") + (f" (correlation {correlation})" if correlation else ""))
+        design = settings.get("features") or {}
+        hard = [f"{word} {design[key]:,}" for key, word in DESIGNS.items() if design.get(key)]
+        parts.append(fmt.count(width, "feature") + (f" ({', '.join(hard)})" if hard else ""))
     if isinstance(settings.get("n_obs"), int):
         rows = settings["n_obs"]
     else:

@@ -16,6 +16,7 @@ from rich.text import Text
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK
 from bench.errors import tame
 from bench.types import BAD_STATUSES
+from bench.words import format as fmt
 from bench.words import program
 
 if TYPE_CHECKING:  # a machine that only fits need not have what tables and reports need
@@ -90,7 +91,8 @@ def show_jobs(folder: RunFolder, jobs: Sequence[Job], *, as_json: bool) -> None:
         return
     for j in jobs:
         OUT.print(f"{j.planned.name}: round {j.round}, reps {', '.join(map(str, j.reps))}", markup=False)
-    OUT.print(f"{len(jobs)} children, {fits} fits are missing of {folder.path}; nothing was run", markup=False)
+    missing = f"{fmt.count(fits, 'fit')} in {len(jobs)} child process{'es' * (len(jobs) != 1)}"
+    OUT.print(f"missing of {folder.path}: {missing}; nothing was run", markup=False)
 
 
 def warn(*folders: RunFolder) -> None:

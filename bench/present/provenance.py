@@ -17,10 +17,8 @@ from bench.store.manifest import Combined, Run, plain
 from bench.words import format as fmt
 from bench.words.clean import clean
 
-TARGETED = (
-    f"Seconds are those until the answer is {GOAL} from the posterior (error b² below {TARGET}). "
-    "≈: prorated, not measured."
-)
+UNTIL = f"Seconds are those until the answer is {GOAL} from the posterior (error b² below {TARGET})."
+TARGETED = f"{UNTIL} ≈: prorated, not measured."
 """What a verdict is about."""
 ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified", "imports")
 """What the report shows in other places, or in full."""

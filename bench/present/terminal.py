@@ -9,7 +9,7 @@ from rich.text import Text
 from bench.analysis.sections import QUIET, Report, Row
 from bench.present.cells import MEASURED, PRORATED, WORDS, status_words
 from bench.present.matrix import overall
-from bench.present.provenance import TARGETED
+from bench.present.provenance import UNTIL
 from bench.present.reproduce import remedy
 from bench.words import format as fmt
 from bench.words import program
@@ -20,7 +20,7 @@ STYLES = {"": "", "b": "bold", "i": "italic"}
 FLAGGED = ("not converged", "unchecked")
 NOTE = (
     "The table has median seconds of whole fits: one from a fresh start, import and compile included, and each further "
-    "one in the same process. Verdicts are by the seconds to the target. " + TARGETED
+    "one in the same process. Verdicts are by the seconds to the target. " + UNTIL
 )
 
 

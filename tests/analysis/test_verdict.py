@@ -251,9 +251,13 @@ def test_what_was_never_fitted_has_not_missed_the_target():
     v = verdict(
         "S", (Contender("A", "interrupted"), Contender("B", "unavailable"), Contender("E", "reference", reps=9))
     )
-    assert states(v) == ("not enough", "not enough")
-    assert plain(v.sentence).startswith("No verdict for S: 1 was interrupted, 1 is not installed")
-    assert plain(verdict("S", ()).sentence) == "No verdict for S: nothing was fitted that could meet the target."
+    assert states(v) == ("untried", "untried")
+    assert plain(v.sentence).startswith(
+        "No verdict for S: no posterior was fitted; 1 was interrupted, 1 is not installed"
+    )
+    v = verdict("S", (Contender("A", "point", reps=9), Contender("B", "point", reps=9)))
+    assert plain(v.sentence) == "No verdict for S: no posterior was fitted; 2 are point estimates."
+    assert plain(verdict("S", ()).sentence) == "No verdict for S: no posterior was fitted."
 
 
 @pytest.mark.parametrize(
@@ -408,7 +412,7 @@ def test_interval_covers_the_true_ratio(rounds: int):
 def test_without_a_reference_nobody_is_judged_and_the_command_that_makes_one_is_named():
     unchecked = [replace(off(label, 2.0, 0.0), state="unchecked", error=None) for label in ("A", "B")]
     v = verdict("mine[n=3]", (*unchecked, Contender("P", "point", reps=15)))
-    assert states(v) == ("none", "none")
+    assert states(v) == ("no reference", "no reference")
     assert plain(v.sentence) == (
         "No verdict for mine[n=3]: it has no reference posterior, so no answer can be checked; python -m bench "
         "reference mine makes one by long runs. The diagnostics of A and B object to nothing."

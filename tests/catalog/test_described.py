@@ -13,6 +13,7 @@ from bench.catalog.scenarios import load, scenario
     [
         ("s0-uniform", {}, "linear, 2 features, 50 rows"),
         ("correlated-rho95", {"n_obs": 30_000}, "linear, 2 features (correlation 0.95), 30,000 rows"),
+        ("ill-conditioned", {}, "linear, 10 features (condition number 10,000), 200 rows"),
         ("s3-best", {}, "two groups, 40 rows"),
         ("varying-intercept", {}, "linear, 2 features, 12 groups, 112 rows"),
         ("varying-intercept-poisson", {}, "poisson, 2 features, 8 groups, 88 rows"),

@@ -21,6 +21,8 @@ BADGES = {
     "no difference shown": "no clear winner among {n}",
     "only one": "{A} alone met the target",
     "none": "target not met",
+    "no reference": "no verdict: no reference posterior",
+    "untried": "no verdict: no posterior was fitted",
     "not enough": "no verdict: too few measurements",
     "not trusted": "no verdict: machine not quiet",
 }
