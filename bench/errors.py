@@ -44,7 +44,7 @@ class NoReference(Exception):
     """A posterior without an exact reference; the message is the reason shown to the reader."""
 
 
-MOST_NAMED = 60
+MOST_NAMED = 100
 """Known names that a message lists; more are counted."""
 
 

@@ -171,6 +171,9 @@ def main() -> None:
         elif unwritable(error):
             sys.stderr.write(f"error: {error}\n")
             code = FAILED
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EACCES):  # a file in a folder's place
+            sys.stderr.write(f"error: cannot use {shown(error.filename)}: {error.strerror}\n")
+            code = USAGE
         else:
             raise
     sys.exit(streams.code(code))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.errors import UsageError
 
 SAMPLERS = ("numpyro.nuts[target_accept=0.95]", "torch.nuts[target_accept=0.95]")
 """Smaller steps than when speed counts: a reference allows no divergence."""
@@ -67,6 +68,8 @@ def reference(
     counts = {"chains": chains, "warmup": warmup, "draws": draws, "datasets": datasets}
     for key, value in counts.items():
         options.integer(key, value, 1)
+    if out is not None and (out.suffix != ".npz" or not out.parent.is_dir()):
+        raise UsageError(f"--out {out}: it must be a path of a .npz file in a folder that is there")
     if from_ is not None:
         certifying.bring(scenario, from_, out, seed or 0, as_json=json_)
         return

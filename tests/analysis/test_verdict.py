@@ -165,7 +165,7 @@ def test_no_difference_shown():
     v = verdict("S", many)
     assert states(v) == ("no difference shown", "no difference shown")
     text = plain(v.sentence)
-    assert text.startswith("For one fit from a fresh start of S: no difference shown between A, B and C, B/A 1.05×")
+    assert text.startswith("For one fit from a fresh start of S: no difference shown among A, B and C, B/A 1.05×")
     assert "with 5 rounds only differences above about" in text
     assert v.answers[MANY].best_group == ("A", "B", "C")
 

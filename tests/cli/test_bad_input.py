@@ -20,6 +20,7 @@ from bench.plan import Choice, make
 from bench.selection import parse, sweeps
 from bench.types import KINDS, Device, DType
 from bench.words.clean import clean
+from tests import in_process
 from tests.conftest import FAKES
 from tests.fuzz.properties import assert_sentence
 
@@ -174,6 +175,16 @@ def test_a_backend_that_is_no_file_is_named(mine):
 def test_a_name_longer_than_any_file_may_have_is_refused(bench, words):
     done = bench(*words.split(), "9" * 300)
     assert done.code == 2 and done.err.startswith(("error: ", "Usage: ")) and "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words", ["init file", "new backend mine.z --out file", "reference s0-uniform --out file/x.npz"]
+)
+def test_a_file_where_a_folder_must_be_is_named_before_anything_is_made(tmp_path, words):
+    (tmp_path / "file").write_text("precious")
+    done = in_process.run(*words.split(), cwd=tmp_path)
+    assert done.code == 2 and done.err.startswith("error: ") and "file" in done.err and "Traceback" not in done.err
+    assert [(f.name, f.read_text()) for f in tmp_path.iterdir()] == [("file", "precious")]
 
 
 def test_a_key_of_thousands_of_parts_is_refused_before_it_is_parsed():
