@@ -38,7 +38,7 @@ def _parts(scenario: Scenario) -> list[str]:
         return [*parts, fmt.count(sum(size.values()), "parameter")]
     if width := size.get("weights", 0):
         design = settings.get("features") or {}
-        hard = [f"{word} {design[key]:,}" for key, word in DESIGNS.items() if design.get(key)]
+        hard = [f"{word} {design[key]:,.15g}" for key, word in DESIGNS.items() if design.get(key)]
         parts.append(fmt.count(width, "feature") + (f" ({', '.join(hard)})" if hard else ""))
     if isinstance(settings.get("n_obs"), int):
         rows = settings["n_obs"]
