@@ -20,12 +20,14 @@ class UsageError(ValueError):
 
 
 class ScenarioError(UsageError):
-    """A scenario that cannot be: names the file, the key, the value and what is allowed."""
+    """A scenario that cannot be: names the file, the key, the value (None: it is not there) and what is allowed."""
 
     def __init__(self, key: str, value: object, allowed: str, file: str = "") -> None:
         self.key, self.value, self.allowed, self.file = key, value, allowed, file
         where = f"{file}: " if file else ""
-        super().__init__(f"{where}{printable(key, VALUE_LIMIT)} = {shown(value)} is not allowed; {allowed}")
+        name = printable(key, VALUE_LIMIT)
+        wrong = f"{name} is missing" if value is None else f"{name} = {shown(value)} is not allowed"
+        super().__init__(f"{where}{wrong}; {allowed}")
 
     def at(self, file: str) -> ScenarioError:
         """The same error, naming the file it was found in."""

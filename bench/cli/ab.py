@@ -11,6 +11,7 @@ from bench.cli import options
 from bench.errors import UsageError
 
 CHOICE = ("scenario", "backend", "suite", "budget", "device", "dtype", "threads", "seed", "reps", "rounds")
+MOST_ROUNDS = 20
 
 
 def ab(
@@ -26,7 +27,9 @@ def ab(
     budget: options.Budget = None,
     reps: Annotated[int, typer.Option(help="Fits per child; the first is cold.")] = 3,
     rounds: Annotated[int, typer.Option(help="Rounds of every cell before the first look.")] = 5,
-    max_rounds: Annotated[int, typer.Option(help="Rounds at most, of cells that are still open.")] = 20,
+    max_rounds: Annotated[
+        int | None, typer.Option(help="Rounds at most, of cells that are still open. [default: 20, or --rounds]")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Begin nothing more after so long (the first look is made).")
     ] = None,
@@ -67,6 +70,7 @@ def ab(
     form = options.word("format", format_, options.FORMATS)
     options.integer("reps", reps, 2)
     options.integer("rounds", rounds, 3)
+    max_rounds = max(MOST_ROUNDS, rounds) if max_rounds is None else max_rounds
     if max_rounds < rounds:
         raise UsageError(f"--max-rounds {max_rounds} is not allowed; at least --rounds, {rounds}")
     if seconds is not None and not seconds > 0:

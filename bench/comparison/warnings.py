@@ -45,11 +45,11 @@ def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Reques
 
 
 def again(tables: RunTables, *, rounds: int | None = None) -> str:
-    """The command that makes a run again, under a new name, with so many rounds."""
+    """The command that makes a run again, under a new name, with so many rounds, which no earlier limit cuts short."""
     words = shlex.split(tables.run.command_line)
     if not words:
         return program.command("run")
-    dropped = ("--name", "--resume", *(("--rounds",) if rounds else ()))
+    dropped = ("--name", "--resume", *(("--rounds", "--max-rounds") if rounds else ()))
     kept, skip = [], False
     for word in words:
         if not skip and word.partition("=")[0] not in dropped:

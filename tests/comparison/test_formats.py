@@ -9,6 +9,7 @@ import pytest
 from bench.comparison.expressions import parse
 from bench.comparison.rows import Comparison, Request, Row
 from bench.comparison.verdicts import compare
+from bench.comparison.warnings import again
 from bench.present import gfm
 from bench.present.comparison import formats, words
 from bench.stats.intervals import Estimate
@@ -133,3 +134,12 @@ def test_every_warning_with_a_next_step_ends_in_a_command(made):
         assert "bench " in warning.rpartition("Next")[2]
     rendered = formats.text(made, everything=False)
     assert "\n  next: bench run -s s4-linear -b torch.gone --budget standard --track matched" in rendered
+    in_markdown = formats.markdown(made, everything=False)
+    assert "Next: `bench run -s s4-linear -b torch.gone --budget standard --track matched" in in_markdown
+
+
+def test_more_rounds_of_an_ab_are_not_more_than_it_may_make():
+    tables = run(Cell(), seed=1)
+    tables.run.command = "python -m bench ab a.x b.x -s s0 --rounds 5 --max-rounds 6 --fail-on 'seconds_total>10%'"
+    more = again(tables, rounds=12)
+    assert more.endswith("bench ab a.x b.x -s s0 --fail-on 'seconds_total>10%' --rounds 12")

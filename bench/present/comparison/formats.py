@@ -68,7 +68,13 @@ def _markdown(comparison: Comparison, rows: list[Row], cut: int) -> str:
     lines += ["", escape(words.counted(comparison))]
     lines += ["", f"*{escape(words.method(comparison))}*"] if comparison.tests else []
     lines += [""] if comparison.warnings else []
-    return "\n".join([*lines, *(f"> {escape(w)}\n" for w in comparison.warnings)]).rstrip("\n") + "\n"
+    return "\n".join([*lines, *(f"> {_warning(w)}\n" for w in comparison.warnings)]).rstrip("\n") + "\n"
+
+
+def _warning(text: str) -> str:
+    """The next command, which ends it, as code: what is escaped cannot be copied."""
+    sentence, _, command = text.rpartition(": ")
+    return f"{escape(sentence)}: {gfm.code(command)}" if " Next" in sentence else escape(text)
 
 
 def _cells(row: Row) -> list[str]:
