@@ -97,7 +97,7 @@ class Fitted(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The rows of one size of a scenario, by date of each: its label, what it is, and where a link finds it."""
+    """The rows of one variant of a scenario, such as a size, by date: its label, what it is, where a link finds it."""
 
     name: str
     title: str
@@ -107,7 +107,7 @@ class Part(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The page of a scenario, all its sizes, or of a backend, which is one part: its file, name and title."""
+    """The page of a scenario, all its variants, or of a backend, which is one part: its file, name and title."""
 
     file: str
     name: str
@@ -187,7 +187,7 @@ def _pages(
         taken.add(stem.lower())
         parts = []
         for whole in sorted(by_name[name], key=_natural):
-            rows = sorted(by_name[name][whole], key=lambda one: (_natural(one.section.title), one.row.label))
+            rows = sorted(by_name[name][whole], key=lambda one: (_natural(one.section.title), _natural(one.row.label)))
             parts.append(
                 Part(whole, *entitled(rows[-1]), "_".join(whole[len(name) :].strip("[]").split()), tuple(rows))
             )
@@ -196,13 +196,13 @@ def _pages(
 
 
 def _over(name: str, parts: Sequence[Part]) -> tuple[str, str]:
-    """The title of a page: that of its only part, or what all sizes have in common, and how many there are."""
+    """The title of a page: that of its only part, or what all variants have in common, and how many there are."""
     if len(parts) == 1:
         return parts[0].title, parts[0].beside
     pieces = zip(*(part.title.split(", ") for part in parts if part.beside), strict=False)
     common = [piece for piece, *_ in takewhile(lambda those: len(set(those)) == 1, pieces)]
-    sizes = fmt.count(len(parts), "size")
-    return (", ".join(common), f"{name}, {sizes}") if common else (name, sizes)
+    variants = fmt.count(len(parts), "variant")
+    return (", ".join(common), f"{name}, {variants}") if common else (name, variants)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

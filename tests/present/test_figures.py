@@ -258,6 +258,16 @@ def test_what_is_left_out_is_said(make: Make):
         assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i]), key
 
 
+def test_whose_average_is_below_a_target_that_it_missed_is_said_to_have_missed_it(make: Make):
+    """b²_avg of these runs is half their b²_max, which is what the target asks."""
+    pair = (Fake("a.nuts", "mcmc", 0.4, 0.002), Fake("b.laplace", "vi", 0.1, 0.015), Fake("c.svi", "vi", 0.1, 0.05))
+    found = sections(make(pair))
+    figure = next(f for f in figures.of_section(found[0], figures.styles(found)) if f.kind == "error-seconds-warm")
+    texts = {row["text"] for layer in figure.spec["layer"] for row in layer["data"]["values"] if "text" in row}
+    assert {"a.nuts", "b.laplace, off target", "c.svi", "target 0.01"} <= texts
+    assert figures.solved_figure(found, figures.styles(found)).title.endswith("over 1 scenario")
+
+
 def test_nothing_measured_nothing_drawn(make: Make):
     bad = make((Fake("a.nuts", "mcmc", status="crashed"), Fake("b.nuts", "mcmc", status="timeout")))
     run = RunTables(bad.run, bad.fits, make(FAKES).metrics.iloc[:0], bad.curves)

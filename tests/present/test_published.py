@@ -1,4 +1,4 @@
-"""Pages over published runs: one per scenario, whatever its sizes."""
+"""Pages over published runs: one per scenario, with all its variants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABOUT = {
 }
 
 
-def test_all_sizes_of_a_scenario_are_parts_of_one_page_to_which_those_of_backends_lead():
+def test_all_variants_of_a_scenario_are_parts_of_one_page_to_which_those_of_backends_lead():
     tables = canned((Fake("a.nuts", "mcmc", 0.1, 0.002),), scenarios=SIZES, about=ABOUT)
     files = published.site([(published.published("r", tables.run, ""), report(tables))], [])
     assert {name for name in files if name.startswith("scenarios/")} == {
@@ -24,7 +24,7 @@ def test_all_sizes_of_a_scenario_are_parts_of_one_page_to_which_those_of_backend
         "scenarios/s0-uniform.html",
     }
     wide, backend = files["scenarios/wide.html"], files["backends/a.nuts.html"]
-    assert "<h1>linear, 2 features <small>wide, 3 sizes</small></h1>" in wide
+    assert "<h1>linear, 2 features <small>wide, 3 variants</small></h1>" in wide
     assert re.findall(r'<h2 id="([^"]+)">', wide) == ["n_obs=10", "n_obs=20,note=a_b", "n_obs=900"]
     assert wide.count('<th scope="row">') == 3 and "<h2 id" not in files["scenarios/s0-uniform.html"]
     led = re.findall(r'href="\.\./(scenarios/[^"]+)"', backend)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bench.analysis.contender import TARGET
-from bench.analysis.sections import Row, Section
+from bench.analysis.sections import QUIET, Row, Section
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
 from bench.present.figures.marks import bar_rows, bars, marks
@@ -77,6 +77,10 @@ def _chart(shown: Sequence[tuple[Row, Course]], style: Styles, title: str) -> tu
     for row, way in shown:
         layers += _line(row, way, style, x, y)
     ends |= {row.label: way.end for row, way in shown}
+    texts |= {  # this average is below the target, and it is not met
+        row.label: f"{spec.short(row.label)}, {row.state}"
+        for row, way in shown if way.end[1] < TARGET and row.state not in QUIET
+    }  # fmt: skip
     spans = [
         bar for row, way in shown if row.kind == "point"
         for bar in bar_rows(look(style, row.label), way.end, way.reach_x, way.reach_y)

@@ -33,7 +33,7 @@ def profile_figure(sections: Sequence[Section], style: Styles, *, track: str = "
     on = f" on the {track} track" if track else ""
     return Figure(
         kind="profile",
-        title=f"Performance profile of further fits over {len(scenarios)} scenarios{on}",
+        title=f"Performance profile of further fits over {fmt.count(len(scenarios), 'scenario')}{on}",
         caption=(
             "By the seconds of each further fit in the same process. Height at 1×: share of scenarios on which a "
             "backend was the fastest to the target; at 2×: on which it took at most twice as long as the fastest "

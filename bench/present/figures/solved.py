@@ -52,10 +52,10 @@ def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = ""
         return None
     left = spec.left_out(len(backends) - len(shown), "backend", "that solved less are not drawn")
     without = spec.left_out(len(sections) - len(judged), "scenario", "without a trusted reference are left out")
-    on = f" on the {track} track" if track else ""
+    on, over = f" on the {track} track" if track else "", fmt.count(len(judged), "scenario")
     return Figure(
         kind="solved",
-        title=f"Share of targets solved against {'warm' if warm else 'cold'} seconds over {len(judged)} scenarios{on}",
+        title=f"Share of targets solved against {'warm' if warm else 'cold'} seconds over {over}{on}",
         caption=(
             "Upper left is better. Asked is every (scenario, rep, target) with targets b²_avg "
             f"{', '.join(map(str, TARGETS))}; solved from the second on after which a rep's error stays below the "
