@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from bench.cell import Cell
 from bench.disk.durable import put_folder, remove, sync
 from bench.measure import interrupts
 from bench.measure.executor import Slot, SlotLost, Wide
@@ -31,8 +32,9 @@ LOOK_SECONDS = 0.1
 TRIES = 5
 """How often a job may lose its slot before it is taken to be the cause."""
 TOGETHER_SECONDS, TOGETHER = 1.0, 64
-"""Contenders that are known to be quick are asked for together, for so many seconds and so many children at most: a
-message costs as much as they do. Nothing is handed over while one is at work.
+"""Contenders that are quick, by an earlier round or by the slowest that their backend has been on the scenario so far,
+are asked for together, for so many seconds and so many children at most: a message costs as much as they do. Nothing is
+handed over while one is at work.
 """
 STORERS, WAITING = 4, 64
 """Threads that put fits on the disk, and how many jobs may wait for them."""
@@ -68,7 +70,7 @@ def spread(pieces: Homes[P], do: Do[P], executor: Wide, look: Callable[[], None]
         if stop.is_set():
             raise KeyboardInterrupt
 
-    with ThreadPoolExecutor(MOST_SLOTS) as threads:
+    with ThreadPoolExecutor(MOST_SLOTS, "slot") as threads:
         busy: dict[Future[P | None], Slot] = {}
         try:
             while pieces or busy:
@@ -113,9 +115,9 @@ class Blocks:
     def __init__(self, plan: Plan, folder: RunFolder, limits: Limits, watcher: Watcher, refused: Mapping[str, str]):
         self._plan, self._folder, self._limits, self._watcher, self._refused = plan, folder, limits, watcher, refused
         self._said: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._storing, self._room = ThreadPoolExecutor(STORERS), threading.BoundedSemaphore(WAITING)
+        self._storing, self._room = ThreadPoolExecutor(STORERS, "stores"), threading.BoundedSemaphore(WAITING)
         self._telling, self._losses = threading.Lock(), dict[tuple[str, int], int]()
-        self._took: dict[str, float] = {}
+        self._took, self._slowest = dict[str, float](), dict[tuple[str, str], float]()
 
     def run(self, jobs: Iterable[Job], executor: Wide, *, timed: bool = True) -> None:
         """Make all of them, where seconds are not `timed` each wherever there is a slot; as `spread`."""
@@ -174,21 +176,35 @@ class Blocks:
             part.append((job, lane, asked(job, self._plan, lane, self._limits, slot.slowness())))
             self._starts(job)
         ends = slot.each([(request, lane.path) for _, lane, request in part], tick)
-        for (job, lane, request), end in zip(part, ends, strict=True):
-            attempt, self._took[job.planned.cell.id] = left[0][1], end.seconds
+        asked_for = iter(part)
+        for end in ends:
+            job, lane, request = next(asked_for)
+            attempt = left[0][1]
+            self._learn(job.planned.cell, end.seconds)
             records = answered(job, lane, request, end, attempt)
             if attempt < ATTEMPTS and disturbed(records, self._limits):
                 left[0] = job, attempt + 1
             else:
                 self._stored(job, lane, records)
                 left.popleft()
+        for _, lane, _ in asked_for:
+            remove(lane.path)
+
+    def _learn(self, cell: Cell, seconds: float) -> None:
+        like = cell.scenario, cell.backend
+        self._took[cell.id], self._slowest[like] = seconds, max(seconds, self._slowest.get(like, 0.0))
+
+    def _expected(self, cell: Cell) -> float:
+        """Seconds of its child; TOGETHER_SECONDS where nothing like it has been made."""
+        slowest = self._slowest.get((cell.scenario, cell.backend), TOGETHER_SECONDS)
+        return self._took.get(cell.id, slowest)
 
     def _together(self, jobs: Sequence[Job]) -> Iterator[Job]:
-        """The first, and those after it that an earlier round has shown to be quick."""
+        """The first, and those after it that are likely to be quick."""
         yield jobs[0]
-        seconds = self._took.get(jobs[0].planned.cell.id, TOGETHER_SECONDS)
+        seconds = self._expected(jobs[0].planned.cell)
         for job in jobs[1:TOGETHER]:
-            seconds += self._took.get(job.planned.cell.id, TOGETHER_SECONDS)
+            seconds += self._expected(job.planned.cell)
             if seconds > TOGETHER_SECONDS or self._limits.disturbance is not None:
                 return
             yield job

@@ -138,7 +138,10 @@ class Slot(Submits, Protocol):
     along: Path | None
 
     def each(self, asked: Sequence[tuple[Request, Path]], tick: Callable[[], None]) -> Iterator[End]:
-        """`submit` for each, one after the other, in one message; they come when the last has ended."""
+        """`submit` for each, one after the other, in one message; they come when the last has ended.
+
+        Fewer come, the first ones, where they take longer than a message should.
+        """
 
 
 @runtime_checkable

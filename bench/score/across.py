@@ -58,6 +58,7 @@ class CellScores:
 
     def rows(self) -> Iterator[RepRow]:
         """Rows over reps, and each rep's time to the accuracy that the mean over reps reaches."""
+        self.reps.sort(key=lambda rep: rep.number)  # sums of the same order, whichever came first
         yield from self._error()
         yield from self._departures()
         ess = self._mean("ess_bulk")

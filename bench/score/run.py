@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.disk.durable import unwritable
 from bench.errors import UsageError, described
@@ -21,6 +22,9 @@ from bench.score.problem import Row
 from bench.score.scores import score
 from bench.score.stored import DamagedDraws, Problems, Stored, load_scored, stored_fits
 from bench.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from bench.store.manifest import CellEntry
 
 TOGETHER = 8
 """Fits of one data set that are scored in one go; its reference is made once for them."""
@@ -90,26 +94,38 @@ def score_run(folder: RunFolder, progress: Progress) -> int:
     if len(usable) >= WORTH_IT:
         pool.start(*IMPORTS)
     from bench.store import tables  # pandas, beside what is imported there
+    from bench.store.gathered import Gathered
 
     # by data set, so that each reference is made once and only one is held
     usable.sort(key=lambda s: (s.scenario, s.record.rep))
-    scored = sorted(_scored(folder, usable, manifest.seed, progress), key=lambda s: s.place)
-    keys = {c.id: (folder.name, c.id, c.scenario_label, c.backend) for c in manifest.cells}
-    metric_rows: list[tuple[Any, ...]] = []
-    curve_rows: list[tuple[Any, ...]] = []
-    cells: dict[str, CellScores] = {}
-    for place, rows, way, deviations in scored:
+    places = {cell.id: len(usable) + number for number, cell in enumerate(manifest.cells)}
+    left = Counter(s.entry.id for s in usable)
+    metrics, curves, cells, count = Gathered("metrics"), Gathered("curves"), dict[str, CellScores](), 0
+
+    def finish(entry: CellEntry) -> None:
+        metrics.add(places[entry.id], _key(folder, entry), cells.pop(entry.id).rows())
+
+    for place, rows, way, deviations in _scored(folder, usable, manifest.seed, progress):
         entry, record = usable[place].entry, usable[place].record
-        key = keys[entry.id]
-        metric_rows += [(*key, record.rep, *row) for row in rows]
-        curve_rows += [(*key, record.rep, *row) for row in way.rows()]
+        metrics.add(place, _key(folder, entry), [(record.rep, *row) for row in rows])
+        curves.add(place, _key(folder, entry), [(record.rep, *row) for row in way.rows()])
         cell = cells.setdefault(entry.id, CellScores(entry.kind, fresh_data=record.data_seed is not None))
         cell.add(record.rep, rows, way, cold=record.cold, deviations=deviations)
-    metric_rows += [(*key, *row) for cell, key in keys.items() if cell in cells for row in cells[cell].rows()]
+        left[entry.id] -= 1
+        if not left[entry.id]:
+            finish(entry)
+        count += 1
+    for entry in manifest.cells:
+        if entry.id in cells:  # some of its fits could not be scored
+            finish(entry)
     tables.write(folder, "fits", tables.fits_table(folder))
-    tables.write(folder, "metrics", tables.table("metrics", metric_rows))
-    tables.write(folder, "curves", tables.table("curves", curve_rows))
-    return len(scored)
+    tables.write(folder, "metrics", metrics.frame())
+    tables.write(folder, "curves", curves.frame())
+    return count
+
+
+def _key(folder: RunFolder, entry: CellEntry) -> tuple[str, ...]:
+    return folder.name, entry.id, entry.scenario_label, entry.backend
 
 
 class Outcome(NamedTuple):
@@ -141,7 +157,7 @@ def score_batch(path: Path, seed: int, batch: Batch) -> Outcome:
 
 def _scored(folder: RunFolder, usable: list[Stored], seed: int, progress: Progress) -> Iterator[Scores]:
     """All scores, in any order; in as many processes as there are CPUs where that pays."""
-    batches = sorted(_batches(usable), key=lambda b: -len(b))  # the longest first: they end together
+    batches = list(_batches(usable))  # by scenario, so that few cells are at work at a time
     task, done = partial(score_batch, folder.path, seed), 0
     here = ((batch, task(batch)) for batch in batches)
     each = pool.each(task, batches, lambda: progress("scoring")) if len(usable) >= WORTH_IT else here

@@ -28,6 +28,8 @@ CELL = ("family", "backend", "kind", "track", "budget", "device", "dtype", "chai
 COLUMNS = {name: list(table) for name, table in columns.TABLES.items()}
 KEYS = COLUMNS | {"fits": FITS_KEYS}
 TABLES = tuple(COLUMNS)
+CSV_ROWS = 20_000
+"""Rows that are made text at a time."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of texts that spreadsheets take for formulas."""
 TYPES = {name: column.type for table in columns.TABLES.values() for name, column in table.items()}
@@ -126,8 +128,13 @@ def typed(frame: pd.DataFrame, wanted: Sequence[str] | None = None) -> pd.DataFr
 def write(folder: RunFolder, name: str, frame: pd.DataFrame) -> None:
     """Write one table as Parquet and CSV, each whole or not at all; full precision in both."""
     write_whole(folder.path / f"{name}.parquet", lambda file: frame.to_parquet(file, index=False))
-    text = defused(frame)
-    write_whole(folder.path / f"{name}.csv", lambda file: text.to_csv(file, index=False))
+    write_whole(folder.path / f"{name}.csv", lambda file: _write_csv(frame, file))
+
+
+def _write_csv(frame: pd.DataFrame, file: Path) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        for first in range(0, max(len(frame), 1), CSV_ROWS):
+            defused(frame.iloc[first : first + CSV_ROWS]).to_csv(stream, index=False, header=not first)
 
 
 def defused(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,10 +23,15 @@ def way(errors: list[list[float]], steps: list[int] | None = None, *, pace: floa
 def cell(
     *ways: Curve, kind: str = "mcmc", fresh: bool = True, rows: list[list[Row]] | None = None
 ) -> dict[tuple[int | None, str, str], float]:
-    scores = CellScores(kind, fresh_data=fresh)
+    """Rows of the cell, which are the same whichever rep comes first."""
+    forwards, backwards = CellScores(kind, fresh_data=fresh), CellScores(kind, fresh_data=fresh)
     for rep, w in enumerate(ways):
-        scores.add(rep, rows[rep] if rows else [], w, cold=rep == 0)
-    return {(r.rep, r.metric, r.part): r.value for r in scores.rows()}
+        forwards.add(rep, rows[rep] if rows else [], w, cold=rep == 0)
+        last = len(ways) - 1 - rep
+        backwards.add(last, rows[last] if rows else [], ways[last], cold=last == 0)
+    found = list(forwards.rows())
+    assert list(backwards.rows()) == found
+    return {(r.rep, r.metric, r.part): r.value for r in found}
 
 
 EMPTY = Curve(*(np.empty(0) for _ in range(4)), np.empty((0, 0)), np.empty(0))

@@ -47,10 +47,13 @@ class Remote:
         return next(self.each([(request, into)], tick))
 
     def each(self, asked: Sequence[tuple[Request, Path]], tick: Callable[[], None]) -> Iterator[End]:
-        """Have children made there, one after the other; the files of each are in its folder when it comes."""
+        """Have children made there, one after the other; the files of each are in its folder when it comes.
+
+        Those that are not begun since others were slow do not come.
+        """
         for request, into in asked:
             self._bring(request, into, tick)
-        for (_, into), done in zip(asked, self._task(tick, slot.serve, [r for r, _ in asked]), strict=True):
+        for (_, into), done in zip(asked, self._task(tick, slot.serve, [r for r, _ in asked]), strict=False):
             for folder in {into / Path(name).parent for name in done.files if len(Path(name).parts) > 2}:
                 remove(folder)  # of a fit that is made again
             slot.put(into, done.files)

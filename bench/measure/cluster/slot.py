@@ -29,6 +29,8 @@ LEASE = 30.0
 """Seconds after which a slot that hears nothing from its owner ends what is at work."""
 RELEASE_SECONDS = 10.0
 """How long a slot may take to end a child."""
+MESSAGE_SECONDS = 2.0
+"""Children that are asked for together are handed over then, and the rest is asked for again: one was slow."""
 NOISY = ("profile", "profile-cycle", "tick", "ticks", "monitor")
 """What Dask does many times a second in a process that should be idle while a fit is timed."""
 
@@ -194,9 +196,13 @@ def prepare(owner: str, wanted: Mapping[Needs, set[str]]) -> dict[str, Any]:
 
 
 def serve(owner: str, requests: Sequence[Request]) -> list[Done]:
-    """Have children made, one after the other."""
-    served = _of(get_worker(), owner)
-    return [served.work(partial(served.make, request)) for request in requests]
+    """Have children made, one after the other: the first, and others as long as MESSAGE_SECONDS are not over."""
+    served, began, done = _of(get_worker(), owner), time.monotonic(), list[Done]()
+    for request in requests:
+        if done and time.monotonic() - began > MESSAGE_SECONDS:
+            break
+        done.append(served.work(partial(served.make, request)))
+    return done
 
 
 def data(owner: str, asked: list[likeness.Asked]) -> list[str]:
