@@ -53,6 +53,11 @@ def test_a_file_of_a_batch_system_gives_its_job_script(tmp_path, monkeypatch, ty
     class_ = getattr(jobqueue, opening.BATCH[type_])
     monkeypatch.setattr(class_, "scale", lambda self, jobs: scaled.append(jobs))
     monkeypatch.setattr(class_, "__init__", lambda self, **table: vars(self).update(table=table))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    submit = class_.job_cls.submit_command.split()[0]
+    with pytest.raises(UsageError, match=f"{submit} is not found here; start the run where jobs are submitted"):
+        opening.batch(file)
+    (tmp_path / submit).touch(mode=0o755)
     engine = opening.batch(file)
     table = {k: v for k, v in engine.table.items() if k not in ("interface", "scheduler_options")}
     script = class_.job_cls(scheduler="tcp://leader:8786", name="slots", **table).job_script()

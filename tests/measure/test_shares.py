@@ -24,7 +24,7 @@ def test_shares_have_nothing_in_common_and_whole_cores_come_first(siblings):
             assert len({cores[cpu] for cpu in one.cpus}) == 2, "a core is not shared while there are free ones"
         taken.append(one)
     assert sorted(cpu for one in taken for cpu in one.cpus) == list(range(8))
-    assert "2 CPUs are asked for, and 0 of its 8" in str(shares.share(found, shares.Terms(2), taken))
+    assert "needs 2 CPUs, and other slots leave none of its 8" in str(shares.share(found, shares.Terms(2), taken))
     assert "a slot of it has" in str(shares.share(found, shares.Terms(2, memory=10**10), []))
     with_gpus = [shares.share(found, shares.Terms(1, gpu=True), [])]
     with_gpus.append(shares.share(found, shares.Terms(1, gpu=True), with_gpus))

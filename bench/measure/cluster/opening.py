@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -159,13 +160,16 @@ def _local(slots: int, threads: int) -> Any:
 
 
 def batch(file: Path) -> Any:
-    """dask-jobqueue's cluster of a file, its jobs submitted; UsageError where it takes no such values."""
+    """dask-jobqueue's cluster of a file, its jobs submitted; UsageError where that cannot be."""
     import dask_jobqueue
 
     type_, jobs, table = read(file)
+    class_ = getattr(dask_jobqueue, BATCH[type_])
+    if shutil.which(submit := class_.job_cls.submit_command.split()[0]) is None:
+        raise UsageError(f"--executor {file}: {submit} is not found here; start the run where jobs are submitted")
     table.setdefault("scheduler_options", {"dashboard_address": ":0"})
     try:
-        engine = getattr(dask_jobqueue, BATCH[type_])(**table)
+        engine = class_(**table)
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"{file}: {' '.join(str(error).split())}") from None
     engine.scale(jobs=jobs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.measure.cluster.slot import Share
+from bench.words import format as fmt
 
 FREE = 0.8
 """Share of the memory of a machine that is divided between slots."""
@@ -54,7 +55,8 @@ def share(found: Mapping[str, Any], terms: Terms, others: Iterable[Share], *, me
     free = [cpu for cpu in spread(found["cpus"], cores) if cpu not in taken]
     free.sort(key=lambda cpu: cores.get(cpu, str(cpu)) in busy)  # stable: the rest of a core in use comes last
     if len(free) < count:
-        return f"{count} CPUs are asked for, and {len(free)} of its {len(found['cpus'])} are not another slot's"
+        left = f"{len(free) or 'none'} of its {len(found['cpus'])}"
+        return f"a slot needs {fmt.count(count, 'CPU')}, and other slots leave {left}"
     bytes_ = memory or int(found["memory"]) or _part(found, count)
     if terms.memory and terms.memory > bytes_:
         return f"--memory asks for {_gib(terms.memory)}, and a slot of it has {_gib(bytes_)}"
