@@ -32,9 +32,10 @@ def render(series: Sequence[Series], measure: Measure, form: str, *, level: floa
 
 
 def text(series: Sequence[Series], measure: Measure, *, level: float, everything: bool) -> str:
-    """A block per series: how it went, its steps, its latest runs (or all)."""
+    """A block per series: how it went, its steps, its latest runs (or all); series without a value are counted."""
     blocks = [words.headline(series, measure)]
-    for one in series:
+    shown = [one for one in series if one.measured or everything]
+    for one in shown:
         lines = [f"{clean(one.name)} · {fmt.count(len(one.points), 'run')} on {clean(one.machine)}"]
         if one.measured:
             lines.append(f"  {words.sparkline(one)[-LINE:]}")
@@ -44,6 +45,8 @@ def text(series: Sequence[Series], measure: Measure, *, level: float, everything
         rows = [(">" if i in one.starts else " ", *words.run(measure, p)) for i, p in enumerate(one.points)]
         lines += [f"  {line}" for line in plain.table(rows[first:])]
         blocks.append("\n".join(lines))
+    if without := len(series) - len(shown):
+        blocks.append(f"No run has a value in {without} of the series; --all lists them")
     return "\n\n".join([*blocks, words.method(level)]) + "\n"
 
 

@@ -112,6 +112,10 @@ def test_a_run_in_which_the_cell_failed_stands_there_without_a_value():
     assert "timeout" in formats.text([one], SECONDS, level=0.05, everything=False)
     (late,) = found(nightly(0), nightly(1, Cell(status="timeout")))
     assert "the latest run has no value in 1" in words.headline([late], SECONDS)
+    never = found(nightly(0, Cell(status="interrupted")))
+    said = [formats.text([late, *never], SECONDS, level=0.05, everything=everything) for everything in (False, True)]
+    assert [text.count(" · 1 run on ") for text in said] == [0, 1]
+    assert ["No run has a value in 1 of the series" in text for text in said] == [True, False]
 
 
 def test_namesakes_are_told_apart():
