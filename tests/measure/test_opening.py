@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from bench.errors import UsageError
@@ -56,10 +58,21 @@ def test_a_file_of_a_batch_system_gives_its_job_script(tmp_path, monkeypatch, ty
     monkeypatch.setenv("PATH", str(tmp_path))
     submit = class_.job_cls.submit_command.split()[0]
     with pytest.raises(UsageError, match=f"{submit} is not found here; start the run where jobs are submitted"):
-        opening.batch(file)
+        opening.batch(file, [])
     (tmp_path / submit).touch(mode=0o755)
-    engine = opening.batch(file)
-    table = {k: v for k, v in engine.table.items() if k not in ("interface", "scheduler_options")}
+    engine = opening.batch(file, [])
+    table = {k: v for k, v in engine.table.items() if k not in ("interface", "scheduler_options", "job_cls")}
     script = class_.job_cls(scheduler="tcp://leader:8786", name="slots", **table).job_script()
     assert line in script and scaled == [3]
     assert "--nworkers 4" in script and "--nthreads 2" in script
+
+
+def test_what_a_batch_system_says_of_a_job_it_does_not_take_ends_the_run(bench, tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue", reason="not installed: pip install 'posterior-bench[dask]'")
+    (tmp_path / "sbatch").write_text("#!/bin/sh\necho 'sbatch: error: invalid partition' >&2\nexit 1\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    file = tmp_path / "batch.toml"
+    file.write_text('type = "slurm"\ncores = 2\nmemory = "8GB"\ninterface = "lo"\n')
+    done = bench("run", "-s", "correlated-rho95", "-b", "fake.exact", "--executor", str(file))
+    assert done.code == 2 and "batch.toml: a job was not taken: sbatch: error: invalid partition" in done.err

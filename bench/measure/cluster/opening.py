@@ -94,20 +94,30 @@ def opened(
             # what they say of killed processes and lost connections, the run says itself
             logging.getLogger(name).setLevel(SILENT)
     gpu = any(p.cell.device == "cuda" for p in plan.cells)
-    with _client(executor, threads) as (client, slots, local):
+    refused: list[str] = []
+
+    def look(text: str) -> None:
+        if refused:
+            raise UsageError(f"--executor {executor}: a job was not taken: {refused[0]}")
+        tick(text)
+
+    with _client(executor, threads, refused) as (client, slots, local):
         terms = Terms(threads or (1 if local else None), memory, gpu)
         cluster = Cluster(client, plan, terms, say, local=local)
         cluster.patient = executor.endswith(".toml")
         try:
-            cluster.begin(slots, tick)
+            cluster.begin(slots, look)
             yield cluster
         finally:
             within(CLOSE_SECONDS, cluster.close)
 
 
 @contextmanager
-def _client(executor: str, threads: int | None) -> Iterator[tuple[Any, int, int]]:
-    """A client, for how many processes to wait, and how many slots share this machine (0: it is not known)."""
+def _client(executor: str, threads: int | None, refused: list[str]) -> Iterator[tuple[Any, int, int]]:
+    """A client, for how many processes to wait, and how many slots share this machine (0: it is not known).
+
+    Why a batch system takes no job of ours is put into `refused`.
+    """
     import dask
     from distributed import Client
 
@@ -129,7 +139,7 @@ def _client(executor: str, threads: int | None) -> Iterator[tuple[Any, int, int]
                 own.enter_context(dask.config.set({"temporary-directory": str(folder)}))
                 engine = _local(slots, threads or 1)
             elif executor.endswith(".toml"):
-                engine = batch(Path(executor))
+                engine = batch(Path(executor), refused)
             try:
                 client = Client(engine or executor, timeout=CONNECT_SECONDS, set_as_default=False)
             except (OSError, ValueError) as error:
@@ -159,8 +169,11 @@ def _local(slots: int, threads: int) -> Any:
     return engine
 
 
-def batch(file: Path) -> Any:
-    """dask-jobqueue's cluster of a file, its jobs submitted; UsageError where that cannot be."""
+def batch(file: Path, refused: list[str]) -> Any:
+    """dask-jobqueue's cluster of a file, its jobs being submitted; UsageError where that cannot be.
+
+    What the batch system says of a job that it does not take comes into `refused`, for dask-jobqueue only logs it.
+    """
     import dask_jobqueue
 
     type_, jobs, table = read(file)
@@ -169,11 +182,25 @@ def batch(file: Path) -> Any:
         raise UsageError(f"--executor {file}: {submit} is not found here; start the run where jobs are submitted")
     table.setdefault("scheduler_options", {"dashboard_address": ":0"})
     try:
-        engine = class_(**table)
+        engine = class_(**table, job_cls=_telling(class_.job_cls, refused))
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"{file}: {' '.join(str(error).split())}") from None
     engine.scale(jobs=jobs)
     return engine
+
+
+def _telling(job: Any, refused: list[str]) -> Any:
+    """The class of a job that tells why it was not taken."""
+
+    class Telling(job):  # type: ignore[misc]
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as error:
+                refused.append(" ".join(str(error).rpartition("stderr:")[2].split()))
+                raise
+
+    return Telling
 
 
 def _slots_here(threads: int) -> int:
