@@ -33,6 +33,10 @@ if TYPE_CHECKING:  # a machine that only fits need not have what scoring and rep
     from bench.analysis.tables import RunTables
 
 
+REPORTING = ("bench.store.tables", "bench.present.markdown", "bench.present.html.report")
+"""What the tables and reports of a run need, pandas among it."""
+
+
 class Watcher(run.Watcher, Protocol):
     """Who wants to see the fits go by, and what is verified before them."""
 
@@ -163,8 +167,7 @@ def verify(
 
     What is returned are the cells that must not be timed, {id: why}.
     """
-    outcomes = gate.verify(gate.pairs_of(plan), tick, executor=executor)
-    outcomes += methods.verify(methods.methods_of(plan), tick, executor)
+    outcomes = gate.verify(gate.pairs_of(plan), tick, executor=executor, fitted=methods.methods_of(plan))
     known = [*(manifest.verified or ()), *outcomes]
     manifest.verified = list({entry.key: entry for entry in known}.values())
     folder.write_manifest(manifest)
@@ -180,7 +183,7 @@ def finish(folder: RunFolder, manifest: Run, finished: bool) -> None:
 def _scoring(fits: int) -> Callable[[Callable[[], None]], None]:
     from bench.score.run import prepare  # here: a machine that only fits need not have what scoring needs
 
-    return prepare(fits)
+    return prepare(fits, *REPORTING)
 
 
 def score(folder: RunFolder, progress: Callable[[str], None]) -> Report:

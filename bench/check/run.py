@@ -111,10 +111,10 @@ def _digests(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Fin
 def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callable[[str], None]) -> Iterator[Finding]:
     """Every usable fit's arrays against the scenario as it is today, where that is still the one that was fitted."""
     shapes: dict[str, Dataset | str] = {}
-    entries = {entry.id: entry for entry in manifest.cells}
+    entries = {entry.id: (entry, _budget(entry)) for entry in manifest.cells}
     usable = {key: r for key, r in records.items() if r.status == "ok"}
     for done, ((cell, rep), record) in enumerate(usable.items()):
-        entry = entries[cell]
+        entry, budget = entries[cell]
         progress(f"draws {done + 1} of {len(usable)}")
         where = f"{entry.name}, rep {rep}"
         if (label := entry.scenario_label) not in shapes:
@@ -123,7 +123,7 @@ def _draws(folder: RunFolder, manifest: Run, records: Records, progress: Callabl
                 yield note(label, f"parameters cannot be checked: {why}")
         model = shapes[label]
         try:
-            load_fit(folder, Stored(entry, record), None if isinstance(model, str) else model, _budget(entry))
+            load_fit(folder, Stored(entry, record), None if isinstance(model, str) else model, budget)
         except DamagedDraws as error:
             yield problem(where, folder.spoilt(cell, rep), error.mend)
 

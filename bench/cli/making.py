@@ -61,7 +61,7 @@ def make(
 
 def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool) -> int:
     """Score, report, print, and say with which code to exit."""
-    from bench.store import tables  # pandas: not before the fits have been made
+    from bench.store import tables  # pandas, which `--no-score` does without while fits are made
 
     report = None
     if score:

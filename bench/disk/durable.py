@@ -23,7 +23,18 @@ _AT_FDCWD = -100
 
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON whole: temporary file, fsync, rename, fsync of the folder."""
-    write_bytes(path, json.dumps(value, indent=1, allow_nan=False).encode())
+    write_bytes(path, json_bytes(value))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Strict JSON."""
+    return json.dumps(value, indent=1, allow_nan=False).encode()
+
+
+def write_ahead(path: Path, content: bytes) -> None:
+    """Write a file of a folder that `put_folder` will put in its place, which has its name on disk, too."""
+    path.write_bytes(content)
+    sync(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

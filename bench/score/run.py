@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -59,28 +59,30 @@ Batch = list[tuple[int, Stored]]
 """Fits of one data set, by their places."""
 
 
-def prepare(fits: int) -> Callable[[Callable[[], None]], None]:
-    """Begin to import what scoring so many fits needs, for example beside the frameworks' imports.
+def prepare(fits: int, *later: str) -> Callable[[Callable[[], None]], None]:
+    """Begin to import what scoring so many fits needs, and what comes `later`, for example beside frameworks' imports.
 
     What is returned waits for the end of it, calling its argument a few times a second: before the first fit, so that
     no import runs beside a measurement, and none is waited for after the last.
     """
-    if fits >= WORTH_IT and pool.start(*IMPORTS):
-        return pool.wait_until_ready
-    importing = threading.Thread(target=_import_arviz, daemon=True)
+    pooled = fits >= WORTH_IT and pool.start(*IMPORTS)
+    importing = threading.Thread(target=_import, args=(later if pooled else (*later, ARVIZ),), daemon=True)
     importing.start()
 
     def wait(tick: Callable[[], None]) -> None:
         while importing.is_alive():
             tick()
             importing.join(pool.WATCH_SECONDS)
+        if pooled:
+            pool.wait_until_ready(tick)
 
     return wait
 
 
-def _import_arviz() -> None:
-    with contextlib.suppress(ImportError):  # scoring will say so
-        importlib.import_module(ARVIZ)
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        with contextlib.suppress(ImportError):  # who needs it will say so
+            importlib.import_module(module)
 
 
 def score_run(folder: RunFolder, progress: Progress) -> int:

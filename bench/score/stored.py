@@ -173,16 +173,16 @@ def load_fit(
 ) -> tuple[Fit, list[Checkpoint]]:
     """A stored fit, and nothing written; DamagedDraws where it cannot be read, or is none of such data and budget."""
     record, kind = stored.record, cast(Kind, stored.entry.kind)
-    where, mend = folder.fit(record.cell, record.rep), folder.resume_command()
+    where, unlike = folder.fit(record.cell, record.rep), ""
     npz, nc = where / "draws.npz", where / "draws.nc"
     file = npz if os.path.lexists(npz) else nc
     try:
         fit, path = arrays.unpack((netcdf.load if file is nc else arrays.read)(file), kind, record.stats, record.notes)
-        wrong = "" if data is None else complaint(fit, data, kind, budget)
-        mend = f"rm -r {shlex.quote(str(where))}; {mend}" if wrong else mend
+        wrong = unlike = "" if data is None else complaint(fit, data, kind, budget)
     except Exception as error:  # noqa: BLE001 -- whatever a reader makes of what is no such file
         wrong = (" ".join(str(error).split())[:200] or described(error)) if os.path.lexists(file) else "not there"
     if wrong:
         folder.spoil(record.cell, record.rep, file.name, wrong)
-        raise DamagedDraws(f"{file} is damaged ({wrong})", mend)
+        first = f"rm -r {shlex.quote(str(where))}; " if unlike else ""
+        raise DamagedDraws(f"{file} is damaged ({wrong})", f"{first}{folder.resume_command()}")
     return fit, path

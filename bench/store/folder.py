@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bench.disk.durable import described, put_folder, remove, write_bytes, write_json
+from bench.disk.durable import described, json_bytes, put_folder, remove, write_ahead, write_json
 from bench.errors import StorageError, UsageError, shown, unknown
 from bench.store import records
 from bench.store.ledger import Ledger
@@ -208,8 +208,8 @@ class RunFolder:
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
         try:
             temporary.mkdir()
-            write_bytes(temporary / "log.txt", log[-LOG_LIMIT:])
-            write_json(temporary / "record.json", asdict(record))
+            write_ahead(temporary / "log.txt", log[-LOG_LIMIT:])
+            write_ahead(temporary / "record.json", json_bytes(asdict(record)))
             if draws is not None:
                 os.replace(draws, temporary / "draws.npz")
             put_folder(temporary, final)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -54,12 +56,14 @@ def convert(
 def load(nc: Path) -> dict[str, Any]:
     """The arrays of a draws.nc, keyed as in the .npz; whatever is wrong with it is an exception, as `arrays.read`."""
     # by h5py's lower half, which takes half the time of its own upper one: a run has thousands of small files
-    with h5py.File(plain(nc), "r") as file:
+    own = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    own.set_fclose_degree(h5py.h5f.CLOSE_STRONG)  # all that is open in it is closed with it
+    with contextlib.closing(h5py.h5f.open(os.fsencode(plain(nc)), h5py.h5f.ACC_RDONLY, own)) as file:
         variables = [
             variable
-            for group in _inside(file.id)
+            for group in _inside(file)
             if group in GROUPS
-            for variable in _variables(h5py.h5g.open(file.id, group.encode()), GROUPS[group][0])
+            for variable in _variables(h5py.h5g.open(file, group.encode()), GROUPS[group][0])
         ]
         size = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype, _ in variables)
         if size > min(INFLATED * nc.stat().st_size, MOST[".nc"]):

@@ -37,12 +37,19 @@ Tick = Callable[[str], None]
 
 
 def verify(
-    pairs: Iterable[Pair], tick: Tick, *, again: bool = False, executor: Executor | None = None
+    pairs: Iterable[Pair],
+    tick: Tick,
+    *,
+    again: bool = False,
+    executor: Executor | None = None,
+    fitted: Iterable[Density] = (),
 ) -> list[Verified]:
     """An outcome per pair, in order; with `again` what the cache knows is verified anew.
 
-    Children are those of `executor`, this machine's where none is named.
+    Children are those of `executor`, this machine's where none is named. The methods `fitted` are judged in turn with
+    the densities of their framework (`methods.verify`), beside other frameworks; their outcomes come last.
     """
+    executor = executor or local.Local()
     outcomes: dict[Density, Verified] = {}
     wanted = list({pair.key: pair for pair in pairs}.values())
     verdicts = Verdicts(named(name) for name in {pair.framework for pair in wanted})
@@ -53,17 +60,20 @@ def verify(
         elif not again and not family(pair.scenario.family).OPAQUE and (kept := verdicts.load(pair)):
             outcomes[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in outcomes), key=_child)
-    groups = [list(group) for _, group in groupby(left, key=_child)]
+    groups = {needs: list(group) for needs, group in groupby(left, key=_child)}
     answered: list[Answered] = []
-    for pair, outcome in _side_by_side(groups, tick, executor or local.Local()):
+    judged_methods, judges = methods.split(fitted, executor)
+    for of, outcome in _side_by_side(groups, judges, tick, executor):
         if isinstance(outcome, Answered):
             answered.append(outcome)
-            continue
-        if not family(pair.scenario.family).OPAQUE:
-            verdicts.store(pair, outcome)
-        outcomes[pair.key] = outcome
+        elif of is None:
+            judged_methods.append(outcome)
+        else:
+            if not family(of.scenario.family).OPAQUE:
+                verdicts.store(of, outcome)
+            outcomes[of.key] = outcome
     outcomes |= {outcome.key: outcome for outcome in among.judge(answered)}
-    return [outcomes[pair.key] for pair in wanted]
+    return [*(outcomes[pair.key] for pair in wanted), *judged_methods]
 
 
 def pairs_of(plan: Plan) -> list[Pair]:
@@ -109,11 +119,17 @@ def _work(pairs: Sequence[Pair]) -> str:
 
 
 Task = tuple[Pair, Problem]
-Judged = tuple[Pair, Verified | Answered]
+Judged = tuple[Pair, Verified | Answered] | tuple[None, Verified]
+"""What came of a pair, or of a method."""
 
 
-def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Executor) -> Iterator[Judged]:
-    """Outcomes of groups that have a child each, as many children at a time as there are CPUs: nothing is timed."""
+def _side_by_side(
+    groups: Mapping[Needs, Sequence[Pair]], judges: Mapping[Needs, methods.Judge], tick: Tick, executor: Executor
+) -> Iterator[Judged]:
+    """Outcomes of groups that have a child each, as many children at a time as there are CPUs: nothing is timed.
+
+    The methods of a group have the next, for a fork server has one child at a time.
+    """
     problems, stop = Problems(), threading.Event()
 
     def look() -> None:
@@ -123,10 +139,12 @@ def _side_by_side(groups: Sequence[Sequence[Pair]], tick: Tick, executor: Execut
     with ThreadPoolExecutor(default_threads()) as threads:
         left: dict[Future[list[Judged]], str] = {}
         try:
-            for pairs in groups:
+            for needs in sorted({*groups, *judges}):
+                pairs, judge = groups.get(needs, ()), judges.get(needs)
                 tasks, unknown = _tasks(pairs, problems, tick)
                 yield from unknown
-                left[threads.submit(_verified, tasks, executor, look)] = _work(pairs)
+                work = [*([_work(pairs)] if pairs else []), *([methods.words(needs)] if judge else [])]
+                left[threads.submit(_verified, tasks, judge, executor, look)] = "; ".join(work)
             while left:
                 interrupts.check()
                 tick("; ".join(list(left.values())[: default_threads()]))
@@ -156,12 +174,14 @@ def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[
     return tasks, unknown
 
 
-def _verified(tasks: Sequence[Task], executor: Executor, look: Callable[[], None]) -> list[Judged]:
-    """Outcomes of what shares a child; after one that ends it, the rest get another."""
+def _verified(
+    tasks: Sequence[Task], judge: methods.Judge | None, executor: Executor, look: Callable[[], None]
+) -> list[Judged]:
+    """Outcomes of what shares a child; after one that ends it, the rest get another. Then those of methods."""
     outcomes: list[Judged] = []
     while left := tasks[len(outcomes) :]:
         outcomes += zip((pair for pair, _ in left), _answers(left, executor, look), strict=False)
-    return outcomes
+    return [*outcomes, *((None, outcome) for outcome in (judge(look) if judge else ()))]
 
 
 def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Verified | Answered]:

@@ -24,25 +24,44 @@ reference of the data themselves; of these kinds few state one, and being off is
 KEPT = ("same", "wrong", "unknown")
 
 
+Judge = Callable[[Callable[[], None]], list[Verified]]
+"""Has methods of the same needs judged in children, calling its argument a few times a second: their verdicts."""
+
+
 def verify(methods: Iterable[Density], tick: Callable[[str], None], executor: Executor) -> list[Verified]:
     """A verdict on each: same, wrong, or unknown with the reason."""
-    outcomes: dict[Density, Verified] = {}
     wanted = list(dict.fromkeys(methods))
-    harness = cache.harness_digest()
-    files = {key: cache.file(key, [backend(key.framework).digest, harness]) for key in wanted}
-    for key in wanted:
-        if known := cache.load(files[key], key, KEPT):
-            outcomes[key] = known
-    for needs, group in groupby(sorted(set(wanted) - set(outcomes), key=_needs), key=_needs):
+    known, unknown = split(wanted, executor)
+    for needs, judge in unknown.items():
         interrupts.check()
-        keys = list(group)
-        while keys:
-            judged = _judged(keys, needs, executor, partial(tick, f"{needs.framework}: the {sharp.NAME} problem"))
+        known += judge(partial(tick, words(needs)))
+    outcomes = {outcome.key: outcome for outcome in known}
+    return [outcomes[key] for key in wanted]
+
+
+def split(methods: Iterable[Density], executor: Executor) -> tuple[list[Verified], dict[Needs, Judge]]:
+    """What is known of them from earlier, and what finds out about the others."""
+    wanted = list(methods)
+    harness = cache.harness_digest() if wanted else ""
+    files = {key: cache.file(key, [backend(key.framework).digest, harness]) for key in wanted}
+    known = [verdict for key, file in files.items() if (verdict := cache.load(file, key, KEPT))]
+    left = sorted(set(files) - {verdict.key for verdict in known}, key=_needs)
+
+    def judge(needs: Needs, keys: list[Density], tick: Callable[[], None]) -> list[Verified]:
+        outcomes: list[Verified] = []
+        while len(outcomes) < len(keys):
+            judged = _judged(keys[len(outcomes) :], needs, executor, tick)
             for outcome in judged:
                 cache.store(files[outcome.key], outcome, KEPT)
-                outcomes[outcome.key] = outcome
-            keys = keys[len(judged) :]
-    return [outcomes[key] for key in wanted]
+            outcomes += judged
+        return outcomes
+
+    return known, {needs: partial(judge, needs, list(group)) for needs, group in groupby(left, key=_needs)}
+
+
+def words(needs: Needs) -> str:
+    """What is done with methods of these needs."""
+    return f"{needs.framework}: the {sharp.NAME} problem"
 
 
 def methods_of(plan: Plan) -> list[Density]:

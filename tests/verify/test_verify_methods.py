@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
+from bench.catalog.scenarios import scenario
 from bench.data import family
 from bench.families import families
 from bench.measure.contender import Attempt, Contender
+from bench.measure.executor import Needs
 from bench.store.manifest import Density
 from bench.types import Fit
-from bench.verify import methods, sharp
+from bench.verify import gate, methods, sharp
+from bench.verify.outcome import Pair
 from tests import in_process
 from tests.conftest import FAKES
 from tests.frameworks import OPTIONAL
@@ -94,6 +99,35 @@ def test_a_verdict_is_kept_by_content(made):
     assert not first.cached
     (again,) = methods.verify([first.key], str, InProcess())
     assert again.cached and again.verdict == "same"
+
+
+def test_methods_are_judged_in_turn_with_the_densities_of_their_framework(made):
+    """And beside other frameworks: a fork server has one child at a time, a machine several CPUs."""
+
+    class Exclusive(InProcess):
+        at_work: ClassVar[set[Needs]] = set()
+
+        def submit(self, request, into, tick):
+            assert request.needs not in self.at_work
+            self.at_work.add(request.needs)
+            time.sleep(0.02)
+            end = super().submit(request, into, tick)
+            self.at_work.remove(request.needs)
+            return end
+
+    made("other")
+    pairs = [Pair("crooked", scenario(name), "float64") for name in ("correlated-rho95", "s0-uniform")]
+    fitted = [Density(name, sharp.NAME, "float64", "cpu") for name in ("crooked.exact", "other.one")]
+    executor, ticks = Exclusive(), []
+    outcomes = gate.verify(pairs, ticks.append, executor=executor, fitted=fitted)
+    assert {o.key.framework: o.cached for o in outcomes} == {
+        "crooked": False,
+        "crooked.exact": False,
+        "other.one": True,
+    }
+    assert [o.key for o in outcomes[:2]] == [pair.key for pair in pairs] and len(outcomes) == 4
+    assert [r.task.keys() & {"tasks", "methods"} for r in executor.requests] == [{"tasks"}, {"methods"}]
+    assert "crooked float64: 2 scenarios; crooked: the sharp problem" in ticks
 
 
 def test_the_problem_is_as_sharp_as_it_says():

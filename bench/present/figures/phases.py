@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-import pandas as pd
-
 from bench.analysis.sections import Row, Section
 from bench.present.figures import spec
 from bench.present.figures.figure import Figure
@@ -32,7 +30,7 @@ def phases_figure(section: Section, style: Styles) -> Figure | None:
     if not shown:
         return None
     left = spec.left_out(max(0, len(labels) - MOST), "backend", "of the table are not drawn")
-    measured = {str(s) for row, *_ in shown for s in row.tables.fits.get("split", pd.Series(dtype=str)).dropna()}
+    measured = {how for row, *_ in shown for how in row.tables.words("split")}
     prorated = (
         " Where warmup and sampling are one compiled program, they are prorated by gradients (≈)."
         if "prorated" in measured
@@ -54,7 +52,7 @@ def phases_figure(section: Section, style: Styles) -> Figure | None:
 
 def seconds(row: Row, *, cold: bool) -> dict[str, float]:
     """{phase: median seconds over finished cold or warm reps}, those that took any."""
-    medians = {p: row.tables.phase(f"seconds_{p}", cold=cold) for p in PHASES if f"seconds_{p}" in row.tables.fits}
+    medians = {p: row.tables.phase(f"seconds_{p}", cold=cold) for p in PHASES}
     return {phase: median for phase, median in medians.items() if median}
 
 

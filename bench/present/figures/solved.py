@@ -77,11 +77,11 @@ def solved(sections: Iterable[Section], *, warm: bool) -> dict[str, Solved]:
             if row.kind in ("exact", "point") or row.state in NOT_ASKED:
                 continue
             one = backends.setdefault(row.label, Solved())
-            fits = row.tables.fits[row.tables.fits["cold"].astype(bool) != warm]
-            fits = fits[~fits["status"].isin(NOT_ASKED)]
-            one.total += len(TARGETS) * len(fits)
+            asked = (row.tables.every("cold") == float(not warm)) & ~np.isin(row.tables.words("status"), NOT_ASKED)
+            reps = set(row.tables.every("rep")[asked].astype(int).tolist())
+            one.total += len(TARGETS) * int(asked.sum())
             one.scenarios += 1
-            times, ends = _row(row, {int(rep) for rep in fits["rep"]}, "seconds" if warm else "seconds_cold")
+            times, ends = _row(row, reps, "seconds" if warm else "seconds_cold")
             one.times = sorted([*one.times, *times])
             one.ends += ends
     return {name: one for name, one in backends.items() if one.total}

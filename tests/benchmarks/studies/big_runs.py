@@ -93,7 +93,7 @@ def make(fits: int, results: Path) -> None:
         time.sleep(0.5)
     assert process.wait() == 0, process.returncode
     made, mib = np.array(seen).T
-    running = (made > 0.1 * fits) & (made < 0.99 * fits)  # pandas comes with the tables, after the last
+    running = (made > 0.1 * fits) & (made < 0.99 * fits)  # scores and tables come after the last
     slope = 1000 * np.polyfit(made[running], mib[running], 1)[0]
     first, last = mib[running][:5].mean(), mib[running][-5:].mean()
     most = f"{mib.max():.0f} MiB at most while it scores and reports"
