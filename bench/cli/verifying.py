@@ -17,6 +17,7 @@ from bench.verify import gate
 from bench.verify.comparison import printed
 from bench.verify.frameworks import chosen
 from bench.verify.outcome import REFUSED, Pair
+from bench.words import format as fmt
 
 WORDS = {"same": "same target", "wrong": "wrong target"}
 
@@ -68,9 +69,12 @@ def _show(outcomes: Sequence[Verified], without: Sequence[str]) -> None:
     if rows:
         output.show_table(["framework", "scenario", "dtype", "log density", "gradient", "gate", "verdict"], rows)
     for o in outcomes:
-        if o.reason:
+        if o.reason and o.verdict != "unavailable":
             reason = o.reason if o.verdict == "wrong" else f"{o.verdict}: {o.reason}"
             OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {reason}", markup=False)
+    absent = Counter((o.framework, o.reason) for o in outcomes if o.verdict == "unavailable")
+    for (framework, reason), number in absent.items():
+        OUT.print(f"{framework}: unavailable, {fmt.count(number, 'density')}: {reason}", markup=False)
     elsewhere = {f"{o.scenario}: {group}" for o in outcomes for group in o.points if "no reference" in group}
     for text in sorted(elsewhere):
         OUT.print(text, markup=False)

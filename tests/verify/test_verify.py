@@ -287,7 +287,8 @@ def test_a_framework_that_is_not_installed_is_unavailable_with_the_install_comma
     monkeypatch.setenv("BENCH_BACKENDS", str(tmp_path / "more"))
     done = bench("verify", "-b", "absent", "-s", NAME)
     assert done.code == 4
-    assert "no_such_package is not installed; pip install 'posterior-bench[torch]'" in done.out
+    why = "no_such_package is not installed; pip install 'posterior-bench[torch]'"
+    assert done.out.count(why) == 1 and f"absent: unavailable, 2 densities: {why}\n" in done.out
 
 
 def fits(path, run: str = "r") -> pd.DataFrame:
