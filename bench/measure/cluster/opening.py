@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import shutil
@@ -25,7 +26,9 @@ BATCH: Mapping[str, str] = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf":
 ALLOWED = f"{LOCAL}, {HERE}, an address of a scheduler such as tcp://host:8786, or a .toml file of {', '.join(BATCH)}"
 INSTALL = "pip install 'posterior-bench[dask]'"
 SILENT = logging.CRITICAL + 10
-CONNECT_SECONDS, CLOSE_SECONDS = 20.0, 10.0
+CONNECT_SECONDS, CLOSE_SECONDS, LOOK_SECONDS = 20.0, 10.0, 0.5
+TRIES = 5
+"""How often, on average, a slot of this machine may end while it starts."""
 
 
 def known(executor: str | None) -> str:
@@ -157,7 +160,7 @@ def _local(slots: int, threads: int) -> Any:
     """A scheduler in this process, and a process for every slot, which start meanwhile."""
     from distributed import LocalCluster
 
-    engine = LocalCluster(
+    engine: Any = LocalCluster(
         n_workers=0,
         threads_per_worker=threads,
         processes=True,
@@ -166,7 +169,23 @@ def _local(slots: int, threads: int) -> Any:
         silence_logs=SILENT,
     )
     engine.scale(slots)
+    engine.loop.add_callback(_keep_alive, engine, slots)
     return engine
+
+
+async def _keep_alive(engine: Any, slots: int) -> None:
+    """Start anew what ended while it started, which Dask gives up; what never starts not for ever."""
+    from distributed.core import Status
+
+    for _ in range(TRIES * slots):
+        failed: list[Any] = []
+        while not failed:
+            await asyncio.sleep(LOOK_SECONDS)
+            if engine.status not in (Status.init, Status.created, Status.starting, Status.running):
+                return
+            failed = [name for name, one in engine.workers.items() if one.status in (Status.failed, Status.closed)]
+        del engine.workers[failed[0]]
+        engine.scale(slots)
 
 
 def batch(file: Path, refused: list[str]) -> Any:

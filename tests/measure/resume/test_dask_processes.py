@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 
 from bench.errors import ClusterError
@@ -108,7 +110,7 @@ def test_a_scheduler_that_is_frozen_ends_the_run_with_a_sentence(place, engine, 
     monkeypatch.setattr(slot, "RELEASE_SECONDS", 1.0)
     monkeypatch.setattr(opening, "CLOSE_SECONDS", 1.0)
     cluster = engine("one")
-    plan = make(Choice(scenarios=["correlated-rho95"], backends=["fake.exact[sleep=[0.0,3600.0]]"], reps=1, rounds=1))
+    plan = make(Choice(scenarios=["correlated-rho95"], backends=["fake.exact[sleep=[2.0,3.0]]"], reps=1, rounds=1))
     folder = RunFolder.create(place.path / "results", "r")
 
     class Watcher(Quiet):
@@ -118,7 +120,23 @@ def test_a_scheduler_that_is_frozen_ends_the_run_with_a_sentence(place, engine, 
     with opening.opened(cluster.address, plan, 1, None, say=str, tick=str) as slots:
         with pytest.raises(ClusterError, match="the scheduler has not answered for 1 s"):
             run.execute(plan, folder, Limits(), Watcher(), slots)
-        assert len(place.finished()) == 1, "the other sleeps for an hour"
+        assert len(place.finished()) == 1, "the other may have ended, which nobody could hear"
+
+
+def test_a_slot_of_this_machine_that_is_killed_while_it_starts_is_started_again():
+    engine = opening._local(1, 1)
+    try:
+        killed, until = set(), time.monotonic() + SECONDS
+        while not (there := engine.scheduler_info["workers"]) and time.monotonic() < until:
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if not killed and "spawn_main" in " ".join(process.cmdline()):
+                        process.kill()
+                        killed.add(process.pid)
+            time.sleep(0.02)
+        assert killed and len(there) == 1
+    finally:
+        engine.close()
 
 
 def test_a_lost_machine_and_a_leader_that_is_killed_lose_nothing(place, engine):
