@@ -134,11 +134,11 @@ def _often(scenarios: int, judged: int, tallies: dict[str, Tally]) -> Sentence:
 
 def _safest(scenarios: int, judged: int, tallies: dict[str, Tally]) -> Sentence:
     # A leader has no ratio, and is 1× itself.
-    worst = {
-        name: max([(1.0, ""), *t.ratios]) for name, t in tallies.items() if t.met == scenarios and judged == scenarios
-    }
+    worst = {name: max([(1.0, ""), *t.ratios]) for name, t in tallies.items() if t.met == scenarios}
     if not worst:
         return say("No backend met the target on all {n} scenarios: there is no safest choice.", n=str(scenarios))
+    if judged < scenarios:
+        return say("The safest choice can be named when all {n} scenarios have a verdict.", n=str(scenarios))
     safest = min(worst, key=lambda n: (worst[n][0], n))
     factor, where = worst[safest]
     if factor == 1:

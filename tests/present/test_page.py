@@ -279,3 +279,9 @@ def test_the_whole_run_has_no_score_but_a_safest_choice(make: Callable[..., RunT
     assert " For each further fit: a.nuts is in the best group in 2 of 2 " in split
     none = make((Fake("a.nuts", "mcmc", 1.0, 0.05), Fake("b.nuts", "mcmc", 1.0, 0.06)), scenarios=("s", "t"))
     assert overall(sections(none)) == ()
+    first, last = sections(make(pair, scenarios=("s", "t")))
+    unjudged = {question: dataclasses.replace(last.answer(question), leader="") for question in last.verdict.answers}
+    some = plain(
+        overall([first, dataclasses.replace(last, verdict=dataclasses.replace(last.verdict, answers=unjudged))])
+    )
+    assert "met the target in 2 of 2. The safest choice can be named when all 2 scenarios have a verdict." in some
