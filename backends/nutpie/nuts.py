@@ -1,10 +1,13 @@
-"""NUTS of nutpie, in Rust over the density that Numba compiles of a PyMC model; it runs all chains itself."""
+"""NUTS of nutpie, in Rust over the density that Numba compiles of a PyMC model; it runs all chains itself.
+
+Chains that go on do so in nutpie's background, with a thread for each: it is paused where they are looked at.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import nutpie
@@ -12,12 +15,14 @@ import nutpie
 from backends._shared import pymc_models as shared
 from backends._shared.program import Program
 from backends._shared.pytensor import compiling
-from backends.nutpie import models, trace
-from bench.types import Budget, Clock, Dataset, Fit, Place, Unsupported, option
+from backends.nutpie import models
+from backends.nutpie.chains import Background, State, draw, resume
+from bench.types import Budget, Clock, Dataset, Place, Unsupported, option
+
+__all__ = ["DEFAULTS", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
 KIND = "mcmc"
 DEFAULTS = {"init": "jitter"}
-ENDS = "nutpie makes as many draws as it was told; it takes no step size and no metric that were learned"
 
 
 @dataclass(frozen=True)
@@ -53,25 +58,24 @@ def compile(program: Program, data: Dataset) -> None:
     program.compiled = made
 
 
-def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> tuple[Program, Any]:
+def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
     """Warm up and sample all chains."""
     options, budget = program.options, program.budget
     metric = {} if options.low_rank else {"use_grad_based_mass_matrix": options.gradient_metric}
+    settings = {
+        **{"seed": seed, "low_rank_modified_mass_matrix": options.low_rank, "target_accept": options.target_accept},
+        **{"maxdepth": options.max_tree_depth, **metric},
+    }
+    last = budget.warmup + budget.draws
     with clock("transfer"):
         compiled = program.ready.with_data(**shared.by_name(data.arrays, data))
     with clock("warmup+sample"):
+        if budget.until:
+            running = Background(compiled, budget.warmup, budget.chains, **settings)
+            found, made = running.until(last)
+            return State(program, found, 0, made, budget.warmup, running)
         found = nutpie.sample(
-            compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, seed=seed,
-            cores=program.place.threads, low_rank_modified_mass_matrix=options.low_rank,
-            target_accept=options.target_accept, maxdepth=options.max_tree_depth, progress_bar=False,
-            return_raw_trace=True, **metric,
+            compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, cores=program.place.threads,
+            progress_bar=False, return_raw_trace=True, **settings,
         )  # fmt: skip
-    return program, found
-
-
-def draw(state: tuple[Program, Any]) -> Fit:
-    """Draws (chain, draw, …) with the gradients of their trees."""
-    program, found = state
-    of_draws, of_stats = found.get_arrow_trace()
-    draws = trace.draws(of_draws, program.data.parameters, program.budget.warmup)
-    return Fit("mcmc", draws, stats=trace.statistics(of_stats, program.budget.warmup))
+    return State(program, found.get_arrow_trace(), 0, last, budget.warmup)

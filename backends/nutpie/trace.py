@@ -17,18 +17,27 @@ COLUMNS = {
 """nutpie's names of what each tree says of itself."""
 
 
-def draws(tables: Any, parameters: tuple[Parameter, ...], warmup: int) -> dict[str, Array]:
-    """Draws (chain, draw, *shape) after the warmup."""
-    return {p.name: np.stack([_column(chain, p.name, p.shape) for chain in tables])[:, warmup:] for p in parameters}
+def length(chain: Any) -> int:
+    """Transitions of a chain, of its statistics."""
+    return len(chain.column("n_steps"))
 
 
-def statistics(tables: Any, warmup: int) -> dict[str, Any]:
-    """What each tree says of itself, with its gradients.
+def draws(tables: Any, parameters: tuple[Parameter, ...], rows: slice) -> dict[str, Array]:
+    """Draws (chain, draw, *shape), those of the transitions `rows`."""
+    return {p.name: np.stack([_column(chain, p.name, p.shape)[rows] for chain in tables]) for p in parameters}
+
+
+def statistics(tables: Any, warmup: int, rows: slice) -> dict[str, Any]:
+    """What each tree of the transitions `rows` says of itself, with its gradients; the first `warmup` are no draws.
 
     Not among these are the 10 to 20 by which a chain finds its first step size, which nutpie does not count.
     """
-    columns = {ours: np.stack([_column(chain, theirs) for chain in tables]) for ours, theirs in COLUMNS.items()}
-    return trajectories.statistics(np.stack([_column(chain, "n_steps") for chain in tables]), warmup, **columns)
+
+    def column(name: str) -> Array:
+        return np.stack([_column(chain, name)[rows] for chain in tables])
+
+    columns = {ours: column(theirs) for ours, theirs in COLUMNS.items()}
+    return trajectories.statistics(column("n_steps"), warmup, **columns)
 
 
 def _column(chain: Any, name: str, shape: tuple[int, ...] = ()) -> Array:

@@ -12,6 +12,8 @@ import pytest
 
 from bench.catalog.scenarios import scenario
 from bench.data import dataset, family
+from bench.measure.clock import WallClock
+from bench.measure.pursuit import joined
 from bench.types import Array, Budget, Dataset, Place, Unsupported
 
 pytestmark = pytest.mark.needs("nutpie", "pymc")
@@ -53,6 +55,26 @@ def test_the_gradients_of_all_trees_are_counted(fitted: Any) -> None:
     assert fit.stats["gradients"] - fit.stats["gradients_warmup"] == kept.sum()
     assert fit.stats["gradients_warmup"] >= 4 * 1000
     assert fit.stats["accept_prob"].mean() > 0.7
+
+
+def test_chains_that_go_on_are_those_of_one_fit(fitted: Any) -> None:
+    whole, _ = fitted.fit(schools())
+    method, budget = fitted.method, replace(fitted.program.budget, draws=25, until=0.01)
+    program, clock = replace(fitted.program, budget=budget), WallClock()
+    state = method.fit(program, schools(), 1, clock)
+    blocks = [method.draw(state)]
+    for draws in (10, 60):
+        state = method.resume(program, schools(), state, draws, clock)
+        blocks.append(method.draw(state))
+    assert [block.draws["mu"].shape[1] >= least for block, least in zip(blocks, (25, 10, 60), strict=True)] == [
+        True
+    ] * 3
+    parts, made = joined(blocks), min(1000, sum(block.draws["mu"].shape[1] for block in blocks))
+    for name in whole.draws:
+        np.testing.assert_array_equal(parts.draws[name][:, :made], whole.draws[name][:, :made])
+    np.testing.assert_array_equal(parts.stats["num_steps"][:, :made], whole.stats["num_steps"][:, :made])
+    assert parts.stats["gradients_warmup"] == whole.stats["gradients_warmup"]
+    assert parts.stats["gradients"] == parts.stats["gradients_warmup"] + parts.stats["num_steps"].sum()
 
 
 def test_threads_change_nothing_but_the_seconds(fitted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
