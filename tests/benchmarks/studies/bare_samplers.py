@@ -1,6 +1,6 @@
 """Seconds per gradient as the harness states them, against a plain script of the same sampler without the harness.
 
-python tests/benchmarks/studies/bare_samplers.py [--processes 6] [--fits 15] [CONTENDER …]
+python tests/benchmarks/studies/bare_samplers.py [--processes 5] [--fits 40] [CONTENDER …]
 
 Both fit s0-uniform in one process of the framework's interpreter, which has compiled both before anything is measured;
 then they fit in turn, in random order, so that whatever the machine does meets both. Their seconds are those of the
@@ -125,8 +125,8 @@ def study(contender: str, processes: int, fits: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("contenders", nargs="*", metavar="CONTENDER", help=", ".join(SCRIPTS))
-    parser.add_argument("--processes", type=int, default=6)
-    parser.add_argument("--fits", type=int, default=15, help="of each side in a process")
+    parser.add_argument("--processes", type=int, default=5)
+    parser.add_argument("--fits", type=int, default=40, help="of each side in a process")
     parser.add_argument("--number", type=int, help="be this one of the processes")
     parser.add_argument("--kept", type=Path, help="its folder for what Stan builds")
     chosen = parser.parse_args()

@@ -267,7 +267,7 @@ SCRIPTS: dict[str, tuple[Script, Size]] = {
     "nutpie.nuts": (nutpie_nuts, Size(4, 1000, 1000)),
     "pymc.nuts": (pymc_nuts, Size(2, 300, 300)),
     "stan.nuts": (stan_nuts, Size(4, 1000, 1000)),
-    "pyro.nuts": (pyro_nuts, Size(1, 60, 60)),
+    "pyro.nuts": (pyro_nuts, Size(1, 30, 30)),
     "torch.nuts": (torch_nuts, Size(4, 50, 50)),
 }
 """Large enough that a fit takes some tenths of a second."""
