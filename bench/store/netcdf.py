@@ -56,9 +56,8 @@ def convert(
 def load(nc: Path) -> dict[str, Any]:
     """The arrays of a draws.nc, keyed as in the .npz; whatever is wrong with it is an exception, as `arrays.read`."""
     # by h5py's lower half, which takes half the time of its own upper one: a run has thousands of small files
-    own = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    own.set_fclose_degree(h5py.h5f.CLOSE_STRONG)  # all that is open in it is closed with it
-    with contextlib.closing(h5py.h5f.open(os.fsencode(plain(nc)), h5py.h5f.ACC_RDONLY, own)) as file:
+    # in the way of all other readers: HDF5 refuses a file that this process, as by ArviZ, has open in another way
+    with contextlib.closing(h5py.h5f.open(os.fsencode(plain(nc)), h5py.h5f.ACC_RDONLY)) as file:
         variables = [
             variable
             for group in _inside(file)

@@ -50,7 +50,7 @@ def test_every_cell_runs(in_process: None, tmp_path: Path, monkeypatch, capsys) 
     names: dict[str, Any] = {}
     values = [shown(code, names) for code in cells()]
     assert [type(value).__name__ for value in values] == [
-        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "Drawing", "Figure",
+        "NoneType", "NoneType", "DataFrame", "DataFrame", "DataArray", "Page", "Drawing", "Shown",
         "DataFrame", "DataFrame",
         "Comparison", "DataFrame", "NoneType",
     ]  # fmt: skip

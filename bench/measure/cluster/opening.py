@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bench.catalog import toml
 from bench.errors import UsageError, shown
 from bench.measure import guardian
+from bench.words import format as fmt
 
 if TYPE_CHECKING:
     from bench.measure.cluster.cluster import Cluster
@@ -230,5 +231,5 @@ def _slots_here(threads: int) -> int:
 
     usable = os.sched_getaffinity(0)
     if threads > len(usable):
-        raise UsageError(f"--threads {threads}: this machine has {len(usable)} CPUs for slots")
+        raise UsageError(f"--threads {threads}: this machine has {fmt.count(len(usable), 'CPU')} for slots")
     return fitting(usable, cores(), threads)

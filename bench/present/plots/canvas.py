@@ -65,9 +65,10 @@ def styled(make: Callable[[], Figure]) -> Figure:
 def figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches, apart from any that pyplot keeps."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    empty = Figure(figsize=(width, height), layout="constrained")
+    from bench.present.plots.shown import Shown
+
+    empty = Shown(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(empty)
     return empty
 

@@ -38,6 +38,7 @@ def test_a_trace_shows_every_chain_whole_with_truth_and_exact_mean(fits):
     chains = [lines(axes, f"chain {i}")[0] for i in range(CHAINS)]
     for i, chain in enumerate(chains):
         np.testing.assert_array_equal(chain.get_ydata(), subject.scored.fit.draws["weights"][i, :, 1])
+    assert figure._repr_png_().startswith(b"\x89PNG"), "a notebook shows it without pyplot"
     assert len({chain.get_color() for chain in chains}) == CHAINS
     assert lines(axes, "truth")[0].get_ydata()[0] == -2.8
     assert lines(axes, "exact mean")[0].get_ydata()[0] == subject.scored.problem.reference.mean["weights"][1]
