@@ -68,7 +68,9 @@ def kill_any(place: Place, kills: int, seed: int, *options: str) -> Counter[str]
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)  # with PYTHONFAULTHANDLER=1 it says what every thread is at
             raise AssertionError(f"it hangs after {counts}: {process.communicate()[1]}") from None
-        assert process.returncode in (0, 3, -9) and "Traceback" not in err, (process.returncode, err)
+        assert process.returncode in (0, 3, -9), (process.returncode, err)
+        # a process that multiprocessing was starting for a killed one says in its own words that nobody feeds it
+        assert process.returncode == -9 or "Traceback" not in err, err
         _nothing_left(place, SLOT_ORPHAN_SECONDS if options else ORPHAN_SECONDS)
         assert not (left := [file.name for file in place.tmp.iterdir()]), f"files were left in TMPDIR: {left}"
         assert not (lost := whole - _whole_rounds(place)), f"finished fits were lost: {lost}"
