@@ -198,6 +198,7 @@ def stan_nuts(x: np.ndarray, y: np.ndarray, size: Size) -> Timed:
     import socket
     import tempfile
     import threading
+    from concurrent.futures import ThreadPoolExecutor
 
     import httpstan.models
 
@@ -215,7 +216,8 @@ def stan_nuts(x: np.ndarray, y: np.ndarray, size: Size) -> Timed:
 
     def take(listening: socket.socket, lines: list[bytes]) -> None:
         files = [listening.accept()[0].makefile("rb") for _ in range(4)]  # log, inits, draws, diagnostics
-        lines.extend(files[2].read().splitlines())
+        with ThreadPoolExecutor(len(files)) as readers:  # Stan waits for whoever does not read
+            lines.extend([*readers.map(lambda file: file.read(), files)][2].splitlines())
         for file in files:
             file.close()
 
