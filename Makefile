@@ -23,12 +23,16 @@ AB   ?= --suite tiny --rounds 5 --max-rounds 20 --seconds 600
 # Where `make bench`, `make ab` and `make report` leave their files
 OUT  ?= results/ci
 
-.PHONY: run test test-slow test-envs test-core test-py312 test-py313 lint types contracts bench studies ab report docs workflows lock clean
+.PHONY: run test tests test-slow test-envs test-core test-py312 test-py313 lint types contracts bench studies ab report docs workflows lock clean
 
 run: $(VENV)/.ready
 	$(PY) -m bench run
 
-test: lint types contracts
+# Types beside the tests, which leave a CPU idle now and then.
+test: lint contracts
+	@$(MAKE) --no-print-directory -j2 types tests
+
+tests: $(VENV)/.ready
 	$(PY) $(PYTEST)
 
 test-slow: $(VENV)/.ready

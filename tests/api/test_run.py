@@ -79,9 +79,11 @@ def test_figures_of_the_report_need_no_draws(made: bench.Run) -> None:
 
 @pytest.mark.needs("matplotlib")
 def test_what_bench_plot_draws_is_a_figure(made: bench.Run) -> None:
+    from matplotlib.figure import Figure
+
     cell = made.fits["cell"].iloc[0]
     picture = made.plot("posterior", cell, rep=1)
-    assert type(picture).__module__ == "matplotlib.figure" and "rep 1" in picture.get_suptitle()
+    assert isinstance(picture, Figure) and "rep 1" in picture.get_suptitle()
     assert "fake.exact" in made.plot("forest", f"{LABEL}/*").axes[0].get_figure().get_suptitle()
     for kind, words in (("lines", "unknown kind of picture"), ("loss", "loss does not apply to fake.exact")):
         with pytest.raises(bench.UsageError, match=words):

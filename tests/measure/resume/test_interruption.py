@@ -63,7 +63,7 @@ def test_ctrl_c_once_writes_what_there_is_and_the_resumed_run_is_as_an_undisturb
     place.bench("check", "r", code=3)
     at = {name: (place.run / "fits" / name / "record.json").stat().st_mtime_ns for name in done}
     whole = [n for n in done if f"{n.partition('-')[0]}-{int(n.partition('-')[2]) ^ 1}" in done]
-    assert "fits are missing" in place.bench("run", "--resume", "r", "--dry-run")
+    assert "missing of results/r: " in place.bench("run", "--resume", "r", "--dry-run")
     place.bench("run", "--resume", "r")
     same(tables(place.run), undisturbed)
     # rounds that were whole are left as they were; one that was broken off was made again
