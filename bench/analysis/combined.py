@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.analysis import changes
 from bench.analysis.tables import RunTables
-from bench.store.manifest import SCHEMA, About, Combined, Run
+from bench.store.manifest import SCHEMA, About, Combined, Host, Run
 from bench.words import format as fmt
 
 
@@ -50,14 +50,22 @@ def combine(sources: Sequence[Source]) -> RunTables:
     )
 
 
+def cpu_words(host: Host) -> str:
+    """`2 CPUs`, or `1 of 2 CPUs` where the run was let use fewer; empty where it is not known."""
+    if not host.cpus:
+        return ""
+    fewer = host.usable_cpus is not None and host.usable_cpus < host.cpus
+    return f"{host.usable_cpus} of {fmt.count(host.cpus, 'CPU')}" if fewer else fmt.count(host.cpus, "CPU")
+
+
 def machine_words(run: Run) -> str:
     """`AMD EPYC, 2 CPUs`, with a GPU where one is recorded."""
     if len(run.hosts) > 1:
         return f"{len(run.hosts)} machines, {', '.join(sorted(run.hosts))}"
     host = next(iter(run.hosts.values()), run.host)
-    cpus, gpu = host.cpus, host.gpu or host.gpus
+    gpu = host.gpu or host.gpus
     gpus = gpu if isinstance(gpu, str) else ", ".join(gpu)
-    return ", ".join(filter(None, [host.cpu or "unknown machine", fmt.count(cpus, "CPU") if cpus else "", gpus]))
+    return ", ".join(filter(None, [host.cpu or "unknown machine", cpu_words(host), gpus]))
 
 
 def machines_of(sources: Sequence[Source]) -> dict[str, str]:

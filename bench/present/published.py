@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from bench.analysis.combined import cpu_words
 from bench.analysis.contender import HOW, QUESTIONS
 from bench.analysis.sections import Report, Row, Section
 from bench.comparison.measures import MEASURES
@@ -51,13 +52,12 @@ def published(folder: str, run: Run, about: str) -> Published:
     amount = f"{fmt.count(len(scenarios), 'scenario')} × {fmt.count(len(backends), 'backend')}"
     suite = (run.options or {}).get("suite")
     named = f"suite {suite}: {amount}" if suite else amount
-    cpus = f", {fmt.count(run.host.cpus, 'CPU')}" if run.host.cpus else ""
     used = {name.rpartition("/")[2]: version for name, version in reversed(run.versions.items())}
     return Published(
         folder,
         about or named,
         str(sum(c.reps * c.rounds for c in run.cells)),
-        f"{run.host.cpu or 'a machine that the run does not name'}{cpus}",
+        ", ".join(filter(None, [run.host.cpu or "a machine that the run does not name", cpu_words(run.host)])),
         ", ".join(f"{name} {used[name]}" for name in NAMED if name in used),
         (run.started or "")[:10],
     )

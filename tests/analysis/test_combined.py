@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from bench.analysis.combined import Source, combine
+from bench.analysis.combined import Source, combine, cpu_words
 from bench.analysis.contender import MANY
 from bench.analysis.sections import report, sections
 from bench.analysis.tables import RunTables
@@ -25,7 +25,7 @@ from bench.present.provenance import context, environment, warnings
 from bench.present.reproduce import reproduce
 from bench.stats.ratios import Timed, ratios
 from bench.store.folder import RunFolder
-from bench.store.manifest import CellEntry
+from bench.store.manifest import CellEntry, Host
 from bench.words.sentence import plain
 from tests.comparison.history.stored import store
 from tests.comparison.runs import ENTRY, Cell, with_facts
@@ -213,3 +213,16 @@ def test_a_name_of_many_runs_fits_into_a_folders():
     folders = [RunFolder(Path(f"/r/{letter * 60}")) for letter in "abc"]
     assert combined_name(folders[:1]) == "a" * 60
     assert combined_name(folders) == f"{'a' * 60}+2-more"
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        (Host(), ""),
+        (Host(logical_cpus=2), "2 CPUs"),
+        (Host(logical_cpus=2, usable_cpus=2), "2 CPUs"),
+        (Host(logical_cpus=2, usable_cpus=1), "1 of 2 CPUs"),
+    ],
+)
+def test_a_run_that_was_let_use_fewer_cpus_says_so(host, words):
+    assert cpu_words(host) == words
