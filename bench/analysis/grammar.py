@@ -244,15 +244,15 @@ def _objection(c: Contender) -> str:
 def made_of(leader: Contender, rival: Contender) -> Sentence:
     """The ratio of further fits as work and its cost: evaluations of the model to the target, and seconds of each."""
     (work, cost), (more, dearer) = leader.work or (1.0, 1.0), rival.work or (1.0, 1.0)
-    numbers = {"B": rival.label, "x": fmt.times(more / work), "y": fmt.times(dearer / cost)}
+    numbers = {"A": leader.label, "B": rival.label, "x": fmt.times(more / work), "y": fmt.times(dearer / cost)}
     numbers |= {"h": f"{more:,.0f}", "g": f"{work:,.0f}", "t": fmt.seconds(dearer), "s": fmt.seconds(cost)}
     equal_work, equal_cost = (1 / MARGIN <= ratio <= MARGIN for ratio in (more / work, dearer / cost))
     head = (
         "Each further fit is equal work, {h} against {g} evaluations of the model"
         if equal_work
-        else "For each further fit {B:b} needs {x:b} as many evaluations of the model ({h} against {g})"
+        else "For each further fit {B:b} needs {x:b} as many evaluations of the model as {A:b} ({h} against {g})"
     )
-    costs = "; one costs {y:b} as much in {B:b}" if equal_work else ", and one costs {y:b} as much"
+    costs = "; each costs {y:b} as much in {B:b}" if equal_work else ", and each costs {y:b} as much"
     return say(f"{head}{', each as cheap' if equal_cost else costs} ({{t}} against {{s}}).", **numbers)
 
 

@@ -101,12 +101,12 @@ def test_seconds_that_are_prorated_are_marked_and_those_of_a_whole_fit_are_not()
 @pytest.mark.parametrize(
     ("work", "text"),
     [
-        ((23_494, 343e-6), "Each further fit is equal work, 23,494 against 23,403 evaluations of the model; one costs "
+        ((23_494, 343e-6), "Each further fit is equal work, 23,494 against 23,403 evaluations of the model; each costs "
                            "118× as much in B (343 µs against 2.90 µs)."),
-        ((70_209, 2.9e-6), "For each further fit B needs 3.0× as many evaluations of the model (70,209 against "
-                           "23,403), each as cheap (2.90 µs against 2.90 µs)."),
-        ((46_806, 5.8e-6), "For each further fit B needs 2.0× as many evaluations of the model (46,806 against "
-                           "23,403), and one costs 2.0× as much (5.80 µs against 2.90 µs)."),
+        ((70_209, 2.9e-6), "For each further fit B needs 3.0× as many evaluations of the model as A (70,209 "
+                           "against 23,403), each as cheap (2.90 µs against 2.90 µs)."),
+        ((46_806, 5.8e-6), "For each further fit B needs 2.0× as many evaluations of the model as A (46,806 "
+                           "against 23,403), and each costs 2.0× as much (5.80 µs against 2.90 µs)."),
         ((23_403, 3.0e-6), "Each further fit is equal work, 23,403 against 23,403 evaluations of the model, each as "
                            "cheap (3.00 µs against 2.90 µs)."),
     ],

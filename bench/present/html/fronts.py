@@ -112,7 +112,7 @@ def _rank(row: Row) -> tuple[int, float, str]:
 
 
 def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
-    """`least` has the fewest seconds of a whole fit that met the target: who was done sooner is said to be."""
+    """`least` has the fewest seconds of a whole fit that met the target: whose own take less is said to."""
     words = WORDS[row.state]
     if row.state == "off target" and row.b2_max is not None:
         words += f": {worth(row.b2_max)} ({row.shown_error})"
@@ -120,8 +120,10 @@ def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
         words += ", no uncertainty"
     elif row.reason and row.state not in ("met", "reference"):
         words += f": {clean(row.reason).splitlines()[0]}"
-    if row.whole:
-        taken = ", ".join(f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items())
-        sooner = row.state not in ("met", "reference") and any(row.whole[q] < least[q] for q in least if q in row.whole)
-        words = f"done sooner ({taken}), but {words}" if sooner else f"{words} · {taken}"
+    taken = {q: f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items()}
+    less = [taken[q] for q in taken if q in least and row.whole[q] < least[q]]
+    if less and row.state not in ("met", "reference"):
+        words = f"shorter than the whole fits of those ranked ({', '.join(less)}), but {words}"
+    elif taken:
+        words = f"{words} · {', '.join(taken.values())}"
     return Other(icon(row.state), clean(row.label), clean(words), number)
