@@ -44,7 +44,7 @@ class Comparison:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know before the rows are believed."""
-        return self._comparison.warnings
+        return tuple(map(str, self._comparison.warnings))
 
     def __str__(self) -> str:
         return formats.text(self._comparison, everything=False)

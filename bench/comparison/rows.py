@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -120,12 +120,26 @@ def variants(firsts: Sequence[Mapping[Any, Any]]) -> list[str]:
     ]
 
 
+class Warned(NamedTuple):
+    """What a reader must know before believing a comparison, and the command to type next, where there is one.
+
+    `lead` says what that command is for.
+    """
+
+    text: str
+    command: str = ""
+    lead: str = "Next"
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.lead}: {self.command}" if self.command else self.text
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Two runs compared: `level` is that of every interval, `tests` how many comparisons it is for.
 
     `machine`, `harness` and `versions` say what differs between the runs; `unchecked` lists gates that no row could
-    answer; `cells` counts those both runs have; `warnings` are sentences with the next command to type.
+    answer; `cells` counts those both runs have; `warnings` are the gravest first.
     """
 
     a: str
@@ -139,7 +153,7 @@ class Comparison:
     versions: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def regressions(self) -> list[Row]:

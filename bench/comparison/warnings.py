@@ -11,7 +11,7 @@ from bench.analysis.disturbance import disturbance
 from bench.analysis.tables import RunTables
 from bench.comparison.expressions import parse
 from bench.comparison.measures import MEASURES
-from bench.comparison.rows import Comparison, Request, Row
+from bench.comparison.rows import Comparison, Request, Row, Warned
 from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
 from bench.words import program
@@ -22,24 +22,25 @@ MANY = 4
 ENOUGH_ROUNDS = 10
 
 
-def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[str]:
-    """Sentences, the gravest first."""
+def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Request) -> Iterator[Warned]:
+    """The gravest first."""
     for gate in comparison.unchecked:
-        yield f"--fail-on {gate!r} could be checked in no cell: {_why(comparison, gate)}."
+        yield Warned(f"--fail-on {gate!r} could be checked in no cell: {_why(comparison, gate)}.")
     if (a.run.id, a.run.started) == (b.run.id, b.run.started):
-        yield f"A and B are the same run. Next: make another, and compare with that: {again(b)}"
+        yield Warned("A and B are the same run.", again(b), "Next: make another, and compare with that")
     yield from _elsewhere(comparison, request)
     yield from _absent(comparison, a)
     yield from _unscored(a, b)
     changed = {row.name for row in comparison.rows if row.verdict == "code-changed"}
     if changed:
-        yield (
-            f"{named(sorted(changed))}: the data are others than in A, so only status is compared. Next: make A again "
-            f"with today's scenarios: {again(a)}"
+        yield Warned(
+            f"{named(sorted(changed))}: the data are others than in A, so only status is compared.",
+            again(a),
+            "Next: make A again with today's scenarios",
         )
     for name, tables in (("A", a), ("B", b)):
         if loaded := disturbance(tables, tables.fits):
-            yield f"The machine was not quiet during {name}: {loaded}. Next: {again(tables)}"
+            yield Warned(f"The machine was not quiet during {name}: {loaded}.", again(tables))
     yield from _together(comparison, b)
     yield from _few_rounds(comparison, b)
 
@@ -67,22 +68,23 @@ def _why(comparison: Comparison, gate: str) -> str:
     return "; ".join(dict.fromkeys(f"{r.verdict}: {r.reason}" for r in rows)) or "no cell of both runs has this metric"
 
 
-def _elsewhere(comparison: Comparison, request: Request) -> Iterator[str]:
+def _elsewhere(comparison: Comparison, request: Request) -> Iterator[Warned]:
     rows = [r for r in comparison.rows if r.verdict == "other-machine" or r.advisory]
     reasons = list(comparison.machine) or list(dict.fromkeys(r.reason for r in rows if r.verdict == "other-machine"))
     if not rows:
         return
     why = "; ".join(reasons) or "threads differ"
     if request.allow_other_machine:
-        yield f"Not the same machine ({why}): times and memory are advice only, no exit code rests on them."
+        yield Warned(f"Not the same machine ({why}): times and memory are advice only, no exit code rests on them.")
     else:
-        yield (
-            f"Not the same machine ({why}): times and memory are not compared. Next: make both runs on one machine, "
-            f"or see them as advice: {program.command('compare', comparison.a, comparison.b, '--allow-other-machine')}"
+        yield Warned(
+            f"Not the same machine ({why}): times and memory are not compared.",
+            program.command("compare", comparison.a, comparison.b, "--allow-other-machine"),
+            "Next: make both runs on one machine, or see them as advice",
         )
 
 
-def _absent(comparison: Comparison, a: RunTables) -> Iterator[str]:
+def _absent(comparison: Comparison, a: RunTables) -> Iterator[Warned]:
     gone = [row for row in comparison.rows if row.verdict == "missing" and not row.metric]
     if not gone:
         return
@@ -93,21 +95,21 @@ def _absent(comparison: Comparison, a: RunTables) -> Iterator[str]:
     for axis in ("budget", "track", "device", "dtype"):  # they are part of a cell's id
         if fits[axis].nunique() == 1:
             words += [f"--{axis}", str(fits[axis].iloc[0])]
-    yield (
+    yield Warned(
         f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({named([r.name for r in gone])}), so nothing is "
-        f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail. "
-        f"Next: {program.command('run', *words)}"
+        f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail.",
+        program.command("run", *words),
     )
 
 
-def _unscored(a: RunTables, b: RunTables) -> Iterator[str]:
+def _unscored(a: RunTables, b: RunTables) -> Iterator[Warned]:
     for name, tables in (("A", a), ("B", b)):
         if tables.metrics.empty:
             score = program.command("score", tables.run.id)
-            yield f"{name} is not scored, so only its fits are compared. Next: {score}"
+            yield Warned(f"{name} is not scored, so only its fits are compared.", score)
 
 
-def _together(comparison: Comparison, b: RunTables) -> Iterator[str]:
+def _together(comparison: Comparison, b: RunTables) -> Iterator[Warned]:
     """Cells of several frameworks that all moved the same way: more likely the machine than every framework's code."""
     rows = [r for r in comparison.rows if r.metric == "seconds_total" and r.estimate is not None]
     effects = [r.estimate.effect for r in rows if r.estimate is not None]
@@ -116,26 +118,28 @@ def _together(comparison: Comparison, b: RunTables) -> Iterator[str]:
         return
     shift = median(effects)
     if abs(shift) > MEASURES["seconds_total"].limit:
-        yield (
+        yield Warned(
             f"All {len(effects)} cells of {len(frameworks)} frameworks became {'slower' if shift > 0 else 'faster'} "
-            f"together (median {fmt.times(math.exp(shift))}), as they do when the machine did. Next: make B again "
-            f"beside A: {again(b)}"
+            f"together (median {fmt.times(math.exp(shift))}), as they do when the machine did.",
+            again(b),
+            "Next: make B again beside A",
         )
 
 
-def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[str]:
+def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[Warned]:
     timed = [r for r in comparison.rows if r.per == "round" and r.verdict == "inconclusive"]
     mute = [r for r in timed if r.estimate is None]
     widest = max((r.estimate.n_a for r in timed if r.estimate), default=0)
     rounds = max(ENOUGH_ROUNDS, 2 * widest)
     if mute:
-        yield (
+        yield Warned(
             f"{fmt.count(len(mute), 'comparison')} of times or memory ({named(sorted({r.name for r in mute}))}) "
-            f"without {MIN_UNITS} rounds in both runs: nothing can be said. "
-            f"Next, for both: {again(b, rounds=rounds)}"
+            f"without {MIN_UNITS} rounds in both runs: nothing can be said.",
+            again(b, rounds=rounds),
+            "Next, for both",
         )
     elif timed:
-        yield f"What is inconclusive needs more rounds, in both runs. Next: {again(b, rounds=rounds)}"
+        yield Warned("What is inconclusive needs more rounds, in both runs.", again(b, rounds=rounds))
 
 
 def named(names: Sequence[str], most: int = NAMED) -> str:

@@ -1,7 +1,7 @@
-"""Effective sample size in NumPy alone: of stored fits, and in children that rank the truth among draws.
+"""Effective sample size in NumPy alone, for children that rank the truth among draws they do not keep.
 
-The estimators are those of Stan and ArviZ (Vehtari et al. 2021, arXiv:1903.08008) to rounding, which tests of
-`bench.score.chains` hold them to: ArviZ takes one scalar after the other, and imports what a child may not.
+The estimators are those of Stan and ArviZ (Vehtari et al. 2021, arXiv:1903.08008) to rounding. Scores of stored fits
+come from ArviZ itself (`bench.score.chains`), which imports pandas and xarray, and a child may not.
 """
 
 from __future__ import annotations

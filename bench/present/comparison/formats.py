@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from bench.comparison.rows import Comparison, Row
+from bench.comparison.rows import Comparison, Row, Warned
 from bench.present import gfm, plain
 from bench.present.comparison import words
 from bench.present.gfm import escape
@@ -40,8 +40,9 @@ def text(comparison: Comparison, *, everything: bool) -> str:
     if comparison.tests:
         lines += ["", *textwrap.wrap(words.method(comparison), 116)]
     for warning in comparison.warnings:
+        lines += ["", f"warning: {warning.text}"]
         # A command is left on its line, to be copied whole.
-        lines += ["", f"warning: {warning.replace(' Next', chr(10) + '  next', 1)}"]
+        lines += [f"  {warning.lead[:1].lower()}{warning.lead[1:]}: {warning.command}"] if warning.command else []
     return "\n".join(lines) + "\n"
 
 
@@ -71,10 +72,10 @@ def _markdown(comparison: Comparison, rows: list[Row], cut: int) -> str:
     return "\n".join([*lines, *(f"> {_warning(w)}\n" for w in comparison.warnings)]).rstrip("\n") + "\n"
 
 
-def _warning(text: str) -> str:
-    """The next command, which ends it, as code: what is escaped cannot be copied."""
-    sentence, _, command = text.rpartition(": ")
-    return f"{escape(sentence)}: {gfm.code(command)}" if " Next" in sentence else escape(text)
+def _warning(warning: Warned) -> str:
+    """The command as code: what is escaped cannot be copied."""
+    following = f" {escape(warning.lead)}: {gfm.code(warning.command)}" if warning.command else ""
+    return f"{escape(warning.text)}{following}"
 
 
 def _cells(row: Row) -> list[str]:
@@ -101,7 +102,7 @@ def document(comparison: Comparison, *, code: int) -> dict[str, Any]:
         "versions": list(comparison.versions),
         "fail_on": list(comparison.gates),
         "unchecked": list(comparison.unchecked),
-        "warnings": list(comparison.warnings),
+        "warnings": [str(warning) for warning in comparison.warnings],
         "rows": [_row(row) for row in comparison.rows],
     }
 
