@@ -123,7 +123,7 @@ def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
     taken = {q: f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items()}
     less = [taken[q] for q in taken if q in least and row.whole[q] < least[q]]
     if less and row.state not in ("met", "reference"):
-        words = f"shorter than the whole fits of those ranked ({', '.join(less)}), but {words}"
+        words = f"shorter than the whole fits that met the target ({', '.join(less)}), but {words}"
     elif taken:
         words = f"{words} · {', '.join(taken.values())}"
     return Other(icon(row.state), clean(row.label), clean(words), number)
