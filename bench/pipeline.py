@@ -21,6 +21,7 @@ from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Wide
 from bench.measure.job import Limits
 from bench.plan import Job, Plan
+from bench.score import ahead
 from bench.store.folder import RunFolder
 from bench.store.manifest import Host, Run, run_of
 from bench.store.records import now
@@ -112,7 +113,7 @@ def fit(
     where none is given; `timed` as in `run.execute`.
     """
     cells = {job.planned.cell.id for job in jobs}
-    scoring = _scoring(plan.fits) if score else None
+    scoring = ahead.prepare(plan.fits, *REPORTING) if score else None
     part = Plan(tuple(p for p in plan.cells if p.cell.id in cells), plan.seed)
 
     def refused() -> Mapping[str, str]:
@@ -178,12 +179,6 @@ def finish(folder: RunFolder, manifest: Run, finished: bool) -> None:
     """Book that nothing more will be made now: all there was to do, or what had been done when interrupted."""
     manifest.finished, manifest.state = now(), "finished" if finished else "interrupted"
     folder.write_manifest(manifest)
-
-
-def _scoring(fits: int) -> Callable[[Callable[[], None]], None]:
-    from bench.score.run import prepare  # here: a machine that only fits need not have what scoring needs
-
-    return prepare(fits, *REPORTING)
 
 
 def score(folder: RunFolder, progress: Callable[[str], None]) -> Report:

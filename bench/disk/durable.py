@@ -34,7 +34,8 @@ def json_bytes(value: Any) -> bytes:
 def write_ahead(path: Path, content: bytes) -> None:
     """Write a file of a folder that `put_folder` will put in its place, which has its name on disk, too."""
     path.write_bytes(content)
-    sync(path)
+    if content:  # an empty file is no more than its name
+        sync(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.catalog.frameworks import named
-from bench.disk.durable import write_bytes, write_json
+from bench.disk.durable import json_bytes, write_bytes
 from bench.measure import interrupts, noise
 from bench.measure.child import Child, watch
 from bench.measure.environment import default_threads
@@ -105,7 +105,6 @@ class Local:
             "log": str(log.resolve()),
             "parent": os.getpid(),
         }
-        write_json(file, content)
         try:
             measured = request.work in MEASURED
             before, load = noise.reference_workload() if measured else 0.0, os.getloadavg()[0]
@@ -142,6 +141,7 @@ class Local:
                 return forked
             self._servers.pop(needs).close()
         assert needs.threads is not None
+        file.write_bytes(json_bytes(content))
         return FreshChild(file, log, framework=needs.framework, threads=needs.threads, module=module, code=self._code)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ SELF = Path("/proc/self")
 
 
 class Mapped(NamedTuple):
-    """A range of addresses that maps a file, and which of its pages are in memory."""
+    """Consecutive pages of mapped files, the first's address, and which of them are in memory."""
 
     start: int
     present: npt.NDArray[np.bool_]
@@ -42,18 +42,26 @@ def peak_bytes() -> int:
 
 
 def mapped_files() -> list[Mapped]:
-    """This process's file mappings; none where the system does not tell (Linux's /proc/self/pagemap does)."""
-    mappings = []
+    """This process's file mappings; none where the system does not tell (Linux's /proc/self/pagemap does).
+
+    Those that follow each other, as the sections of a library do, are one: each is a read.
+    """
+    ranges: list[list[int]] = []
     try:
+        for line in (SELF / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
+            addresses, _, _, _, inode, *_ = line.split()
+            start, end = (int(address, 16) for address in addresses.split("-"))
+            if inode == "0":
+                continue
+            if ranges and ranges[-1][1] == start:
+                ranges[-1][1] = end
+            else:
+                ranges.append([start, end])
         with FileIO(SELF / "pagemap") as pagemap:
-            for line in (SELF / "maps").read_text(encoding="utf-8", errors="replace").splitlines():
-                addresses, _, _, _, inode, *_ = line.split()
-                start, end = (int(address, 16) for address in addresses.split("-"))
-                if inode != "0":
-                    mappings.append(Mapped(start, _present(pagemap, start, end)))
+            found = [Mapped(start, _present(pagemap, start, end)) for start, end in ranges]
     except (OSError, ValueError):
         return []
-    return mappings
+    return [some for some in found if some.present.any()]
 
 
 def untouched(server: Sequence[Mapped]) -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +13,7 @@ from bench.disk.durable import unwritable
 from bench.errors import UsageError, described
 from bench.score import pool
 from bench.score.across import CellScores
+from bench.score.ahead import IMPORTS, WORTH_IT
 from bench.score.curves import Curve, curve
 from bench.score.judged import Deviations
 from bench.score.problem import Row
@@ -28,21 +26,6 @@ if TYPE_CHECKING:
 
 TOGETHER = 8
 """Fits of one data set that are scored in one go; its reference is made once for them."""
-WORTH_IT = 40
-"""Fits from which other processes are started for it, which takes them half a second."""
-ARVIZ = "arviz_stats.base.array"
-IMPORTS = (
-    "bench.score.run",
-    ARVIZ,
-    "scipy.interpolate",
-    "scipy.linalg",
-    "scipy.optimize",
-    "scipy.special",
-    "scipy.stats",
-    "vl_convert",
-)
-"""What scoring needs, some of it late; and what draws the report that follows."""
-
 Progress = Callable[[str], None]
 
 
@@ -57,32 +40,6 @@ class Scores(NamedTuple):
 
 Batch = list[tuple[int, Stored]]
 """Fits of one data set, by their places."""
-
-
-def prepare(fits: int, *later: str) -> Callable[[Callable[[], None]], None]:
-    """Begin to import what scoring so many fits needs, and what comes `later`, for example beside frameworks' imports.
-
-    What is returned waits for the end of it, calling its argument a few times a second: before the first fit, so that
-    no import runs beside a measurement, and none is waited for after the last.
-    """
-    pooled = fits >= WORTH_IT and pool.start(*IMPORTS)
-    importing = threading.Thread(target=_import, args=(later if pooled else (*later, ARVIZ),), daemon=True)
-    importing.start()
-
-    def wait(tick: Callable[[], None]) -> None:
-        while importing.is_alive():
-            tick()
-            importing.join(pool.WATCH_SECONDS)
-        if pooled:
-            pool.wait_until_ready(tick)
-
-    return wait
-
-
-def _import(modules: Sequence[str]) -> None:
-    for module in modules:
-        with contextlib.suppress(ImportError):  # who needs it will say so
-            importlib.import_module(module)
 
 
 def score_run(folder: RunFolder, progress: Progress) -> int:

@@ -59,7 +59,7 @@ def printed(gate: float) -> str:
 
 
 def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[str, ...], dtype: DType) -> Errors:
-    """Errors of `value` (r, m) and `gradient` (r, m, dim) at m points of these groups and at their neighbours.
+    """Errors of `value` (r, m) and `gradient` (r, m, dim) at m points of these groups and at their r − 1 neighbours.
 
     Every entry is judged by its own size, so that one far-tail point of 1e12 hides nothing elsewhere:
 
@@ -72,14 +72,15 @@ def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[st
 
         rounding = k·u·(1 + condition) + 20·scatter
 
-    What enters is rounded to the unit roundoff u and moves an entry by its condition times that (posterior draws, data
-    of a large offset: Higham 2002, Accuracy and Stability of Numerical Algorithms, §1.6), k = `roundings` of these:
-    1e-14 of what enters in float64. The scatter is the standard deviation of value − wanted, or gradient − wanted,
-    among neighbours: intermediate results that cancel (log Γ(x + ½) − log Γ(x) of a Student's t) are rough, a wrong
-    density is smooth (Moré & Wild 2011, SIAM J. Sci. Comput. 33:1292). 20 is what Student's t of 6 degrees of freedom
-    exceeds once in a million times. It excuses at most a hundred times what the gate allows the value, or the steepest
-    component at the point: in float32 a density whose third digit is noise fails. Points where the density or a slope
-    is beyond REACH, as where a log link meets a predictor far out, are left out.
+    What enters is rounded to the unit roundoff u and moves an entry by its condition times that (posterior draws,
+    data of a large offset: Higham 2002, Accuracy and Stability of Numerical Algorithms, §1.6), k = `roundings` of
+    these: 1e-14 of what enters in float64. The scatter is the standard deviation of value − wanted, or gradient −
+    wanted, among neighbours, 0 where there are none: intermediate results that cancel (log Γ(x + ½) − log Γ(x) of a
+    Student's t) are rough, a wrong density is smooth (Moré & Wild 2011, SIAM J. Sci. Comput. 33:1292). 20 is what
+    Student's t of 6 degrees of freedom exceeds once in a million times. It excuses at most a hundred times what the
+    gate allows the value, or the steepest component at the point: in float32 a density whose third digit is noise
+    fails. Points where the density or a slope is beyond REACH, as where a log link meets a predictor far out, are
+    left out.
     """
     largest = np.maximum(np.abs(wanted.value).max(axis=0), np.abs(wanted.gradient).max(axis=(0, -1)))
     within = ~(largest > REACH[dtype])
@@ -103,5 +104,7 @@ def compare(wanted: Expected, value: Array, gradient: Array, *, groups: tuple[st
 def _size(own: Array, condition: Array, off: Array, terms: int, dtype: DType) -> Array:
     """What an error is relative to; `off` (r, …) are the differences at a point and its neighbours."""
     size = own + roundings(terms) * UNIT[dtype] / GATES[dtype] * condition
+    if len(off) == 1:
+        return size
     largest = size if size.ndim == 1 else size.max(axis=-1, keepdims=True)
     return np.asarray(size + np.minimum(SCATTERS / GATES[dtype] * off.std(axis=0, ddof=1), EXCUSED * largest))

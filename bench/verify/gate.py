@@ -144,7 +144,7 @@ def _side_by_side(
                 tasks, unknown = _tasks(pairs, problems, tick)
                 yield from unknown
                 work = [*([_work(pairs)] if pairs else []), *([methods.words(needs)] if judge else [])]
-                left[threads.submit(_verified, tasks, judge, executor, look)] = "; ".join(work)
+                left[threads.submit(_verified, tasks, problems, judge, executor, look)] = "; ".join(work)
             while left:
                 interrupts.check()
                 tick("; ".join(list(left.values())[: default_threads()]))
@@ -167,7 +167,8 @@ def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[
         interrupts.check()
         tick(_work(pairs))
         try:
-            tasks.append((pair, problems.get(pair.scenario, pair.dtype)))
+            opaque = family(pair.scenario.family).OPAQUE
+            tasks.append((pair, problems.get(pair.scenario, pair.dtype, neighbours=opaque)))
         except Exception as error:  # noqa: BLE001 -- what its data or family raise, its cells will say in their rows
             text = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
             unknown.append((pair, unjudged(pair, "unknown", f"the family gives no density here: {text}")))
@@ -175,13 +176,32 @@ def _tasks(pairs: Sequence[Pair], problems: Problems, tick: Tick) -> tuple[list[
 
 
 def _verified(
-    tasks: Sequence[Task], judge: methods.Judge | None, executor: Executor, look: Callable[[], None]
+    tasks: Sequence[Task],
+    problems: Problems,
+    judge: methods.Judge | None,
+    executor: Executor,
+    look: Callable[[], None],
 ) -> list[Judged]:
-    """Outcomes of what shares a child; after one that ends it, the rest get another. Then those of methods."""
-    outcomes: list[Judged] = []
+    """Outcomes of what shares a child, then those of methods.
+
+    What is off is asked again with the neighbours of every point: rounding may be why. What is not needs none.
+    """
+    outcomes = _all_answers(tasks, executor, look)
+    off = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, Verified) and outcome.verdict == "wrong"]
+    pairs = [tasks[at][0] for at in off]
+    again = [(pair, problems.get(pair.scenario, pair.dtype)) for pair in pairs]
+    for at, outcome in zip(off, _all_answers(again, executor, look), strict=True):
+        outcomes[at] = outcome
+    judged_methods = judge(look) if judge else []
+    return [*zip((pair for pair, _ in tasks), outcomes, strict=True), *((None, outcome) for outcome in judged_methods)]
+
+
+def _all_answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Verified | Answered]:
+    """Outcomes of the tasks, in order; after one that ends the child, the rest get another."""
+    outcomes: list[Verified | Answered] = []
     while left := tasks[len(outcomes) :]:
-        outcomes += zip((pair for pair, _ in left), _answers(left, executor, look), strict=False)
-    return [*outcomes, *((None, outcome) for outcome in (judge(look) if judge else ()))]
+        outcomes += _answers(left, executor, tick)
+    return outcomes
 
 
 def _answers(tasks: Sequence[Task], executor: Executor, tick: Callable[[], None]) -> list[Verified | Answered]:

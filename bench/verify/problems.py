@@ -14,9 +14,9 @@ SEED = 0
 
 
 class Problem(NamedTuple):
-    """A data set, the points, these with their neighbours in one precision (r, m, dim), and what the family says.
+    """A data set, the points, these in one precision (r, m, dim), and what the family says.
 
-    `expected` is None where only frameworks know the density.
+    Where r exceeds 1 their neighbours come after them. `expected` is None where only frameworks know the density.
     """
 
     data: Dataset
@@ -30,16 +30,16 @@ class Problems:
 
     def __init__(self) -> None:
         self._at: dict[str, tuple[Dataset, Points]] = {}
-        self._made: dict[tuple[str, DType], Problem] = {}
+        self._made: dict[tuple[str, DType, bool], Problem] = {}
 
-    def get(self, scenario: Scenario, dtype: DType) -> Problem:
+    def get(self, scenario: Scenario, dtype: DType, *, neighbours: bool = True) -> Problem:
         """The problem of a scenario's first data set; of one of many rows, of fewer."""
         label, fam = scenario.label, family(scenario.family)
         if label not in self._at:
             data = dataset(few_rows(scenario), seed=SEED, rep=0)
             self._at[label] = data, points(data, fam)
-        if (label, dtype) not in self._made:
+        if (key := (label, dtype, neighbours)) not in self._made:
             data, where = self._at[label]
-            z = where.rounded(dtype)
-            self._made[label, dtype] = Problem(data, where, z, None if fam.OPAQUE else expected(data, fam, z))
-        return self._made[label, dtype]
+            z = where.rounded(dtype)[: None if neighbours else 1]
+            self._made[key] = Problem(data, where, z, None if fam.OPAQUE else expected(data, fam, z))
+        return self._made[key]

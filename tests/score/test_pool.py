@@ -12,7 +12,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.measure.guardian import MARK, marked
-from bench.score import pool, run
+from bench.score import ahead, pool
 
 ROOT = Path(__file__).parents[2]
 pooled = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one CPU the work is done here; two are needed")
@@ -128,11 +128,11 @@ LOADED = "'arviz_stats' in __import__('sys').modules"
 @pooled
 def test_what_scoring_imports_is_there_before_the_first_fit(tmp_path):
     script = (
-        "import sys\nfrom bench.score import pool, run\nassert 'arviz_stats' not in sys.modules\n"
-        "run.prepare(int(sys.argv[1]))(lambda: None)\n"
+        "import sys\nfrom bench.score import ahead, pool\nassert 'arviz_stats' not in sys.modules\n"
+        "ahead.prepare(int(sys.argv[1]))(lambda: None)\n"
         f"print({LOADED}, *(loaded for _, loaded in pool.each(eval, [{LOADED!r}], lambda: None)))\n"
     )
-    for fits, expected in ((1, "True"), (run.WORTH_IT, "False True\n")):
+    for fits, expected in ((1, "True"), (ahead.WORTH_IT, "False True\n")):
         out, err = started(tmp_path, script.replace("sys.argv[1]", str(fits))).communicate(timeout=60)
         assert out.startswith(expected) and not err
 
@@ -140,7 +140,7 @@ def test_what_scoring_imports_is_there_before_the_first_fit(tmp_path):
 WORKS = """
 import signal, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who tests under nohup hands on that it is ignored
-from bench.score import pool, run
+from bench.score import ahead, pool
 def said():
     print("at work", flush=True)
 list(pool.each(time.sleep, [100.0, 101.0], said))

@@ -27,6 +27,8 @@ from bench.store.manifest import plain
 from bench.types import Dataset, DType
 from bench.verify import cache, frameworks, gate
 from bench.verify.outcome import Pair
+from bench.verify.points import NEIGHBOURS
+from bench.verify.wire import unpacked
 from tests.conftest import FAKES, ROOT
 from tests.measure.inprocess import InProcess
 
@@ -129,8 +131,23 @@ def test_whatever_could_change_a_density_is_verified_again(
         (outcome,) = gate.verify(pairs("own"), quiet)
     finally:
         backends.forget()
-    assert len(started) == 2
+    assert len(started) == (3 if change == "models" else 2)  # what is off is asked again, with neighbours
     assert outcome.verdict == ("wrong" if change == "models" else "same")
+
+
+def test_neighbours_of_points_are_asked_for_only_where_rounding_may_be_what_is_off(
+    fakes, fresh_cache, here, monkeypatch
+) -> None:
+    def asked() -> list[int]:
+        return [len(unpacked(task["points"])) for request in here.requests for task in request.task["tasks"]]
+
+    assert [o.verdict for o in gate.verify(pairs(NAME, "s0-uniform"), quiet)] == ["same", "same"]
+    assert asked() == [1, 1]
+    here.requests.clear()
+    monkeypatch.setenv("CROOKED", "rough")
+    (outcome,) = gate.verify(pairs(NAME), quiet, again=True)
+    assert asked() == [1, 1 + NEIGHBOURS]
+    assert outcome.verdict == "same"
 
 
 @pytest.mark.skipif(gate.default_threads() < 2, reason="one CPU: one child at a time")
@@ -181,7 +198,7 @@ def test_a_damaged_cache_file_is_made_again(fakes, fresh_cache, here, damage: st
 FAULTS = {
     "jacobian": ("wrong", "centred log density off by"),
     "nan": ("wrong", "not finite"),
-    "shape": ("failed", "gave shapes (560, 1)"),
+    "shape": ("failed", "gave shapes (80, 1)"),
     "raises": ("failed", "ArithmeticError: planned"),
     "family": ("unsupported", "its models have no family linear"),
     "unavailable": ("unavailable", "no such device here"),

@@ -28,6 +28,8 @@ def log_density(data, z, place):
         return value - z[:, -1], gradient - np.eye(data.dim)[-1]
     if fault == "nan":
         return np.where(np.arange(len(z)) == 3, np.nan, value), gradient
+    if fault == "rough":  # by what differs from each point to its neighbours, ten times the gate of float64
+        return value + 7.0, gradient * (1.0 + 1e-8 * np.sin(1e17 * np.frexp(z)[0]))
     if fault == "shape":
         return value[:, None], gradient
     return value + 7.0, gradient
