@@ -257,7 +257,7 @@ def made_of(leader: Contender, rival: Contender) -> Sentence:
 
 
 def how_sure(answer: Answer, met: Mapping[str, Contender], question: str) -> Sentence:
-    """In how many paired rounds the leader was faster than the next; empty where nothing was compared."""
+    """In how many rounds the leader was faster than the next; empty where nothing was compared."""
     if not answer.ratios:
         return ()
     a, b, r = answer.leader, answer.rival, answer.ratios[answer.rival]
@@ -272,7 +272,7 @@ def how_sure(answer: Answer, met: Mapping[str, Contender], question: str) -> Sen
     }
     on = f" on {len(machines)} machines" if len(machines) > 1 else ""
     n, of = f"{r.faster}", f"{r.rounds}"
-    return say(f"{{A}} was faster than {{B}} in {{n}} of {{of}} paired rounds{on}.", A=a, B=b, n=n, of=of)
+    return say(f"{{A}} was faster than {{B}} on the same data in {{n}} of {{of}} rounds{on}.", A=a, B=b, n=n, of=of)
 
 
 def worth(error: float) -> str:

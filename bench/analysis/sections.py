@@ -159,6 +159,11 @@ class Section:
         return self.about.family or scenario_of(self.scenario)[0]
 
     @property
+    def description(self) -> str:
+        """What its file says of it; empty where the run had it otherwise, in a size that was swept."""
+        return "" if scenario_of(self.scenario)[1] else self.about.description
+
+    @property
     def notes(self) -> list[tuple[str, str]]:
         """(backend, note) of every row that has something to say."""
         return [(row.label, note) for row in self.rows for note in row.tables.notes]

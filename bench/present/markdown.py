@@ -152,7 +152,7 @@ def _escaped(text: str) -> str:
 
 def _section(section: Section) -> list[str]:
     lines = [f"#### {escape(section.title)}", ""]
-    lines += [escape(section.about.description), ""] if section.about.description else []
+    lines += [escape(section.description), ""] if section.description else []
     lines += [f"Priors: {escape(section.about.priors_text)}.", ""] if section.about.priors_text else []
     lines += [f"> Note: {escape(note)}" for note in section.about.notes]
     lines += [""] if section.about.notes else []

@@ -18,7 +18,7 @@ from bench.words import format as fmt
 from bench.words.clean import clean
 
 UNTIL = f"Seconds are those until the answer is {GOAL} from the posterior (error b² below {TARGET})."
-TARGETED = f"{UNTIL} ≈: prorated, not measured. In brackets: 95 % intervals."
+TARGETED = f"{UNTIL} In brackets: 95 % intervals. ≈: prorated, not measured."
 """What a verdict is about."""
 ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified", "imports")
 """What the report shows in other places, or in full."""
@@ -65,8 +65,8 @@ def warnings(tables: RunTables) -> list[str]:
         reps, rounds = int(fits["rep"].nunique()), int(fits["round"].nunique())
         if reps < MIN_REPS or rounds < MIN_ROUNDS:
             sentences.append(
-                f"{f'{name}: ' if name else ''}each backend was fitted {_amount(fits)}: no ranking below {MIN_REPS} "
-                f"fits or {MIN_ROUNDS} rounds, numbers are for orientation (--budget standard ranks)."
+                f"{f'{name}: each' if name else 'Each'} backend was fitted {_amount(fits)}: no ranking below "
+                f"{MIN_REPS} fits or {MIN_ROUNDS} rounds, numbers are for orientation (--budget standard ranks)."
             )
     sentences += absent(tables.fits)
     if on := hosts.sentence(tables):

@@ -70,7 +70,7 @@ def test_ratios_are_those_of_equally_fast_machines_and_seconds_those_of_one(make
         per_rep = [v for rep, _, v in alone.by_rep("time_to_accuracy") if rep in set(alone.warm.rep)]
         if per_rep:
             assert row.to_target[MANY] == pytest.approx(np.median(per_rep))
-    assert "paired rounds on 2 machines" in plain(after.verdict.how_sure)
+    assert "rounds on 2 machines" in plain(after.verdict.how_sure)
     assert any("on host-b (cpu of host-b)" in line for line in provenance.warnings(mixed))
 
 

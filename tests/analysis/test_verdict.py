@@ -51,8 +51,8 @@ def test_clear_for_both_questions_with_one_leader_is_one_sentence():
     )
     assert all(answer.best_group == ("A",) for answer in v.answers.values())
     assert plain(v.how_sure) == (
-        "For one fit: A was faster than B in 5 of 5 paired rounds. "
-        "For each further fit: A was faster than B in 5 of 5 paired rounds."
+        "For one fit: A was faster than B on the same data in 5 of 5 rounds. "
+        "For each further fit: A was faster than B on the same data in 5 of 5 rounds."
     )
 
 
@@ -141,7 +141,7 @@ def test_size_unsure_for_one_leader_and_another_for_many():
     v = verdict("S", (met("A", 1.0, 6.0), met("B", 0.2, 7.2, noise=-12.0)))
     assert states(v) == ("size unsure", "clear")
     assert "; that it is faster is shown, by how much is not. For each further fit" in plain(v.sentence)
-    assert "For each further fit: B was faster than A in 5 of 5 paired rounds." in plain(v.how_sure)
+    assert "For each further fit: B was faster than A on the same data in 5 of 5 rounds." in plain(v.how_sure)
 
 
 def test_small():

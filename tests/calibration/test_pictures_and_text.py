@@ -62,7 +62,7 @@ def test_the_worst_of_many_quantities_are_shown_and_the_others_counted():
     figure = calibration_figure(rank_all(trials(values, names=names)), "title", most=12)
     assert len(figure.spec["concat"]) == 12
     assert figure.spec["concat"][0]["title"]["text"] == ["q15", "too narrow"]
-    assert "8 quantities with larger p-values are not drawn" in figure.caption
+    assert "8 quantities with a larger p-value are not drawn" in figure.caption
 
 
 def test_a_picture_of_its_own_has_its_words_in_it():

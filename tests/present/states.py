@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from bench.analysis.tables import RunTables
 from tests.present.conftest import FAKES, Fake, canned
+
+ABOUT = {"s0-exponential": {"what": "linear, 2 features, 50 rows", "description": "Exponential prior on sigma"}}
 
 WRONG = Fake("pyro.svi", "vi", 0.08, 0.41, {"guide": "normal"}, seed=4)
 CRASHING = Fake("torch.sgd", "point", status="crashed", reason="signal 11")
 ABSENT = Fake("blackjax.nuts", "mcmc", status="unavailable", reason="blackjax is not installed; bench install blackjax")
 ELSE = (WRONG, CRASHING, ABSENT)
+
+
+def one(fakes: tuple[Fake, ...] = FAKES, **how: Any) -> RunTables:
+    """A run on one scenario, of which it knows what it is."""
+    return canned(fakes, about=ABOUT, **how)
 
 
 def _two(
@@ -22,21 +30,21 @@ def _two(
         Fake("a.nuts", "mcmc", seconds[0], error[0], spread=spread[0], importing=0.0, compile=compile, seed=2),
         Fake("b.nuts", "mcmc", seconds[1], error[1], spread=spread[1], importing=0.0, seed=3),
     )
-    return canned((*pair, *ELSE))
+    return one((*pair, *ELSE))
 
 
 STATES: dict[str, Callable[[], RunTables]] = {
-    "clear": lambda: canned(),
+    "clear": lambda: one(),
     "split": lambda: _two((0.05, 1.0), compile=4.4),
     "size unsure": lambda: _two((1.0, 1.2), (0.0, 0.12)),
     "small": lambda: _two((1.0, 1.05), (0.0, 0.005)),
     "equivalent": lambda: _two(spread=(0.01, 0.01)),
     "no difference shown": lambda: _two(spread=(0.3, 0.3)),
     "trade-off": lambda: _two((1.0, 9.0), error=(0.006, 0.0004)),
-    "only one": lambda: canned((Fake("a.nuts", "mcmc", 1.0, 0.002, seed=2), *ELSE)),
-    "none": lambda: canned((Fake("a.nuts", "mcmc", 1.0, 0.05, seed=2), *ELSE)),
-    "not enough": lambda: canned(reps=2, rounds=1),
-    "not trusted": lambda: canned(load=5.0),
+    "only one": lambda: one((Fake("a.nuts", "mcmc", 1.0, 0.002, seed=2), *ELSE)),
+    "none": lambda: one((Fake("a.nuts", "mcmc", 1.0, 0.05, seed=2), *ELSE)),
+    "not enough": lambda: one(reps=2, rounds=1),
+    "not trusted": lambda: one(load=5.0),
 }
 """{state: its run}; beside two samplers stand a fast wrong backend, a crashing one and one that is not there."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.contender import HOW, ONCE
+from bench.analysis.contender import HOW, MARGIN, ONCE
 from bench.analysis.sections import report, sections
 from bench.present.html import report as html
 from bench.present.html import results
@@ -120,17 +120,22 @@ def test_five_questions_are_answered_on_the_first_screen(opened: Callable[..., A
     page = opened(state, viewport=size)
     section, said = sections(STATES[state]())[0], page.evaluate(ON_SCREEN)
     compared = [(HOW[q], a) for q, a in section.verdict.answers.items() if a.ratios]
+    assert f"Data and model: {section.name}" in said and "50 rows" in section.name
     for how, answer in compared if size is WIDE else compared[:1]:
         ratio = answer.ratios[answer.rival]
         assert how.capitalize() in said and answer.leader in said and answer.rival in said
         assert f"{fmt.times(ratio.value)} ({fmt.interval(ratio.low, ratio.high)})" in said
-        assert f"{ratio.faster} of {ratio.rounds} paired rounds" in said
+        assert f"{ratio.faster} of {ratio.rounds} rounds" in said
+        assert f"grey: within {MARGIN}×, too small to matter" in said
+    if compared and size is NARROW:
+        heads = page.locator(".front:visible .card .head").all_inner_texts()
+        assert said.count(heads[1]) and page.locator(".in-short:visible").inner_text().endswith(heads[1])
     assert "as exact as 100 independent draws" in said
     if not compared:
         assert {"only one": "Only a.nuts met the target", "none": "a.nuts, the error of 20 draws"}[state] in said
         assert "target not met" in said or "alone met the target" in said
     if size is WIDE:
-        assert section.name in said and "pyro.svi[guide=normal]" in said and "off target: the error of 2 draws" in said
+        assert "pyro.svi[guide=normal]" in said and "off target: the error of 2 draws" in said
         assert page.locator("#matrix h2").bounding_box()["y"] < size["height"], "the matrix begins"
 
 

@@ -21,7 +21,7 @@ from bench.calibration.quantities import ALPHA, BAND_ALPHA, Quantity, Ranked
 from bench.comparison.measures import MEASURES
 from bench.comparison.series import Change, Point, Series
 from bench.present import figures
-from bench.present.figures import Figure
+from bench.present.figures import Figure, spec
 from bench.present.figures.calibrated import difference
 from bench.present.palette import COLOURS, DARK, GRID, INK, MUTED
 from bench.words import format as fmt
@@ -200,10 +200,10 @@ def texts(element: ElementTree.Element, at: tuple[float, float]) -> list[Box]:
 
 
 def test_tick_labels_are_the_numbers(svgs: dict[str, str]):
-    """Places are rounded to hundredths of a pixel, texts are not."""
+    """Places are rounded to tenths of a pixel, texts are not."""
     svg = next(v for k, v in svgs.items() if k.startswith("error-seconds-warm"))
     assert ">0.001<" in svg and ">0.00<" not in svg
-    assert not re.search(r'transform="[^"]*\.\d{3}', svg)
+    assert not re.search(r'transform="[^"]*\.\d{2}', svg)
 
 
 def test_elements_of_a_backend_share_a_class(svgs: dict[str, str]):
@@ -251,9 +251,12 @@ def test_what_is_left_out_is_said(make: Make):
     many = tuple(Fake(f"f{i % 3}.m{i}", "mcmc", 0.1 * (i + 1), 0.002, seed=i) for i in range(16))
     found = sections(make(many))
     made = {f.kind: f for f in figures.of_section(found[0], figures.styles(found))}
-    assert "8 slower backends are not drawn" in made["ratios"].caption
+    assert "4 slower backends are not drawn" in made["ratios"].caption
     assert "4 backends of the table are not drawn" in made["error-seconds-warm"].caption
-    for key, svg in figures.draw([made["error-seconds-warm"], made["ratios"]]).items():
+    assert spec.left_out(1, "slower backend").strip() == "1 slower backend is not drawn."
+    drawn = figures.draw([made["error-seconds-warm"], made["ratios"]])
+    assert "4 slower backends are not drawn." in drawn[made["ratios"].key]
+    for key, svg in drawn.items():
         boxes = list(texts(ElementTree.fromstring(svg), (0.0, 0.0)))
         assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i]), key
 

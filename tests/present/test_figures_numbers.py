@@ -301,7 +301,7 @@ def test_worst_parameters_come_first_and_the_others_are_counted(make: Make):
         v["text"] for layer in figure.spec["layer"] for v in layer["data"]["values"] if "weights" in v.get("text", "")
     ]
     assert names[0] == "weights[29]" and names == sorted(names, reverse=True)
-    assert f"{30 - len(names)} parameters with smaller errors are not drawn" in figure.caption
+    assert f"{30 - len(names)} parameters with a smaller error are not drawn" in figure.caption
     assert "mean ± 0.67 and 1.64 sd" in figure.caption
 
 

@@ -58,8 +58,9 @@ def printed(tables: RunTables) -> str:
 
 
 class Reader(HTMLParser):
-    """Collects text, tags with attributes, and complains of tags that do not close."""
+    """Collects text, tags with attributes, and complains of tags that do not close and have to."""
 
+    IMPLIED = ("td", "th", "tr", "thead", "tbody", "li", "dt", "dd")
     VOID = ("meta", "link", "br", "wbr", "img", "hr", "input")
 
     def __init__(self) -> None:
@@ -74,6 +75,8 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
+        while self.open[-1] != tag and self.open[-1] in self.IMPLIED:
+            self.open.pop()
         assert self.open.pop() == tag
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -32,7 +32,7 @@ def calibration_figure(ranked: Ranked, title: str, *, most: int) -> Figure:
         _panel(quantity, curve, inner, outer, reach, first=i % COLUMNS == 0)
         for i, (quantity, curve) in enumerate(zip(shown, curves, strict=True))
     ]
-    left = spec.left_out(len(ranked.quantities) - len(shown), "quantity", "with larger p-values are not drawn")
+    left = spec.left_out(len(ranked.quantities) - len(shown), "quantity", "with a larger p-value")
     return Figure(
         kind="calibration",
         title=f"Ranks of the truth among the draws of {title}",

@@ -17,11 +17,12 @@ CLASS = re.compile(r' class="[^"]*"')
 LABEL = re.compile(rf' aria-label="(?:({HOOK})|[^"]*)"')
 NOISE = re.compile(
     r' (?:role="graphics-\w+(?:-\w+)?"|aria-roledescription="[^"]*"|aria-hidden="true"|pointer-events="none"'
-    r'|opacity="1"|stroke-width="1")'
+    r'|opacity="1"|stroke-width="1"|font-family="sans-serif"|font-weight="normal"|text-anchor="start"'
+    r'|transform="translate\(0,0\)")'
 )
 HIDDEN = re.compile(r'<path [^>]*display="none"[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>')
 PLACE = re.compile(r' (?:d|transform|x2|y2|width|height)="[^"]*"')
-DIGITS = re.compile(r"(\.\d\d)\d+")
+DIGITS = re.compile(r"(\.\d)\d+")
 CLIP = re.compile(r'(id="|url\(#)(clip\d+)')
 
 
@@ -58,13 +59,14 @@ def _accessible(svg: str, figure: Figure) -> str:
     # The label of an item was its hook; every other class and label is Vega's own.
     body = LABEL.sub(lambda m: f' data-hook="{m[1]}"' if m[1] else "", NOISE.sub("", CLASS.sub("", body)))
     body = HIDDEN.sub("", body.replace(' data-hook="', ' class="'))
-    body = PLACE.sub(lambda m: DIGITS.sub(r"\1", m[0]), body)  # hundredths of a pixel are enough
+    body = PLACE.sub(lambda m: DIGITS.sub(r"\1", m[0]), body)  # tenths of a pixel are enough
     clips = list(dict.fromkeys(name for _, name in CLIP.findall(body)))
     body = CLIP.sub(lambda m: f"{m[1]}{figure.key}-{clips.index(m[2])}", body)
     box = re.search(r'viewBox="0 0 ([\d.]+) [\d.]+"', opening)
     assert box is not None, opening
     title = clean(figure.title)
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="figure" data-kind="{figure.kind}" width="{box[1]}"'
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" class="figure" font-family="sans-serif" '
+        f'data-kind="{figure.kind}" width="{box[1]}"'
     )
     return f"{head} {box[0]} aria-label={quoteattr(title)}><title>{escape(title)}</title>{body}"

@@ -8,7 +8,7 @@ from bench.analysis.contender import TARGET
 from bench.analysis.sections import QUIET, Row, Section
 from bench.present.figures import labels, spec
 from bench.present.figures.figure import Figure
-from bench.present.figures.marks import bar_rows, bars, marks
+from bench.present.figures.marks import bar_rows, bars, key, marks
 from bench.present.figures.style import Styles, look
 from bench.present.figures.ways import AXES, MIN_BAND, Course, Ways, course, ways
 from bench.present.palette import GRID
@@ -16,7 +16,6 @@ from bench.words import format as fmt
 
 TOP, MARGIN = 100.0, 10.0
 """Larger errors are cut off, unless a finished fit has them: a tenth of its frame is left above."""
-BETTER = "lower left is better"
 DRAWS = "Seconds along a sampler's draws are prorated by gradients (≈)."
 HOW: Mapping[str, str] = {
     "warm": f"Warm: each further fit in the same process, all loaded and compiled. {DRAWS}",
@@ -38,7 +37,7 @@ def _figure(section: Section, style: Styles, read: Sequence[tuple[Row, Ways]], a
     shown = courses[: spec.MOST]
     if not shown:
         return None
-    left = spec.left_out(len(courses) - len(shown), "backend", "of the table are not drawn")
+    left = spec.left_out(len(courses) - len(shown), "backend", "of the table")
     modelled = " (≈ of samplers)" if against != "gradients" and any(row.kind == "mcmc" for row, _ in shown) else ""
     chart, cut = _chart(shown, style, title + modelled)
     above = " Errors above the frame are cut off." if cut else ""
@@ -87,7 +86,8 @@ def _chart(shown: Sequence[tuple[Row, Course]], style: Styles, title: str) -> tu
     ]  # fmt: skip
     layers += [bars(spans, x, y)] if spans else []
     layers += marks([(row, *way.end) for row, way in shown], style, x, y)
-    chart = labels.chart(layers, ends, style, x, y, texts=texts, bare=("target", "floor"), note=BETTER)
+    note = key("thin lines: reps; shade: 5–95 % of them")
+    chart = labels.chart(layers, ends, style, x, y, texts=texts, bare=("target", "floor"), note=note)
     return chart, max(errors) > top
 
 

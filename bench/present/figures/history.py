@@ -29,7 +29,7 @@ def history_figure(series: Series, measure: Measure) -> Figure | None:
         return None
     shown = known[-MOST:]
     title, metric = f"{series.name} on {series.machine}", ", ".join(filter(None, [measure.name, measure.unit]))
-    left = spec.left_out(len(known) - len(shown), "older run", "are not drawn")
+    left = spec.left_out(len(known) - len(shown), "older run")
     better = "lower" if measure.lower_is_better else "higher"
     return Figure(
         kind="history",

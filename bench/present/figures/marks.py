@@ -26,6 +26,11 @@ def bars(rows: Sequence[spec.Json], x: spec.Json, y: spec.Json) -> spec.Json:
     return spec.layer(rows, mark, x=x, y=y, color=spec.drawn("colour"))
 
 
+def key(more: str) -> str:
+    """What stands above a figure with `marks`, so that they are understood there; `more` is its own."""
+    return f"lower left is better; {more}\nhollow: not ranked; crossed out: off target, or failed a diagnostic"
+
+
 def marks(points: Sequence[tuple[Row, float, float]], style: Styles, x: spec.Json, y: spec.Json) -> list[spec.Json]:
     """Each backend's mark: filled where it met the target or is ranked by nothing, crossed out elsewhere."""
     rows = []

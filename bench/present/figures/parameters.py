@@ -32,8 +32,8 @@ def parameter_forest(section: Section, style: Styles) -> Figure | None:
     names = [row.label for row in rows if any(row.label in part.backends for part in scalars)]
     drawn = names[: spec.MOST]
     shown = scalars[: max(1, min(MOST, ROWS // (len(drawn) + 1)))]
-    left = spec.left_out(len(scalars) - len(shown), "parameter", "with smaller errors are not drawn")
-    left += spec.left_out(len(names) - len(drawn), "backend", "are not drawn")
+    left = spec.left_out(len(scalars) - len(shown), "parameter", "with a smaller error")
+    left += spec.left_out(len(names) - len(drawn), "backend")
     edges = "" if all(p.exact for p in shown) else " Where quantiles are not stored, bars are mean ± 0.67 and 1.64 sd."
     return Figure(
         kind="parameters",
@@ -105,7 +105,8 @@ def _chart(shown: Sequence[Part], names: Sequence[str], style: Styles) -> spec.J
         spec.words(legend, x, y, align="left", dx=8, fontSize=spec.SMALL),
     ]  # fmt: skip
     drawn = [layer for layer in layers if layer["data"]["values"]]
-    return spec.chart(drawn, width=380, height=height, texts=[str(row["text"]) for row in legend])
+    note = "hollow: the reference; bars: thick 50 %, thin 90 %"
+    return spec.chart(drawn, width=380, height=height, note=note, texts=[str(row["text"]) for row in legend])
 
 
 def _place(

@@ -12,9 +12,8 @@ from bench.analysis.columnar import medians
 from bench.analysis.contender import MIN_ROUNDS, TARGET
 from bench.analysis.sections import Row, Section
 from bench.present.figures import labels, spec
-from bench.present.figures.errors import BETTER
 from bench.present.figures.figure import Figure
-from bench.present.figures.marks import Interval, bar_rows, bars, marks
+from bench.present.figures.marks import Interval, bar_rows, bars, key, marks
 from bench.present.figures.style import Styles, look
 from bench.present.figures.ways import FLOOR
 from bench.present.palette import MUTED
@@ -48,7 +47,7 @@ def pareto_figure(section: Section, style: Styles, *, cost: str) -> Figure | Non
     if len(shown) < 2:
         return None
     best = front({row.label: (at.cost, at.error) for row, at in shown if row.state in JUDGED})
-    left = spec.left_out(len(placed) - len(shown), "backend", "of the table are not drawn")
+    left = spec.left_out(len(placed) - len(shown), "backend", "of the table")
     return Figure(
         kind=kind,
         title=f"Final error b²_max against {title} on {section.title}",
@@ -118,4 +117,4 @@ def _chart(shown: Sequence[tuple[Row, Place]], best: list[str], style: Styles, t
     layers += marks([(row, at.cost, at.error) for row, at in shown], style, x, y)
     texts = {"target": f"target {TARGET}"} | {name: f"{spec.short(name)} (front)" for name in best}
     ends = points | {"target": (edge, TARGET)}
-    return labels.chart(layers, ends, style, x, y, texts=texts, bare=("target",), note=BETTER)
+    return labels.chart(layers, ends, style, x, y, texts=texts, bare=("target",), note=key("bars: 95 % intervals"))

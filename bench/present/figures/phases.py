@@ -29,7 +29,7 @@ def phases_figure(section: Section, style: Styles) -> Figure | None:
     shown = [bar for bar in bars if bar[0].label in labels[:MOST]]
     if not shown:
         return None
-    left = spec.left_out(max(0, len(labels) - MOST), "backend", "of the table are not drawn")
+    left = spec.left_out(max(0, len(labels) - MOST), "backend", "of the table")
     measured = {how for row, *_ in shown for how in row.tables.words("split")}
     prorated = (
         " Where warmup and sampling are one compiled program, they are prorated by gradients (≈)."

@@ -28,8 +28,8 @@ def profile_figure(sections: Sequence[Section], style: Styles, *, track: str = "
         return None
     curves = profile(times)
     shown = sorted(curves, key=lambda name: (-curves[name][-1][1], curves[name][-1][0], name))[: spec.MOST]
-    left = spec.left_out(len(curves) - len(shown), "backend", "that solved less are not drawn")
-    nobody = spec.left_out(len(scenarios) - len(solvable), "scenario", "that nobody solved count as never for all")
+    left = spec.left_out(len(curves) - len(shown), "backend", "that solved less")
+    nobody = spec.left_out(len(scenarios) - len(solvable), "scenario", "that nobody solved", what="never for all")
     on = f" on the {track} track" if track else ""
     return Figure(
         kind="profile",

@@ -15,10 +15,10 @@ from bench.present.palette import GRID, INK, MUTED
 from bench.words import format as fmt
 
 WIDTH = 370
-ROW, TITLE, BAR, HALF = 36, 10, 26, 8
+ROW, TITLE, BAR, HALF = 31, 9, 23, 6
 """Pixels of a row, where in it the name and the bar stand, and half the height of the line at 1×."""
-TICKS, MOST = 5, 8
-"""Labels of the axis and rows, at most."""
+TICKS = 5
+"""Labels of the axis, at most."""
 WIDEST = 20.0
 """How many times beyond the estimates an interval is drawn, before it is cut off with an arrow."""
 
@@ -30,18 +30,19 @@ def ratio_forests(section: Section, style: Styles) -> list[Figure]:
 
 def _forest(section: Section, question: str, style: Styles) -> Figure:
     answer = section.answer(question)
-    shown = _order(answer)[: MOST - 1]
+    shown = _order(answer)[: spec.MOST - 1]
     what = "seconds of whole fits" if question in section.finish else "seconds to the target"
-    left = spec.left_out(len(answer.ratios) - len(shown), "slower backend", "are not drawn")
+    left = spec.left_out(len(answer.ratios) - len(shown), "slower backend")
     return Figure(
         kind="ratios",
         title=f"{what.capitalize()} on {section.title}, {HOW[question]}, as ratios to the fastest",
         caption=(
-            f"Ratios of {what} to those of the fastest, paired over rounds, with simultaneous 95 % intervals; less is "
-            f"better. An interval that reaches 1× shows no difference; the grey band, 1/{MARGIN} to {MARGIN}×, holds "
-            f"differences too small to matter. {fmt.count(len(answer.ratios) + 1, 'backend')} met the target.{left}"
+            f"Ratios of {what} to those of the fastest, paired over rounds: in a round all fit the same data. The 95 % "
+            "intervals hold for all of them at once; less is better. One that reaches 1× shows no difference; the grey "
+            f"band, 1/{MARGIN} to {MARGIN}×, holds differences too small to matter. "
+            f"{fmt.count(len(answer.ratios) + 1, 'backend')} met the target.{left}"
         ),
-        spec=_chart(section, question, shown, style),
+        spec=_chart(section, question, shown, style, left),
         table="the results table",
         of=f"{section.title} {question}",
     )
@@ -51,13 +52,15 @@ def _order(answer: Answer) -> list[str]:
     return sorted(answer.ratios, key=lambda name: (answer.ratios[name].value, name))
 
 
-def _chart(section: Section, question: str, shown: Sequence[str], style: Styles) -> spec.Json:
-    """Names above their bars, so that it is narrow enough for a phone."""
+def _chart(section: Section, question: str, shown: Sequence[str], style: Styles, left: str) -> spec.Json:
+    """Names above their bars, so that it is narrow enough for a phone; `left` says what is left out."""
     ratios = [section.answer(question).ratios[name] for name in shown]
     values = [1 / MARGIN, MARGIN, *(r.value for r in ratios)]
     least, most = min(values) / WIDEST, max(values) * WIDEST
     ends = [min(max(v, least), most) for r in ratios for v in (r.low, r.high)]
-    x = spec.log_axis("x", "× the fastest", spec.padded([*values, *ends], 0.04), suffix="×", grid=False)
+    key = ["× the fastest, with 95 % intervals", f"grey: within {MARGIN}×, too small to matter"]
+    key += [left.strip()] if left else []
+    x = spec.log_axis("x", key, spec.padded([*values, *ends], 0.04), suffix="×", grid=False)
     x["axis"]["values"] = _fewer(x["axis"]["values"])
     edges = tuple(x["scale"]["domain"])
     leader = next(row for row in section.rows if section.leads(row, question))

@@ -51,8 +51,8 @@ def samplers_figure(sections: Sequence[Section], style: Styles, *, track: str = 
     if not shown:
         return None
     more = sum(max(0, len(rows) - spec.MOST) for rows in found.values())
-    left = spec.left_out(more, "row", "with fewer are not drawn")
-    alone = spec.left_out(len(found) - len(shown), "scenario", "with fewer than two such samplers are left out")
+    left = spec.left_out(more, "row", "with fewer")
+    alone = spec.left_out(len(found) - len(shown), "scenario", "with fewer than two such samplers", what="left out")
     on = f" on the {track} track" if track else ""
     return Figure(
         kind="samplers",

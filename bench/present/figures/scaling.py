@@ -55,7 +55,7 @@ def _figure(sweep: Sweep, measure: Measure, style: Styles) -> Figure | None:
     shown = sorted(lines, key=lambda name: (lines[name].at(max(sweep.sizes)), name))[: spec.MOST]
     drawn = {name: values[name] for name in shown}
     crossings = list(_crossings(sweep, drawn, lines))
-    left = spec.left_out(len(values) - len(shown), "slower backend", "are not drawn")
+    left = spec.left_out(len(values) - len(shown), "slower backend")
     return Figure(
         kind=f"{measure.kind}-{re.sub('[^a-z]+', '-', sweep.key.lower())}",
         title=f"{measure.title} against {sweep.key} on {sweep.name}",
@@ -167,7 +167,10 @@ def _chart(
         ring = {"type": "point", "size": 220, "color": INK, "strokeWidth": 1.4, "opacity": 1}
         layers.append(spec.layer(at, ring, x=x, y=y))
     texts = {sweep.style[name]: f"{spec.short(name)}: {_exponent(lines[name])}" for name in times}
-    return labels.chart(layers, places, style, x, y, texts=texts, note="lower is better")
+    keys = {"ring: lines cross": crossings, "shade: where, at 95 %": any(where.interval for *_, where in crossings),
+            "grey line: data read once from memory": bound}  # fmt: skip
+    note = "; ".join(["lower is better", *(words for words, drawn in keys.items() if drawn)])
+    return labels.chart(layers, places, style, x, y, texts=texts, note=note)
 
 
 def _exponent(line: Slope) -> str:

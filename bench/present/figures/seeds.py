@@ -27,7 +27,7 @@ def seeds_figure(section: Section, style: Styles) -> Figure | None:
     if not times:  # no phase of any fit was timed
         return None
     what = "round's median" if medians else "warm fit"
-    left = spec.left_out(len(rows) - len(shown), "backend", "of the table are not drawn")
+    left = spec.left_out(len(rows) - len(shown), "backend", "of the table")
     return Figure(
         kind="seeds",
         title=f"Warm seconds of every {'round' if medians else 'fit'} on {section.title}",

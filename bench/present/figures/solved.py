@@ -50,8 +50,8 @@ def solved_figure(sections: Sequence[Section], style: Styles, *, track: str = ""
     shown = dict(sorted(backends.items(), key=lambda item: (-item[1].share, item[1].times[-1:], item[0]))[: spec.MOST])
     if not any(one.times for one in shown.values()):
         return None
-    left = spec.left_out(len(backends) - len(shown), "backend", "that solved less are not drawn")
-    without = spec.left_out(len(sections) - len(judged), "scenario", "without a trusted reference are left out")
+    left = spec.left_out(len(backends) - len(shown), "backend", "that solved less")
+    without = spec.left_out(len(sections) - len(judged), "scenario", "without a trusted reference", what="left out")
     on, over = f" on the {track} track" if track else "", fmt.count(len(judged), "scenario")
     return Figure(
         kind="solved",

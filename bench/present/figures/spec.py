@@ -52,7 +52,7 @@ def panels(charts: Sequence[Json], *, columns: int, note: str = "", texts: Itera
 
 def _frame(note: str) -> Json:
     title = {
-        "text": clean(note), "anchor": "start", "frame": "group", "fontSize": SMALL, "fontWeight": "normal",
+        "text": clean(note).split("\n"), "anchor": "start", "frame": "group", "fontSize": SMALL, "fontWeight": "normal",
         "color": MUTED, "offset": 8, "font": "sans-serif",
     }  # fmt: skip
     return {
@@ -107,7 +107,7 @@ def rows_axis(first: float, last: float) -> Json:
     return {"field": "y", "type": "quantitative", "title": None, "axis": None, "scale": scale}
 
 
-def log_axis(field: str, title: str, domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
+def log_axis(field: str, title: str | list[str], domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
     """A log axis over `domain`, labelled at powers of ten, or at 1, 2, 5 or finer where these are too few."""
     number = "datum.value < 0.001 || datum.value >= 100000 ? format(datum.value, '.0e') : format(datum.value, '~r')"
     axis: Json = {"values": ticks(domain), "labelExpr": f"({number}) + '{suffix}'", "grid": grid}
@@ -158,7 +158,7 @@ def short(label: str) -> str:
 
 def symbols(rows: Iterable[Mapping[str, Any]], x: Json, y: Json, **look: Any) -> Json:
     """Filled marks, each with its `colour`, `shape` and `hook`, by which lines are told apart without colour."""
-    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1, **look}
+    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1, "strokeWidth": 1, **look}
     return layer(rows, mark, x=x, y=y, color=drawn("colour"), shape=drawn("shape"))
 
 
@@ -170,6 +170,7 @@ def drawn(field: str) -> Json:
     return {"field": field, "type": "nominal", "scale": None, "legend": None}
 
 
-def left_out(number: int, noun: str, why: str) -> str:
-    """A sentence of what a figure does not show; empty where it shows all."""
-    return f" {fmt.count(number, noun)} {why}." if number else ""
+def left_out(number: int, noun: str, which: str = "", *, what: str = "not drawn") -> str:
+    """A sentence of what a figure does not show, `which` of them and `what` they are; empty where it shows all."""
+    words = (fmt.count(number, noun), which, "is" if number == 1 else "are", what)
+    return f" {' '.join(filter(None, words))}." if number else ""

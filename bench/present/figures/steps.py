@@ -43,4 +43,5 @@ def steps_chart(
         cross = {"type": "point", "shape": spec.CROSS, "size": 90, "strokeWidth": 2, "opacity": 1}
         layers.append(spec.layer(stops, cross, x=x, y=y, color=spec.drawn("colour")))
     texts = {name: curve.text for name, curve in curves.items()}
-    return labels.chart(layers, ends, style, x, y, texts=texts, note="upper left is better")
+    note = f"upper left is better{'; ×: its data end' * stopped}"
+    return labels.chart(layers, ends, style, x, y, texts=texts, note=note)

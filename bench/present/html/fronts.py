@@ -33,7 +33,7 @@ SHOWN = 7
 
 
 class Other(NamedTuple):
-    """A backend that has no ratio: its sign, name, what became of it, and its row's number."""
+    """A backend that has no ratio: the sign of its state, its name, what became of it, and its row's number."""
 
     icon: str
     label: str
@@ -118,12 +118,14 @@ def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
         words += f": {worth(row.b2_max)} ({row.shown_error})"
     elif row.state == "point":
         words += ", no uncertainty"
-    elif row.reason and row.state not in ("met", "reference"):
+    elif row.state == "reference":
+        words += ": draws of the exact posterior"
+    elif row.reason and row.state != "met":
         words += f": {clean(row.reason).splitlines()[0]}"
     taken = {q: f"{QUESTIONS[q]} {fmt.seconds(value)}" for q, value in row.whole.items()}
     less = [taken[q] for q in taken if q in least and row.whole[q] < least[q]]
     if less and row.state not in ("met", "reference"):
-        words = f"shorter than the whole fits that met the target ({', '.join(less)}), but {words}"
+        words += f" · a shorter whole fit than any that met the target: {', '.join(less)}"
     elif taken:
-        words = f"{words} · {', '.join(taken.values())}"
+        words += f" · {', '.join(taken.values())}"
     return Other(icon(row.state), clean(row.label), clean(words), number)
