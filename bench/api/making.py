@@ -102,7 +102,7 @@ def run(
     try:
         jobs, say = list(planned.jobs()), progress or (lambda line: None)
         with interrupts.heeded(), pipeline.begun(place, name, planned, chosen, _call(given)) as (folder, manifest):
-            finished = pipeline.fit(folder, planned, jobs, limits, manifest, Lines(say, len(jobs)))
+            finished = pipeline.fit(folder, planned, jobs, limits, manifest, Lines(say, jobs))
             if not interrupts.urgent():
                 say("scoring")
                 pipeline.score(folder, lambda text: interrupts.check())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Self
@@ -24,8 +23,7 @@ from rich.text import Text
 
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
-from bench.measure.lines import Seen
-from bench.words import format as fmt
+from bench.measure.lines import Absent, Seen
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -98,10 +96,7 @@ class RunProgress(Bar):
     """The cell at work, what is done, and how long the rest will take."""
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
-        self.remaining, self.done, self.verified = Remaining(jobs), 0, Seen()
-        self.without, self.fits = set[str](), Counter[tuple[str, str]]()
-        for job in jobs:
-            self.fits[_without(job)] += len(job.reps)
+        self.remaining, self.done, self.verified, self.absent = Remaining(jobs), 0, Seen(), Absent(jobs)
         super().__init__(len(jobs), quiet=quiet, eta=_Left(self.remaining))
 
     def verifies(self, what: str) -> None:
@@ -131,23 +126,13 @@ class RunProgress(Bar):
         self.bar.update(self.task, advance=1)
         bad = next((r for r in records if r.status != "ok"), None)
         if bad and bad.status == "unavailable":
-            self._lacks(job, bad.reason)
+            if text := self.absent.new(job, bad.reason):
+                self.say(text, always=True)
             return
         seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # that is shared
         left = f", {self.remaining.text()}" if self.done < self.total else ""
         how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.1f} s{left}"
         self.say(f"[{self.done}/{self.total}] {job.planned.name}: {how}", always=bad is not None)
-
-    def _lacks(self, job: Job, reason: str) -> None:
-        text = f"{_without(job)[0]}: unavailable, {fmt.count(self.fits[_without(job)], 'fit')}: {reason}"
-        if text not in self.without:
-            self.without.add(text)
-            self.say(text, always=True)
-
-
-def _without(job: Job) -> tuple[str, str]:
-    """What is available, or is not: a contender on a device."""
-    return job.planned.cell.backend, job.planned.cell.device
 
 
 class CalibrationProgress(Bar):

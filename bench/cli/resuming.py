@@ -62,7 +62,7 @@ def resume(
         return
     with (
         signals.patience(),
-        slots(chosen, plan, limits, quiet=as_json) as on,
+        slots(chosen if jobs else {}, plan, limits, quiet=as_json) as on,
         pipeline.storage_errors(folder),
         folder.held(),
     ):

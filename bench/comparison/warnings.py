@@ -12,6 +12,7 @@ from bench.analysis.tables import RunTables
 from bench.comparison.expressions import parse
 from bench.comparison.measures import MEASURES
 from bench.comparison.rows import Comparison, Request, Row, Warned
+from bench.measure.noise import DISTURBED
 from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
 from bench.words import program
@@ -40,26 +41,30 @@ def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Reques
         )
     for name, tables in (("A", a), ("B", b)):
         if loaded := disturbance(tables, tables.fits):
-            yield Warned(f"The machine was not quiet during {name}: {loaded}.", again(tables))
+            yield Warned(f"The machine was not quiet during {name}: {loaded}.", again(tables, undisturbed=True))
     yield from _together(comparison, b)
     yield from _few_rounds(comparison, b)
 
 
-def again(tables: RunTables, *, rounds: int | None = None) -> str:
-    """The command that makes a run again, under a new name, with so many rounds, which no earlier limit cuts short."""
-    words = shlex.split(tables.run.command_line)
-    if not words:
-        return program.command("run")
-    dropped = ("--name", "--resume", *(("--rounds", "--max-rounds") if rounds else ()))
-    kept, skip = [], False
+def again(tables: RunTables, *, rounds: int | None = None, undisturbed: bool = False) -> str:
+    """The command that makes a run again, under a new name; of one that was made from Python its call.
+
+    It asks for so many `rounds`, which no earlier limit cuts short, or for children made anew that others disturbed.
+    """
+    line, kept_as = tables.run.command_line, shlex.split(program.KEPT)
+    words = shlex.split(line) if line.startswith(program.KEPT) else []
+    if line and not words:
+        return line
+    words = words[len(kept_as) :] or ["run"]
+    more: dict[str, float | None] = {"--rounds": rounds, "--max-rounds": None} if rounds else {}
+    more |= {"--max-disturbance": DISTURBED} if undisturbed and words[0] == "run" else {}
+    kept, skip = list[str](), False
     for word in words:
-        if not skip and word.partition("=")[0] not in dropped:
+        dropped = word.partition("=")[0] in ("--name", "--resume", *more)
+        if not skip and not dropped:
             kept.append(word)
-        skip = not skip and word in dropped
-    kept += ["--rounds", str(rounds)] if rounds else []
-    kept_as = shlex.split(program.KEPT)
-    typed = kept[: len(kept_as)] == kept_as  # and not made from Python
-    return program.command(*kept[len(kept_as) :]) if typed else shlex.join(kept)
+        skip = not skip and dropped and "=" not in word
+    return program.command(*kept, *(word for flag, value in more.items() if value for word in (flag, value)))
 
 
 def _why(comparison: Comparison, gate: str) -> str:

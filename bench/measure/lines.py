@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from bench.words import format as fmt
 
 if TYPE_CHECKING:
     from bench.plan import Job
@@ -28,15 +31,38 @@ class Seen:
         return found
 
 
+class Absent:
+    """Which contenders turned out not to be available: each is said once, for all its fits."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._fits, self._said = Counter[tuple[str, str]](), set[str]()
+        for job in jobs:
+            self._fits[_contender(job)] += len(job.reps)
+
+    def new(self, job: Job, reason: str) -> str:
+        """The sentence on it; empty where it has been said."""
+        text = f"{_contender(job)[0]}: unavailable, {fmt.count(self._fits[_contender(job)], 'fit')}: {reason}"
+        said = text in self._said
+        self._said.add(text)
+        return "" if said else text
+
+
+def _contender(job: Job) -> tuple[str, str]:
+    """What is available, or is not: a contender on a device."""
+    return job.planned.cell.backend, job.planned.cell.device
+
+
 class Lines:
-    """A watcher that gives `say` a line per density that is verified and per child that has ended.
+    """A watcher that gives `say` a line per density that is verified, child that has ended and absent contender.
 
     `names` {cell id: name} are other names than `scenario × backend`.
     """
 
-    def __init__(self, say: Callable[[str], object], jobs: int, names: Mapping[str, str] | None = None) -> None:
-        self._say, self._jobs, self._names = say, jobs, names or {}
-        self._done, self._verified = 0, Seen()
+    def __init__(
+        self, say: Callable[[str], object], jobs: Sequence[Job], names: Mapping[str, str] | None = None
+    ) -> None:
+        self._say, self._jobs, self._names = say, len(jobs), names or {}
+        self._done, self._verified, self._absent = 0, Seen(), Absent(jobs)
 
     def imports(self, framework: str) -> None:
         """Nothing: many times a second."""
@@ -56,6 +82,10 @@ class Lines:
         """How it ended."""
         self._done += 1
         bad = next((record for record in records if record.status != "ok"), None)
+        if bad and bad.status == "unavailable":
+            if text := self._absent.new(job, bad.reason):
+                self._say(text)
+            return
         seconds = sum(v for r in records for k, v in r.seconds.items() if k != "import")  # which children share
         how = f"{bad.status}: {bad.reason}" if bad else f"ok, {seconds:.2f} s"
         planned = job.planned

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.analysis.contender import MIN_ROUNDS
 from bench.analysis.sections import Row, Section
+from bench.measure.noise import DISTURBED
 from bench.store.manifest import CellEntry, Run
 from bench.types import bracketed
 from bench.words import program
@@ -60,7 +61,7 @@ def remedy(section: Section, run: Run, command: Callable[..., str] = program.kep
     else:
         least = {"reps": 2, "rounds": MIN_ROUNDS + 2}
         facts |= {name: max(int(facts.get(name) or 0), number) for name, number in least.items()}
-    facts |= {"seed": None} | ({"max-disturbance": 0.1} if "not trusted" in states else {})
+    facts |= {"seed": None} | ({"max-disturbance": DISTURBED} if "not trusted" in states else {})
     scenario = _bare(scenario) if facts.get("suite") else scenario
     return command(*_words(run, scenario, list(dict.fromkeys(named)), facts))
 

@@ -29,7 +29,7 @@ def measure(
     folder = RunFolder.create(results, None)
     manifest = _manifest(folder, plan, about)
     jobs = list(plan.jobs())
-    watcher = Lines(say, len(jobs), names)
+    watcher = Lines(say, jobs, names)
 
     with folder.held():
         finished = pipeline.fit(folder, plan, jobs, limits, manifest, watcher)

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.cli import progress, watching
 from bench.cli.remaining import Remaining
+from bench.measure.lines import Lines
 from bench.plan import Choice, make
 from bench.store.records import Record
 
@@ -131,4 +132,12 @@ def test_a_contender_that_is_not_available_is_said_once_with_all_its_fits(jobs, 
         shown.ends(job, [Record(job.planned.cell.id, 0, job.round, 0, True, "unavailable", reason)])
     fits = sum(len(job.reps) for job in of_it)
     assert len(of_it) == 12 and fits == 24
-    assert out.getvalue() == f"{missing}: unavailable, {fits} fits: p is not installed; bench install p\n"
+    said = f"{missing}: unavailable, {fits} fits: p is not installed; bench install p"
+    assert out.getvalue() == f"{said}\n"
+    lines: list[str] = []
+    plain = Lines(lines.append, jobs)  # of Python and pytest
+    for job in of_it:
+        plain.ends(job, [Record(job.planned.cell.id, 0, job.round, 0, True, "unavailable", reason)])
+    other = next(job for job in jobs if job not in of_it)
+    plain.ends(other, [Record(other.planned.cell.id, 0, other.round, 0, True, "failed", "it broke")])
+    assert lines == [said, f"[{len(of_it) + 1}/{len(jobs)}] {other.planned.name}: failed: it broke"]

@@ -141,3 +141,16 @@ def test_more_rounds_of_an_ab_are_not_more_than_it_may_make():
     tables.run.command = "python -m bench ab a.x b.x -s s0 --rounds 5 --max-rounds 6 --fail-on 'seconds_total>10%'"
     more = again(tables, rounds=12)
     assert more.endswith("bench ab a.x b.x -s s0 --fail-on 'seconds_total>10%' --rounds 12")
+    assert again(tables, undisturbed=True).endswith(
+        "--max-rounds 6 --fail-on 'seconds_total>10%'"
+    )  # it has no such option
+
+
+def test_after_a_noisy_run_the_next_one_makes_disturbed_children_anew():
+    noisy = run(Cell(), seed=1)
+    noisy.fits["disturbance"] = 0.5
+    noisy.run.command = "python -m bench run -s s0 --max-disturbance=0.4 --name noisy --rounds 5"
+    (warned,) = [w for w in compare(noisy, run(Cell(), seed=2), Request()).warnings if "not quiet" in w.text]
+    assert warned.command == "bench run -s s0 --rounds 5 --max-disturbance 0.1"
+    noisy.run.command = "bench.run('s0-*', 'numpyro.nuts', rounds=5)"
+    assert again(noisy, undisturbed=True) == noisy.run.command

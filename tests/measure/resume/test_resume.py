@@ -173,6 +173,12 @@ def test_a_run_that_lacks_no_fit_is_only_scored_whatever_has_changed(mine):
     assert "[1/" not in mine.bench("run", "--resume", "r")
 
 
+def test_no_slots_are_started_for_a_run_that_lacks_no_fit(mine):
+    pytest.importorskip("distributed")
+    mine.bench("run", *ONE, "--no-score")
+    assert "slot" not in mine.bench("run", "--resume", "r", "--executor", "tcp://127.0.0.1:1")  # where nobody listens
+
+
 @pytest.mark.parametrize("status", ["invalid", "timeout"])
 def test_retry_makes_again_what_ended_so_and_only_that(place, status):
     folder = place.path / "more" / "flaky"
