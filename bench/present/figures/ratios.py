@@ -58,9 +58,7 @@ def _chart(section: Section, question: str, shown: Sequence[str], style: Styles,
     values = [1 / MARGIN, MARGIN, *(r.value for r in ratios)]
     least, most = min(values) / WIDEST, max(values) * WIDEST
     ends = [min(max(v, least), most) for r in ratios for v in (r.low, r.high)]
-    key = ["× the fastest, with 95 % intervals", f"grey: within {MARGIN}×, too small to matter"]
-    key += [left.strip()] if left else []
-    x = spec.log_axis("x", key, spec.padded([*values, *ends], 0.04), suffix="×", grid=False)
+    x = spec.log_axis("x", "× the fastest", spec.padded([*values, *ends], 0.04), suffix="×", grid=False)
     x["axis"]["values"] = _fewer(x["axis"]["values"])
     edges = tuple(x["scale"]["domain"])
     leader = next(row for row in section.rows if section.leads(row, question))
@@ -88,7 +86,8 @@ def _chart(section: Section, question: str, shown: Sequence[str], style: Styles,
     if beyond:
         arrow = {"type": "point", "filled": True, "opacity": 1, "size": 50, "color": MUTED}
         layers.append(spec.layer(beyond, arrow, x=x, y=y, shape=spec.drawn("shape")))
-    return spec.chart(layers, width=WIDTH, height=height)
+    key = f"95 % intervals; grey: within {MARGIN}×, too small to matter\n{left.strip()}"
+    return spec.chart(layers, width=WIDTH, height=height, note=key.strip())
 
 
 def _fewer(ticks: list[float]) -> list[float]:

@@ -107,7 +107,7 @@ def rows_axis(first: float, last: float) -> Json:
     return {"field": "y", "type": "quantitative", "title": None, "axis": None, "scale": scale}
 
 
-def log_axis(field: str, title: str | list[str], domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
+def log_axis(field: str, title: str, domain: Domain, *, suffix: str = "", grid: bool = True) -> Json:
     """A log axis over `domain`, labelled at powers of ten, or at 1, 2, 5 or finer where these are too few."""
     number = "datum.value < 0.001 || datum.value >= 100000 ? format(datum.value, '.0e') : format(datum.value, '~r')"
     axis: Json = {"values": ticks(domain), "labelExpr": f"({number}) + '{suffix}'", "grid": grid}
