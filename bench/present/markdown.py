@@ -73,7 +73,7 @@ def _top(report: Report) -> list[str]:
         below = (verdict.made_of, *verdict.warnings)
         lines += [f"- {_sentence(verdict.sentence)}", *(f"  - {_sentence(line)}" for line in below if line)]
         if needed := remedy(section, report.tables.run):
-            lines.append(f"  - For a verdict: {code(needed)}")
+            lines.append(f"  - Next: {code(needed)}")
     if len(sections) > VERDICTS:
         lines.append(f"- … and {len(sections) - VERDICTS} verdicts more; [report.html](report.html) has them all.")
     total = overall(sections)

@@ -39,11 +39,12 @@ def reproduce(row: Row, run: Run) -> str:
 def remedy(section: Section, run: Run, command: Callable[..., str] = program.kept) -> str:
     """The command that would give a verdict where there were too few rounds, or other work on the machine; else empty.
 
-    It fits those that could be judged: again, in more rounds, and anew where others took their CPUs. `command` makes
-    it of words: one that is kept, or `program.command` for a terminal. A run that was interrupted is first to go on.
+    Where a quick budget was too small for all, it is that of a larger one. It fits those that could be judged: again,
+    in more rounds, and anew where others took their CPUs. `command` makes it of words: one that is kept, or
+    `program.command` for a terminal. A run that was interrupted is first to go on.
     """
     states = {answer.state for answer in section.verdict.answers.values()}
-    if not states & {"not enough", "not trusted"} or run.state == "interrupted":
+    if not states & {"not enough", "not trusted", "none"} or run.state == "interrupted":
         return ""
     rows = [row for row in section.rows if row.state == "met"]
     rows = rows or [row for row in section.rows if row.reps and row.group == "posterior"]
@@ -51,6 +52,8 @@ def remedy(section: Section, run: Run, command: Callable[..., str] = program.kep
         return ""
     planned = [_planned(row, run) for row in rows]
     run, scenario, _, facts = planned[0]
+    if "none" in states and facts.get("budget") != "quick":
+        return ""
     unlike = {axis: None for axis in AXES if len({one[3].get(axis) for one in planned}) > 1}
     if unlike and (suite := (run.options or {}).get("suite")):  # it alone plans cells that differ so
         facts |= {"suite": suite} | unlike

@@ -39,7 +39,7 @@ def summary(report: Report) -> RenderableType:
     verdicts = [section.verdict for section in report.sections]
     sentences = [line for v in verdicts for line in (v.sentence, v.made_of, *v.warnings) if line]
     remedies = (remedy(s, report.tables.run, program.command) for s in report.sections)
-    needed = [say("For a verdict: {it}", it=it) for it in remedies if it]
+    needed = [say("Next: {it}", it=it) for it in remedies if it]
     sentences += [*needed[:1], *([say("and so for {n} more", n=str(len(needed) - 1))] if len(needed) > 1 else [])]
     if total := overall(report.sections):
         sentences.append(total)

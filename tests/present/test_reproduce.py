@@ -94,8 +94,16 @@ def test_a_missing_verdict_has_a_command_of_enough_rounds_for_those_that_could_b
     cells = planned(words[3:])["cells"]
     assert {cell["backend"] for cell in cells} == {"numpyro.nuts", "pyro.nuts"}
     assert all(cell["rounds"] >= 5 and cell["reps"] * cell["rounds"] >= 5 for cell in cells)
-    clear = STATES["clear"]()
-    assert remedy(sections(clear)[0], clear.run) == ""
+    for state in ("clear", "none"):
+        settled = STATES[state]()
+        assert remedy(sections(settled)[0], settled.run) == ""
+
+
+def test_where_none_met_the_target_a_quick_budget_is_to_be_followed_by_a_larger_one():
+    tables = STATES["none"]()
+    tables.fits["budget"] = "quick"
+    words = shlex.split(remedy(sections(tables)[0], tables.run))
+    assert words[words.index("--budget") + 1] == "standard" and {"a.nuts", "pyro.svi[guide=normal]"} <= set(words)
 
 
 def test_cells_that_differ_by_device_are_planned_again_by_their_suite():

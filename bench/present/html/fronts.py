@@ -56,7 +56,7 @@ class Card(NamedTuple):
 
 
 class Front(NamedTuple):
-    """One scenario's answers; `more` counts the others that are not shown, `command` would give a missing verdict."""
+    """One scenario's answers; `more` counts the others not shown, `command` is what to do without an answer."""
 
     section: Section
     cards: tuple[Card, ...]
