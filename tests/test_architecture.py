@@ -92,11 +92,16 @@ def test_only_the_cli_prints_or_exits():
             assert name not in {"print", "sys.exit", "exit", "quit", "os._exit"}, f"{file}:{node.lineno}"
 
 
+ALGORITHMS = ("chees.py", "metropolis.py", "sgd.py")
+"""Methods of torch whose file is the algorithm itself, or one model in several forms; all others adapt a library's."""
+
+
 def test_backend_files_are_short_and_quiet():
     for file in (ROOT / "backends").glob("*/*.py"):
         text = file.read_text()
         tree = ast.parse(text)
         if any(line.startswith("KIND") for line in text.splitlines()):
+            assert len(text.splitlines()) <= 80 or (file.parent.name == "torch" and file.name in ALGORITHMS), file
             defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
             defined |= {a.name for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
             assert {"build", "fit", "draw"} <= defined, file

@@ -14,11 +14,6 @@ def check(data: Dataset, batch_size: int) -> None:
         raise Unsupported(f"batch_size={batch_size}: only a regression of as many rows has such batches")
 
 
-def first(data: Dataset, rows: int) -> dict[str, Array]:
-    """The first rows of every array: what has the shapes of a batch."""
-    return {name: array[:rows] for name, array in data.arrays.items()}
-
-
 class Stream:
     """Pass after pass over the rows of `data`, each row once in each.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.types import Array, Unsupported
+from bench.types import Array, Budget, Unsupported
 
 UNLEARNED_STEPS = 10
 """Steps at most while the metric is unknown, when a length in posterior sds means nothing yet."""
@@ -45,6 +45,16 @@ def check(options: Any) -> None:
             f"trajectory={options.trajectory:g}, jitter={options.jitter:g}, max_steps={options.max_steps}: "
             "allowed are more than 0, 0 to less than 1, and 0 or more"
         )
+
+
+def ensemble(options: Any, budget: Budget) -> int:
+    """How many chains warm up together; Unsupported for one alone, and for starts that are fewer than none."""
+    chains: int = max(options.ensemble, budget.chains)
+    if chains < 2:
+        raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
+    if options.superchains < 0:
+        raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
+    return chains
 
 
 def plain(values: npt.ArrayLike) -> Array:

@@ -18,8 +18,9 @@ import optax
 from blackjax.adaptation.base import get_filter_adapt_info_fn
 from blackjax.mcmc.dynamic_hmc import halton_sequence
 
+from backends._shared import trajectories
 from backends.blackjax.sampler import Density, Program, Step, Work, compile, draw, fit, resume
-from bench.types import Budget, Dataset, Place, Unsupported, option
+from bench.types import Budget, Dataset, Place, option
 
 __all__ = ["DEFAULTS", "DEVICES", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
 
@@ -47,11 +48,7 @@ class Options:
 
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> Program:
     """Write warmup and transitions as functions of a key and a log density; Unsupported for an ensemble of one."""
-    chains = max(options.ensemble, budget.chains)
-    if chains < 2:
-        raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
-    if options.superchains < 0:
-        raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
+    chains = trajectories.ensemble(options, budget)
     warm, step = partial(_warm, budget, options), partial(_step, budget)
     return Program(budget, place, chains, warm, step, together=True, superchains=min(options.superchains, chains))
 

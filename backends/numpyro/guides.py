@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from numpyro.infer import autoguide
 
+from backends._shared.jax_arrays import split
 from bench.types import Dataset
 
 AUTOGUIDES: dict[str, Callable[..., autoguide.AutoGuide]] = {
@@ -25,10 +26,15 @@ Params = dict[str, jax.Array]
 def start(guide: Any, data: Dataset, z: jax.Array) -> Params:
     """Parameters at which q is centred at z; scales, and a flow altogether, begin as NumPyro begins them."""
     if isinstance(guide, autoguide.AutoNormal):
-        return {f"{name}_auto_loc": x for name, x in _split(data, z).items()}
+        return centred(split(data, z))
     if isinstance(guide, autoguide.AutoIAFNormal):
         return {}
     return {"auto_loc": jnp.zeros_like(z).at[_order(guide, data)].set(z)}
+
+
+def centred(sites: Params) -> Params:
+    """The parameters that say where a guide of independent sites is."""
+    return {f"{name}_auto_loc": x for name, x in sites.items()}
 
 
 def sample(guide: Any, data: Dataset, params: Params, key: jax.Array, draws: int) -> tuple[jax.Array, jax.Array]:
@@ -63,11 +69,3 @@ def _order(guide: Any, data: Dataset) -> jax.Array:
     """Where in the vector of an autoguide, whose sites are in an order of its own, each z is."""
     places = guide._unpack_latent(jnp.arange(data.dim))
     return jnp.concatenate([places[p.name].ravel() for p in data.sites])
-
-
-def _split(data: Dataset, z: jax.Array) -> Params:
-    pieces, at = {}, 0
-    for p in data.sites:
-        pieces[p.name] = z[at : at + p.size].reshape(p.shape)
-        at += p.size
-    return pieces

@@ -77,6 +77,11 @@ class Stepper:
         state, losses = self.go_on(state, *self._counts(done, count, rate), *args)
         return state, np.asarray(losses, np.float64)[:count]
 
+    def point(self, state: Any, *args: jax.Array) -> tuple[Params, jax.Array]:
+        """Where a guide that is a point stands in a state, on the scale of the parameters, and the loss there."""
+        svi, guide = self.prepared(args)
+        return guide.median(svi.get_params(state)), svi.evaluate(state, *args)
+
     def _counts(self, done: int, count: int, rate: float) -> tuple[Any, ...]:
         return np.int32(done), np.int32(count), np.dtype(self.dtype).type(rate)
 
@@ -112,6 +117,10 @@ class Search(search.Search):
     steps: int = 0
     state: Any = None
     next: int = 1
+
+    def begin(self, key: jax.Array, at: Any, args: Arguments) -> None:
+        """Be at a start."""
+        self.state = self.stepper.start(key, at, args)
 
     def restart(self) -> None:
         """A state that was just started remembers nothing."""

@@ -72,12 +72,10 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         look = partial(_look, program, data, args, state, step, loss, vi.MOMENT_DRAWS_AT_CHECKPOINTS)
         return clock.checkpoint(step, look, gradients=step * program.gradients)
 
-    def begin(key: jax.Array) -> None:
-        search.state = stepper.start(key, rng.uniform(-2, 2, data.dim).astype(program.place.dtype), args)
-
     search = Search(stepper.plan, stepper, feed, checkpoint)
     with clock("sample"):
-        outcome = search.run([partial(begin, key) for key in keys[1:]])
+        starts = [rng.uniform(-2, 2, data.dim).astype(program.place.dtype) for _ in keys[1:]]
+        outcome = search.run([partial(search.begin, key, z, args) for key, z in zip(keys[1:], starts, strict=True)])
         (z, log_q), _ = jax.block_until_ready(program.sample(search.state, keys[0], *args))
     estimate = _look(program, data, args, search.state, outcome.steps, outcome.loss, vi.MOMENT_DRAWS)
     stats = vi.statistics(outcome, program.gradients)

@@ -80,6 +80,14 @@ class State(NamedTuple):
     running: Background | None = None
 
 
+def begin(program: Program, compiled: Any, **settings: Any) -> State:
+    """Warmup and the budget's draws or more, of chains that can go on."""
+    budget = program.budget
+    running = Background(compiled, budget.warmup, budget.chains, **settings)
+    found, made = running.until(budget.warmup + budget.draws)
+    return State(program, found, 0, made, budget.warmup, running)
+
+
 def resume(program: Program, data: Dataset, state: State, draws: int, clock: Clock) -> State:
     """So many further draws of all chains or more, those that they have when they pause; these alone."""
     assert state.running is not None, "a fit without a target ends"

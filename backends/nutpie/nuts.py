@@ -16,7 +16,7 @@ from backends._shared import pymc_models as shared
 from backends._shared.program import Program
 from backends._shared.pytensor import compiling
 from backends.nutpie import models
-from backends.nutpie.chains import Background, State, draw, resume
+from backends.nutpie.chains import State, begin, draw, resume
 from bench.types import Budget, Clock, Dataset, Place, Unsupported, option
 
 __all__ = ["DEFAULTS", "KIND", "Options", "build", "compile", "draw", "fit", "resume"]
@@ -66,16 +66,13 @@ def fit(program: Program, data: Dataset, seed: int, clock: Clock) -> State:
         **{"seed": seed, "low_rank_modified_mass_matrix": options.low_rank, "target_accept": options.target_accept},
         **{"maxdepth": options.max_tree_depth, **metric},
     }
-    last = budget.warmup + budget.draws
     with clock("transfer"):
         compiled = program.ready.with_data(**shared.by_name(data.arrays, data))
     with clock("warmup+sample"):
         if budget.until:
-            running = Background(compiled, budget.warmup, budget.chains, **settings)
-            found, made = running.until(last)
-            return State(program, found, 0, made, budget.warmup, running)
+            return begin(program, compiled, **settings)
         found = nutpie.sample(
             compiled, draws=budget.draws, tune=budget.warmup, chains=budget.chains, cores=program.place.threads,
             progress_bar=False, return_raw_trace=True, **settings,
         )  # fmt: skip
-    return State(program, found.get_arrow_trace(), 0, last, budget.warmup)
+    return State(program, found.get_arrow_trace(), 0, budget.warmup + budget.draws, budget.warmup)

@@ -15,6 +15,7 @@ from torch.distributions import biject_to
 from backends._shared import own as code
 from backends._shared import pytorch
 from backends._shared.pytorch import dtype_of
+from backends._shared.stream import Stream
 from backends.pyro import laws
 from backends.pyro.priors import distribution
 from bench.types import Array, Arrays, Dataset, Parameter, Place
@@ -129,6 +130,18 @@ def to_tensors(arrays: Arrays, data: Dataset, place: Place) -> tuple[Tensor, ...
     """The model's arguments on the device of `place`, in its dtype."""
     tensors = pytorch.to_tensors(arrays, place)
     return tuple(tensors[name] for name in _arguments(data))
+
+
+def feed(data: Dataset, place: Place, batch: int, seed: int = 0) -> Callable[[], tuple[Tensor, ...]]:
+    """What a model of mini-batches of so many rows (0: all) is called with at each step.
+
+    All rows, moved here, of which it chooses itself; or of data that lie in a file the next batch.
+    """
+    if batch and data.chunk_rows:
+        rows = Stream(data, seed)
+        return lambda: to_tensors(rows.take(batch), data, place)
+    args = to_tensors(data.arrays, data, place)
+    return lambda: args
 
 
 def log_density(data: Dataset, z: Array, place: Place | None = None) -> tuple[Array, Array]:

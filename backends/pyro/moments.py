@@ -6,25 +6,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from backends._shared import moments
 from backends._shared.moments import Moments
+from backends._shared.vi import DRAWS
 from bench.data import family
-from bench.types import Array, Dataset
+from bench.types import Array, Dataset, Diverged, Estimate
+
+
+def estimate(q: Any, data: Dataset, step: int, loss: float, size: int) -> Estimate:
+    """Moments of q, by so many draws where they need any, and −ELBO at this step; Diverged if they are not finite."""
+    loc, scale = _gaussian(q)
+    if not (np.isfinite(loc).all() and np.isfinite(scale).all()):
+        raise Diverged(f"−ELBO is {loss:g} at step {step}, and q has {np.sum(~np.isfinite(loc))} lost means")
+    mean, sd = of(q, data, size)
+    return Estimate(mean, sd if scale.any() else None, loss, lambda: draws(q, data, DRAWS))
 
 
 def of(q: Any, data: Dataset, draws: int) -> Moments:
     """Mean and sd of every parameter under a Gaussian q(z), see `backends._shared.moments.of`."""
-    loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
     with _apart(q):
-        return moments.of(loc, scale, _sampler(q), data, draws)
-
-
-def by_draws(q: Any, data: Dataset, draws: int) -> Moments:
-    """Mean and sd of that many independent draws of a fixed seed."""
-    with _apart(q):
-        return moments.by_draws(_sampler(q), data, draws)
+        return moments.of(*_gaussian(q), _sampler(q), data, draws)
 
 
 def draws(q: Any, data: Dataset, count: int) -> dict[str, Array]:
@@ -39,6 +43,11 @@ def _apart(q: Any) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         yield
+
+
+def _gaussian(q: Any) -> tuple[Array, Array]:
+    loc, scale = (x.detach().double().cpu().numpy() for x in (q.mean, q.stddev))
+    return loc, scale
 
 
 def _sampler(q: Any) -> Callable[[int], Array]:

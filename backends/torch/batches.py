@@ -1,4 +1,4 @@
-"""The gradient of a log posterior by mini-batches, and its objective of all rows, which are never held together."""
+"""Mini-batches of rows; the gradient of a log posterior by them, and its objective of all rows, never held together."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from backends._shared.stream import Stream
 from backends.torch import models
@@ -15,6 +17,48 @@ from bench.types import Dataset, Place
 Evaluation = Callable[[Tensor], tuple[Tensor, Tensor]]
 Make = Callable[[models.Tensors], Evaluation]
 """The objective, prior and all, with its gradient, as it is of these rows alone."""
+
+
+class Rows(TorchDataset[tuple[Tensor, Tensor]]):
+    """Rows of x (n, J) with y (n,), fetched in batches."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return self.x[row], self.y[row]
+
+    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor]:
+        index = torch.tensor(rows, device=self.x.device)
+        return self.x[index], self.y[index]
+
+
+def loaded(rows: Rows, size: int, shuffle: bool, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of epoch after epoch, without end."""
+    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+        rows,
+        batch_size=size,
+        shuffle=shuffle,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=_as_fetched,
+    )
+    while True:
+        yield from loader
+
+
+def _as_fetched(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return batch
+
+
+def streamed(data: Dataset, place: Place, size: int, shuffle: bool, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same of data that lie in a file; no batch is smaller."""
+    stream = Stream(data, seed, shuffle=shuffle)
+    while True:
+        tensors = models.to_tensors(stream.take(size), place)
+        yield tensors["x"], tensors["y"]
 
 
 def gradients(make: Make, data: Dataset, place: Place, rows: int, seed: int) -> Iterator[Callable[[Tensor], Tensor]]:

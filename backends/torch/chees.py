@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from backends._shared import trajectories
 from backends.torch import compiled, ensemble, sampler
 from backends.torch.adaptation import DualAveraging
 from backends.torch.approach import Curvature, climb, curvature
@@ -93,13 +94,9 @@ def build(data: Dataset, budget: Budget, options: Options, place: Place) -> samp
         raise Unsupported(
             f"step_size={options.step_size:g}, max_steps={options.max_steps}, lr={options.lr:g}: all must be positive"
         )
-    chains = max(options.ensemble, budget.chains)
-    if chains < 2:
-        raise Unsupported("the ensemble has one chain; ChEES compares chains: ensemble must be 2 or more")
+    chains = trajectories.ensemble(options, budget)
     if options.compile and options.gradient == "autograd":
         raise Unsupported("compile=true compiles gradients that are derived by hand: gradient=auto")
-    if options.superchains < 0:
-        raise Unsupported(f"superchains={options.superchains}: it must be 0 or more")
     return sampler.Program(
         budget, place, options.target_accept, partial(_move, options.max_steps), options.max_steps, options.gradient,
         warm_up=partial(_warm, options), ensemble=chains, superchains=min(options.superchains, chains),

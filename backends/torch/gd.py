@@ -50,5 +50,4 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
 
 
 def _look(data: Dataset, step: int, leaves: list[Tensor], limit: float) -> Estimate:
-    weights, *bias = (leaf.detach().double().cpu().numpy().copy() for leaf in leaves)
-    return point.look(data, step, weights, bias[0] if bias else 0.0, limit=limit)
+    return point.look(data, step, *models.line(leaves), limit=limit)

@@ -6,21 +6,17 @@ chunk is read at a time, within the steps, and its rows are shuffled (see `backe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
+from torch import nn
 
 from backends._shared import point
 from backends._shared.point import draw
-from backends._shared.stream import Stream
-from backends.torch import models
+from backends.torch import batches, models
 from bench.types import Budget, Clock, Dataset, Estimate, Place, Unsupported, option
 
 __all__ = ["DEVICES", "FAMILIES", "KIND", "Options", "build", "draw", "fit"]
@@ -41,23 +37,6 @@ class Options:
     shuffle: bool = option(True, "draw a new order of the rows for every epoch")
 
 
-class Rows(TorchDataset[tuple[Tensor, Tensor]]):
-    """Rows of x (n, J) with y (n,), fetched in batches."""
-
-    def __init__(self, x: Tensor, y: Tensor) -> None:
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.x[row], self.y[row]
-
-    def __getitems__(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        index = torch.tensor(rows, device=self.x.device)
-        return self.x[index], self.y[index]
-
-
 def build(data: Dataset, budget: Budget, options: Options, place: Place) -> point.Program:
     """Nothing to compile; Unsupported for settings without a meaning."""
     if options.batch_size < 1 or not 0 < options.lr_decay <= 1:
@@ -76,13 +55,14 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
         arrays = {} if data.chunk_rows else models.to_tensors(data.arrays, place)
     rows, n = 0, len(data.arrays["y"])
     with clock("sample"):
-        layer = _layer(theta)
+        layer = models.layer(theta)
         if options.optimiser == "adam":
             optimiser: torch.optim.Optimizer = torch.optim.Adam(layer.parameters(), lr=options.lr, fused=True)
         else:
             optimiser = torch.optim.SGD(layer.parameters(), lr=options.lr)
-        batches = _batches(Rows(**arrays), options, seed) if arrays else _streamed(data, options, seed, place)
-        for step, (x, y) in zip(count(1), islice(batches, steps), strict=False):
+        how = options.batch_size, options.shuffle, seed
+        drawn = batches.loaded(batches.Rows(**arrays), *how) if arrays else batches.streamed(data, place, *how)
+        for step, (x, y) in zip(count(1), islice(drawn, steps), strict=False):
             late = max(0.0, 2.0 * step / steps - 1.0)
             optimiser.param_groups[0]["lr"] = options.lr * options.lr_decay**late
             optimiser.zero_grad()
@@ -95,42 +75,5 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
     return point.State(_look(data, steps, layer), steps, rows / n, {"epochs": rows / n})
 
 
-def _layer(theta: dict[str, Tensor]) -> nn.Linear:
-    weights, bias = theta["weights"], theta.get("bias")
-    layer = nn.Linear(len(weights), 1, bias=bias is not None, dtype=weights.dtype, device=weights.device)
-    with torch.no_grad():
-        layer.weight.copy_(weights[None])
-        if bias is not None:
-            layer.bias.copy_(bias[None])
-    return layer
-
-
-def _batches(rows: Rows, options: Options, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of epoch after epoch, without end."""
-    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-        rows,
-        batch_size=options.batch_size,
-        shuffle=options.shuffle,
-        generator=torch.Generator().manual_seed(seed),
-        collate_fn=_as_fetched,
-    )
-    while True:
-        yield from loader
-
-
-def _streamed(data: Dataset, options: Options, seed: int, place: Place) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same of data that lie in a file; no batch is smaller."""
-    stream = Stream(data, seed, shuffle=options.shuffle)
-    while True:
-        tensors = models.to_tensors(stream.take(options.batch_size), place)
-        yield tensors["x"], tensors["y"]
-
-
-def _as_fetched(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return batch
-
-
 def _look(data: Dataset, step: int, layer: nn.Linear) -> Estimate:
-    weights = layer.weight.detach().double().cpu().numpy().ravel().copy()
-    bias = 0.0 if layer.bias is None else layer.bias.item()
-    return point.look(data, step, weights, bias)
+    return point.look(data, step, *models.line(layer.parameters()))

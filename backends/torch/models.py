@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from backends._shared import own as code
 from backends._shared.pytorch import LOG_ODDS, split, to_tensors
@@ -46,6 +46,23 @@ def log_posterior(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:
         if p.name in data.priors and data.priors[p.name].name != "flat":
             total = total + _total(log_prob(data.priors[p.name], params[p.name]), len(p.shape))
     return total
+
+
+def layer(theta: Tensors) -> nn.Linear:
+    """A linear model as torch's layer, (n, J) → (n, 1), its weights and bias at `theta`."""
+    weights, bias = theta["weights"], theta.get("bias")
+    made = nn.Linear(len(weights), 1, bias=bias is not None, dtype=weights.dtype, device=weights.device)
+    with torch.no_grad():
+        made.weight.copy_(weights[None])
+        if bias is not None:
+            made.bias.fill_(bias)
+    return made
+
+
+def line(parameters: Iterable[Tensor]) -> tuple[Array, Array | float]:
+    """Weights (J,) and bias of a linear model, which is 0 where there is none, of its tensors in that order."""
+    weights, *bias = (p.detach().double().cpu().numpy().copy() for p in parameters)
+    return weights.ravel(), bias[0].reshape(()) if bias else 0.0
 
 
 def linear_mean(data: Dataset, arrays: Tensors, params: Tensors) -> Tensor:

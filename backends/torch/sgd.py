@@ -55,7 +55,7 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
         arrays = models.to_tensors(data.arrays, place)
         theta = models.to_tensors({k: v for k, v in start.items() if k != "sigma"}, place)
     with clock("sample"):
-        predict, parameters = _model(options.form, theta["weights"], theta.get("bias"))
+        predict, parameters = _model(options.form, theta)
         optimiser = torch.optim.SGD(parameters, lr=options.lr)
         reduce = torch.sum if options.loss == "sum" else torch.mean
         X, y = arrays["x"], arrays["y"]
@@ -69,20 +69,16 @@ def fit(program: point.Program, data: Dataset, seed: int, clock: Clock) -> point
     return point.State(_look(data, steps, parameters, limit), steps, steps, {"lr_limit": limit})
 
 
-def _model(form: str, weights: Tensor, bias: Tensor | None) -> tuple[nn.Module | partial[Tensor], list[Tensor]]:
+def _model(form: str, theta: models.Tensors) -> tuple[nn.Module | partial[Tensor], list[Tensor]]:
     """Predictions (n,) as a callable of X, and the tensors to optimise: weights first, then bias."""
+    weights, bias = theta["weights"], theta.get("bias")
     if form == "tensors":
         leaves = [x.requires_grad_() for x in (weights, bias) if x is not None]
         return partial(_line, leaves), leaves
     if form == "module":
         line = Line(weights, bias)
         return line, list(line.parameters())
-    layer = nn.Linear(len(weights), 1, bias=bias is not None, dtype=weights.dtype, device=weights.device)
-    with torch.no_grad():
-        layer.weight.copy_(weights[None])
-        if bias is not None:
-            layer.bias.fill_(bias)
-    stack = nn.Sequential(layer, nn.Flatten(0))  # (n, 1) → (n,): against y (n,) it cannot broadcast to (n, n)
+    stack = nn.Sequential(models.layer(theta), nn.Flatten(0))  # (n, 1) → (n,): against y it cannot broadcast to (n, n)
     return stack, list(stack.parameters())
 
 
@@ -92,5 +88,4 @@ def _line(leaves: list[Tensor], X: Tensor) -> Tensor:
 
 
 def _look(data: Dataset, step: int, parameters: list[Tensor], limit: float) -> Estimate:
-    weights, *bias = (p.detach().double().cpu().numpy().copy() for p in parameters)
-    return point.look(data, step, weights.ravel(), bias[0].reshape(()) if bias else 0.0, limit=limit)
+    return point.look(data, step, *models.line(parameters), limit=limit)

@@ -91,17 +91,13 @@ def test_batches_without_shuffling_are_the_loop_over_slices(
 
 
 @pytest.mark.needs("torch")
-def test_an_epoch_of_shuffled_batches_is_every_row_once(
-    linear: Callable[..., Dataset], contender: Callable[..., Any]
-) -> None:
-    data = linear(n=20)
-    method = contender("torch.minibatch", data).method
-    torch = importlib.import_module("torch")
-    rows = method.Rows(torch.arange(20.0)[:, None], torch.arange(20.0))
-    batches = method._batches(rows, method.Options(batch_size=6), 3)
-    orders = [torch.cat([next(batches)[1] for _ in range(4)]).tolist() for _ in range(2)]
+def test_an_epoch_of_shuffled_batches_is_every_row_once() -> None:
+    torch, batches = (importlib.import_module(name) for name in ("torch", "backends.torch.batches"))
+    rows = batches.Rows(torch.arange(20.0)[:, None], torch.arange(20.0))
+    drawn = batches.loaded(rows, 6, True, 3)
+    orders = [torch.cat([next(drawn)[1] for _ in range(4)]).tolist() for _ in range(2)]
     assert all(sorted(order) == list(range(20)) for order in orders) and orders[0] != orders[1]
-    again = method._batches(rows, method.Options(batch_size=6), 3)
+    again = batches.loaded(rows, 6, True, 3)
     assert torch.cat([next(again)[1] for _ in range(4)]).tolist() == orders[0]
 
 
