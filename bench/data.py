@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from bench import chunks
 from bench.families import family_file, folders, models
 from bench.protocols import Family
-from bench.types import Arrays, Dataset, Parameter, Prior, Scenario, derive_seed
+from bench.types import Array, Arrays, Dataset, Fit, Parameter, Prior, Scenario, derive_seed
 
 MOST_ROWS, FEW_ROWS = 100_000, 1000
 """Generated rows on which densities are compared at most; and where rows are read in chunks."""
@@ -115,6 +115,19 @@ def blocks(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]
     for p in parameters:
         yield p, slice(at, at + p.size)
         at += p.size
+
+
+def flatten(parameters: Sequence[Parameter], arrays: Arrays) -> Array:
+    """{name: (…, *shape)} → (…, scalar), parameters in order."""
+    values = [(np.asarray(arrays[p.name], dtype=float), p) for p in parameters]
+    return np.concatenate([v.reshape(*v.shape[: v.ndim - len(p.shape)], p.size) for v, p in values], axis=-1)
+
+
+def moments(fit: Fit) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Means, and roots of second central moments, by parameter: of q where VI states them, else of the draws."""
+    drawn = {n: np.asarray(d, dtype=float) for n, d in fit.draws.items() if n not in fit.moments}
+    means = {n: d.mean(axis=(0, 1)) for n, d in drawn.items()} | {n: m for n, (m, _) in fit.moments.items()}
+    return means, {n: d.std(axis=(0, 1)) for n, d in drawn.items()} | {n: s for n, (_, s) in fit.moments.items()}
 
 
 def _digest(parameters: tuple[Parameter, ...], priors: Mapping[str, Prior], words: str, *groups: Arrays) -> str:

@@ -233,6 +233,16 @@ class Dataset:
         """Number of scalars to infer."""
         return sum(p.size for p in self.parameters)
 
+    @property
+    def parts(self) -> list[str]:
+        """Names of the scalars to infer, parameters in order."""
+        return [part for p in self.parameters for part in p.parts()]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the longest array, at least 1: how many pointwise log likelihoods a draw has at most."""
+        return max((len(x) for x in self.arrays.values() if x.ndim), default=1) or 1
+
     def parameter(self, name: str) -> Parameter:
         """The parameter of that name; KeyError if there is none."""
         return {p.name: p for p in self.parameters}[name]

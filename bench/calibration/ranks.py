@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.data import flatten
 from bench.protocols import Family
 from bench.score.likelihood import joint_log_likelihood
 from bench.stats.effective import bulk_and_tail
@@ -76,19 +77,10 @@ def rank(draws: Array, truth: float, size: int, rng: np.random.Generator) -> int
 
 def scalars(draws: Arrays, data: Dataset, family: Family) -> tuple[list[str], Array, Array]:
     """Names of the quantities, their draws (quantity, chain, draw) and their truths (quantity,)."""
-    names, columns, truth = [], [], []
-    for p in data.parameters:
-        block = np.asarray(draws[p.name], dtype=float)
-        names += p.parts()
-        columns.append(np.moveaxis(block.reshape(*block.shape[:2], p.size), 2, 0))
-        truth.append(np.asarray(data.truth[p.name], dtype=float).reshape(-1))
+    columns, truth = np.moveaxis(flatten(data.parameters, draws), 2, 0), flatten(data.parameters, data.truth)
     likely = joint_log_likelihood(draws, data, family)
     at_truth = family.log_likelihood(data, data.truth, data.arrays).sum()
     lost = int((~np.isfinite(likely)).sum())
     if lost:
         raise ValueError(f"the log likelihood is not finite at {lost} of {likely.size} draws")
-    return (
-        [*names, LOG_LIKELIHOOD],
-        np.concatenate([*columns, likely[None]]),
-        np.concatenate([*truth, [float(at_truth)]]),
-    )
+    return [*data.parts, LOG_LIKELIHOOD], np.concatenate([columns, likely[None]]), np.append(truth, at_truth)

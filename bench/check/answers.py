@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from bench.data import flatten
+from bench.data import moments as moments_of
 from bench.protocols import Family, Reference
 from bench.score import chains
-from bench.score.problem import flatten
 from bench.types import Dataset, Fit
 
 TIMED = {"warmup", "sample", "warmup+sample"}
@@ -79,18 +80,17 @@ def moments(fit: Fit, data: Dataset, reference: Reference) -> str:
         effective = np.clip(np.nan_to_num(ess, nan=1.0), 1.0, total)
     # the reference may itself be an estimate, worth n_effective draws
     error = sd * np.sqrt(1 / effective + 1 / reference.n_effective)
-    parts = [part for p in data.parameters for part in p.parts()]
     off = np.abs(draws.mean((0, 1)) - mean) / error
     worst = int(off.argmax())
     if off[worst] > STANDARD_ERRORS:
-        return f"the mean of {parts[worst]} is {off[worst]:.1f} standard errors off the reference"
+        return f"the mean of {data.parts[worst]} is {off[worst]:.1f} standard errors off the reference"
     with np.errstate(divide="ignore"):
         ratio = np.abs(np.log(draws.std((0, 1)) / sd))
     allowed = SD_OFF + STANDARD_ERRORS / np.sqrt(2 * effective)
     if (ratio > allowed).any():
         worst = int((ratio - allowed).argmax())
         factor = float(draws.std((0, 1))[worst] / sd[worst])
-        return f"the sd of {parts[worst]} is {factor:.2f} times that of the reference"
+        return f"the sd of {data.parts[worst]} is {factor:.2f} times that of the reference"
     return ""
 
 
@@ -104,9 +104,8 @@ def gap(fit: Fit, data: Dataset, family: Family) -> str:
 
 def far(fit: Fit, data: Dataset, reference: Reference) -> str:
     """Complaint on a variational mean more than one posterior sd from the reference's."""
-    means = {name: m for name, (m, _) in fit.moments.items()} or {n: d.mean((0, 1)) for n, d in fit.draws.items()}
     mean = flatten(data.parameters, reference.mean)
-    off = np.abs(flatten(data.parameters, means) - mean) / flatten(data.parameters, reference.sd)
-    parts = [part for p in data.parameters for part in p.parts()]
+    off = np.abs(flatten(data.parameters, moments_of(fit)[0]) - mean) / flatten(data.parameters, reference.sd)
     worst = int(off.argmax())
-    return f"the mean of {parts[worst]} is {off[worst]:.1f} posterior sds off the reference" if off[worst] > 1 else ""
+    text = f"the mean of {data.parts[worst]} is {off[worst]:.1f} posterior sds off the reference"
+    return text if off[worst] > 1 else ""

@@ -14,13 +14,12 @@ from bench import pipeline, plan
 from bench.cli import FAILED, INTERRUPTED, OK, options, output, signals
 from bench.cli.progress import RunProgress
 from bench.cli.slots import slots
-from bench.data import dataset
+from bench.data import dataset, flatten
 from bench.errors import NoReference, UsageError
 from bench.measure.cluster import opening
 from bench.reference import stored as files
 from bench.score import certified
 from bench.score.certified import Sampled
-from bench.score.problem import flatten
 from bench.score.stored import load_fit, stored_fits
 from bench.selected import Scenarios
 from bench.selection import parse
@@ -68,7 +67,7 @@ def make(
     for rep in range(reps):
         data = dataset(scenario, seed=planned.seed, rep=rep)
         sampled, wrong = _sampled(folder, data, rep)
-        wrong = wrong or certified.faults(sampled, _parts(data))
+        wrong = wrong or certified.faults(sampled, data.parts)
         if not wrong:
             states[data.digest] = certified.state(sampled, np.random.default_rng(0))
             wrong = certified.poor(states[data.digest])
@@ -81,7 +80,7 @@ def bring(selector: str, file: Path, out: Path | None, seed: int, *, as_json: bo
     scenario = _one(selector)
     data = dataset(scenario, seed=seed, rep=0)
     sampled = [certified.read(file, data)]
-    found = certified.faults(sampled, _parts(data), alone=True)
+    found = certified.faults(sampled, data.parts, alone=True)
     states = {}
     if not found:
         states[data.digest] = certified.state(sampled, np.random.default_rng(0))
@@ -94,10 +93,6 @@ def _one(selector: str) -> Scenario:
     if len(listed) != 1:
         raise UsageError(f"{selector} means {len(listed)} scenarios; a reference is made for one")
     return listed[0]
-
-
-def _parts(data: Dataset) -> list[str]:
-    return [part for p in data.parameters for part in p.parts()]
 
 
 def _sampled(folder: RunFolder, data: Dataset, rep: int) -> tuple[list[Sampled], list[str]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.data import dataset
+from bench.data import dataset, flatten
 from bench.disk.durable import write_bytes
 from bench.errors import NoReference, UsageError, shown, unknown
 from bench.formula.make import load
@@ -156,14 +156,10 @@ def _reference(root: Path, entry: Posterior, scenario: Scenario, model: Model | 
         with file.open("a", encoding="utf-8") as stream:
             stream.write(f"\n[reference]\nfile = {json.dumps(beside.name)}\n")
         return str(state["method"])
-    off = (state["mean"] - _flat(data, known.mean)) / _flat(data, known.sd)
+    off = (state["mean"] - flatten(data.parameters, known.mean)) / flatten(data.parameters, known.sd)
     error = np.sqrt(1.0 / float(state["n_effective"]) + 1.0 / known.n_effective)
     ours = known.method.partition(",")[0]
     return f"its draws and ours ({ours}) differ by at most {np.abs(off).max() / error:.1f} standard errors"
-
-
-def _flat(data: Dataset, values: Mapping[str, Array]) -> Array:
-    return np.concatenate([np.ravel(values[p.name]) for p in data.parameters])
 
 
 def _names(scenario: Scenario, model: Model | None, data: Dataset) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from bench.data import moments
 from bench.measure.clock import WallClock
 from bench.measure.validity import complaint
 from bench.types import Arrays, Budget, Dataset, Estimate, Fit
@@ -81,10 +82,8 @@ class Pursuit:
 
     def answered(self, clock: WallClock, fit: Fit) -> None:
         """Take in the answer with which an optimiser or VI has ended: its last steps may lie after a checkpoint."""
-        draws = {name: np.asarray(values, dtype=float) for name, values in fit.draws.items()}
-        mean = {name: d.mean(axis=(0, 1)) for name, d in draws.items()} | {n: m for n, (m, _) in fit.moments.items()}
-        sd = {name: d.std(axis=(0, 1)) for name, d in draws.items()} | {n: s for n, (_, s) in fit.moments.items()}
-        flat = {name: d.reshape(-1, *d.shape[2:]) for name, d in draws.items()}
+        mean, sd = moments(fit)
+        flat = {name: np.asarray(d, dtype=float).reshape(-1, *np.shape(d)[2:]) for name, d in fit.draws.items()}
         of_q = Estimate(mean, sd, draws=lambda: flat) if fit.kind != "point" else Estimate(mean)
         self.look(clock, int(fit.stats.get("steps") or 1), self.judge.answer(of_q))
 

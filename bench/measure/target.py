@@ -35,11 +35,6 @@ def roundings(terms: int) -> float:
     return 16.0 + 2.0 * math.sqrt(terms)
 
 
-def observations(data: Dataset) -> int:
-    """Rows of the longest array."""
-    return max((len(x) for x in data.arrays.values() if x.ndim), default=1) or 1
-
-
 def complaint(fit: Fit, data: Dataset, dtype: DType) -> str:
     """One sentence where `log_density` among the statistics is not the family's at the draws; empty where it is."""
     off, allowed = difference(fit, data, dtype)
@@ -63,7 +58,7 @@ def difference(fit: Fit, data: Dataset, dtype: DType) -> tuple[float, float]:
     if "log_density" not in fit.stats or fam.OPAQUE:
         return 0.0, 0.0
     count = fit.stats["log_density"].size
-    looked_at = np.unique(np.linspace(0, count - 1, max(FEWEST, min(DRAWS, LARGE // observations(data)))).astype(int))
+    looked_at = np.unique(np.linspace(0, count - 1, max(FEWEST, min(DRAWS, LARGE // data.rows))).astype(int))
     stated = np.asarray(fit.stats["log_density"], np.float64).ravel()[looked_at]
     draws = {k: np.asarray(v, np.float64).reshape(count, *v.shape[2:])[looked_at] for k, v in fit.draws.items()}
     with np.errstate(all="ignore"):  # a draw on a bound has no logarithm
@@ -76,7 +71,7 @@ def difference(fit: Fit, data: Dataset, dtype: DType) -> tuple[float, float]:
     stated, value, condition = stated[inside], value[inside], condition[inside]
     weights = (condition.min() / condition) ** 2
     off, centred = ((x - np.average(x, weights=weights)) for x in (stated - value, value))
-    rounding = ROUGH * roundings(observations(data) + data.dim) * UNIT[dtype] * condition
+    rounding = ROUGH * roundings(data.rows + data.dim) * UNIT[dtype] * condition
     allowed = GATES[dtype] * np.abs(centred) + rounding + rounding.min()  # the last is of the centre itself
     worst = int(np.argmax(np.abs(off) / allowed))
     return abs(float(off[worst])), float(allowed[worst])
@@ -95,7 +90,7 @@ def _perturbed(data: Dataset, draws: Mapping[str, Array]) -> Iterator[tuple[Data
 
 
 def _pieces(data: Dataset, draws: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-    count, step = len(next(iter(draws.values()))), max(1, CHUNK // observations(data))
+    count, step = len(next(iter(draws.values()))), max(1, CHUNK // data.rows)
     return ({name: x[at : at + step] for name, x in draws.items()} for at in range(0, count, step))
 
 

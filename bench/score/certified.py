@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import special
 
+from bench.data import flatten
 from bench.errors import NoReference, UsageError
 from bench.protocols import Reference
 from bench.reference.cache import reference
 from bench.reference.stored import Unreadable
 from bench.score.chains import Diagnostics, e_bfmi
-from bench.score.problem import flatten
 from bench.store import arrays
 from bench.types import Array, Dataset, Scenario, beside
 from scenarios.families.posteriors.weighted import WeightedPosterior, summarise
@@ -133,12 +133,11 @@ def read(file: Path, data: Dataset) -> Sampled:
 
 def brought(file: Path, data: Dataset) -> WeightedPosterior:
     """The reference that a user's draws give, by the rules for one sampler; NoReference names what is broken."""
-    parts = [part for p in data.parameters for part in p.parts()]
     try:
         sampled = [read(file, data)]
     except UsageError as error:
         raise NoReference(str(error)) from None
-    broken = faults(sampled, parts, alone=True)
+    broken = faults(sampled, data.parts, alone=True)
     made = {} if broken else state(sampled, np.random.default_rng(0))
     if broken := broken or poor(made):
         raise NoReference(f"its own draws are no reference: {broken[0]}")

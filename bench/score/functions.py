@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from bench.data import flatten
 from bench.protocols import Family, Reference
-from bench.score.likelihood import joint_log_likelihood, observations
+from bench.score.likelihood import joint_log_likelihood
 from bench.score.marginals import KNOTS, TAIL, NormalScores, levels
 from bench.types import Array, Arrays, Dataset, derive_seed
 
@@ -69,13 +70,13 @@ class Functions:
 
     def __init__(self, data: Dataset, family: Family, reference: Reference, quantiles: Array) -> None:
         """`quantiles` are the reference's at LEVELS, (level, scalar)."""
-        self._data, self._family = data, family
-        self._parts = [part for p in data.parameters for part in p.parts()]
+        self._data, self._family, self._parts = data, family, data.parts
         tails = levels(np.concatenate([-TAIL[::-1], TAIL]))
-        low, high = np.split(self._flat({name: reference.quantile(name, tails) for name in data.names}), 2)
+        outer = {name: reference.quantile(name, tails) for name in data.names}
+        low, high = np.split(flatten(data.parameters, outer), 2)
         self.marginals = NormalScores(KNOTS, np.concatenate([low, quantiles[1:-1], high]))
         drawn = reference.draw(self._number(), np.random.default_rng(_seed(data)))
-        w = self.marginals(self._flat(drawn))
+        w = self.marginals(flatten(data.parameters, drawn))
         self._likely = self._likelihood_scores(drawn)
         # Functions are chosen by some draws and their moments taken from the others: in the draws that whitened it a
         # direction varies less than in any others.
@@ -93,7 +94,7 @@ class Functions:
 
     def blocks(self, draws: Arrays) -> Iterator[Block]:
         """Every function at draws {parameter: (…, *shape)}, standardised, a bounded number at a time."""
-        w = self.marginals(self._flat(draws))
+        w = self.marginals(flatten(self._data.parameters, draws))
         size, step = w.shape[-1], max(1, TOGETHER // max(w[..., 0].size * len(DEGREES), 1))
         for at in range(0, size, step):
             some = w[..., at : at + step]
@@ -115,19 +116,14 @@ class Functions:
         """The places of the joint group."""
         return slice((2 + len(DEGREES)) * len(self._parts), len(self))
 
-    def _flat(self, arrays: Arrays) -> Array:
-        """{name: (…, *shape)} → (…, scalar)."""
-        blocks = [(np.asarray(arrays[p.name], dtype=float), p) for p in self._data.parameters]
-        return np.concatenate([a.reshape(*a.shape[: a.ndim - len(p.shape)], p.size) for a, p in blocks], axis=-1)
-
     def _number(self) -> int:
         most = min(MOST, MOST_NUMBERS // max(len(self._parts), 1))
-        judged = MOST_LIKELIHOODS // observations(self._data)
+        judged = MOST_LIKELIHOODS // self._data.rows
         return max(1000, min(most, judged) if judged >= FEWEST else most)
 
     def _likelihood_scores(self, drawn: Arrays) -> NormalScores | None:
         """The map of the log likelihood; None where it takes too long, hardly varies, or is not known."""
-        if MOST_LIKELIHOODS // observations(self._data) < FEWEST or self._family.OPAQUE:
+        if MOST_LIKELIHOODS // self._data.rows < FEWEST or self._family.OPAQUE:
             return None
         likely = joint_log_likelihood(drawn, self._data, self._family)
         edge = -float(special.ndtri(10.0 / len(likely)))

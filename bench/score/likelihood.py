@@ -11,11 +11,6 @@ CHUNK = 5_000_000
 """Pointwise log likelihoods held at once: 40 MB of float64."""
 
 
-def observations(data: Dataset) -> int:
-    """Rows of the longest array: how many pointwise log likelihoods a draw has at most."""
-    return max((len(a) for a in data.arrays.values() if np.ndim(a)), default=1)
-
-
 def joint_log_likelihood(draws: Arrays, data: Dataset, family: Family) -> Array:
     """Σ_i log p(y_i | draw) of every draw {name: (…, *shape)}: (…)."""
     shapes = {p.name: p.shape for p in data.parameters}
@@ -23,7 +18,7 @@ def joint_log_likelihood(draws: Arrays, data: Dataset, family: Family) -> Array:
     leading = {a.shape[: a.ndim - len(shapes[name])] for name, a in arrays.items()}
     (shape,) = leading
     flat = {name: a.reshape(-1, *shapes[name]) for name, a in arrays.items()}
-    count, step = int(np.prod(shape)), max(1, CHUNK // observations(data))
+    count, step = int(np.prod(shape)), max(1, CHUNK // data.rows)
     parts = [
         family.log_likelihood(data, {k: v[i : i + step] for k, v in flat.items()}, data.arrays).sum(axis=-1)
         for i in range(0, count, step)

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data import blocks
+from bench.data import blocks, flatten, moments
 from bench.protocols import Family, Reference
 from bench.score import chains
 from bench.score.functions import Functions
 from bench.score.judged import Deviations, Judged, judge
 from bench.score.marginals import LEVELS
-from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Parameter
+from bench.types import Array, Arrays, Checkpoint, Dataset, Fit
 
 EDGES = np.array([0.05, 0.25, 0.75, 0.95])
 
@@ -48,7 +48,7 @@ class Problem:
     @property
     def parts(self) -> list[str]:
         """Names of all scalars, parameters in order."""
-        return [part for p in self.data.parameters for part in p.parts()]
+        return self.data.parts
 
     def flat(self, arrays: Arrays) -> Array:
         """{name: (…, *shape)} → (…, scalar)."""
@@ -157,10 +157,7 @@ class Scored:
 
         The sd of a point is 0. No Bessel's correction: what b² needs is the mean of the squares.
         """
-        moments = self.fit.moments
-        drawn = {n: np.asarray(d, dtype=float) for n, d in self.fit.draws.items() if n not in moments}
-        means = {n: d.mean(axis=(0, 1)) for n, d in drawn.items()} | {n: m for n, (m, _) in moments.items()}
-        sds = {n: d.std(axis=(0, 1)) for n, d in drawn.items()} | {n: s for n, (_, s) in moments.items()}
+        means, sds = moments(self.fit)
         return self.problem.flat(means), self.problem.flat(sds)
 
     @property
@@ -172,11 +169,3 @@ class Scored:
             if p.name not in self.fit.moments:
                 sds[block] *= np.sqrt(n / max(n - 1, 1))
         return sds
-
-
-def flatten(parameters: Sequence[Parameter], arrays: Arrays) -> Array:
-    """{name: (…, *shape)} → (…, scalar), parameters in order."""
-    values = [np.asarray(arrays[p.name], dtype=float) for p in parameters]
-    return np.concatenate(
-        [v.reshape(*v.shape[: v.ndim - len(p.shape)], p.size) for p, v in zip(parameters, values, strict=True)], axis=-1
-    )

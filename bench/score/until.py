@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bench.data import family
+from bench.data import family, flatten
 from bench.errors import NoReference
 from bench.measure import residency
 from bench.measure.worker import Worker, main
@@ -27,10 +28,9 @@ class Judge:
     """The worst b² of answers to one data set: of means, squares, shapes and joint functions, as `b2_max` has it."""
 
     def __init__(self, data: Dataset, reference: Reference) -> None:
-        self._data = data
-        self._moments = tuple(
-            self._flat(values) for values in (reference.mean, reference.sd, reference.centred_square_variance)
-        )
+        self._flat = partial(flatten, data.parameters)
+        squares = reference.centred_square_variance
+        self._moments = self._flat(reference.mean), self._flat(reference.sd), self._flat(squares)
         quantiles = self._flat({name: reference.quantile(name, LEVELS) for name in data.names})
         self.functions = Functions(data, family(data.family), reference, quantiles)
         self._made = 0
@@ -61,15 +61,10 @@ class Judge:
         return max(worst, self._worst(mean, sd, values))
 
     def _worst(self, mean: Array, sd: Array, judged: Array | None = None) -> float:
-        squared = b2(mean, sd, (self._moments[0], self._moments[1], self._moments[2]))
+        squared = b2(mean, sd, self._moments)
         if judged is not None:
             squared = np.concatenate([squared, judged_b2(self.functions, judged[None])[0]])
         return float(squared.max())
-
-    def _flat(self, arrays: Arrays) -> Array:
-        """{name: (…, *shape)} → (…, scalar)."""
-        blocks = [(np.asarray(arrays[p.name], dtype=float), p) for p in self._data.parameters]
-        return np.concatenate([a.reshape(*a.shape[: a.ndim - len(p.shape)], p.size) for a, p in blocks], axis=-1)
 
 
 def judge(target: float, scenario: Scenario, data: Dataset) -> Judge:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.catalog.frameworks import named
-from bench.measure.target import observations
 from bench.store.manifest import Verified
 from bench.types import Array
 from bench.verify.comparison import Errors, compare
@@ -84,7 +83,7 @@ def _errors(first: Answered, other: Answered) -> Errors:
     with np.errstate(all="ignore"):
         value_condition = np.abs(value[0]) + np.abs(gradient[0] * z).sum(axis=-1)
         steepest = np.abs(gradient[0]).max(axis=-1, keepdims=True)
-    terms = observations(first.problem.data) + first.problem.data.dim
+    terms = first.problem.data.rows + first.problem.data.dim
     wanted = Expected(value, gradient, value_condition, np.abs(gradient[0]) + steepest, terms)
     groups = tuple(first.problem.points.groups[i] for i in kept)
     return compare(wanted, other.value[:, kept], other.gradient[:, kept], groups=groups, dtype=first.pair.dtype)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.data import blocks
-from bench.measure.target import observations
 from bench.protocols import Family
 from bench.types import Array, Dataset, derive_seed
 
@@ -47,7 +46,7 @@ def expected(data: Dataset, family: Family, z: Array) -> Expected:
     change = np.mean([(v - value[0]) ** 2 for v, _ in moved], axis=0)
     slopes = np.mean([(g - gradient[0]) ** 2 for _, g in moved], axis=0)
     condition = np.sqrt(change) / STEP + np.abs(value[0]) + _absolute_terms(data, family, z[0])
-    return Expected(value, gradient, condition, np.sqrt(slopes) / STEP, observations(data) + data.dim)
+    return Expected(value, gradient, condition, np.sqrt(slopes) / STEP, data.rows + data.dim)
 
 
 def _perturbed(data: Dataset, z: Array) -> Iterator[tuple[Dataset, Array]]:
@@ -97,5 +96,5 @@ def _absolute_terms(data: Dataset, family: Family, z: Array) -> Array:
 
 
 def _pieces(data: Dataset, z: Array) -> list[Array]:
-    step = max(1, CHUNK // observations(data))
+    step = max(1, CHUNK // data.rows)
     return [z[at : at + step] for at in range(0, len(z), step)]

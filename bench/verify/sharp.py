@@ -8,13 +8,13 @@ draws, which every fit is held to; where it states none, it is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bench.cell import Cell
-from bench.data import family
+from bench.data import family, flatten, moments
 from bench.measure.contender import Attempt, Contender, print_error
 from bench.store.ledger import Ledger
 from bench.types import Array, Arrays, Dataset, Parameter, Prior
@@ -97,7 +97,7 @@ def complaint(given: Answer) -> str:
     worst = int(np.argmax(excess))
     if excess[worst] <= OFF:
         return ""
-    part = [part for p in data.parameters for part in p.parts()][worst]
+    part = data.parts[worst]
     return (
         f"wrong target: on a problem whose posterior is known it comes to rest at {part} = {given.mean[worst]:.6g}, "
         f"{off[worst]:.0f} posterior sds from {mean[worst]:.6g}: it fits other data than it is given"
@@ -139,11 +139,9 @@ def _attempt(contender: Contender, seed: int) -> Attempt:
 
 def _mean(attempt: Attempt) -> Array:
     assert attempt.fit is not None
-    means = {name: x.mean(axis=(0, 1)) for name, x in attempt.fit.draws.items()}
-    return _flat(means | {name: mean for name, (mean, _) in attempt.fit.moments.items()})
+    return _flat(moments(attempt.fit)[0])
 
 
 def _flat(arrays: Arrays) -> Array:
     """{name: (…, *shape)} → (…, scalar)."""
-    values: Sequence[tuple[Array, Parameter]] = [(np.asarray(arrays[p.name]), p) for p in problem().parameters]
-    return np.concatenate([x.reshape(*x.shape[: x.ndim - len(p.shape)], p.size) for x, p in values], axis=-1)
+    return flatten(problem().parameters, arrays)

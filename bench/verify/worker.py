@@ -18,7 +18,6 @@ from bench.catalog.scenarios import scenario
 from bench.data import dataset, few_rows
 from bench.measure.contender import load, verdict
 from bench.measure.runtime import runtime_of
-from bench.measure.target import observations
 from bench.measure.worker import main
 from bench.store.ledger import Ledger
 from bench.types import Array, Dataset, Place
@@ -73,7 +72,7 @@ def evaluate(models: Any, task: dict[str, Any], place: Place, along: Path) -> di
 
 def density(models: Any, data: Dataset, z: Array, place: Place) -> tuple[Array, Array]:
     """Value (m,) and gradient (m, dim) at z, a few points at a time; ValueError for other shapes."""
-    step = max(1, CHUNK // observations(data))
+    step = max(1, CHUNK // data.rows)
     parts = [models.log_density(data, z[at : at + step], place) for at in range(0, len(z), step)]
     value, gradient = (np.concatenate([np.asarray(part[i], np.float64) for part in parts]) for i in (0, 1))
     if value.shape != z.shape[:1] or gradient.shape != z.shape:

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from bench.catalog.scenarios import scenario
-from bench.data import dataset, family
+from bench.data import dataset, family, flatten
 from bench.measure.clock import WallClock
 from bench.score import chains
-from bench.score.problem import flatten
 from bench.types import Budget, Dataset, Fit, Place, Unsupported
 
 pytestmark = pytest.mark.needs("torch")

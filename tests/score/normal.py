@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 from scipy import stats
 
+from bench.data import flatten
 from bench.errors import NoReference
 from bench.protocols import Family
-from bench.score.problem import Problem, Row, Scored, flatten
+from bench.score.problem import Problem, Row, Scored
 from bench.types import Array, Arrays, Checkpoint, Dataset, Fit, Kind, Parameter
 
 PARAMETERS = (Parameter("weights", (2,)), Parameter("bias"), Parameter("sigma", (), 0.0))
