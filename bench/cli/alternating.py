@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import typer
-
 from bench import pipeline
 from bench.analysis.tables import RunTables
 from bench.cli import FAILED, INTERRUPTED, OK, output, signals
@@ -79,15 +77,14 @@ def _need_one(base: str, refusals: Sequence[str], sides: Sequence[Side] = ()) ->
         return
     for side in sides:
         shutil.rmtree(side.folder.path, ignore_errors=True)
-    output.ERR.print(f"no baseline: {base} cannot be measured: {refusals[0]}; nothing was measured", markup=False)
-    raise typer.Exit(NO_BASELINE)
+    output.no_baseline(f"{base} cannot be measured: {refusals[0]}; nothing was measured")
 
 
 def conclude(measured: Measured, base: str, form: str, *, everything: bool) -> int:
     """Print what differs, or that there is no baseline (the side typed as `base`); the exit code."""
     if statuses(measured.tables[0]):
         see = f"see bench report {measured.sides[0].folder.path}"
-        output.ERR.print(f"no baseline: no fit of {base} finished; {see}", markup=False)
+        output.ERR.print(f"no baseline: no fit of {base} finished; {see}")
         return INTERRUPTED if measured.interrupted else NO_BASELINE
     comparison = judged(*measured.tables, measured.request)
     code = INTERRUPTED if measured.interrupted else comparison.code
@@ -164,4 +161,4 @@ def _score(side: Side, *, quiet: bool) -> None:
         )
     if done.returncode not in (OK, FAILED):
         last = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
-        output.ERR.print(f"{side.source.label} cannot score its fits ({last}); only times are compared", markup=False)
+        output.ERR.print(f"{side.source.label} cannot score its fits ({last}); only times are compared")

@@ -134,22 +134,21 @@ def _print(made: Scenario, file: Path, far: list[str]) -> None:
     if design.holdout:
         rows += f", {len(design.holdout['y'])} held out"
     law = f", {made.settings['law']}" if "law" in made.settings else ""
-    output.OUT.print(f"{rows}; likelihood and family: {made.family}{law}", markup=False)
+    output.OUT.print(f"{rows}; likelihood and family: {made.family}{law}")
     for note in design.notes:
-        output.OUT.print(f"  {note}", markup=False)
+        output.OUT.print(f"  {note}")
     if far:
         output.OUT.print(
             f"  Columns are standardised: {', '.join(far)} far from 0, or of another scale, would make sampling slow. "
             "Coefficients are per sd; --no-standardise leaves columns as they are.",
-            markup=False,
         )
     for column, levels in design.levels.items():
         shown_levels = ", ".join(levels[:8]) + (", …" if len(levels) > 8 else "")
         held = f"; others are held against {base}" if (base := terms.base(design, column)) else ""
-        output.OUT.print(f"  {column}: {len(levels)} categories, {shown_levels}{held}", markup=False)
+        output.OUT.print(f"  {column}: {len(levels)} categories, {shown_levels}{held}")
     output.OUT.print("priors:")
     for name, prior in terms.assumed(design, made.priors).items():
-        output.OUT.print(f"  {name} ~ {prior}", markup=False)
+        output.OUT.print(f"  {name} ~ {prior}")
     output.next_steps(f"{file} is written", program.command("check", file), program.command("run", file, *CONTENDERS))
 
 

@@ -60,9 +60,9 @@ def show(folder: CalibrationFolder, report: Calibration, code: int, *, as_json: 
         print_json(outcome | {"cells": [_plain(v) for v in report.verdicts]})
         return
     OUT.print(calibration_text.terminal(report))
-    OUT.print(f"report: {folder.report}", markup=False)
+    OUT.print(f"report: {folder.report}")
     if code == INTERRUPTED:
-        OUT.print(f"interrupted; to go on: {folder.resume_command()}", markup=False)
+        OUT.print(f"interrupted; to go on: {folder.resume_command()}")
 
 
 def _plain(verdict: Verdict) -> dict[str, Any]:

@@ -129,12 +129,12 @@ def _conclude(
         output.print_json({"faults": found, "file": None if found else str(file), "worth": worth, "exit": code})
     elif found:
         for fault in found:
-            output.OUT.print(f"no reference: {fault}", markup=False)
+            output.OUT.print(f"no reference: {fault}")
     else:
         for state in states.values():
-            output.OUT.print(f"stored: {state['method']}", markup=False)
-        output.OUT.print(f"in {file}", markup=False)
+            output.OUT.print(f"stored: {state['method']}")
+        output.OUT.print(f"in {file}")
         if scenario.reference_file is None:
-            output.OUT.print("the scenario uses it by these lines in its file:", markup=False)
-            output.OUT.print(f"  [reference]\n  file = {json.dumps(file.name)}", markup=False)
+            output.OUT.print("the scenario uses it by these lines in its file:")
+            output.OUT.print(f"  [reference]\n  file = {json.dumps(file.name)}")
     raise typer.Exit(code)

@@ -14,7 +14,7 @@ from bench.check.findings import Finding
 from bench.cli import FAILED, INTERRUPTED, OK, options, output, signals
 from bench.cli.progress import Status
 from bench.errors import UsageError, unknown
-from bench.measure import interrupts, local
+from bench.measure import local
 from bench.selection import expand, parse
 from bench.store.folder import RunFolder
 
@@ -58,13 +58,8 @@ def check(
     """
     findings: list[Finding] = []
     with signals.patience(), Status("looking", quiet=json_) as status:
-
-        def progress(text: str) -> None:
-            interrupts.check()
-            status.update(text)
-
         try:
-            findings.extend(_findings(name, results, progress))
+            findings.extend(_findings(name, results, status.tick))
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
     problems = sum(f.state == "problem" for f in findings)
@@ -73,9 +68,9 @@ def check(
         output.print_json({"name": name, "findings": [f._asdict() for f in findings], "exit": code})
     else:
         for f in findings:
-            output.OUT.print(f"{f.state:8}{f.where}: {f.what}", markup=False)
+            output.OUT.print(f"{f.state:8}{f.where}: {f.what}")
             if f.mend:
-                output.OUT.print(f"        → {f.mend}", markup=False)
+                output.OUT.print(f"        → {f.mend}")
         output.OUT.print(f"{problems or 'no'} problem{'' if problems == 1 else 's'} found")
     raise typer.Exit(code)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli import options, output
+from bench.errors import UsageError
 from bench.store.folder import RunFolder
+from bench.words import program
+
+if TYPE_CHECKING:
+    from bench.analysis.tables import RunTables
 
 CONFIG = {"fail_on": list, "metric": list, "threshold": list, "format": str, "allow_other_machine": bool, "all": bool}
 
@@ -52,8 +57,7 @@ def compare(
     \b
     Exit codes: 0 ok · 1 regression · 2 usage · 5 no baseline · 6 not comparable.
     """
-    from bench.cli import judging  # this and the next import pandas
-    from bench.comparison.rows import Request
+    from bench.comparison.rows import Request  # these import pandas
     from bench.comparison.verdicts import judged
     from bench.present.comparison.formats import render
 
@@ -63,7 +67,30 @@ def compare(
     form = options.word("format", chosen.pop("format", "text"), options.FORMATS)
     everything = bool(chosen.pop("all", False))
     request = Request.read(**chosen)
-    candidate = judging.tables(RunFolder.open(results, b))
-    comparison = judged(judging.baseline(results, a), candidate, request)
+    candidate = _tables(RunFolder.open(results, b))
+    comparison = judged(_baseline(results, a), candidate, request)
     output.write(render(comparison, form, everything=everything, code=comparison.code))
     raise typer.Exit(comparison.code)
+
+
+def _tables(folder: RunFolder) -> RunTables:
+    """The tables of a run, with a warning on stderr for what of it is damaged."""
+    from bench.pipeline import run_tables
+
+    read = run_tables(folder)
+    output.warn(folder)
+    return read
+
+
+def _baseline(results: Path, name: str) -> RunTables:
+    """The tables of the run to compare with; exit code 5 where there is none, or nothing in it finished."""
+    from bench.comparison.baseline import statuses
+
+    try:
+        folder = RunFolder.open(results, name)
+    except UsageError as error:
+        output.no_baseline(f"{error}. Next: {program.command('run', '--name', name)}")
+    read = _tables(folder)
+    if unfinished := statuses(read):
+        output.no_baseline(f"no fit of {name} finished ({unfinished}). Next: {program.command('report', name)}")
+    return read

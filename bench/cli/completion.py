@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.catalog.places import backend_files, scenario_files, suite_files
+from bench.score.catalog import METRICS
+
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "scenario": ("scenarios",),
     "backend": ("backends",),
@@ -37,30 +40,6 @@ def complete(verb: str, parameter: str, context: Any, incomplete: str) -> list[s
     return [name for name in dict.fromkeys(found) if name.startswith(incomplete)]
 
 
-def _scenarios(_: Any) -> Iterable[str]:
-    from bench.catalog.places import scenario_files
-
-    return scenario_files()
-
-
-def _backends(_: Any) -> Iterable[str]:
-    from bench.catalog.places import backend_files
-
-    return backend_files()
-
-
-def _suites(_: Any) -> Iterable[str]:
-    from bench.catalog.places import suite_files
-
-    return suite_files()
-
-
-def _metrics(_: Any) -> Iterable[str]:
-    from bench.score.catalog import METRICS
-
-    return METRICS
-
-
 def _runs(context: Any) -> Iterable[str]:
     """Those of the folder that --results names, the newest first."""
     results = Path(context.params.get("results") or "results")
@@ -68,19 +47,16 @@ def _runs(context: Any) -> Iterable[str]:
     return ["latest", *(file.parent.name for file in files)] if files else []
 
 
-def _things(context: Any) -> Iterable[str]:
-    """What a verb has its first word of."""
-    return {
-        "list": ("scenarios", "families", "backends", "suites", "metrics", "runs"),
-        "new": ("scenario", "backend"),
-    }.get(context.info_name, ())
-
-
+THINGS = {
+    "list": ("scenarios", "families", "backends", "suites", "metrics", "runs"),
+    "new": ("scenario", "backend"),
+}
+"""{verb: what it has its first word of}."""
 KINDS: Mapping[str, Callable[[Any], Iterable[str]]] = {
-    "scenarios": _scenarios,
-    "backends": _backends,
-    "suites": _suites,
-    "metrics": _metrics,
+    "scenarios": lambda _: scenario_files(),
+    "backends": lambda _: backend_files(),
+    "suites": lambda _: suite_files(),
+    "metrics": lambda _: METRICS,
     "runs": _runs,
-    "things": _things,
+    "things": lambda context: THINGS.get(context.info_name, ()),
 }

@@ -111,7 +111,6 @@ def _show_floor(floor: Floor, scenario: str, backend: str) -> None:
     OUT.print(
         f"\nnoise floor, {scenario} × {backend}: log seconds differ by {floor.between:.3f} (sd) between "
         f"{floor.rounds} children, by {floor.within:.3f} within one",
-        markup=False,
     )
     for rounds, smallest in floor.smallest.items():
         OUT.print(f"  {rounds} rounds a side: differences below {smallest:.1%} cannot be told from noise")

@@ -78,9 +78,9 @@ def export(
     for file_name, text in texts.items():
         write_bytes(target / file_name, text.encode())
     if copied:
-        output.OUT.print(f"{len(copied) - 1} tables and run.json in {target}", markup=False)
+        output.OUT.print(f"{len(copied) - 1} tables and run.json in {target}")
     if texts:
-        output.OUT.print(f"{', '.join(texts)} in {target}", markup=False)
+        output.OUT.print(f"{', '.join(texts)} in {target}")
     if step_summary:
         _append(texts.get(bridges.SUMMARY) or bridges.files(run_tables(folder), ["summary"])[bridges.SUMMARY])
 

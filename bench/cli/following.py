@@ -100,4 +100,4 @@ def write(text: str, to: Path | None) -> None:
         write_bytes(to, text.encode())
     except FileNotFoundError:
         raise UsageError(f"cannot write {to}: there is no folder {to.parent}") from None
-    output.OUT.print(str(to), markup=False)
+    output.OUT.print(str(to))

@@ -45,8 +45,8 @@ def import_(
     covered = [entry.name for entry in known.values() if not entry.why]
     if not names and not all_:
         for entry in known.values():
-            output.OUT.print(f"{entry.name}: {entry.why or 'covered'}", markup=False)
-        output.OUT.print(f"{len(covered)} of {len(known)} posteriors are covered", markup=False)
+            output.OUT.print(f"{entry.name}: {entry.why or 'covered'}")
+        output.OUT.print(f"{len(covered)} of {len(known)} posteriors are covered")
         return
     for made in posteriordb.load_all(folder, names or covered, to):
-        output.OUT.print(f"{made.file}: {made.reference}", markup=False)
+        output.OUT.print(f"{made.file}: {made.reference}")

@@ -45,21 +45,21 @@ def make(names: Sequence[str], python: str | None, *, again: bool) -> None:
     for one, chosen in zip(wanted, interpreters, strict=True):
         own = environment(one.name)
         if own is not None and not again and own.facts.get("digest") == _digest(one, chosen) and not one.missing:
-            output.OUT.print(f"{_described(one)}: ready already", markup=False)
+            output.OUT.print(f"{_described(one)}: ready already")
             continue
         try:
             with signals.undoing():
                 why = _make(one, chosen)
         except KeyboardInterrupt:
-            output.ERR.print(f"{one.name}: interrupted, and nothing of it is left", markup=False)
+            output.ERR.print(f"{one.name}: interrupted, and nothing of it is left")
             raise typer.Exit(INTERRUPTED) from None
         if why:
-            output.ERR.print(f"{one.name}: {why}", markup=False)
+            output.ERR.print(f"{one.name}: {why}")
             code = FAILED
             continue
         forget()
-        output.OUT.print(f"{_described(named(one.name))}: ready", markup=False)
-        output.OUT.print(f"  {program.command('run', '-s', 's0-uniform', '-b', f'{one.name}.*')}", markup=False)
+        output.OUT.print(f"{_described(named(one.name))}: ready")
+        output.OUT.print(f"  {program.command('run', '-s', 's0-uniform', '-b', f'{one.name}.*')}")
     raise typer.Exit(code)
 
 
@@ -72,7 +72,7 @@ def remove(names: Sequence[str]) -> None:
         raise UsageError(f"{', '.join(absent)} has no environment in {environments()}")
     for folder in folders:
         shutil.rmtree(folder)
-        output.OUT.print(f"{folder} is gone", markup=False)
+        output.OUT.print(f"{folder} is gone")
 
 
 def show() -> None:

@@ -12,7 +12,6 @@ from bench.cli import options, output, signals
 from bench.cli.progress import RunProgress, Status
 from bench.cli.slots import slots
 from bench.cli.watching import Watch
-from bench.measure import interrupts
 from bench.measure.cluster import opening
 from bench.measure.executor import Executor
 from bench.measure.job import Limits
@@ -66,13 +65,8 @@ def conclude(folder: RunFolder, *, score: bool, as_json: bool, interrupted: bool
     report = None
     if score:
         with Status("scoring", quiet=as_json) as status:
-
-            def progress(text: str) -> None:
-                interrupts.check()
-                status.update(text)
-
             try:
-                report = pipeline.score(folder, progress)
+                report = pipeline.score(folder, status.tick)
             except KeyboardInterrupt:
                 interrupted = True
     fits = tables.fits_table(folder)

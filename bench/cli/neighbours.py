@@ -9,7 +9,7 @@ from bench.cli import INTERRUPTED, output, signals
 from bench.cli.progress import Status
 from bench.cli.slots import slots
 from bench.doctor.neighbours import HARMLESS, Neighbours, measure
-from bench.measure import guardian, interrupts
+from bench.measure import guardian
 from bench.measure.cluster import opening
 from bench.measure.job import Limits
 from bench.measure.run import imports_of
@@ -25,16 +25,10 @@ def show(plan: Plan, threads: int | None, *, as_json: bool) -> None:
         assert wide is not None
         bring(plan.cells[0].scenario, folder)
         with Status("", quiet=as_json) as status:
-
-            def tick(text: str) -> None:
-                interrupts.check()
-                if text:
-                    status.update(text)
-
             try:
-                wide.prepare(imports_of(plan.cells), tick)
+                wide.prepare(imports_of(plan.cells), status.tick)
                 taken = [slot for slot in iter(wide.take, None) if slot is not None]
-                found = measure(plan, taken, folder, tick) if len(taken) > 1 else []
+                found = measure(plan, taken, folder, status.tick) if len(taken) > 1 else []
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
         rounds = plan.cells[0].rounds
@@ -46,7 +40,7 @@ def show(plan: Plan, threads: int | None, *, as_json: bool) -> None:
         return
     rows = [(str(one.slots), f"{one.ratio:.2f}×", f"[{one.low:.2f}, {one.high:.2f}]", _advice(one)) for one in found]
     output.show_table(["slots at work", "seconds", "95 % interval", ""], rows)
-    output.OUT.print(f"times its seconds alone, {plan.cells[0].name}, {fmt.count(rounds, 'round')}", markup=False)
+    output.OUT.print(f"times its seconds alone, {plan.cells[0].name}, {fmt.count(rounds, 'round')}")
 
 
 def _advice(one: Neighbours) -> str:

@@ -6,14 +6,15 @@ import itertools
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import typer
 from rich.console import Console
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli import FAILED, INTERRUPTED, NOTHING, OK
+from bench.cli import FAILED, INTERRUPTED, NO_BASELINE, NOTHING, OK
 from bench.errors import tame
 from bench.types import BAD_STATUSES
 from bench.words import format as fmt
@@ -39,9 +40,15 @@ class Terminal(Console):
 
 def next_steps(done: str, *commands: str) -> None:
     """What has been done, and the commands to type next, each whole on its line however narrow the terminal is."""
-    OUT.print(f"{done}. Next:", markup=False, soft_wrap=True)
+    OUT.print(f"{done}. Next:", soft_wrap=True)
     for command in commands:
-        OUT.print(f"  {command}", markup=False, soft_wrap=True)
+        OUT.print(f"  {command}", soft_wrap=True)
+
+
+def no_baseline(why: str) -> NoReturn:
+    """Say that there is nothing to compare with, and leave with the exit code of that."""
+    ERR.print(f"no baseline: {why}")
+    raise typer.Exit(NO_BASELINE)
 
 
 def write(text: str) -> None:
@@ -49,8 +56,8 @@ def write(text: str) -> None:
     sys.stdout.write(tame(text))
 
 
-OUT = Terminal(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 120)
-ERR = Terminal(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 200)
+OUT = Terminal(soft_wrap=True, highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+ERR = Terminal(stderr=True, highlight=False, markup=False, width=None if sys.stderr.isatty() else 200)
 
 
 def print_json(value: Any) -> None:
@@ -90,27 +97,27 @@ def show_jobs(folder: RunFolder, jobs: Sequence[Job], *, as_json: bool) -> None:
         print_json({"run": folder.name, "fits": fits, "jobs": rows})
         return
     for j in jobs:
-        OUT.print(f"{j.planned.name}: round {j.round}, reps {', '.join(map(str, j.reps))}", markup=False)
+        OUT.print(f"{j.planned.name}: round {j.round}, reps {', '.join(map(str, j.reps))}")
     missing = f"{fmt.count(fits, 'fit')} in {len(jobs)} child process{'es' * (len(jobs) != 1)}"
-    OUT.print(f"missing of {folder.path}: {missing}; nothing was run", markup=False)
+    OUT.print(f"missing of {folder.path}: {missing}; nothing was run")
 
 
 def warn(*folders: RunFolder) -> None:
     """Name on stderr what of these runs could not be read and was left out, each once."""
     for folder in folders:
         for (cell, rep), why in list(folder.unscored.items())[:NAMED]:
-            ERR.print(f"warning: {folder.fit(cell, rep)} {why}", markup=False)
+            ERR.print(f"warning: {folder.fit(cell, rep)} {why}")
         known = len(folder.damage)
         for damaged in itertools.islice(folder.damaged(), NAMED):
-            ERR.print(f"warning: {damaged}", markup=False)
+            ERR.print(f"warning: {damaged}")
         if known > NAMED:
-            ERR.print(f"warning: {known - NAMED} more; all: {program.command('check', folder.path)}", markup=False)
+            ERR.print(f"warning: {known - NAMED} more; all: {program.command('check', folder.path)}")
 
 
 def warn_broken(scenarios: Mapping[str, str]) -> None:
     """Say on stderr which scenarios {name: why} a glob has left out."""
     for name, why in scenarios.items():
-        ERR.print(f"warning: scenario {name} is broken and left out: {why}", markup=False)
+        ERR.print(f"warning: scenario {name} is broken and left out: {why}")
 
 
 def exit_code(fits: pd.DataFrame, *, interrupted: bool) -> int:
@@ -138,6 +145,6 @@ def show_outcome(
 
         OUT.print(terminal.summary(report))
     OUT.print("fits: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
-    OUT.print(f"report: {page}" if page else f"not scored; next: {program.command('score', folder.path)}", markup=False)
+    OUT.print(f"report: {page}" if page else f"not scored; next: {program.command('score', folder.path)}")
     if resume:
-        OUT.print(f"what is missing is made by: {resume}", markup=False)
+        OUT.print(f"what is missing is made by: {resume}")

@@ -34,7 +34,7 @@ def draw(
     if out is not None and len(drawn) > 1:
         raise UsageError(f"--out names one file, but {len(drawn)} pictures are asked for: {', '.join(drawn)}")
     for line in [*failed, *skipped]:
-        ERR.print(f"left out: {line}", markup=False)
+        ERR.print(f"left out: {line}")
     broken = []
     for name, shown in drawn.items():
         file = out or folder.path / "plots" / f"{name}{'' if rep is None else f'-rep{rep}'}-{kind}.png"
@@ -44,11 +44,11 @@ def draw(
             broken.append(f"{name} cannot be drawn: {described(error)}")
             continue
         canvas.save(picture, file)
-        OUT.print(str(file), markup=False)
+        OUT.print(str(file))
     if broken and len(broken) == len(drawn):
         raise UsageError("; ".join(broken))
     for line in broken:
-        ERR.print(f"left out: {line}", markup=False)
+        ERR.print(f"left out: {line}")
 
 
 def _subjects(

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
+from bench.measure import interrupts
 from bench.measure.lines import Absent, Seen
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Status(AbstractContextManager["Status"]):
     """One line that says what is being done; where stderr is no terminal nothing, or a line each with `lines`."""
 
     def __init__(self, text: str, *, quiet: bool = False, lines: bool = False) -> None:
-        self._status = ERR.status(text) if ERR.is_terminal and not quiet else None
+        self._status = ERR.status(Text(text)) if ERR.is_terminal and not quiet else None
         self._lines, self._named = lines and not quiet and not ERR.is_terminal, Seen()
 
     def __enter__(self) -> Self:
@@ -50,9 +51,15 @@ class Status(AbstractContextManager["Status"]):
     def update(self, text: str) -> None:
         """Change what it says."""
         if self._status:
-            self._status.update(text)
+            self._status.update(Text(text))
         for one in self._named.new(text) if self._lines else ():
-            ERR.print(one, markup=False)
+            ERR.print(one)
+
+    def tick(self, text: str) -> None:
+        """The same, of work that ends here if it has been asked to: KeyboardInterrupt. Nothing said changes nothing."""
+        interrupts.check()
+        if text:
+            self.update(text)
 
     def __exit__(self, *_: object) -> None:
         if self._status:
@@ -89,7 +96,7 @@ class Bar(AbstractContextManager["Bar"]):
     def say(self, text: str, *, always: bool = False) -> None:
         """A line on stderr; beside a bar only with `always`."""
         if not self.quiet and (always or self.plain):
-            ERR.print(text, markup=False)
+            ERR.print(text)
 
 
 class RunProgress(Bar):
@@ -189,7 +196,7 @@ class AlternatingProgress(Status):
         self.update(f"round {job.round + 1}: {job.planned.name} of {side.source.label}")
         if self._rounds and job.round != self._round:
             self._round = job.round
-            ERR.print(f"round {job.round + 1}", markup=False)
+            ERR.print(f"round {job.round + 1}")
 
     def waits(self) -> None:
         """Nothing: the status line spins by itself."""

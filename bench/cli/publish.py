@@ -98,7 +98,7 @@ def publish(
     for place, text in published.site(listed, histories).items():
         (to / place).parent.mkdir(exist_ok=True)
         write_bytes(to / place, text.encode())
-    output.OUT.print(f"{target}, one of {len(listed)} in {to / 'index.html'}", markup=False)
+    output.OUT.print(f"{target}, one of {len(listed)} in {to / 'index.html'}")
 
 
 def _few_parts(metrics: pd.DataFrame) -> pd.DataFrame:

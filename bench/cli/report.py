@@ -48,7 +48,7 @@ def report(
     tables = pipeline.run_tables(folders[0]) if len(folders) == 1 else _side_by_side(folders, target)
     pipeline.write_tables(tables, target)
     output.warn(*folders)
-    output.OUT.print(f"{target / 'report.html'}\n{target / 'report.md'}", markup=False)
+    output.OUT.print(f"{target / 'report.html'}\n{target / 'report.md'}")
 
 
 def combined_name(folders: list[RunFolder]) -> str:

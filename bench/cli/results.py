@@ -31,7 +31,7 @@ def score(run: options.Run, results: options.Results = Path("results")) -> None:
         scored = score_run(folder, status.update)
         pipeline.write_reports(folder)
     output.warn(folder)
-    output.OUT.print(f"scored {scored} fits; report: {folder.path / 'report.html'}", markup=False)
+    output.OUT.print(f"scored {scored} fits; report: {folder.path / 'report.html'}")
     if folder.unscored:
         raise typer.Exit(FAILED)
 
@@ -60,4 +60,4 @@ def query(
     elif format_ == "json":
         output.write(frame.to_json(orient="records", indent=1, date_format="iso") + "\n")
     else:
-        output.OUT.print(frame.to_string(index=False, max_rows=200), markup=False)
+        output.OUT.print(frame.to_string(index=False, max_rows=200))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import typer
@@ -13,7 +12,6 @@ from bench.cli import INTERRUPTED
 from bench.cli.output import ERR
 from bench.cli.progress import Status
 from bench.errors import UsageError
-from bench.measure import interrupts
 from bench.measure.cluster import opening
 from bench.measure.executor import Wide
 from bench.measure.job import Limits
@@ -32,18 +30,12 @@ def slots(chosen: dict[str, Any], plan: Plan, limits: Limits, *, quiet: bool) ->
         raise UsageError("--reuse-compiled needs --executor local: slots keep nothing of a round for the next")
     with ExitStack() as stack:
         with Status("starting slots", quiet=quiet, lines=True) as status:
-
-            def tick(text: str) -> None:
-                interrupts.check()
-                status.update(text)
-
-            say = partial(ERR.print, markup=False)
+            how = {"say": ERR.print, "tick": status.tick}
             try:
-                opened = opening.opened(named, plan, chosen.get("threads"), limits.memory, say=say, tick=tick)
-                cluster = stack.enter_context(opened)
+                cluster = stack.enter_context(opening.opened(named, plan, chosen.get("threads"), limits.memory, **how))
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
         if not quiet:
             each = f"{fmt.count(cluster.width(), 'slot')} of {fmt.count(cluster.threads(), 'CPU')}"
-            ERR.print(f"{each} on {fmt.count(len(cluster.machines()), 'machine')}", markup=False)
+            ERR.print(f"{each} on {fmt.count(len(cluster.machines()), 'machine')}")
         yield cluster

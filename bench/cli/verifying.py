@@ -71,15 +71,15 @@ def _show(outcomes: Sequence[Verified], without: Sequence[str]) -> None:
     for o in outcomes:
         if o.reason and o.verdict != "unavailable":
             reason = o.reason if o.verdict == "wrong" else f"{o.verdict}: {o.reason}"
-            OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {reason}", markup=False)
+            OUT.print(f"{o.framework} × {o.scenario}, {o.dtype}: {reason}")
     absent = Counter((o.framework, o.reason) for o in outcomes if o.verdict == "unavailable")
     for (framework, reason), number in absent.items():
-        OUT.print(f"{framework}: unavailable, {fmt.count(number, 'density')}: {reason}", markup=False)
+        OUT.print(f"{framework}: unavailable, {fmt.count(number, 'density')}: {reason}")
     elsewhere = {f"{o.scenario}: {group}" for o in outcomes for group in o.points if "no reference" in group}
     for text in sorted(elsewhere):
-        OUT.print(text, markup=False)
+        OUT.print(text)
     if without:
-        OUT.print(f"without a density of their own: {', '.join(without)}", markup=False)
+        OUT.print(f"without a density of their own: {', '.join(without)}")
     counts = Counter(WORDS.get(o.verdict, o.verdict) for o in outcomes)
     device = f" on {outcomes[0].device}" if outcomes else ""
     OUT.print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()) + device if counts else "nothing to verify")

@@ -141,3 +141,13 @@ def test_a_contender_that_is_not_available_is_said_once_with_all_its_fits(jobs, 
     other = next(job for job in jobs if job not in of_it)
     plain.ends(other, [Record(other.planned.cell.id, 0, other.round, 0, True, "failed", "it broke")])
     assert lines == [said, f"[{len(of_it) + 1}/{len(jobs)}] {other.planned.name}: failed: it broke"]
+
+
+def test_a_status_line_shows_what_is_in_brackets(monkeypatch):
+    out = terminal(monkeypatch)
+    with progress.Status("scoring torch.adam[lr=0.1]"):
+        pass
+    with progress.Status("starting") as status:
+        status.update("round 1: s4-linear[n_obs=50]")
+    assert "scoring torch.adam[lr=0.1]" in out.getvalue()
+    assert "round 1: s4-linear[n_obs=50]" in out.getvalue()
