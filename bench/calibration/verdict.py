@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.calibration.quantities import SHORT, Ranked, rank_all
 from bench.calibration.trial import Trial
+from bench.words import format as fmt
 
 if TYPE_CHECKING:
     from bench.store.manifest import CellEntry
@@ -107,13 +108,8 @@ def _state(ranked: Ranked, good: Sequence[Trial], chains: int) -> tuple[str, str
     grouped: dict[str, list[str]] = {}
     for q in off:
         grouped.setdefault(q.words, []).append(q.name)
-    words = "; ".join(f"{how}: {_some(names)}" for how, names in grouped.items())
+    words = "; ".join(f"{how}: {fmt.some(names, 6)}" for how, names in grouped.items())
     return "miscalibrated", f"miscalibrated in {len(off)} of {total} quantities; {words}"
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fits(trials: Sequence[Trial], planned: int) -> Fits:

@@ -17,6 +17,7 @@ from bench.store.folder import RunFolder
 from bench.store.manifest import CellEntry, Run, plain
 from bench.store.records import Record
 from bench.types import Budget, Dataset
+from bench.words import format as fmt
 
 FIELDS = ("id", "command", "started", "state", "bench", "commit", "host", "versions", "threads", "seed", "options")
 Records = Mapping[tuple[str, int], Record]
@@ -72,7 +73,7 @@ def _records(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Fin
         for rep in damaged:
             yield problem(f"{name}, rep {rep}", folder.spoilt(entry.id, rep), folder.resume_command())
         if left:
-            yield problem(name, f"reps {_listed(left)} were not made", folder.resume_command())
+            yield problem(name, f"reps {fmt.some(left, 12)} were not made", folder.resume_command())
         for round_ in range(entry.rounds):
             reps = range(round_ * entry.reps, (round_ + 1) * entry.reps)
             stored = [r for rep in reps if (r := records.get((entry.id, rep)))]
@@ -81,7 +82,7 @@ def _records(folder: RunFolder, manifest: Run, records: Records) -> Iterator[Fin
             wrong = [r.rep for r in stored if (r.round, r.cold) != (round_, r.rep == reps.start)]
             if wrong:
                 yield problem(
-                    name, f"reps {_listed(wrong)} say another round, or cold where warm", "make the run again"
+                    name, f"reps {fmt.some(wrong, 12)} say another round, or cold where warm", "make the run again"
                 )
 
 
@@ -161,8 +162,3 @@ def _files(folder: RunFolder, manifest: Run) -> Iterator[Finding]:
     extra = [f.name for f in sorted(inner.iterdir()) if not f.name.startswith(".") and f.name not in planned]
     if extra:
         yield note("fits", f"{len(extra)} folders that are of no planned fit: {', '.join(extra[:5])}")
-
-
-def _listed(numbers: list[int], most: int = 12) -> str:
-    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
-    return ", ".join(map(str, numbers[:most])) + more

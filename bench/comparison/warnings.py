@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import median
 
 from bench.analysis.disturbance import disturbance
@@ -17,8 +17,6 @@ from bench.stats.intervals import MIN_UNITS
 from bench.words import format as fmt
 from bench.words import program
 
-NAMED = 3
-"""How many cells a sentence names before it counts the rest."""
 MANY = 4
 ENOUGH_ROUNDS = 10
 
@@ -35,7 +33,7 @@ def warnings(comparison: Comparison, a: RunTables, b: RunTables, request: Reques
     changed = {row.name for row in comparison.rows if row.verdict == "code-changed"}
     if changed:
         yield Warned(
-            f"{named(sorted(changed))}: the data are others than in A, so only status is compared.",
+            f"{fmt.some(sorted(changed))}: the data are others than in A, so only status is compared.",
             again(a),
             "Next: make A again with today's scenarios",
         )
@@ -101,7 +99,7 @@ def _absent(comparison: Comparison, a: RunTables) -> Iterator[Warned]:
         if fits[axis].nunique() == 1:
             words += [f"--{axis}", str(fits[axis].iloc[0])]
     yield Warned(
-        f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({named([r.name for r in gone])}), so nothing is "
+        f"{fmt.count(len(gone), 'cell')} of A {verb} missing in B ({fmt.some([r.name for r in gone])}), so nothing is "
         f"known of {'it' if len(gone) == 1 else 'them'}; --fail-on missing makes that fail.",
         program.command("run", *words),
     )
@@ -138,19 +136,13 @@ def _few_rounds(comparison: Comparison, b: RunTables) -> Iterator[Warned]:
     rounds = max(ENOUGH_ROUNDS, 2 * widest)
     if mute:
         yield Warned(
-            f"{fmt.count(len(mute), 'comparison')} of times or memory ({named(sorted({r.name for r in mute}))}) "
+            f"{fmt.count(len(mute), 'comparison')} of times or memory ({fmt.some(sorted({r.name for r in mute}))}) "
             f"without {MIN_UNITS} rounds in both runs: nothing can be said.",
             again(b, rounds=rounds),
             "Next, for both",
         )
     elif timed:
         yield Warned("What is inconclusive needs more rounds, in both runs.", again(b, rounds=rounds))
-
-
-def named(names: Sequence[str], most: int = NAMED) -> str:
-    """The first of the names; the rest are counted."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def worst(rows: list[Row]) -> Row | None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.comparison.gate import Verdict
-from bench.comparison.warnings import named
 from bench.present.comparison import formats
 from bench.present.gfm import escape
+from bench.words import format as fmt
 from bench.words.clean import clean
 
 SCHEMA = 1
@@ -42,7 +42,7 @@ def about(verdict: Verdict) -> list[str]:
         ("not in the baseline", verdict.new),
         ("in the baseline, deselected here", verdict.deselected),
     )
-    return [f"{what}: {clean(named(names, NAMED))}" for what, names in groups if names]
+    return [f"{what}: {clean(fmt.some(names, NAMED))}" for what, names in groups if names]
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

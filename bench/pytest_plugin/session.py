@@ -35,6 +35,7 @@ from bench.pytest_plugin import adapter
 from bench.pytest_plugin.facts import Result, results
 from bench.pytest_plugin.items import Benchmark, Benchmarks
 from bench.pytest_plugin.measuring import measure
+from bench.words import format as fmt
 
 NAME = "bench-session"
 CHOICE = ("scenario", "backend", "suite", "budget", "track", "device", "dtype", "reps", "rounds", "seed", "threads")
@@ -120,9 +121,8 @@ class BenchSession:
         self.selected = [item for item in chosen if item.get_closest_marker("skip") is None]
         adapter.forget_untimed(self.config)
         if not self.selected:
-            known = sorted(self.names.values())
-            more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
-            self._say(f"no benchmark is selected, none will be measured; there are {', '.join(known[:NAMED])}{more}")
+            known = fmt.some(sorted(self.names.values()), NAMED)
+            self._say(f"no benchmark is selected, none will be measured; there are {known}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:

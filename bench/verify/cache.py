@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from bench.catalog.frameworks import Framework, sources
+from bench.catalog.frameworks import named, sources
 from bench.catalog.places import cache_folder, root
 from bench.disk.durable import write_json
 from bench.families import folders
@@ -46,26 +46,14 @@ def store(file: Path, outcome: Verified, kept: Sequence[str] = KEPT) -> None:
             write_json(file, plain(outcome))
 
 
-class Verdicts:
-    """What was judged earlier of these frameworks' densities. Their sources are read when this is made, before any
-    child: what is edited while one runs cannot have its verdict kept under the new content.
+def files_of(pairs: Sequence[Pair]) -> dict[Density, Path]:
+    """Where the verdicts on these are kept: by the sources of framework, families and this gate, and by the scenario.
+
+    Sources are read now: what is edited while a child runs cannot have its verdict kept under the new content.
     """
-
-    def __init__(self, frameworks: Iterable[Framework]) -> None:
-        self._harness = harness_digest()
-        self._frameworks = {framework.name: _digest(sources(framework.folder)) for framework in frameworks}
-
-    def file(self, pair: Pair) -> Path:
-        """By the framework's sources, the families', the scenario and this gate's."""
-        return file(pair.key, [self._frameworks[pair.framework], self._harness, pair.scenario.digest])
-
-    def load(self, pair: Pair) -> Verified | None:
-        """The verdict on exactly this content."""
-        return load(self.file(pair), pair.key)
-
-    def store(self, pair: Pair, outcome: Verified) -> None:
-        """Keep it, where it follows from content."""
-        store(self.file(pair), outcome)
+    harness = harness_digest()
+    own = {name: _digest(sources(named(name).folder)) for name in {pair.framework for pair in pairs}}
+    return {pair.key: file(pair.key, [own[pair.framework], harness, pair.scenario.digest]) for pair in pairs}
 
 
 def harness_digest() -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from bench.data import blocks
+from bench.measure.target import STEP, absolute_terms, perturbed
 from bench.protocols import Family
 from bench.types import Array, Dataset, derive_seed
 
-STEP = 1e-7
-"""Relative size of the perturbations: far above float64 rounding, far below any curvature."""
 PERTURBATIONS = 8
 CHUNK = 2_000_000
 """Observations × points that a family is given at once."""
@@ -45,20 +44,16 @@ def expected(data: Dataset, family: Family, z: Array) -> Expected:
     moved = [_density(other, family, at) for other, at in _perturbed(data, z[0])]
     change = np.mean([(v - value[0]) ** 2 for v, _ in moved], axis=0)
     slopes = np.mean([(g - gradient[0]) ** 2 for _, g in moved], axis=0)
-    condition = np.sqrt(change) / STEP + np.abs(value[0]) + _absolute_terms(data, family, z[0])
+    condition = np.sqrt(change) / STEP + np.abs(value[0]) + absolute_terms(data, family, family.constrain(data, z[0]))
     return Expected(value, gradient, condition, np.sqrt(slopes) / STEP, data.rows + data.dim)
 
 
 def _perturbed(data: Dataset, z: Array) -> Iterator[tuple[Dataset, Array]]:
-    """Data and points moved at random; whole numbers are exact in any precision (counts, labels, indices) and stay."""
+    """Data and points moved at random."""
     rng = np.random.default_rng(derive_seed(0, "verify", "perturb"))
     width = rounding(data, z)
     for _ in range(PERTURBATIONS):
-        arrays = {
-            name: x if np.array_equal(x, np.rint(x)) else x * (1.0 + STEP * rng.choice([-1.0, 1.0], x.shape))
-            for name, x in data.arrays.items()
-        }
-        yield replace(data, arrays=arrays), z + STEP * width * rng.choice([-1.0, 1.0], z.shape)
+        yield perturbed(data, rng), z + STEP * width * rng.choice([-1.0, 1.0], z.shape)
 
 
 def rounding(data: Dataset, z: Array) -> Array:
@@ -85,16 +80,6 @@ def rounding(data: Dataset, z: Array) -> Array:
 
 def _density(data: Dataset, family: Family, z: Array) -> tuple[Array, Array]:
     """The family's log density and gradient at z (m, dim), a few points at a time."""
-    parts = [family.log_density(data, at) for at in _pieces(data, z)]
-    return np.concatenate([value for value, _ in parts]), np.concatenate([gradient for _, gradient in parts])
-
-
-def _absolute_terms(data: Dataset, family: Family, z: Array) -> Array:
-    """Σ_i |log p(y_i | z)| at z (m, dim): (m,)."""
-    draws = (family.constrain(data, at) for at in _pieces(data, z))
-    return np.concatenate([np.abs(family.log_likelihood(data, d, data.arrays)).sum(axis=-1) for d in draws])
-
-
-def _pieces(data: Dataset, z: Array) -> list[Array]:
     step = max(1, CHUNK // data.rows)
-    return [z[at : at + step] for at in range(0, len(z), step)]
+    parts = [family.log_density(data, z[at : at + step]) for at in range(0, len(z), step)]
+    return np.concatenate([value for value, _ in parts]), np.concatenate([gradient for _, gradient in parts])

@@ -19,9 +19,8 @@ from bench.measure.executor import Executor, Needs, Request
 from bench.plan import Plan, Planned
 from bench.store.ledger import Ledger
 from bench.store.manifest import Density, Verified
-from bench.verify import among, methods
+from bench.verify import among, cache, methods
 from bench.verify.among import Answered
-from bench.verify.cache import Verdicts
 from bench.verify.comparison import compare
 from bench.verify.outcome import REFUSED, Pair, judged, unjudged
 from bench.verify.problems import SEED, Problem, Problems
@@ -52,12 +51,12 @@ def verify(
     executor = executor or local.Local()
     outcomes: dict[Density, Verified] = {}
     wanted = list({pair.key: pair for pair in pairs}.values())
-    verdicts = Verdicts(named(name) for name in {pair.framework for pair in wanted})
+    files = cache.files_of(wanted)
     for pair in wanted:
         framework = named(pair.framework)
         if why := framework.unavailable:
             outcomes[pair.key] = unjudged(pair, "unavailable", why)
-        elif not again and not family(pair.scenario.family).OPAQUE and (kept := verdicts.load(pair)):
+        elif not again and not family(pair.scenario.family).OPAQUE and (kept := cache.load(files[pair.key], pair.key)):
             outcomes[pair.key] = kept
     left = sorted((p for p in wanted if p.key not in outcomes), key=_child)
     groups = {needs: list(group) for needs, group in groupby(left, key=_child)}
@@ -70,7 +69,7 @@ def verify(
             judged_methods.append(outcome)
         else:
             if not family(of.scenario.family).OPAQUE:
-                verdicts.store(of, outcome)
+                cache.store(files[of.key], outcome)
             outcomes[of.key] = outcome
     outcomes |= {outcome.key: outcome for outcome in among.judge(answered)}
     return [*(outcomes[pair.key] for pair in wanted), *judged_methods]

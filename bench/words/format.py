@@ -92,6 +92,12 @@ def listed(names: Sequence[str], last: str = "and") -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}" if names else ""
 
 
+def some(names: Sequence[object], most: int = 3) -> str:
+    """The first of the names; the rest are counted: `a, b, c and 4 more`."""
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")
+
+
 def count(number: int, noun: str) -> str:
     """`1 rep`, `2 reps`, `2 quantities`."""
     plural = f"{noun.removesuffix('y')}ies" if noun.endswith("ty") else f"{noun}s"

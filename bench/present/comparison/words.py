@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.comparison.measures import STATUS
 from bench.comparison.rows import Comparison, Row
-from bench.comparison.warnings import named, worst
+from bench.comparison.warnings import worst
 from bench.words import format as fmt
 from bench.words.clean import clean
 
@@ -19,7 +19,7 @@ def headline(comparison: Comparison) -> str:
     """The one line that matters, first."""
     if failing := comparison.regressions:
         first = {row.cell: row for row in reversed(failing)}  # the row that stands first in each cell
-        changes = named([_named(row) for row in reversed(first.values())])
+        changes = fmt.some([_named(row) for row in reversed(first.values())])
         cells = fmt.count(len({row.cell for row in comparison.rows}), "cell")
         return f"Regression in {len(first)} of {cells}: {changes}."
     if comparison.outcome == "not comparable":
