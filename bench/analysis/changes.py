@@ -9,7 +9,7 @@ import pandas as pd
 from bench.analysis.tables import CellTables
 from bench.store.manifest import Host, Run
 
-MACHINE = ("cpu", "cores", "logical_cpus", "usable_cpus", "governor", "gpu", "gpus")
+MACHINE = ("cpu", "cores", "logical_cpus", "usable_cpus", "gpu")
 SCORING = ("pandas", "pyarrow", "xarray", "arviz", "arviz-stats")
 """Packages that no fit can see."""
 COMMON = ("python", "numpy", "scipy")

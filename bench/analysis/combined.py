@@ -63,9 +63,7 @@ def machine_words(run: Run) -> str:
     if len(run.hosts) > 1:
         return f"{len(run.hosts)} machines, {', '.join(sorted(run.hosts))}"
     host = next(iter(run.hosts.values()), run.host)
-    gpu = host.gpu or host.gpus
-    gpus = gpu if isinstance(gpu, str) else ", ".join(gpu)
-    return ", ".join(filter(None, [host.cpu or "unknown machine", cpu_words(host), gpus]))
+    return ", ".join(filter(None, [host.cpu or "unknown machine", cpu_words(host), host.gpu]))
 
 
 def machines_of(sources: Sequence[Source]) -> dict[str, str]:

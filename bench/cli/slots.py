@@ -30,9 +30,9 @@ def slots(chosen: dict[str, Any], plan: Plan, limits: Limits, *, quiet: bool) ->
         raise UsageError("--reuse-compiled needs --executor local: slots keep nothing of a round for the next")
     with ExitStack() as stack:
         with Status("starting slots", quiet=quiet, lines=True) as status:
-            how = {"say": ERR.print, "tick": status.tick}
+            wanted, say = (chosen.get("threads"), limits.memory), ERR.print
             try:
-                cluster = stack.enter_context(opening.opened(named, plan, chosen.get("threads"), limits.memory, **how))
+                cluster = stack.enter_context(opening.opened(named, plan, *wanted, say=say, tick=status.tick))
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
         if not quiet:

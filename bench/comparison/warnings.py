@@ -49,7 +49,7 @@ def again(tables: RunTables, *, rounds: int | None = None, undisturbed: bool = F
 
     It asks for so many `rounds`, which no earlier limit cuts short, or for children made anew that others disturbed.
     """
-    line, kept_as = tables.run.command_line, shlex.split(program.KEPT)
+    line, kept_as = tables.run.command, shlex.split(program.KEPT)
     words = shlex.split(line) if line.startswith(program.KEPT) else []
     if line and not words:
         return line

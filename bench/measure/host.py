@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from functools import cache
@@ -55,28 +54,28 @@ def commit(folder: Path) -> tuple[str, bool]:
 
 
 def _gpus() -> dict[str, str]:
-    """Names of the NVIDIA devices and version of their driver, as their own tool says; empty where it does not."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return {}
-    query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):  # `bench doctor` says what is wrong with it
-        return {}
-    found = [line.rpartition(", ") for line in done.stdout.splitlines() if ", " in line]
+    """Names of the NVIDIA devices and version of their driver."""
+    lines = nvidia("--query-gpu=name,driver_version", "--format=csv,noheader")
+    found = [line.rpartition(", ") for line in lines if ", " in line]
     return {"gpu": ", ".join(name for name, _, _ in found), "gpu_driver": found[0][2]} if found else {}
 
 
+def nvidia(*query: str) -> list[str]:
+    """The lines in which the tool of NVIDIA devices answers; none where it does not, and `bench doctor` says why."""
+    try:
+        return _said("nvidia-smi", *query, timeout=60).splitlines()
+    except (OSError, subprocess.SubprocessError):
+        return []
+
+
 def _git(folder: Path, *args: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *args],  # noqa: S607
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=True,
-    )
-    return done.stdout.strip()
+    return _said("git", "-C", str(folder), *args).strip()
+
+
+def _said(*command: str, timeout: float | None = None) -> str:
+    """What a program prints; CalledProcessError where it fails."""
+    how: Any = {"capture_output": True, "encoding": "utf-8", "errors": "replace", "timeout": timeout}
+    return str(subprocess.run(command, check=True, **how).stdout)
 
 
 def _cpu_model() -> str:

@@ -97,7 +97,7 @@ class Calibration:
 
     def command(self) -> str:
         """The command that made it."""
-        return clean(self.run.command_line)
+        return clean(self.run.command)
 
     def environment(self) -> list[tuple[str, str]]:
         """(name, value) of everything recorded about it."""

@@ -26,7 +26,7 @@ ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified",
 
 def command(tables: RunTables) -> str:
     """The command that made the run; of combined runs one per line."""
-    return clean("\n".join(run.command_line for _, run, _ in parts(tables.run, tables.fits)))
+    return clean("\n".join(run.command for _, run, _ in parts(tables.run, tables.fits)))
 
 
 def context(tables: RunTables) -> str:

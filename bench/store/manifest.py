@@ -46,9 +46,8 @@ class Host(Part, kw_only=True, omit_defaults=True):
     python: str = ""
     load_average: float | None = None
     memory_bandwidth: float | None = None
-    governor: str = ""
-    gpu: str | list[str] = ""
-    gpus: str | list[str] = ""
+    gpu: str = ""
+    gpu_driver: str = ""
 
     @property
     def cpus(self) -> int | None:
@@ -187,7 +186,7 @@ class Run(Part, kw_only=True, omit_defaults=True):
 
     schema: int
     id: str = ""
-    command: str | list[str] = ""
+    command: str = ""
     started: str | None = ""
     finished: str | None = ""
     state: str = ""
@@ -214,13 +213,6 @@ class Run(Part, kw_only=True, omit_defaults=True):
     def instant(self) -> float:
         """When it was started, in seconds since 1970; minus infinity where it does not say."""
         return instant(self.started or "")
-
-    @property
-    def command_line(self) -> str:
-        """The command as one text."""
-        import shlex
-
-        return self.command if isinstance(self.command, str) else shlex.join(self.command)
 
     def planned(self, cell: str) -> tuple[Run, CellEntry] | None:
         """The run that planned a cell, and its entry there; None where there is none."""

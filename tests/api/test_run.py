@@ -99,7 +99,7 @@ def test_frames_are_the_users_own(made: bench.Run) -> None:
 def test_the_manifest_has_the_call_and_no_path(made: bench.Run) -> None:
     text = (made.path / "run.json").read_text()
     assert f"bench.run(scenarios=['{LABEL}'], backends=['fake.exact'], reps=2, rounds=3, name='r')" in text
-    assert "pytest" not in made._tables.run.command_line
+    assert "pytest" not in made._tables.run.command
 
 
 def test_progress_is_a_line_per_child(made: bench.Run, lines: list[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure import host
+from bench.store.manifest import Host
 
 
 @pytest.mark.parametrize(
@@ -23,4 +24,6 @@ def test_gpus_and_their_driver_are_facts_of_the_machine(
         (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert {name: value for name, value in host.facts().items() if name.startswith("gpu")} == expected
+    facts = host.facts()
+    assert {name: value for name, value in facts.items() if name.startswith("gpu")} == expected
+    assert Host(**facts).gpu == expected.get("gpu", "")

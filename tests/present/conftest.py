@@ -83,7 +83,7 @@ def canned(
             _cell(scenario, fake, reps, rounds, per_rep_times, load, fits, metrics, curves)
     run = {
         "id": "canned-1",
-        "command": ["python", "-m", "bench", "run", "-b", "torch.adam[lr=0.1]"],
+        "command": "python -m bench run -b 'torch.adam[lr=0.1]'",
         "started": "2026-01-02T03:04:05Z",
         "host": {"logical_cpus": 2, "machine": "x86_64", "memory_bytes": 8 << 30},
         "versions": {"python": "3.11.9", "numpy": "2.4.0"},

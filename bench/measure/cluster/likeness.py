@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import takewhile
@@ -49,12 +48,8 @@ def gpus() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:  # what comes after a device that cannot be is not seen
         return [name for name in takewhile(lambda name: name != "-1", map(str.strip, visible.split(","))) if name]
-    try:
-        done = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True, timeout=20)  # noqa: S607
-    except (OSError, subprocess.SubprocessError):
-        return []
     devices: list[list[str]] = []
-    for line in done.stdout.splitlines():
+    for line in host.nvidia("--list-gpus"):
         if line.startswith("GPU "):
             devices.append([])
         elif devices and (part := re.search(r"\(UUID: (MIG-[^)]+)\)", line)):

@@ -120,7 +120,7 @@ def flagged(fits: Sequence[Piece], reps: int, cells: int) -> tuple[float, float]
             metrics += [key | {"rep": rep, **row._asdict()} for row in piece.rows if READ.fullmatch(row.metric)]
             plan.append(key | {"rep": rep, "round": 0, "status": "ok", "chains": 4, "cold": False})
         metrics += [key | row._asdict() for row in cell.rows()]
-    run = run_of({"id": "study", "command": [], "started": "2000-01-01T00:00:00Z", "seed": 0, "cells": []})
+    run = run_of({"id": "study", "started": "2000-01-01T00:00:00Z", "seed": 0, "cells": []})
     tables = split(RunTables(run, pd.DataFrame(plan), pd.DataFrame(metrics), pd.DataFrame({"cell": [], "rep": []})))
     gates = [(*diagnostics(one, "mcmc"), *accuracy(one)) for one in tables.values()]
     own = [any(not gate.holds for gate in each if gate.key == "agreement") for each in gates]
