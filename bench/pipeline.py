@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from bench import __version__
 from bench.catalog import kept
@@ -17,6 +17,7 @@ from bench.disk.durable import described, unwritable, write_bytes
 from bench.errors import ClusterError, NoReference, StorageError, UsageError
 from bench.measure import host, interrupts, local, run
 from bench.measure.bandwidth import bandwidth
+from bench.measure.blocks import Watcher
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Wide
 from bench.measure.job import Limits
@@ -36,14 +37,6 @@ if TYPE_CHECKING:  # a machine that only fits need not have what scoring and rep
 
 REPORTING = ("bench.store.tables", "bench.present.markdown", "bench.present.html.report")
 """What the tables and reports of a run need, pandas among it."""
-
-
-class Watcher(run.Watcher, Protocol):
-    """Who wants to see the fits go by, and what is verified before them."""
-
-    def verifies(self, what: str) -> None:
-        """Densities that are being verified; called many times a second."""
-        ...
 
 
 def command_line() -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 from bench.analysis.columnar import Rows, Scores, Table, means, plain, runs_of
 from bench.stats import bootstrap
 from bench.store.manifest import Combined, Run
-from bench.types import Array
+from bench.types import BAD_STATUSES, Array
 
 if TYPE_CHECKING:
     from bench.calibration.quantities import Ranked
@@ -260,6 +260,12 @@ class CellTables:
 
 
 NOWHERE: npt.NDArray[np.intp] = np.array([], dtype=np.intp)
+
+
+def failed(fits: pd.DataFrame) -> pd.Series[bool]:
+    """Which fits count as failed: what cannot run here only where its cell was named without a glob or suite."""
+    named = fits["explicit"].fillna(False).astype(bool) & fits["status"].isin(["unsupported", "unavailable"])
+    return fits["status"].isin(list(BAD_STATUSES)) | named
 
 
 def middle(values: pd.Series[Any]) -> float | None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.calibration.trial import Trial
 from bench.disk.durable import remove, write_bytes
-from bench.measure.blocks import LANES, spread
+from bench.measure.blocks import LANES, spread, tell
 from bench.measure.executor import End, Request, Slot, SlotLost, Wide
 from bench.measure.homes import Homes
 from bench.measure.job import new_child
@@ -53,7 +53,7 @@ class Parts:
             size = min(MOST, -(-len(missing) // max(1, self._executor.width()))) or 1
             pieces += [Part(planned, missing[i : i + size]) for i in range(0, len(missing), size)]
         try:
-            spread(Homes(pieces, _name), self._fit, self._executor, self._look)
+            spread(Homes(pieces, _name), self._fit, self._executor, partial(tell, self._said))
         finally:
             remove(self._study.folder.path / LANES)
 
@@ -78,13 +78,6 @@ class Parts:
             remove(lane.path)
         self._said.put(partial(self._study.watcher.ends, part.planned, [Trial.of(entry) for entry in entries]))
         return None
-
-    def _look(self) -> None:
-        while True:
-            try:
-                self._said.get_nowait()()
-            except Empty:
-                return
 
 
 class _Lane:

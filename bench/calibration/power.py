@@ -15,7 +15,7 @@ NARROW = 0.07
 WIDE = 0.2
 """Another, which is easier to find."""
 NEEDED = 4800
-"""`needed()`: data sets that find that narrowness in 95 % of calibrations."""
+"""Data sets that find that narrowness in 95 % of calibrations."""
 QUANTITIES = 5
 """Scalars judged at once, the log likelihood among them."""
 FOUND = 0.95
@@ -43,18 +43,6 @@ def found(datasets: int, *, narrow: float = NARROW, draws: int = LADDER[0], quan
     counts = np.arange(datasets + 1.0)
     inside = (counts >= edges.lower[:, None]) & (counts <= edges.upper[:, None])
     return 1.0 - stays(inside, shares(narrow, draws))
-
-
-def needed(*, narrow: float = NARROW, draws: int = LADDER[0], quantities: int = QUANTITIES) -> int:
-    """Data sets, to the next hundred, with which that narrowness is found in 95 % of calibrations."""
-    low, high = 100, 200
-    while found(high, narrow=narrow, draws=draws, quantities=quantities) < FOUND:
-        low, high = high, 2 * high
-    while high - low > 0.02 * high:
-        middle = (low + high) // 2
-        enough = found(middle, narrow=narrow, draws=draws, quantities=quantities) >= FOUND
-        low, high = (low, middle) if enough else (middle, high)
-    return int(-(-high // 100) * 100)
 
 
 def statement(datasets: int) -> str:

@@ -16,7 +16,6 @@ from rich.text import Text
 
 from bench.cli import FAILED, INTERRUPTED, NO_BASELINE, NOTHING, OK
 from bench.errors import tame
-from bench.types import BAD_STATUSES
 from bench.words import format as fmt
 from bench.words import program
 
@@ -121,11 +120,12 @@ def warn_broken(scenarios: Mapping[str, str]) -> None:
 
 
 def exit_code(fits: pd.DataFrame, *, interrupted: bool) -> int:
-    """Exit code of a run: unsupported and unavailable count only when the cell was named without a glob or suite."""
+    """Exit code of a run."""
+    from bench.analysis.tables import failed
+
     if interrupted:
         return INTERRUPTED
-    named = fits["explicit"] & fits["status"].isin(["unsupported", "unavailable"])
-    if bool((fits["status"].isin(list(BAD_STATUSES)) | named).any()):
+    if bool(failed(fits).any()):
         return FAILED
     return OK if bool((fits["status"] == "ok").any()) else NOTHING
 

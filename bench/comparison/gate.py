@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.analysis.tables import failed
 from bench.comparison.baseline import NoBaseline, Source
 from bench.comparison.expressions import parse
 from bench.comparison.measures import STATUS
@@ -15,7 +16,6 @@ from bench.comparison.rows import CODES as COMPARISON_CODES
 from bench.comparison.rows import NO_BASELINE, Comparison, Request
 from bench.comparison.rules import Rules
 from bench.comparison.verdicts import judged
-from bench.types import BAD_STATUSES
 
 CODES = {**COMPARISON_CODES, "tests failed": 1, "fits failed": 3, "no baseline": NO_BASELINE}
 """What can come of a gate; `tests failed` of pytest only, where tests failed that are no benchmarks."""
@@ -123,13 +123,9 @@ def _why(comparison: Comparison, metric: str = "") -> str:
 
 
 def unfinished(candidate: Source) -> list[tuple[str, str]]:
-    """(name, how it ended) of each benchmark with a fit that did not finish.
-
-    One that cannot run here counts only where it was named without a glob or suite.
-    """
+    """(name, how it ended) of each benchmark with a fit that counts as failed."""
     fits = candidate.tables.fits
-    named = fits["explicit"].fillna(False).astype(bool) & fits["status"].isin(["unsupported", "unavailable"])
-    bad = fits[fits["status"].isin(list(BAD_STATUSES)) | named].drop_duplicates("cell")
+    bad = fits[failed(fits)].drop_duplicates("cell")
     names = {str(row["cell"]): f"{row['scenario']}/{row['backend']}" for _, row in bad.iterrows()} | candidate.names
     return sorted({names[str(row["cell"])]: f"{row['status']}: {row['reason']}" for _, row in bad.iterrows()}.items())
 

@@ -27,15 +27,12 @@ class Watcher(Protocol):
 
     def imports(self, framework: str) -> None:
         """A framework is being imported."""
-        ...
 
     def starts(self, side: Side, job: Job) -> None:
         """A child is about to start."""
-        ...
 
     def waits(self) -> None:
         """Called a few times a second while it runs."""
-        ...
 
 
 @dataclass

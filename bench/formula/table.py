@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -181,7 +182,7 @@ def pieces(path: Path, name: str, data: Mapping[str, Any], rows: int) -> Generat
         try:
             with pd.read_csv(path, chunksize=rows, **how) as parts:
                 for cells in parts:
-                    cells.columns = names
+                    cells.columns = names  # pandas renames what it has twice
                     yield _named(Table(name, cells.reset_index(drop=True), data.get("decimal", ""), 2, start))
                     start += len(cells)
         except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -203,20 +204,8 @@ def read(path: Path, name: str, data: Mapping[str, Any]) -> Table:
         except Exception as error:  # noqa: BLE001 -- pyarrow's errors are of many types
             raise ScenarioError("data.file", name, f"it is no Parquet file: {error}") from None
         return _named(Table(name, cells, ".", 0))
-    return _named(_csv(path, name, data))
-
-
-def _csv(path: Path, name: str, data: Mapping[str, Any]) -> Table:
-    import pandas as pd
-
-    separator = _separator(path, name, data)
-    names = _checked(path, name, separator)
-    try:
-        cells = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ScenarioError("data.file", name, " ".join(str(error).split())) from None
-    cells.columns = names  # pandas renames what it has twice
-    return Table(name, cells, data.get("decimal", ""), 2)
+    with closing(pieces(path, name, data, BYTES)) as whole:  # a row has a byte or more
+        return next(whole)
 
 
 def _separator(path: Path, name: str, data: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ none is idle. A slot that is lost takes nothing along but the fit at work: what 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,13 +48,19 @@ Do = Callable[[P, Slot, Callable[[], None]], P | None]
 
 
 class Watcher(Protocol):
-    """Who wants to see jobs go by."""
+    """Who wants to see a run go by, and what comes before its fits; whatever is not an event is called often."""
+
+    def imports(self, framework: str) -> None:
+        """A framework is being imported."""
+
+    def verifies(self, what: str) -> None:
+        """Densities and methods are being verified."""
 
     def starts(self, job: Job) -> None:
         """A child is about to start."""
 
     def waits(self) -> None:
-        """Called a few times a second."""
+        """A child is at work."""
 
     def ends(self, job: Job, records: list[Record]) -> None:
         """It has ended."""
@@ -132,11 +139,7 @@ class Blocks:
     def _look(self) -> None:
         """Tell the watcher, in the thread that it lives in; what kept a fit from being stored is raised here."""
         self._watcher.waits()
-        while True:
-            try:
-                self._said.get_nowait()()
-            except Empty:
-                return
+        tell(self._said)
 
     def _block(self, jobs: list[Job], slot: Slot, tick: Callable[[], None]) -> list[Job] | None:
         slot.along = self._folder.path
@@ -240,6 +243,13 @@ class Blocks:
             self._said.put(partial(_raise, error))
         finally:
             self._room.release()
+
+
+def tell(said: SimpleQueue[Callable[[], None]]) -> None:
+    """Do here what other threads have left to be done in this one."""
+    with contextlib.suppress(Empty):
+        while True:
+            said.get_nowait()()
 
 
 def _raise(error: BaseException) -> None:

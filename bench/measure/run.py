@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
 
 from bench.measure import blocks, interrupts
 from bench.measure.executor import Executor, Needs, Wide, needs_of
@@ -15,18 +14,11 @@ from bench.store.folder import RunFolder
 Gate = Callable[[], Mapping[str, str]]
 
 
-class Watcher(blocks.Watcher, Protocol):
-    """Who wants to see a run go by (the CLI's progress display)."""
-
-    def imports(self, framework: str) -> None:
-        """A framework is being imported, before the first fit; called many times a second."""
-
-
 def execute(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    watcher: Watcher,
+    watcher: blocks.Watcher,
     executor: Executor,
     gate: Gate = dict,
     jobs: Sequence[Job] | None = None,
@@ -59,7 +51,7 @@ def _in_turn(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    watcher: Watcher,
+    watcher: blocks.Watcher,
     executor: Executor,
     refused: Mapping[str, str],
 ) -> None:

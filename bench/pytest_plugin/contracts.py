@@ -11,6 +11,7 @@ import pytest
 from bench.catalog.backends import backend
 from bench.catalog.places import backend_files
 from bench.errors import UsageError
+from bench.pytest_plugin.items import Made
 from bench.selection import Selector, expand, parse
 
 
@@ -46,14 +47,6 @@ class Contract(pytest.Item):
         return self.path, 0, f"contract of {self.selector.name}"
 
 
-class Contracts(pytest.Collector):
-    """The node above the items."""
-
-    def collect(self) -> list[pytest.Item]:
-        """Nothing: the session makes the items once pytest has collected its own."""
-        return []
-
-
 class ContractSession:
     """The contracts of one pytest session."""
 
@@ -67,7 +60,7 @@ class ContractSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add an item per backend."""
-        parent: Contracts = Contracts.from_parent(session, name="contracts", path=self.config.rootpath, nodeid="bench")
+        parent: Made = Made.from_parent(session, name="contracts", path=self.config.rootpath, nodeid="bench")
         for selector in self.chosen:
             item: Contract = Contract.from_parent(parent, name=f"contract/{selector.name}")
             item.selector = selector

@@ -27,8 +27,8 @@ class Axes:
     indices: Mapping[str, int] = field(default_factory=dict)
 
 
-class Benchmarks(pytest.Collector):
-    """The node above the items; `-k` and deselection see the items only."""
+class Made(pytest.Collector):
+    """The node above items of ours; `-k` and deselection see the items only."""
 
     def collect(self) -> list[pytest.Item]:
         """Nothing: the session makes the items once pytest has collected its own."""
@@ -42,7 +42,7 @@ class Benchmark(pytest.Function):
     axes: Axes
 
     @classmethod
-    def of(cls, parent: Benchmarks, name: str, planned: Planned, result: Callable[[str], Result | str]) -> Benchmark:
+    def of(cls, parent: Made, name: str, planned: Planned, result: Callable[[str], Result | str]) -> Benchmark:
         """The item of a planned cell; `result` gives, once it runs, what the cell came to or why nothing did."""
         clock, cell = ChildClock(), planned.cell
 

@@ -33,7 +33,7 @@ from bench.plan import Choice, Plan, Planned, make
 from bench.present.gate import as_json, headline, render
 from bench.pytest_plugin import adapter
 from bench.pytest_plugin.facts import Result, results
-from bench.pytest_plugin.items import Benchmark, Benchmarks
+from bench.pytest_plugin.items import Benchmark, Made
 from bench.pytest_plugin.measuring import measure
 from bench.words import format as fmt
 
@@ -111,7 +111,7 @@ class BenchSession:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Add the benchmarks, before anything is deselected."""
 
-        parent: Benchmarks = Benchmarks.from_parent(session, name="bench", path=self.config.rootpath, nodeid="bench")
+        parent: Made = Made.from_parent(session, name="bench", path=self.config.rootpath, nodeid="bench")
         items.extend(Benchmark.of(parent, self.names[p.cell.id], p, self.result) for p in self.plan.cells)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -251,8 +250,3 @@ def _clear(folder: Path) -> None:
         else:
             with contextlib.suppress(OSError):
                 os.unlink(entry.path)
-
-
-def kill() -> None:
-    """End this process as an accident would, for tests of what a leader does then."""
-    os.kill(os.getpid(), signal.SIGKILL)
