@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from bench.types import Budget, Device, DType, Track, bracketed, digest_of
@@ -16,6 +16,13 @@ BUDGETS: Mapping[str, Budget] = {
 }
 BUDGET_OPTIONS = ("steps", "chains", "warmup", "draws", "until")
 """Budget fields a user may set in a backend's brackets; they are never names of a backend's own options."""
+
+
+def preset(name: str) -> dict[str, Any]:
+    """What a preset says: a target is the user's."""
+    return {key: value for key, value in asdict(BUDGETS[name]).items() if key != "until"}
+
+
 FEWEST = 10
 """Draws of a chain before the first look at the error of a fit that runs until a target."""
 

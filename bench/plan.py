@@ -13,12 +13,12 @@ from bench.catalog import described, terms
 from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.places import backend_files
 from bench.catalog.suites import suite
-from bench.cell import BUDGETS, Cell
+from bench.cell import BUDGETS, Cell, preset
 from bench.data import family
 from bench.errors import UsageError, unknown
 from bench.selected import Scenarios
 from bench.selection import expand, parse, sweeps
-from bench.types import Budget, Device, DType, Scenario, Track, derive_seed, written
+from bench.types import Device, DType, Scenario, Track, derive_seed, written
 
 DEFAULT_SUITE = "quick"
 MOST_FITS, MOST_CELLS = 1_000_000, 200_000
@@ -140,7 +140,7 @@ class Plan:
             "cells": [p.description() for p in self.cells],
             "scenarios": {p.cell.scenario_label: _described(p.scenario) for p in self.cells},
             "backends": {p.backend.name: _settings(p.backend) for p in self.cells},
-            "budgets": {name: _without_target(BUDGETS[name]) for name in sorted({p.cell.budget for p in self.cells})},
+            "budgets": {name: preset(name) for name in sorted({p.cell.budget for p in self.cells})},
         }
 
     def jobs(self) -> Iterator[Job]:
@@ -241,11 +241,6 @@ def _device(choice: Choice, info: BackendInfo) -> Device:
     if choice.device != "auto":
         return choice.device or "cpu"
     return "cuda" if "cuda" in info.devices and Path("/dev/nvidiactl").exists() else "cpu"
-
-
-def _without_target(budget: Budget) -> dict[str, Any]:
-    """What a preset says: a target is the user's."""
-    return {name: value for name, value in asdict(budget).items() if name != "until"}
 
 
 def _described(scenario: Scenario) -> dict[str, Any]:

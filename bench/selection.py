@@ -104,12 +104,6 @@ def _split(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def _items(text: str, selector: str) -> Iterator[str]:
-    if text.count("[") > NESTED:
-        raise UsageError(f"cannot read the value {shown(text)} in {shown(selector)}: nested too deeply")
-    return _split(text)
-
-
 def _value(text: str, selector: str) -> Any:
     if _BARE.fullmatch(text) and text not in {"true", "false"}:
         return text  # also nan and inf, which are never sensible numbers here
@@ -119,7 +113,10 @@ def _value(text: str, selector: str) -> Any:
             return parsed["value"]
     except UsageError:
         if text.startswith("[") and text.endswith("]"):
-            return [_value(item.strip(), selector) for item in _items(text[1:-1], selector)]
+            if text.count("[", 1) > NESTED:
+                why = f"cannot read the value {shown(text)} in {shown(selector)}: nested too deeply"
+                raise UsageError(why) from None
+            return [_value(item.strip(), selector) for item in _split(text[1:-1])]
     raise UsageError(
         f"cannot read the value {shown(text)} in {shown(selector)}; write a number, true, false, a word or a [list]"
     )

@@ -88,14 +88,14 @@ def data(a: CellTables, b: CellTables) -> str:
     The same data seed (or fixed data) must give the same digest. Runs that share no data seed drew other data from
     the same scenario, unless its digest says otherwise.
     """
-    first, second = (_drawn(cell.fits) for cell in (a, b))
+    first, second = (drawn(cell.fits) for cell in (a, b))
     if shared := first.keys() & second.keys():
         return "" if all(len(first[seed] | second[seed]) == 1 for seed in shared) else "the data are others"
     same = a.texts("scenario_digest") == b.texts("scenario_digest")
     return "" if same else "the scenario is another, and no data are shared"
 
 
-def _drawn(fits: pd.DataFrame) -> dict[int | None, set[str]]:
+def drawn(fits: pd.DataFrame) -> dict[int | None, set[str]]:
     """{data seed: digests of the data that a cell made of it}, None for fixed data; not of fits that made no data."""
     drawn: dict[int | None, set[str]] = {}
     for seed, digest in fits.reindex(columns=["data_seed", "data_digest"]).itertuples(index=False, name=None):

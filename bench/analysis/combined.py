@@ -86,16 +86,16 @@ def machines_of(sources: Sequence[Source]) -> dict[str, str]:
 
 
 class _Problem(NamedTuple):
-    """What fits say of the problem they answer: digests of the scenario, and {data seed (None: fixed): data digest}."""
+    """What fits say of the problem they answer: digests of the scenario, and of data as `changes.drawn` has them."""
 
     digests: frozenset[str]
-    data: Mapping[int | None, str]
+    data: Mapping[int | None, set[str]]
 
     def agrees(self, other: _Problem) -> bool:
         """Whether the scenario's digests are the same, and the data of every seed that both drew."""
         if self.digests and other.digests and self.digests != other.digests:
             return False
-        return all(self.data[seed] == digest for seed, digest in other.data.items() if seed in self.data)
+        return all(self.data[seed] == digests for seed, digests in other.data.items() if seed in self.data)
 
 
 def problems_of(sources: Sequence[Source]) -> dict[str, list[list[str]]]:
@@ -119,12 +119,8 @@ def _problems(fits: pd.DataFrame) -> dict[str, _Problem]:
     rows = fits.reindex(columns=["scenario", "scenario_digest", "data_seed", "data_digest"]).drop_duplicates()
     problems = {}
     for scenario, group in rows.groupby(rows["scenario"].astype(str), sort=False):
-        drawn = group[group["data_digest"].astype("string").fillna("") != ""].drop_duplicates("data_seed")
-        data = {
-            None if pd.isna(seed) else int(seed): str(digest)
-            for seed, digest in zip(drawn["data_seed"], drawn["data_digest"], strict=True)
-        }
-        problems[str(scenario)] = _Problem(frozenset(map(str, group["scenario_digest"].dropna())) - {""}, data)
+        digests = frozenset(map(str, group["scenario_digest"].dropna())) - {""}
+        problems[str(scenario)] = _Problem(digests, changes.drawn(group))
     return problems
 
 

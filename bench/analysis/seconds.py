@@ -35,7 +35,9 @@ def to_target_known(cell: CellTables, question: str, metric: str) -> bool:
 
 def whole(cell: CellTables, question: str) -> float | None:
     """Median seconds of a whole fit over its reps; once, with the import before it."""
-    seconds = _column(cell, "seconds_total", question) + _before(cell, question)
+    seconds = _column(cell, "seconds_total", question)
+    if question == ONCE:
+        seconds = seconds + _column(cell, "seconds_import", question)
     seconds = seconds[~np.isnan(seconds)]
     return float(np.median(seconds)) if len(seconds) else None
 
@@ -87,10 +89,6 @@ def _anywhere(cell: CellTables, name: str, question: str) -> Array:
 
 def _column(cell: CellTables, name: str, question: str) -> Array:
     return cell.floats(name, cold=question == ONCE)
-
-
-def _before(cell: CellTables, question: str) -> Array | float:
-    return _column(cell, "seconds_import", question) if question == ONCE else 0.0
 
 
 def _per_rep(cell: CellTables, question: str, metric: str) -> bool:

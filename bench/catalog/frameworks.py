@@ -75,7 +75,9 @@ class Framework:
     def missing(self) -> tuple[str, ...]:
         """Packages it needs that are not installed, in its own environment where it has one."""
         own = self.environment
-        has = own.has if own else _absent if self.version else _installed
+        if own is None and self.version:  # what is installed here is another one
+            return tuple(self.packages)
+        has = own.has if own else _installed
         return tuple(package for package in self.packages if not has(package))
 
     @property
@@ -245,11 +247,6 @@ def _installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except (ImportError, ValueError):  # of a name with dots the outer package is missing, or is no package
         return False
-
-
-def _absent(package: str) -> bool:
-    """Of a version that has no environment: what is installed here is another one."""
-    return False
 
 
 def forget() -> None:

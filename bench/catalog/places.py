@@ -82,7 +82,7 @@ def kept_files(folder: Path) -> dict[str, Path]:
 
 def suite_files() -> dict[str, Path]:
     """{name: TOML file}, sorted by name."""
-    return _by_stem(folder / "suites" for folder in scenario_folders())
+    return _unique(_stems(folder / "suites" for folder in scenario_folders()))
 
 
 def backend_files() -> Mapping[str, Path]:
@@ -112,10 +112,6 @@ def unversioned(name: str) -> tuple[str, str]:
 def is_backend(name: str) -> bool:
     """Whether there is a backend of that name, which may say a version of its framework."""
     return unversioned(name)[0] in backend_files()
-
-
-def _by_stem(folders: Iterable[Path]) -> dict[str, Path]:
-    return _unique(_stems(folders))
 
 
 def _stems(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -32,18 +31,11 @@ class Entry(
     dtypes: Annotated[tuple[DType, ...], Meta(description="float64, float32 or a list of both")] = ()
 
 
-class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    fits: Annotated[tuple[Entry, ...], Meta(min_length=1)]
-    description: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True, forbid_unknown_fields=True, rename={"entries": "fits"}):
     """A suite file."""
 
-    name: str
-    description: str
-    entries: tuple[Entry, ...]
+    entries: Annotated[tuple[Entry, ...], Meta(min_length=1)]
+    description: str = ""
 
 
 def suite(name: str) -> Suite:
@@ -54,5 +46,4 @@ def suite(name: str) -> Suite:
     table = toml.read(files[name])
     if isinstance(fits := table.get("fits"), list):
         table["fits"] = [toml.listed(fit, "scenario", "backend", "device", "dtype") for fit in fits]
-    file = as_type(table, _File, files[name].name)
-    return Suite(name, file.description, file.fits)
+    return as_type(table, Suite, files[name].name)

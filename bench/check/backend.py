@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.catalog.backends import BackendInfo
 from bench.catalog.places import owner
 from bench.cell import Cell
-from bench.check import answers, places
+from bench.check import answers
 from bench.check.findings import Finding, note, ok, problem
 from bench.check.trials import SEED, data_of, has_second, smallest
 from bench.data import family
@@ -35,6 +37,7 @@ TRIES = {0: (0, 1), 1: (0, 1), 2: (0, 2), 3: (1, 1)}
 ALONE = {4: (1, 1)}
 """And of the second, whose program has fitted nothing before."""
 Answer = tuple[Record, Fit | None]
+FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)', re.MULTILINE)
 
 
 def findings(
@@ -174,7 +177,7 @@ class Tried:
         mend = f"{self._found()}bench run -s {shlex.quote(chosen.label)} -b {shlex.quote(self.typed)}"
         for (status, reason), rep in bad.items():
             honest = reason.startswith("diverged:")  # a fit may fail, as long as it says so
-            place = places.raised(tried[rep][0].log_tail, self.info.file.parent)
+            place = _raised(tried[rep][0].log_tail, self.info.file.parent)
             yield (note if honest else problem)(f"{where}, fit {rep}", f"{status}: {reason}{place}", mend)
         if bad:
             return
@@ -223,3 +226,17 @@ class Tried:
         """What must stand before a command so that it finds the backend, where a variable says where that is."""
         own = os.environ.get("BENCH_BACKENDS", "")
         return f"BENCH_BACKENDS={shlex.quote(own)} " if own and owner(self.info.file) else ""
+
+
+def _raised(log: str, folder: Path) -> str:
+    """` at FILE:LINE`, the last place in the contender's folder that the traceback of a log came through.
+
+    Else its last place anywhere; empty where the log has no traceback.
+    """
+    frames = [(match["file"], match["line"]) for match in FRAME.finditer(log)]
+    own = [(file, line) for file, line in frames if Path(file).is_relative_to(folder)]
+    if not frames:
+        return ""
+    file, line = (own or frames)[-1]
+    near = os.path.relpath(file)
+    return f" at {file if near.startswith('..') else near}:{line}"

@@ -7,7 +7,6 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from bench.catalog.backends import BackendInfo, backend
 from bench.catalog.frameworks import frameworks
 from bench.catalog.options import BUDGET_OPTIONS
 from bench.catalog.places import backend_files, is_backend, owner, root, scenario_files, suite_files
-from bench.cell import BUDGETS
+from bench.cell import BUDGETS, preset
 from bench.cli import options
 from bench.errors import UsageError, escaped, printable, tame, unknown
 from bench.families import families, family_file
@@ -292,7 +291,7 @@ def _goes_on(b: BackendInfo) -> str:
 
 
 def _budget_info(name: str) -> str:
-    return "\n".join(f"{key}: {value}" for key, value in asdict(BUDGETS[name]).items() if key != "until")
+    return "\n".join(f"{key}: {value}" for key, value in preset(name).items())
 
 
 def _metric_info(name: str) -> str:

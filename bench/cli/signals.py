@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 from bench.measure import guardian, interrupts
@@ -23,24 +23,23 @@ def install() -> None:
             signal.signal(number, _handle)
 
 
-@contextmanager
-def patience() -> Iterator[None]:
+def patience() -> AbstractContextManager[None]:
     """Work that looks at `interrupts` often: the first signal only asks it to end."""
-    _patient.append(True)
-    try:
-        yield
-    finally:
-        _patient.pop()
+    return _during(_patient)
+
+
+def undoing() -> AbstractContextManager[None]:
+    """Work that undoes itself in `finally`: the first signal is a KeyboardInterrupt there, the second ends at once."""
+    return _during(_undoing)
 
 
 @contextmanager
-def undoing() -> Iterator[None]:
-    """Work that undoes itself in `finally`: the first signal is a KeyboardInterrupt there, the second ends at once."""
-    _undoing.append(True)
+def _during(state: list[bool]) -> Iterator[None]:
+    state.append(True)
     try:
         yield
     finally:
-        _undoing.clear()
+        del state[-1:]
 
 
 def leave() -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from bench.catalog.frameworks import Framework
+from bench.catalog.frameworks import Framework, frameworks
+from bench.catalog.places import backend_files
 from bench.cli import FAILED, INTERRUPTED, NOTHING, OK, output, signals
 from bench.cli.output import OUT
 from bench.cli.progress import Status
+from bench.errors import UsageError, unknown
 from bench.selected import Scenarios
+from bench.selection import expand, parse
 from bench.store.manifest import Verified, plain
 from bench.types import Scenario
 from bench.verify import gate
 from bench.verify.comparison import printed
-from bench.verify.frameworks import chosen
 from bench.verify.outcome import REFUSED, Pair
 from bench.words import format as fmt
 
@@ -26,22 +29,38 @@ def verify(
     scenarios: Sequence[str], backends: Sequence[str], dtypes: Sequence[str], device: str, *, as_json: bool
 ) -> int:
     """Verify every density of the frameworks of these backends on these scenarios, and print; the exit code."""
-    frameworks = chosen(backends)
+    chosen = frameworks_of(backends)
     chosen_scenarios = Scenarios(scenarios)
-    pairs = list(_pairs(frameworks, list(chosen_scenarios), dtypes, device))
+    pairs = list(_pairs(chosen, list(chosen_scenarios), dtypes, device))
     output.warn_broken(chosen_scenarios.broken)
     with signals.patience(), Status("starting", quiet=as_json, lines=True) as status:
         try:
             outcomes = gate.verify(pairs, status.update, again=True)
         except KeyboardInterrupt:
             return INTERRUPTED
-    without = [f.name for f in frameworks if not f.has_density]
+    without = [f.name for f in chosen if not f.has_density]
     code = _exit_code(outcomes)
     if as_json:
         output.print_json({"outcomes": [plain(o) for o in outcomes], "without_density": without, "exit": code})
     else:
         _show(outcomes, without)
     return code
+
+
+def frameworks_of(names: Sequence[str]) -> list[Framework]:
+    """Those that `torch`, `py*`, `numpyro.nuts` or `torch.*` name, all where nothing is named; UsageError."""
+    known, files, wanted = frameworks(), backend_files(), set[str]()
+    for text in names:
+        selector = parse(text)
+        if selector.values:
+            raise UsageError(f"cannot verify {text!r}: a density has no options; name the backend or framework alone")
+        if matching := fnmatch.filter(known, selector.name):
+            wanted |= set(matching)
+        elif "." in selector.name:
+            wanted |= {backend_name.partition(".")[0] for backend_name in expand(selector, files, "backend")}
+        else:
+            raise unknown("backend or framework", selector.name, [*known, *files])
+    return [framework for name, framework in known.items() if not names or name in wanted]
 
 
 def _pairs(

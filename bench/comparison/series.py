@@ -115,7 +115,7 @@ def series(
                 continue
             same = next((group for group in problems.get(str(first["scenario"]), []) if s.name in group), [])
             problem = f"as from {same[0]}" if same else ""
-            key = _key(tracks, cell, machines[s.name], problem, _threads(tables))
+            key = _key(tracks, cell, machines[s.name], problem, tables.texts("threads"))
             track = tracks.setdefault(key, _Track(first, machines[s.name], problem, [], [], []))
             point, logged = _point(s, tables, measure)
             track.points.append(point)
@@ -133,11 +133,6 @@ def _key(tracks: Mapping[tuple[str, ...], _Track], *key: str) -> tuple[str, ...]
     *same, threads = key
     alike = [k for k in tracks if list(k[:-1]) == same]
     return alike[-1] if alike and (not threads or not alike[-1][-1]) else key
-
-
-def _threads(cell: CellTables) -> str:
-    """CPUs in force; empty for a cell of which no fit began."""
-    return "/".join(sorted({str(t) for t in cell.fits["threads"].dropna()})) if "threads" in cell.fits else ""
 
 
 def _point(source: Source, cell: CellTables, measure: Measure) -> tuple[Point, float | None]:

@@ -194,10 +194,9 @@ def _kill_children() -> bool:
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when its parent ends; leave at once if that has happened."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what its descendants orphan still counts as its own
+    """Ask the system to kill this process when its parent ends; leave at once if that has happened."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what its descendants orphan still counts as its own
     if os.getppid() != parent:
         sys.exit(1)
 

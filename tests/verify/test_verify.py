@@ -20,12 +20,13 @@ from msgspec.structs import replace
 from bench.catalog import backends
 from bench.catalog import frameworks as catalog
 from bench.catalog.scenarios import scenario
+from bench.cli.verifying import frameworks_of
 from bench.errors import UsageError
 from bench.measure import local
 from bench.measure.executor import Needs
 from bench.store.manifest import plain
 from bench.types import Dataset, DType
-from bench.verify import cache, frameworks, gate
+from bench.verify import cache, gate
 from bench.verify.outcome import Pair
 from bench.verify.points import NEIGHBOURS
 from bench.verify.wire import unpacked
@@ -246,7 +247,7 @@ def test_a_child_that_does_not_come_back_is_ended(fakes, fresh_cache, monkeypatc
 
 def test_frameworks_are_chosen_by_backend_framework_and_glob(fakes) -> None:
     def names(*chosen: str) -> list[str]:
-        return [f.name for f in frameworks.chosen(chosen)]
+        return [f.name for f in frameworks_of(chosen)]
 
     assert (
         names("numpyro.nuts") == ["numpyro"] and names("torch.*") == ["torch"] and names("*pyro") == ["numpyro", "pyro"]
