@@ -17,10 +17,10 @@ from bench.disk.durable import described, unwritable, write_bytes
 from bench.errors import ClusterError, NoReference, StorageError, UsageError
 from bench.measure import host, interrupts, local, run
 from bench.measure.bandwidth import bandwidth
-from bench.measure.blocks import Watcher
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Wide
 from bench.measure.job import Limits
+from bench.measure.lines import Watcher
 from bench.plan import Job, Plan
 from bench.score import ahead
 from bench.store.folder import RunFolder

@@ -97,16 +97,8 @@ class Scores(NamedTuple):
 
 def runs_of(table: Table, *columns: str) -> dict[tuple[str, ...], Places]:
     """{texts of the columns: places of the rows that have them, in their order}."""
-    if not len(table.frame):
-        return {}
-    codes = [table.codes(column) for column in columns]
-    joint = codes[0]
-    for column, more in zip(columns[1:], codes[1:], strict=True):
-        joint = joint * len(table.names(column)) + more
-    order = np.argsort(joint, kind="stable")
-    runs = np.split(order, np.flatnonzero(np.diff(joint[order])) + 1)
-    names = [table.names(column) for column in columns]
-    return {tuple(own[code[run[0]]] for own, code in zip(names, codes, strict=True)): run for run in runs}
+    runs = table.frame.groupby(list(columns), sort=False).indices.items()
+    return {key if isinstance(key, tuple) else (key,): np.asarray(places) for key, places in runs}
 
 
 def medians(keys: Array, values: Array) -> dict[float, float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -185,14 +185,12 @@ class CellTables:
     def median(self, metric: str, *, warm: bool = False) -> float | None:
         """Median over (warm) reps."""
         scores = self.scores(metric)
-        return _middle(
-            scores.value[np.isin(scores.rep, self._fits.floats("rep")[self._warm])] if warm else scores.value
-        )
+        return middle(scores.value[np.isin(scores.rep, self._fits.floats("rep")[self._warm])] if warm else scores.value)
 
     def typical(self, metric: str) -> float | None:
         """Median of the values of whole fits, per rep or across reps."""
         rows = self._rows(metric)
-        return _middle(rows.floats("value")[rows.texts("part") == ""])
+        return middle(rows.floats("value")[rows.texts("part") == ""])
 
     def least_mean(self, metric: str) -> float | None:
         """Averaged over reps per parameter, then the least."""
@@ -201,7 +199,7 @@ class CellTables:
 
     def phase(self, column: str, *, cold: bool) -> float | None:
         """Median seconds of a phase over cold or warm finished reps."""
-        return _middle(self.floats(column, cold=cold))
+        return middle(self.floats(column, cold=cold))
 
     @cached_property
     def _b2(self) -> tuple[Array, Array] | None:
@@ -268,12 +266,8 @@ def failed(fits: pd.DataFrame) -> pd.Series[bool]:
     return fits["status"].isin(list(BAD_STATUSES)) | named
 
 
-def middle(values: pd.Series[Any]) -> float | None:
+def middle(values: Array) -> float | None:
     """Median of those that are numbers; None without any."""
-    return _middle(pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def _middle(values: Array) -> float | None:
     known = values[~np.isnan(values)]
     return float(median(known.tolist())) if len(known) else None  # of few numbers in a tenth of NumPy's time
 

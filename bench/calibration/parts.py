@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from bench.calibration.trial import Trial
 from bench.disk.durable import remove, write_bytes
@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
 MOST = 50
 """Data sets of a part at most: what a lost slot takes along is fitted again."""
+
+
+class Watcher(Protocol):
+    """Who wants to see a calibration go by (the CLI's progress display)."""
+
+    def starts(self, planned: Planned, missing: int) -> None:
+        """A cell is about to be worked on, with so many data sets missing."""
+
+    def refused(self, planned: Planned, reason: str) -> None:
+        """A cell is left out."""
+
+    def ends(self, planned: Planned, trials: Sequence[Trial]) -> None:
+        """These data sets have ended."""
 
 
 class Part(NamedTuple):
@@ -105,14 +118,10 @@ class _Lane:
 class _Unseen:
     """A watcher that waits until a part is done."""
 
-    def starts(self, planned: Planned, missing: int) -> None:
-        """Said already."""
-
-    def refused(self, planned: Planned, reason: str) -> None:
-        """Said already."""
-
-    def ends(self, planned: Planned, trials: list[Trial]) -> None:
+    def starts(self, *args: Any, **named: Any) -> None:
         """Said with the rest of the part."""
+
+    refused = ends = starts
 
 
 def _name(part: Part) -> str:

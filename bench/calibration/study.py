@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Protocol
 
 from bench.calibration import parts
 from bench.calibration.trial import Trial
@@ -23,19 +22,6 @@ MAX_DEATHS = 3
 """Children of a cell that may die, each replaced by one that goes on after the data set it died of."""
 
 
-class Watcher(Protocol):
-    """Who wants to see a calibration go by (the CLI's progress display)."""
-
-    def starts(self, planned: Planned, missing: int) -> None:
-        """A cell is about to be worked on, with so many data sets missing."""
-
-    def refused(self, planned: Planned, reason: str) -> None:
-        """A cell is left out."""
-
-    def ends(self, planned: Planned, trials: list[Trial]) -> None:
-        """These data sets have ended."""
-
-
 @dataclass(frozen=True, slots=True)
 class Study:
     """Every cell of a plan fitted to so many data sets.
@@ -47,7 +33,7 @@ class Study:
     datasets: int
     folder: CalibrationFolder
     limits: Limits
-    watcher: Watcher
+    watcher: parts.Watcher
     executor: Submits
 
     def run(self) -> bool:

@@ -24,7 +24,7 @@ from rich.text import Text
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
 from bench.measure import interrupts
-from bench.measure.lines import Absent, Seen
+from bench.measure.lines import Absent, Seen, Watcher
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial
@@ -99,7 +99,7 @@ class Bar(AbstractContextManager["Bar"]):
             ERR.print(text)
 
 
-class RunProgress(Bar):
+class RunProgress(Bar, Watcher):
     """The cell at work, what is done, and how long the rest will take."""
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
@@ -122,9 +122,6 @@ class RunProgress(Bar):
         """Name the cell at work."""
         self.remaining.starts(job)
         self.bar.update(self.task, description=job.planned.name)
-
-    def waits(self) -> None:
-        """Nothing: rich redraws by itself."""
 
     def ends(self, job: Job, records: Sequence[Record]) -> None:
         """Advance; a fit that is not ok is said at once, a contender that is not available once, for all its fits."""

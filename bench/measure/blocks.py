@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from bench.cell import Cell
 from bench.disk.durable import put_folder, remove, sync
@@ -22,6 +22,7 @@ from bench.measure import interrupts
 from bench.measure.executor import Slot, SlotLost, Wide
 from bench.measure.homes import Homes
 from bench.measure.job import ATTEMPTS, Limits, answered, asked, disturbed, new_child, record_missing, refusal
+from bench.measure.lines import Watcher
 from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
 from bench.store.ledger import Ledger
@@ -45,25 +46,6 @@ LANES = ".lanes"
 P = TypeVar("P")
 Do = Callable[[P, Slot, Callable[[], None]], P | None]
 """Do a piece in a slot; what is left of it where the slot is lost. What it is given last raises once all is to end."""
-
-
-class Watcher(Protocol):
-    """Who wants to see a run go by, and what comes before its fits; whatever is not an event is called often."""
-
-    def imports(self, framework: str) -> None:
-        """A framework is being imported."""
-
-    def verifies(self, what: str) -> None:
-        """Densities and methods are being verified."""
-
-    def starts(self, job: Job) -> None:
-        """A child is about to start."""
-
-    def waits(self) -> None:
-        """A child is at work."""
-
-    def ends(self, job: Job, records: list[Record]) -> None:
-        """It has ended."""
 
 
 def spread(pieces: Homes[P], do: Do[P], executor: Wide, look: Callable[[], None]) -> None:

@@ -52,7 +52,26 @@ def _contender(job: Job) -> tuple[str, str]:
     return job.planned.cell.backend, job.planned.cell.device
 
 
-class Lines:
+class Watcher:
+    """Who sees a run go by, and what comes before its fits; whatever is not an event is called often. Shows nothing."""
+
+    def imports(self, framework: str) -> None:
+        """A framework is being imported."""
+
+    def verifies(self, what: str) -> None:
+        """Densities and methods are being verified."""
+
+    def starts(self, job: Job) -> None:
+        """A child is about to start."""
+
+    def waits(self) -> None:
+        """A child is at work."""
+
+    def ends(self, job: Job, records: list[Record]) -> None:
+        """It has ended."""
+
+
+class Lines(Watcher):
     """A watcher that gives `say` a line per density that is verified, child that has ended and absent contender.
 
     `names` {cell id: name} are other names than `scenario × backend`.
@@ -63,15 +82,6 @@ class Lines:
     ) -> None:
         self._say, self._jobs, self._names = say, len(jobs), names or {}
         self._done, self._verified, self._absent = 0, Seen(), Absent(jobs)
-
-    def imports(self, framework: str) -> None:
-        """Nothing: many times a second."""
-
-    def starts(self, job: Job) -> None:
-        """Nothing: its end is said."""
-
-    def waits(self) -> None:
-        """Nothing."""
 
     def verifies(self, what: str) -> None:
         """Name the densities that are being verified, once."""

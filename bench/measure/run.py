@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.measure import blocks, interrupts
 from bench.measure.executor import Executor, Needs, Wide, needs_of
 from bench.measure.job import Limits, new_child, one, record_missing, refusal
+from bench.measure.lines import Watcher
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
 
@@ -18,7 +19,7 @@ def execute(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    watcher: blocks.Watcher,
+    watcher: Watcher,
     executor: Executor,
     gate: Gate = dict,
     jobs: Sequence[Job] | None = None,
@@ -51,7 +52,7 @@ def _in_turn(
     plan: Plan,
     folder: RunFolder,
     limits: Limits,
-    watcher: blocks.Watcher,
+    watcher: Watcher,
     executor: Executor,
     refused: Mapping[str, str],
 ) -> None:

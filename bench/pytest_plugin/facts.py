@@ -71,14 +71,12 @@ def results(cells: Iterable[Planned], source: Source) -> dict[str, Result]:
     for planned in cells:
         cell = tables[planned.cell.id]
         info = facts(planned, cell, source.tables.run)
-        ok, warm = cell.ok, cell.warm
-        cold = ok[ok["cold"].astype(bool)]["seconds_total"].dropna()
+        cold, warm = (cell.floats("seconds_total", cold=c).tolist() for c in (True, False))
         bad = cell.fits[cell.fits["status"] != "ok"]
         log = str(bad["log_tail"].fillna("").iloc[0]) if len(bad) else ""
         by_cell[planned.cell.id] = Result(
-            info["status"], planned.explicit, info, float(cold.iloc[0]) if len(cold) else 0.0,
-            tuple(float(s) for s in warm["seconds_total"]), log,
-        )  # fmt: skip
+            info["status"], planned.explicit, info, next((s for s in cold if not math.isnan(s)), 0.0), tuple(warm), log
+        )
     return by_cell
 
 
@@ -124,9 +122,7 @@ def facts(planned: Planned, cell: CellTables, run: Run) -> dict[str, Any]:
 
 
 def _column(cell: CellTables, column: str, which: str) -> float | None:
-    ok = cell.ok
-    fits = ok if which == "all" else cell.warm if which == "warm" else ok[ok["cold"].astype(bool)]
-    return middle(fits[column])
+    return middle(cell.numbers(column)) if which == "all" else cell.phase(column, cold=which == "cold")
 
 
 def _why(name: str, cell: CellTables, how: str, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,7 @@ from bench.measure.job import Limits
 from bench.measure.lines import Lines
 from bench.plan import Plan
 from bench.score.run import score_run
-from bench.store.folder import RunFolder
-from bench.store.manifest import Run
+from bench.words import program
 
 Say = Callable[[str], None]
 
@@ -26,14 +24,11 @@ def measure(
 
     UsageError, StorageError or OSError where nothing can be written. `about` goes into run.json.
     """
-    folder = RunFolder.create(results, None)
-    manifest = _manifest(folder, plan, about)
-    jobs = list(plan.jobs())
-    watcher = Lines(say, jobs, names)
-
-    with folder.held():
-        finished = pipeline.fit(folder, plan, jobs, limits, manifest, watcher)
-        if not finished:
+    chosen, jobs = ({"threads": about["threads"]} if about.get("threads") else {}), list(plan.jobs())
+    with pipeline.begun(results, None, plan, chosen, _command(plan, about)) as (folder, manifest):
+        manifest.pytest, manifest.options = about["pytest"], {}
+        folder.write_manifest(manifest)
+        if not pipeline.fit(folder, plan, jobs, limits, manifest, Lines(say, jobs, names)):
             raise KeyboardInterrupt
         say("scoring")
         score_run(folder, lambda _: None)
@@ -43,16 +38,8 @@ def measure(
     return Source(tables, str(folder.path), dict(names))
 
 
-def _manifest(folder: RunFolder, plan: Plan, about: Mapping[str, Any]) -> Run:
-    """What `bench run` writes before its first fit, with the command that makes this run without pytest."""
-    chosen = {"threads": about["threads"]} if about.get("threads") else {}
-    manifest = pipeline.start_manifest(folder, plan, chosen)
-    manifest.command, manifest.pytest, manifest.options = _command(plan, about), about["pytest"], {}
-    folder.write_manifest(manifest)
-    return manifest
-
-
 def _command(plan: Plan, about: Mapping[str, Any]) -> str:
+    """What makes this run without pytest."""
     scenarios = dict.fromkeys(p.cell.scenario_label for p in plan.cells)
     backends = dict.fromkeys(p.cell.backend_label for p in plan.cells)
     words = [w for s in scenarios for w in ("-s", s)] + [w for b in backends for w in ("-b", b)]
@@ -62,4 +49,4 @@ def _command(plan: Plan, about: Mapping[str, Any]) -> str:
               if (v := getattr(first.cell, k)) != usual for w in (f"--{k}", v)]  # fmt: skip
     words += ["--seed", str(plan.seed)] if plan.seed else []
     words += ["--threads", str(about["threads"])] if about.get("threads") else []
-    return shlex.join(["python", "-m", "bench", "run", *words])
+    return program.kept("run", *words)
