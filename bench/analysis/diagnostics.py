@@ -145,11 +145,14 @@ def _depth(cell: CellTables) -> Iterator[Diagnostic]:
 
 
 def _counted(cell: CellTables, metric: str) -> tuple[float, str] | None:
-    """Share of all draws, and `1 of 24,000 draws`."""
+    """Share of all draws, and `1 of 24,000 draws`; where draws were not counted `0.2 in 1,000 draws`."""
     events, draws = cell.scores(metric), cell.scores("draws")
     if not len(events.value):
         return None
     sizes = dict(zip(draws.rep.tolist(), draws.value.tolist(), strict=True))
+    if any(rep not in sizes for rep in events.rep.tolist()):
+        mean = float(events.value.mean())
+        return mean / 1000.0, f"{fmt.significant(mean)} in 1,000 draws"
     of = np.array([sizes[rep] for rep in events.rep.tolist()])
     number, total = round(float((events.value * of).sum()) / 1000.0), float(of.sum())
     return number / total, f"{number:,} of {total:,.0f} draws"

@@ -290,6 +290,12 @@ def test_few_divergences_object_where_nothing_shows_that_they_did_no_harm(
     assert "30 of 60,000 draws diverged" in row.reason and not row.warning
 
 
+def test_a_run_without_the_number_of_draws_states_a_rate(make: Callable[..., RunTables]) -> None:
+    tables = make((FEW, OTHER))
+    bare = dataclasses.replace(tables, metrics=tables.metrics[tables.metrics["metric"] != "draws"])
+    assert report(bare).rows[0][1].warning.startswith("0.500 in 1,000 draws diverged")
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [({"divergences": 0.5}, "30 of 60,000 draws diverged, and the answer agrees with the reference"),
