@@ -88,7 +88,7 @@ def test_what_a_killed_run_has_started_dies_with_it_and_what_was_done_can_be_sco
 
 def test_a_killed_doctor_leaves_no_temporary_folder(place):
     process = place.start("doctor", "-s", "correlated-rho95", "-b", "fake.exact[sleep=5.0]", "--rounds", "3")
-    place.wait_for(lambda: list(place.tmp.glob("bench-doctor-*/doctor/fits/.*-round*.json")))
+    place.wait_for(lambda: list(place.tmp.glob("bench-doctor-*/doctor/fits/.*-round*.log")))
     process.kill()
     process.wait()
     place.quiet()
