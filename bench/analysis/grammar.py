@@ -102,7 +102,7 @@ def clause(question: str, answer: Answer, met: Mapping[str, Contender], short: s
             "{A:b} is faster than {B:b}, but by less than the {m}× margin, {ratio}: choose by other needs",
             A=a, B=b, m=f"{MARGIN}", ratio=_interval(r),
         )  # fmt: skip
-    unsure = "; that it is faster is shown, by how much is not" if answer.state == "size unsure" else ""
+    unsure = f"; that {a} is faster is shown, by how much is not" if answer.state == "size unsure" else ""
     return say(
         "choose {A:b}, {t:b}{goal}; {B:b}, the next that gets there, takes {times:b} as long ({interval}){unsure}",
         A=a, t=t, goal=goal(question, finish), B=b, times=fmt.times(r.value), unsure=unsure,

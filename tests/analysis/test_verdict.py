@@ -140,7 +140,7 @@ def test_size_unsure():
 def test_size_unsure_for_one_leader_and_another_for_many():
     v = verdict("S", (met("A", 1.0, 6.0), met("B", 0.2, 7.2, noise=-12.0)))
     assert states(v) == ("size unsure", "clear")
-    assert "; that it is faster is shown, by how much is not. For each further fit" in plain(v.sentence)
+    assert "; that A is faster is shown, by how much is not. For each further fit" in plain(v.sentence)
     assert "For each further fit: B was faster than A on the same data in 5 of 5 rounds." in plain(v.how_sure)
 
 
