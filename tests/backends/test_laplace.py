@@ -75,9 +75,12 @@ def test_every_gradient_is_counted(
 
 @pytest.mark.parametrize("name", BOTH)
 def test_a_density_without_a_mode_is_divergence(name: str, contender: Callable[..., Any]) -> None:
-    """That of centred effects has no upper bound as their scale goes to 0."""
+    """That of centred effects has no upper bound as their scale goes to 0.
+
+    How far down a search gets depends on the rounding of the processor: to a curvature below 0, or of 0.
+    """
     data = dataset(scenario("eight-schools-centred"), seed=0, rep=0)
-    with pytest.raises(Diverged, match=r"no mode: the Hessian .* least eigenvalue is -|no mode: after"):
+    with pytest.raises(Diverged, match=r"no mode: the Hessian .* least eigenvalue is (-|0;)|no mode: after"):
         contender(name, data, steps=100 if name == "torch.laplace" else 1000).fit(data)
 
 
