@@ -7,7 +7,7 @@ from threadpoolctl import ThreadpoolController
 
 @cache
 def _pools() -> ThreadpoolController:
-    """The pools of this process; to find them takes longer than a fit."""
+    """Those of this process, first asked for after a fit, when all are loaded: to find them takes longer than one."""
     return ThreadpoolController()
 
 

@@ -160,7 +160,7 @@ class Section:
 
     @property
     def description(self) -> str:
-        """What its file says of it; empty where the run had it otherwise, in a size that was swept."""
+        """What its file says of it; empty where the run had it otherwise, as its brackets say."""
         return "" if scenario_of(self.scenario)[1] else self.about.description
 
     @property

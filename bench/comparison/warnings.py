@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 
 from bench.analysis.disturbance import disturbance
@@ -50,12 +51,12 @@ def again(tables: RunTables, *, rounds: int | None = None, undisturbed: bool = F
     It asks for so many `rounds`, which no earlier limit cuts short, or for children made anew that others disturbed.
     """
     line, kept_as = tables.run.command, shlex.split(program.KEPT)
-    words = shlex.split(line) if line.startswith(program.KEPT) else []
-    if line and not words:
-        return line
-    words = words[len(kept_as) :] or ["run"]
+    limit = min(DISTURBED, (tables.run.options or {}).get("max_disturbance") or DISTURBED) if undisturbed else None
+    if line and not line.startswith(program.KEPT):
+        return _called(line, {"rounds": rounds, "max_disturbance": limit})
+    words = shlex.split(line)[len(kept_as) :] or ["run"]
     more: dict[str, float | None] = {"--rounds": rounds, "--max-rounds": None} if rounds else {}
-    more |= {"--max-disturbance": DISTURBED} if undisturbed and words[0] == "run" else {}
+    more |= {"--max-disturbance": limit} if limit and words[0] == "run" else {}
     kept, skip = list[str](), False
     for word in words:
         dropped = word.partition("=")[0] in ("--name", "--resume", *more)
@@ -63,6 +64,20 @@ def again(tables: RunTables, *, rounds: int | None = None, undisturbed: bool = F
             kept.append(word)
         skip = not skip and dropped and "=" not in word
     return program.command(*kept, *(word for flag, value in more.items() if value for word in (flag, value)))
+
+
+def _called(line: str, more: Mapping[str, float | None]) -> str:
+    """A call of Python with other values of some arguments, under a new name; what is no call stays as it is."""
+    try:
+        call = ast.parse(line, mode="eval").body
+    except SyntaxError:
+        return line
+    if not isinstance(call, ast.Call):
+        return line
+    given = {name: value for name, value in more.items() if value}
+    call.keywords = [k for k in call.keywords if k.arg not in ("name", *given)]
+    call.keywords += [ast.keyword(name, ast.Constant(value)) for name, value in given.items()]
+    return ast.unparse(call)
 
 
 def _why(comparison: Comparison, gate: str) -> str:

@@ -18,7 +18,7 @@ from bench.words import format as fmt
 from bench.words.clean import clean
 
 UNTIL = f"Seconds are those until the answer is {GOAL} from the posterior (error b² below {TARGET})."
-TARGETED = f"{UNTIL} In brackets: 95 % intervals. ≈: prorated, not measured."
+TARGETED = f"{UNTIL} Ranges in brackets: 95 % intervals. ≈: prorated, not measured."
 """What a verdict is about."""
 ELSEWHERE = ("command", "cells", "scenarios", "backends", "budgets", "verified", "imports")
 """What the report shows in other places, or in full."""

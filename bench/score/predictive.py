@@ -15,9 +15,9 @@ from bench.types import Array, Arrays
 
 Cdf = Callable[[Array], Array]
 
-EVALUATIONS, EVALUATIONS_CRPS = 2_000_000, 750_000
-"""Densities or distribution functions that a score may take, about a twentieth of a second: all draws where they
-suffice, else draws that are thinned evenly, whose own Monte-Carlo error is stated."""
+EVALUATIONS, EVALUATIONS_CRPS = 4_000_000, 1_500_000
+"""Densities or distribution functions that a score may take, about a tenth of a second: all draws where they suffice,
+else draws that are thinned evenly, whose own Monte-Carlo error is stated."""
 MOST, LEAST, MOST_REACH = 2000, 50, 10
 """Draws of a predictive quantile at most, of the CRPS at least, and to see how far to integrate."""
 COVERAGES = (0.5, 0.9, 0.95)

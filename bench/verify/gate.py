@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -187,9 +188,12 @@ def _verified(
     """
     outcomes = _all_answers(tasks, executor, look)
     off = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, Verified) and outcome.verdict == "wrong"]
-    pairs = [tasks[at][0] for at in off]
-    again = [(pair, problems.get(pair.scenario, pair.dtype)) for pair in pairs]
-    for at, outcome in zip(off, _all_answers(again, executor, look), strict=True):
+    again: dict[int, Task] = {}
+    for at in off:
+        pair = tasks[at][0]
+        with contextlib.suppress(Exception):  # where its family has no answer there, the first outcome stands
+            again[at] = pair, problems.get(pair.scenario, pair.dtype)
+    for at, outcome in zip(again, _all_answers(list(again.values()), executor, look), strict=True):
         outcomes[at] = outcome
     judged_methods = judge(look) if judge else []
     return [*zip((pair for pair, _ in tasks), outcomes, strict=True), *((None, outcome) for outcome in judged_methods)]

@@ -153,4 +153,9 @@ def test_after_a_noisy_run_the_next_one_makes_disturbed_children_anew():
     (warned,) = [w for w in compare(noisy, run(Cell(), seed=2), Request()).warnings if "not quiet" in w.text]
     assert warned.command == "bench run -s s0 --rounds 5 --max-disturbance 0.1"
     noisy.run.command = "bench.run('s0-*', 'numpyro.nuts', rounds=5)"
-    assert again(noisy, undisturbed=True) == noisy.run.command
+    assert again(noisy, undisturbed=True) == "bench.run('s0-*', 'numpyro.nuts', rounds=5, max_disturbance=0.1)"
+    assert again(noisy, rounds=12) == "bench.run('s0-*', 'numpyro.nuts', rounds=12)"
+    noisy.run.options = {"max_disturbance": 0.02}
+    assert again(noisy, undisturbed=True).endswith("max_disturbance=0.02)"), "a stricter limit stays"
+    noisy.run.command = "pytest --bench-suite tiny"
+    assert again(noisy, rounds=12) == noisy.run.command

@@ -25,8 +25,9 @@ from bench.errors import UsageError
 from bench.measure import local
 from bench.measure.executor import Needs
 from bench.store.manifest import plain
-from bench.types import Dataset, DType
-from bench.verify import cache, gate
+from bench.types import Array, Dataset, DType
+from bench.verify import cache, gate, problems
+from bench.verify.expected import expected
 from bench.verify.outcome import Pair
 from bench.verify.points import NEIGHBOURS
 from bench.verify.wire import unpacked
@@ -149,6 +150,15 @@ def test_neighbours_of_points_are_asked_for_only_where_rounding_may_be_what_is_o
     (outcome,) = gate.verify(pairs(NAME), quiet, again=True)
     assert asked() == [1, 1 + NEIGHBOURS]
     assert outcome.verdict == "same"
+
+    def cannot(data: Dataset, family: Any, z: Array) -> Any:
+        if len(z) > 1:
+            raise MemoryError
+        return expected(data, family, z)
+
+    monkeypatch.setattr(problems, "expected", cannot)
+    (outcome,) = gate.verify(pairs(NAME), quiet, again=True)
+    assert outcome.verdict == "wrong", "what was said of the points stands"
 
 
 @pytest.mark.skipif(gate.default_threads() < 2, reason="one CPU: one child at a time")

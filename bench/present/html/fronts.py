@@ -115,7 +115,7 @@ def _other(row: Row, number: int, least: Mapping[str, float]) -> Other:
     """`least` has the fewest seconds of a whole fit that met the target: whose own take less is said to."""
     words = WORDS[row.state]
     if row.state == "off target" and row.b2_max is not None:
-        words += f": {worth(row.b2_max)} ({row.shown_error})"
+        words += f": {worth(row.b2_max)}, b² {row.shown_error}"
     elif row.state == "point":
         words += ", no uncertainty"
     elif row.state == "reference":
