@@ -20,7 +20,7 @@ from bench.measure.bandwidth import bandwidth
 from bench.measure.environment import default_threads
 from bench.measure.executor import Executor, Wide
 from bench.measure.job import Limits
-from bench.measure.lines import Watcher
+from bench.measure.watchers import Watcher
 from bench.plan import Job, Plan
 from bench.score import ahead
 from bench.store.folder import RunFolder

@@ -15,7 +15,7 @@ from bench.api.results import Run
 from bench.catalog import backends as backends_
 from bench.errors import UsageError
 from bench.measure import interrupts
-from bench.measure.lines import Lines
+from bench.measure.watchers import Lines
 from bench.types import Device, DType, Track
 
 Selectors = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]

@@ -24,7 +24,7 @@ from rich.text import Text
 from bench.cli.output import ERR
 from bench.cli.remaining import Remaining
 from bench.measure import interrupts
-from bench.measure.lines import Absent, Seen, Watcher
+from bench.measure.watchers import Absent, Seen, Watcher
 
 if TYPE_CHECKING:
     from bench.calibration.trial import Trial

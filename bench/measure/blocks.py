@@ -22,7 +22,7 @@ from bench.measure import interrupts
 from bench.measure.executor import Slot, SlotLost, Wide
 from bench.measure.homes import Homes
 from bench.measure.job import ATTEMPTS, Limits, answered, asked, disturbed, new_child, record_missing, refusal
-from bench.measure.lines import Watcher
+from bench.measure.watchers import Watcher
 from bench.plan import Job, Plan
 from bench.store.folder import RunFolder
 from bench.store.ledger import Ledger

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench.measure import blocks, interrupts
 from bench.measure.executor import Executor, Needs, Wide, needs_of
 from bench.measure.job import Limits, new_child, one, record_missing, refusal
-from bench.measure.lines import Watcher
+from bench.measure.watchers import Watcher
 from bench.plan import Job, Plan, Planned
 from bench.store.folder import RunFolder
 

@@ -9,7 +9,7 @@ from typing import Any
 from bench import pipeline
 from bench.comparison.baseline import Source
 from bench.measure.job import Limits
-from bench.measure.lines import Lines
+from bench.measure.watchers import Lines
 from bench.plan import Plan
 from bench.score.run import score_run
 from bench.words import program

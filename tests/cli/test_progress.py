@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.cli import progress, watching
 from bench.cli.remaining import Remaining
-from bench.measure.lines import Lines
+from bench.measure.watchers import Lines
 from bench.plan import Choice, make
 from bench.store.records import Record
 

@@ -1,4 +1,4 @@
-"""Many slots: Dask's own scheduler and workers in this process, with fits of fake contenders."""
+"""A run in many slots: what it makes, what it loses, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from unittest import mock
@@ -14,14 +13,13 @@ from unittest import mock
 import pandas as pd
 import pytest
 
-from backends._shared.environment import pytorch
 from bench import pipeline
 from bench.calibration import study
 from bench.catalog import kept
-from bench.errors import ClusterError, UsageError
+from bench.errors import ClusterError
 from bench.measure import interrupts, run
 from bench.measure.blocks import TRIES
-from bench.measure.cluster import likeness, opening, scheduler, shares, slot
+from bench.measure.cluster import likeness, scheduler, slot
 from bench.measure.cluster.remote import Remote
 from bench.measure.executor import SlotLost
 from bench.measure.job import Limits
@@ -29,52 +27,14 @@ from bench.plan import Choice, make
 from bench.score.run import score_run
 from bench.store import tables
 from bench.store.folder import CalibrationFolder, RunFolder
-from bench.types import Place
 from bench.verify import gate
 from bench.verify.outcome import Pair
+from tests.measure.cluster.plans import SCENARIOS, made, planned
 from tests.measure.inprocess import InProcess, still_time
 from tests.measure.test_executor import Quiet
 
 distributed = pytest.importorskip("distributed", reason="not installed: pip install 'posterior-bench[dask]'")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-
-SCENARIOS = ("correlated-rho95", "s0-uniform")
-
-
-@pytest.fixture(scope="module")
-def engine():
-    """A scheduler and two workers of one thread each, in this process."""
-    quiet = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": "127.0.0.1:0"}
-    with distributed.LocalCluster(**quiet, silence_logs=opening.SILENT) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def slots(engine, fakes, monkeypatch):
-    """Open the two workers as slots for a plan; their children are calls in this process, which stays on its CPUs."""
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one CPU is one slot; two are needed")
-    monkeypatch.setattr(slot.local, "Local", InProcess)
-    monkeypatch.setattr(slot, "bind", lambda cpus: None)
-    monkeypatch.setattr(shares, "FREE", 0.5)
-    said = []
-    with ExitStack() as opened:
-
-        def call(plan, *, threads=1, memory=None):
-            named = opening.opened(engine.scheduler_address, plan, threads, memory, say=said.append, tick=said.append)
-            return opened.enter_context(named)
-
-        call.said = said
-        yield call
-
-
-def planned(reps=2, rounds=2, backends=("fake.exact", "fake.exact[bias=1.0]"), scenarios=SCENARIOS, device=None):
-    return make(Choice(scenarios=scenarios, backends=backends, reps=reps, rounds=rounds, device=device))
-
-
-def made(folder, plan):
-    return [folder.record(p.cell.id, rep) for p in plan.cells for rep in range(p.reps * p.rounds)]
-
 
 ELSEWHERE = ["run", "host", "slot", "measured_at", "peak_rss_bytes", "os_threads", "load_average", "disturbance",
              "seconds_import", "seconds_until_end", "notes"]  # fmt: skip
@@ -291,14 +251,6 @@ def test_ctrl_c_ends_a_run_everywhere(slots, tmp_path):
     assert asked and not any(made(folder, plan)) and not list(folder.path.glob(".*"))
 
 
-@pytest.fixture
-def elsewhere(monkeypatch):
-    """The workers say that they are on another machine."""
-    real = slot.facts
-    monkeypatch.setattr(slot, "facts", lambda backends, *, dask_worker: {
-        **real(backends, dask_worker=dask_worker), "host": "host-other"})  # fmt: skip
-
-
 def test_a_model_that_is_in_no_catalog_travels_with_the_request(slots, elsewhere, tmp_path):
     (tmp_path / "mine.csv").write_text("y,x\n" + "\n".join(f"{i % 7},{i % 5}" for i in range(40)) + "\n")
     (tmp_path / "mine.toml").write_text('formula = "y ~ x"\n[data]\nfile = "mine.csv"\n')
@@ -310,68 +262,6 @@ def test_a_model_that_is_in_no_catalog_travels_with_the_request(slots, elsewhere
     assert run.execute(plan, folder, Limits(), Quiet(), cluster)
     assert {r.status for r in made(folder, plan)} == {"ok"}
     assert {line["host"] for line in folder.children.entries()} == {"host-other"}
-
-
-def test_hosts_that_are_unlike_are_refused_with_the_list(slots, monkeypatch):
-    plan, code, real = planned(), likeness.code, slot.facts
-
-    def other(backends, *, dask_worker):
-        return {**real(backends, dask_worker=dask_worker), "code": code(backends) | {"numpy": "1.0", "jax": "9"}}
-
-    monkeypatch.setattr(slot, "facts", other)
-    with pytest.raises(UsageError, match=r"one set of code.*jax is 9, here absent; numpy is 1.0, here"):
-        slots(plan)
-
-
-_given: list[str] = []
-_arrange = slot.arrange
-
-
-def arranged(share, owner, *, dask_worker):
-    """And note what the framework of a child then sees."""
-    _arrange(share, owner, dask_worker=dask_worker)
-    _given.append(pytorch(Place("cuda"), "matched")["CUDA_VISIBLE_DEVICES"])
-
-
-def test_every_slot_has_a_gpu_of_its_own_and_what_has_none_left_is_left_out(slots, monkeypatch):
-    monkeypatch.setattr(slot, "arrange", arranged)
-    plan = planned(scenarios=SCENARIOS[:1], backends=("fake.exact",), device="cuda")
-    for devices in (["2", "MIG-8"], ["5"]):
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(devices))
-        monkeypatch.setattr(likeness, "gpus", lambda devices=devices: devices)
-        _given.clear()
-        cluster = slots(plan)
-        assert _given == devices and cluster.width() == len(devices)
-        cluster.close()
-    assert "there is no GPU that is not another slot's" in slots.said[-1]
-
-
-def test_a_host_that_makes_other_data_is_refused(slots, elsewhere, monkeypatch):
-    monkeypatch.setattr(slot, "data", lambda owner, asked: ["other"] * len(asked))
-    with pytest.raises(UsageError, match=r"host-other: the data of correlated-rho95 are others there \(other, here"):
-        slots(planned())
-
-
-def test_slots_of_another_run_are_left_alone_until_it_is_over(slots, monkeypatch):
-    monkeypatch.setattr("bench.measure.cluster.cluster.ALONE_SECONDS", 0.3)
-    plan = planned()
-    first = slots(plan)
-    with pytest.raises(UsageError, match="at work for another run"):
-        slots(plan)
-    first.close()
-    assert slots(plan).width() == 2
-
-
-def test_a_leader_that_is_gone_has_its_slots_end_by_themselves(slots):
-    cluster = slots(planned())
-    served = list(slot._served.values())
-    cluster._closed.set()  # nothing renews any more
-    for one in served:
-        one._until = time.monotonic() - 1.0
-    until = time.monotonic() + 10.0
-    while any(one.folder.exists() for one in served) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(one.folder.exists() for one in served)
 
 
 def test_a_calibration_is_divided_between_slots(slots, tmp_path):

@@ -1,4 +1,4 @@
-"""A run in lines of text, for whoever has no display of its own."""
+"""Who sees a run go by: whoever wants to, and lines of text for who has no display of its own."""
 
 from __future__ import annotations
 
