@@ -35,8 +35,17 @@ if TYPE_CHECKING:  # a machine that only fits need not have what scoring and rep
     from bench.analysis.tables import RunTables
 
 
-REPORTING = ("bench.store.tables", "bench.present.markdown", "bench.present.html.report")
-"""What the tables and reports of a run need, pandas among it."""
+REPORTING = (
+    "bench.store.tables",
+    "bench.store.gathered",
+    "pyarrow.dataset",
+    "bench.present.markdown",
+    "bench.present.html.report",
+    "bench.present.terminal",
+)
+"""What the tables and reports of a run need, pandas among it, some of it late."""
+DRAWING = ("bench.present.figures.drawing",)
+"""What draws the figures of a report."""
 
 
 def command_line() -> str:
@@ -106,7 +115,7 @@ def fit(
     where none is given; `timed` as in `run.execute`.
     """
     cells = {job.planned.cell.id for job in jobs}
-    scoring = ahead.prepare(plan.fits, *REPORTING) if score else None
+    scoring = ahead.prepare(plan.fits, REPORTING, DRAWING) if score else None
     part = Plan(tuple(p for p in plan.cells if p.cell.id in cells), plan.seed)
 
     def refused() -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -151,6 +151,10 @@ class Family(Protocol):
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         """Pointwise P(Y_i ≤ y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
+
+    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
+        """`observation_cdf` at inputs of n rows as a function of y (n,), for many y: it may prepare what they share."""
+        return lambda y: self.observation_cdf(data, draws, {**arrays, "y": y})
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """Derived quantities {name: (..., *shape)}, often none; a boolean one is an event whose mean is wanted.

@@ -186,15 +186,18 @@ def versions() -> dict[str, str]:
 
 def versions_of(distributions: Iterable[str]) -> dict[str, str]:
     """{distribution: version} of those that are installed."""
+    return {name: version for name in distributions if (version := version_of(name))}
+
+
+@cache
+def version_of(distribution: str) -> str:
+    """The version that is installed; empty where none is."""
     import importlib.metadata  # here: `bench list` does without
 
-    versions = {}
-    for name in distributions:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def sources(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
 """Where Linux tells the size of the last cache, such as `32768K`."""
 LEAST, MOST = 64 * 2**20, 2**30
-"""Bytes that are read; four times the last cache in between, so that they come from memory."""
+"""Bytes that are read; twice the last cache in between: each has left it when its turn comes again."""
 TRIES = 5
 
 
@@ -18,13 +18,15 @@ TRIES = 5
 def bandwidth(threads: int) -> float:
     """Bytes per second in which so many threads read memory, each a part of one array: the best of some tries.
 
-    It takes some 50 ms on a core that reads 25 GB/s (STREAM, McCalpin 1995, writes as well).
+    It takes some 50 ms on a core that reads 25 GB/s (STREAM, McCalpin 1995, writes as well), and as long where the
+    system gives these pages for the first time.
     """
     import numpy as np
 
-    numbers = np.ones(min(MOST, max(LEAST, 4 * _last_cache())) // 8)
+    numbers = np.empty(min(MOST, max(LEAST, 2 * _last_cache())) // 8)
     parts, best = np.array_split(numbers, threads), float("inf")
     with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda part: part.fill(1.0), parts))
         for _ in range(TRIES):
             began = time.perf_counter()
             list(pool.map(np.add.reduce, parts))  # without Python's lock

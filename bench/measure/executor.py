@@ -116,7 +116,7 @@ class Executor(Submits, Protocol):
     """Where children run."""
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
-        """Import ahead what children will need, {needs: modules of the framework}; `tick` is told what is at work."""
+        """Import ahead what children will need, {needs: its methods, and families}; `tick` is told what is at work."""
 
     def imports(self) -> dict[str, Any]:
         """What was imported ahead and how long that took, for run.json."""

@@ -1,9 +1,10 @@
 """A process that has imported a framework and forks a worker for every request: the import is paid once.
 
-Started as `python -m bench.measure.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK METHOD…`. It reads one JSON
-request per line from stdin and answers on its first stdout. Before it forks it touches no device and starts no thread
-pool of its own, so that a child finds what a fresh interpreter would have imported. The `answer` of what a request
-names as `module` does the work.
+Started as `python -m bench.measure.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK NAME…`, names of methods
+(`numpyro.nuts`) and of families (`linear`). An empty line on stdin tells it to import; then it reads one JSON request
+per line and answers on its first stdout. Before it forks it touches no device and starts no thread pool of its own, so
+that a child finds what a fresh interpreter would have imported. The `answer` of what a request names as `module` does
+the work.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from bench.catalog.backends import backend
 from bench.catalog.scenarios import scenario
+from bench.data import family
 from bench.errors import UsageError
 from bench.measure.contender import load
 from bench.measure.residency import Mapped, mapped_files
@@ -28,17 +30,21 @@ from bench.measure.worker import die_with_parent
 from bench.types import Place
 
 
-def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
-    """Import, say how long it took, then fork a child per request and say how each ended."""
+def serve(framework: str, place: Place, track: str, methods: list[str], families: list[str]) -> None:
+    """When told to, import and say how long it took; then fork a child per request and say how each ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    sys.stdin.readline()
     seconds = load(framework, place, track, methods)
     for method in methods:
         with contextlib.suppress(UsageError):  # a child will say so
             _ = backend(method).digest  # kept for the children: reading all there is takes as long as a small fit
+    for name in families:
+        with contextlib.suppress(Exception):  # a child will say so
+            family(name)
     gc.collect()  # and no freezing: a fresh interpreter's collector walks what was imported, too
+    server, mapped, known, met = os.getpid(), mapped_files(), len(sys.modules), set[str]()
     _say(answers, {"import": seconds})
-    server, mapped, met = os.getpid(), mapped_files(), set[str]()
     for line in sys.stdin:
         request = json.loads(line)
         name = request.get("cell", {}).get("scenario", "")
@@ -46,7 +52,8 @@ def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
             met.add(name)
             with contextlib.suppress(Exception):  # a child will say so
                 scenario(name, along=Path(request["folder"]))  # imports its family, once for all children
-            mapped = mapped_files()
+            if len(sys.modules) > known:
+                mapped, known = mapped_files(), len(sys.modules)
         with contextlib.suppress(ChildProcessError):  # what earlier children left has been killed: bury it
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -86,10 +93,11 @@ def _child(request: dict[str, Any], seconds: float, server: int, mapped: list[Ma
         os._exit(code)
 
 
-def main(framework: str, device: str, dtype: str, threads: str, track: str, *methods: str) -> None:
+def main(framework: str, device: str, dtype: str, threads: str, track: str, *names: str) -> None:
     """Serve until stdin closes or the runner dies."""
     die_with_parent(int(os.environ["BENCH_RUNNER"]))
-    serve(framework, Place(device, dtype, int(threads)), track, list(methods))  # type: ignore[arg-type]
+    methods, families = [n for n in names if "." in n], [n for n in names if "." not in n]
+    serve(framework, Place(device, dtype, int(threads)), track, methods, families)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from bench.measure.fresh import FreshChild
 from bench.measure.servers import Server
 from bench.store import logs
 
+AT_ONCE = 0.05
+"""Seconds between two children in which the machine cannot be looked at twice: a look takes 3 ms, a fit as little."""
 START_SECONDS = 300.0
 """How long an import may take before children of that framework start as fresh interpreters."""
 
@@ -35,38 +38,42 @@ class Local:
         self._servers: dict[Needs, Server] = {}
         self._seconds: dict[Needs, float] = {}
         self._waited = 0.0
+        self._looked = -math.inf, 0.0
 
     def prepare(self, wanted: Mapping[Needs, set[str]], tick: Callable[[str], None]) -> None:
-        """Start a fork server for each, as many at a time as there are CPUs.
+        """Start a fork server for each. As many import at a time as there are CPUs but one, which is left to others.
 
-        What cannot be imported has none, and its children say what is wrong; nor has what starts threads when it is
-        imported: a fork would wait for them for ever.
+        The seconds of an import are shown, and scoring imports what it needs meanwhile. What cannot be imported has no
+        server, and its children say what is wrong; nor has what starts threads when it is imported: a fork would wait
+        for them for ever.
         """
         modules: dict[Needs, set[str]] = {}
         for needs, names in wanted.items():
             if not named(needs.framework).forkable:
                 continue
             modules.setdefault(_here(needs), set()).update(names)
-        waiting, starting = sorted(modules), dict[Needs, tuple[Server, float]]()
-        began = time.perf_counter()
+        waiting, starting = sorted(modules), dict[Needs, Server]()
+        began, cpus = time.perf_counter(), default_threads()
+        at_once = max(1, cpus - 1)
         try:
             while waiting or starting:
                 interrupts.check()
-                while waiting and len(starting) < default_threads():
+                while waiting and len(starting) < at_once + (cpus > 1):  # one more than import waits for its turn
                     needs = waiting.pop(0)
-                    server = Server(needs, sorted(modules[needs]), self._code)
-                    starting[needs] = server, time.monotonic() + START_SECONDS
-                for needs, (server, deadline) in list(starting.items()):
+                    starting[needs] = Server(needs, sorted(modules[needs]), self._code)
+                for needs, server in list(starting.items())[:at_once]:
+                    server.import_now()
                     tick(needs.framework)
-                    if self._has_started(needs, server, deadline):
+                    if self._has_started(needs, server):
                         del starting[needs]
         finally:
             self._waited += time.perf_counter() - began
-            for server, _ in starting.values():
+            for server in starting.values():
                 server.close()
 
-    def _has_started(self, needs: Needs, server: Server, deadline: float) -> bool:
+    def _has_started(self, needs: Needs, server: Server) -> bool:
         """Whether it has imported, or will not and has been ended."""
+        deadline = server.since + START_SECONDS
         try:
             answer = server.hear(0.02)
         except EOFError:
@@ -90,9 +97,12 @@ class Local:
         return set(self._servers)
 
     def keep(self, kept: set[Needs]) -> None:
-        """End the other fork servers."""
-        for needs in self.prepared - kept:
-            self._servers.pop(needs).close()
+        """End the other fork servers, all at once: each takes a while to give its memory back."""
+        ending = [self._servers.pop(needs) for needs in self.prepared - kept]
+        for server in ending:
+            server.kill()
+        for server in ending:
+            server.close()
 
     def submit(self, request: Request, into: Path, tick: Callable[[], None]) -> End:
         """Start a child, watch its limits, and remove what it was started with."""
@@ -107,7 +117,7 @@ class Local:
         }
         try:
             measured = request.work in MEASURED
-            before, load = noise.reference_workload() if measured else 0.0, os.getloadavg()[0]
+            before, load = self._look() if measured else 0.0, os.getloadavg()[0]
             child = self._child(request, needs, content, file, log)
             end = watch(
                 child,
@@ -118,7 +128,8 @@ class Local:
             )
             end = replace(end, log=logs.end(log), started="fresh" if isinstance(child, FreshChild) else "forked")
             if measured:
-                end = replace(end, load_average=load, reference_seconds=(before, noise.reference_workload()))
+                self._looked = time.monotonic(), noise.reference_workload()
+                end = replace(end, load_average=load, reference_seconds=(before, self._looked[1]))
             return end
         finally:
             if request.log and log.is_file():
@@ -126,6 +137,11 @@ class Local:
             for used in (file, log):
                 with contextlib.suppress(OSError):  # a child may have put anything in the way
                     used.unlink()
+
+    def _look(self) -> float:
+        """Seconds of the reference workload now: those after the last child where this one follows at once."""
+        when, seconds = self._looked
+        return seconds if time.monotonic() - when < AT_ONCE else noise.reference_workload()
 
     def slowness(self) -> float:
         """That of this machine."""

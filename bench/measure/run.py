@@ -69,9 +69,9 @@ def _in_turn(
 
 
 def imports_of(cells: Iterable[Planned]) -> dict[Needs, set[str]]:
-    """{what an import depends on: modules that the children of these cells import}, where they can run at all."""
+    """{what an import depends on: methods and families that children of these cells import}, where they can run."""
     wanted: dict[Needs, set[str]] = {}
     for planned in cells:
         if not any(refusal(planned)):
-            wanted.setdefault(needs_of(planned.cell), set()).add(planned.backend.module)
+            wanted.setdefault(needs_of(planned.cell), set()).update((planned.backend.module, planned.scenario.family))
     return wanted

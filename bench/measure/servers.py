@@ -40,6 +40,17 @@ class Server:
         )
         guardian.watch_group(self._process.pid)
         self._buffer = b""
+        self.since = 0.0
+        """When it was told to import, by the monotonic clock; 0 before."""
+
+    def import_now(self) -> None:
+        """Let it import; it has started, and waits for this."""
+        assert self._process.stdin is not None
+        if not self.since:
+            self.since = time.monotonic()
+            with contextlib.suppress(OSError):  # it is gone, as will be heard
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
 
     def hear(self, seconds: float) -> dict[str, Any] | None:
         """Its next answer; None where there is none within so many seconds, EOFError when it is gone."""
@@ -68,9 +79,13 @@ class Server:
             return None
         return ForkedChild(self, answer["pid"], Path(request["log"]), self._mark, self._process.pid)
 
+    def kill(self) -> None:
+        """Begin to end it."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it."""
-        self._process.kill()
+        self.kill()
         self._process.wait()
         guardian.release_group(self._process.pid)
         for stream in (self._process.stdin, self._process.stdout):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.errors import printable, shown
+from bench.measure.validity import is_masked
 
 LONGEST = 1000
 """Entries of a list that a record keeps."""
@@ -91,7 +92,7 @@ def kept(stats: Mapping[Any, Any], shape: tuple[int, int]) -> Kept:
 
 def _form(value: Any, shape: tuple[int, int]) -> Any:
     """A value as it is stored; ValueError with what is wrong with it."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise ValueError("a masked array; fill it, or leave it out")
     if isinstance(value, np.ndarray) and value.ndim:
         if value.dtype.kind not in "biuf":

@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import importlib
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from bench.catalog.frameworks import version_of
 from bench.catalog.places import cache_folder, root
 from bench.data import family
 from bench.disk import npz
@@ -63,17 +63,9 @@ def key(data: Dataset) -> str:
         data.digest,
         source,
         smoothing.read_text(encoding="utf-8"),
-        *map(_version, ("numpy", "scipy", "arviz-stats")),
+        *map(version_of, ("numpy", "scipy", "arviz-stats")),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-
-
-def _version(package: str) -> str:
-    """Empty where it is not installed, as in an environment of a framework's own."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _load(file: Path) -> dict[str, Any] | None:

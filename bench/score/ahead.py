@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from bench.measure.environment import default_threads
 from bench.score import pool
 
 WORTH_IT = 40
@@ -20,23 +22,29 @@ IMPORTS = (
     "scipy.optimize",
     "scipy.special",
     "scipy.stats",
-    "vl_convert",
 )
-"""What scoring needs, some of it late; and what draws the report that follows."""
+"""What scoring needs, some of it late."""
 
 
-def prepare(fits: int, *later: str) -> Callable[[Callable[[], None]], None]:
+def prepare(fits: int, later: Sequence[str] = (), drawing: Sequence[str] = ()) -> Callable[[Callable[[], None]], None]:
     """Begin to import what scoring so many fits needs, and what comes `later`, for example beside frameworks' imports.
 
+    `drawing` is what other processes need for that, where there are any. A module may have a function `ready`, which is
+    called then: it starts what an import does not.
+
     What is returned waits for the end of it, calling its argument a few times a second: before the first fit, so that
-    no import runs beside a measurement, and none is waited for after the last.
+    no import runs beside a measurement, and none is waited for after the last. On one CPU it begins only then, for the
+    seconds of frameworks' imports are shown.
     """
-    pooled = fits >= WORTH_IT and pool.start(*IMPORTS)
+    pooled = fits >= WORTH_IT and pool.start(*IMPORTS, *drawing)
     here = (SCORING, *later) if pooled else (SCORING, *later, ARVIZ)
     importing = threading.Thread(target=_import, args=(here,), daemon=True)
-    importing.start()
+    if beside := default_threads() > 1:
+        importing.start()
 
     def wait(tick: Callable[[], None]) -> None:
+        if not beside:
+            importing.start()
         while importing.is_alive():
             tick()
             importing.join(pool.WATCH_SECONDS)
@@ -47,6 +55,19 @@ def prepare(fits: int, *later: str) -> Callable[[Callable[[], None]], None]:
 
 
 def _import(modules: Sequence[str]) -> None:
+    load(modules)
+    ready(modules)
+
+
+def load(modules: Sequence[str]) -> None:
+    """Import them; who needs one that cannot be imported will say so."""
     for module in modules:
-        with contextlib.suppress(ImportError):  # who needs it will say so
+        with contextlib.suppress(ImportError):
             importlib.import_module(module)
+
+
+def ready(modules: Sequence[str]) -> None:
+    """Call the function `ready` of those that have one."""
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            getattr(sys.modules.get(module), "ready", lambda: None)()

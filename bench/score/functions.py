@@ -77,14 +77,17 @@ class Functions:
         self.marginals = NormalScores(KNOTS, np.concatenate([low, quantiles[1:-1], high]))
         drawn = reference.draw(self._number(), np.random.default_rng(_seed(data)))
         w = self.marginals(flatten(data.parameters, drawn))
-        self._likely = self._likelihood_scores(drawn)
+        likely = self._log_likelihood(drawn)
+        self._likely = self._likelihood_scores(likely)
         # Functions are chosen by some draws and their moments taken from the others: in the draws that whitened it a
         # direction varies less than in any others.
         first = len(w) // 4
         self._choose(w[:first])
-        joint = self._joint(w[first:], self._likely_scores({name: x[first:] for name, x in drawn.items()}))
+        joint = self._joint(w[first:], self._likely_scores(None if likely is None else likely[first:]))
         self._expectation, self._sd = joint.mean(axis=0), np.maximum(joint.std(axis=0), 1e-300)
-        third = np.mean(((joint - self._expectation) / self._sd) ** 3, axis=0)
+        joint -= self._expectation
+        joint /= self._sd
+        third = np.einsum("sf,sf,sf->f", joint, joint, joint) / len(joint)  # a power takes ten times as long
         self.own_draws = 1.0 / (1.0 / len(joint) + 1.0 / reference.n_effective)
         self._name()
         self.moments = self._moments(third, 1.0 / reference.n_effective, 1.0 / self.own_draws)
@@ -102,7 +105,8 @@ class Functions:
             yield Block(size + at, (some**2 - 1.0) / math.sqrt(2.0))
             yield Block(2 * size + at * len(DEGREES), legendre(special.ndtr(some)))
         if len(self._expectation):
-            values = (self._joint(w, self._likely_scores(draws)) - self._expectation) / self._sd
+            likely = None if self._likely is None else self._log_likelihood(draws)
+            values = (self._joint(w, self._likely_scores(likely)) - self._expectation) / self._sd
             yield Block((2 + len(DEGREES)) * size, values)
 
     @property
@@ -121,22 +125,26 @@ class Functions:
         judged = MOST_LIKELIHOODS // self._data.rows
         return max(1000, min(most, judged) if judged >= FEWEST else most)
 
-    def _likelihood_scores(self, drawn: Arrays) -> NormalScores | None:
-        """The map of the log likelihood; None where it takes too long, hardly varies, or is not known."""
+    def _log_likelihood(self, draws: Arrays) -> Array | None:
+        """That of draws {parameter: (…, *shape)}: (…); None where it takes too long or is not known."""
         if MOST_LIKELIHOODS // self._data.rows < FEWEST or self._family.OPAQUE:
             return None
-        likely = joint_log_likelihood(drawn, self._data, self._family)
+        with np.errstate(all="ignore"):  # a draw far out may have none: its score is the lowest
+            return joint_log_likelihood(draws, self._data, self._family)
+
+    def _likelihood_scores(self, likely: Array | None) -> NormalScores | None:
+        """The map of the log likelihood (draw,); None where that hardly varies or is not known."""
+        if likely is None:
+            return None
         edge = -float(special.ndtri(10.0 / len(likely)))
         knots = KNOTS[np.abs(KNOTS) <= edge]
         if not np.isfinite(likely).all() or np.ptp(likely) <= 1e-9 * np.abs(likely).max():
             return None
         return NormalScores(knots, np.quantile(likely, levels(knots))[:, None])
 
-    def _likely_scores(self, draws: Arrays) -> Array | None:
-        if self._likely is None:
-            return None
-        with np.errstate(all="ignore"):  # a draw far out may have none: its score is the lowest
-            return self._likely(joint_log_likelihood(draws, self._data, self._family)[..., None])[..., 0]
+    def _likely_scores(self, likely: Array | None) -> Array | None:
+        """The normal scores (…) of log likelihoods (…)."""
+        return None if likely is None or self._likely is None else self._likely(likely[..., None])[..., 0]
 
     def _choose(self, w: Array) -> None:
         """Pairs of largest reference correlation; directions of the symmetric whitening, the same for all data."""

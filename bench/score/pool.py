@@ -121,8 +121,10 @@ def _start(count: int, modules: Sequence[str]) -> None:
 
 def wait_until_ready(tick: Callable[[], None]) -> None:
     """Wait for the end of what `start` has begun; `tick` as in `each`."""
-    if _workers:
-        list(each(abs, [0] * len(_workers), tick))
+    with _ended_by_errors():
+        while any(not worker.ready for worker in _workers):
+            tick()
+            list(_said({}, []))
 
 
 def each(
@@ -135,7 +137,7 @@ def each(
     start()
     waiting = list(reversed(items))
     tasks: dict[_Worker, Item] = {}
-    try:
+    with _ended_by_errors():
         while waiting or tasks:
             tick()
             if not _workers:
@@ -145,22 +147,35 @@ def each(
                 tasks[worker] = waiting.pop()
                 with _lost(worker, tasks, waiting):
                     worker.send((function, tasks[worker]))
-            for worker in _speaking():
-                with _lost(worker, tasks, waiting):
-                    if not worker.ready:
-                        worker.pid, worker.ready = worker.receive(), True
-                        continue
-                    value, error = worker.receive()
-                    worker.busy = False
-                    if error is not None:
-                        raise error
-                    yield tasks.pop(worker), cast(Result, value)
-            for worker in [w for w in _workers if w.busy or not w.ready]:
-                with _lost(worker, tasks, waiting):
-                    worker.check()
+            for worker, value, error in _said(tasks, waiting):
+                if error is not None:
+                    raise error
+                yield tasks.pop(worker), cast(Result, value)
+
+
+@contextlib.contextmanager
+def _ended_by_errors() -> Iterator[None]:
+    """End all processes where the block raises anything."""
+    try:
+        yield
     except BaseException:
         close()
         raise
+
+
+def _said(tasks: dict[_Worker, Any], waiting: list[Any]) -> Iterator[tuple[_Worker, Any, Exception | None]]:
+    """What workers have made of their tasks, or the error; waits for one to speak, but not long."""
+    for worker in _speaking():
+        with _lost(worker, tasks, waiting):
+            if worker.ready:
+                value, error = worker.receive()
+                worker.busy = False
+                yield worker, value, error
+            else:
+                worker.pid, worker.ready = worker.receive(), True
+    for worker in [w for w in _workers if w.busy or not w.ready]:
+        with _lost(worker, tasks, waiting):
+            worker.check()
 
 
 @contextlib.contextmanager

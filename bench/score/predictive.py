@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from bench.score import chains
 from bench.score.problem import Problem, Row, Scored
@@ -56,11 +55,15 @@ def _errors(scored: Scored, rows: Arrays, suffix: str) -> Iterator[Row]:
 
 def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
     log_p = scored.problem.family.log_likelihood(scored.problem.data, _affordable(scored, rows), rows)
-    pointwise = logsumexp(log_p, axis=(0, 1)) - np.log(log_p.shape[0] * log_p.shape[1])
+    top = log_p.max(axis=(0, 1))
+    top = np.where(np.isfinite(top), top, 0.0)  # densities are held relative to the largest, as exp would underflow
+    p = np.exp(log_p - top)
+    mean = p.mean(axis=(0, 1))
+    pointwise = np.log(mean) + top
     yield Row("elpd", "", float(pointwise.sum()))
     yield Row("elpd_se", "", float(np.sqrt(len(pointwise) * pointwise.var())))
     # elpd = Σ_i log mean_s p_is moves by the mean over draws of Σ_i p_is / mean_s p_is, to first order
-    influence = np.exp(log_p - pointwise).sum(axis=-1)
+    influence = p @ (1.0 / mean)
     yield Row("elpd_mcse", "", float(influence.std() / np.sqrt(_effective(scored, influence))))
 
 
@@ -109,19 +112,15 @@ class Mixed(NamedTuple):
 def each_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
     """P(Y_i ≤ y_i) given each draw {name: (…, *shape)}, as a function of y (n,): (S, n)."""
 
-    def cdf(y: Array) -> Array:
-        return problem.family.observation_cdf(problem.data, draws, {**rows, "y": y}).reshape(-1, len(y))
-
-    return cdf
+    pointwise = problem.family.observation_cdfs(problem.data, draws, rows)
+    return lambda y: pointwise(y).reshape(-1, len(y))
 
 
 def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
     """P(Y_i ≤ y_i), the mixture over draws {name: (…, *shape)}, as a function of y (n,)."""
 
-    def cdf(y: Array) -> Array:
-        return _mean_over_draws(problem.family.observation_cdf(problem.data, draws, {**rows, "y": y}))
-
-    return cdf
+    pointwise = problem.family.observation_cdfs(problem.data, draws, rows)
+    return lambda y: _mean_over_draws(pointwise(y))
 
 
 def predictive_mean(problem: Problem, draws: Arrays, rows: Arrays) -> Array:

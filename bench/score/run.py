@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bench.store.manifest import CellEntry
 
 TOGETHER = 8
-"""Fits of one data set that are scored in one go; its reference is made once for them."""
+"""Fits of one data set that are scored in one go, at most; its reference is made once for them."""
 Progress = Callable[[str], None]
 
 
@@ -132,5 +133,5 @@ def _batches(usable: list[Stored]) -> Iterator[Batch]:
     numbered = list(enumerate(usable))
     for _, group in groupby(numbered, key=lambda pair: (pair[1].scenario, pair[1].record.data_digest)):
         fits = list(group)
-        for at in range(0, len(fits), TOGETHER):
-            yield fits[at : at + TOGETHER]
+        size = math.ceil(len(fits) / math.ceil(len(fits) / TOGETHER))  # even shares, so that none is waited for alone
+        yield from (fits[at : at + size] for at in range(0, len(fits), size))

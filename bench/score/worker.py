@@ -2,30 +2,30 @@
 
 Started by `bench.score.pool` as `python -m bench.score.worker PARENT DESCRIPTORS MODULE…`, and ended with the process
 PARENT, though it may still import. Each worker owns one end of a socket: it says its own process number first; then,
-for every (function, item) received, (value, None) or (None, error).
+for every (function, item) received, (value, None) or (None, error). A module may have a function `ready`, which each
+worker calls before it speaks: what cannot be forked is started there.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import select
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
 from bench.errors import UsageError, described
 from bench.measure.worker import die_with_parent
+from bench.score import ahead
 
 
 def main(parent: str, descriptors: str, *modules: str) -> None:
     """Import the modules, fork a worker per descriptor, and wait for the end of all."""
     die_with_parent(int(parent))
-    for module in modules:
-        with contextlib.suppress(ImportError):  # whoever needs it will say so
-            importlib.import_module(module)
+    ahead.load(modules)
     left = [int(descriptor) for descriptor in descriptors.split(",")]
     while left:
         own = left.pop(0)
@@ -33,7 +33,7 @@ def main(parent: str, descriptors: str, *modules: str) -> None:
             for other in left:  # a socket is closed for the first process when its one owner has ended
                 os.close(other)
             try:
-                _serve(own)
+                _serve(own, modules)
             finally:
                 os._exit(0)
         os.close(own)
@@ -42,9 +42,10 @@ def main(parent: str, descriptors: str, *modules: str) -> None:
             os.wait()
 
 
-def _serve(descriptor: int) -> None:
+def _serve(descriptor: int, modules: Sequence[str]) -> None:
     threading.Thread(target=_end_with_the_first, args=[descriptor], daemon=True).start()
     connection = Connection(descriptor)
+    ahead.ready(modules)
     connection.send(os.getpid())
     with contextlib.suppress(EOFError, OSError):
         while True:

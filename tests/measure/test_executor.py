@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import asdict
 
 import pytest
@@ -146,3 +147,53 @@ def test_this_machine_resolves_its_own_cpus(fakes, tmp_path):
         executor.prepare({needs: {"fake.exact"}, needs._replace(threads=local.default_threads()): {"fake.prior"}}, str)
         assert executor.prepared == {needs._replace(threads=local.default_threads())}
         assert executor.imports()["each"][0]["threads"] == local.default_threads()
+
+
+IMPORTED = """
+import time
+from pathlib import Path
+began = time.monotonic()
+time.sleep(0.2)
+with Path({file!r}).open("a") as file:
+    file.write(f"{{began}} {{time.monotonic()}}\\n")
+PACKAGES = ("numpy",)
+"""
+
+
+@pytest.mark.parametrize(("cpus", "together"), [(2, 1), (3, 2)])
+def test_one_cpu_is_left_to_what_else_is_imported(tmp_path, monkeypatch, cpus, together):
+    """The seconds of an import are shown: no more run beside it than there are CPUs for."""
+    names, file = ("one", "two", "three", "four"), tmp_path / "imports"
+    for name in names:
+        folder = tmp_path / "backends" / name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(IMPORTED.format(file=str(file)))
+        (folder / "exact.py").write_text('"""Nothing."""\nKIND = "exact"\n')
+    monkeypatch.setenv("BENCH_BACKENDS", str(tmp_path / "backends"))
+    monkeypatch.setattr(local, "default_threads", lambda: cpus)
+    with local.Local() as executor:
+        executor.prepare({Needs(name, "cpu", "float64", 1, "matched"): {f"{name}.exact"} for name in names}, str)
+        assert {needs.framework for needs in executor.prepared} == set(names)
+    times = [tuple(map(float, line.split())) for line in file.read_text().splitlines()]
+    assert max(sum(a <= began < b for a, b in times) for began, _ in times) <= together
+    assert all(seconds["seconds"] >= 0.2 for seconds in executor.imports()["each"]) and len(times) == len(names)
+
+
+def test_a_family_is_imported_before_children_are_forked(fakes, tmp_path):
+    plan = make(Choice(scenarios=[SCENARIO], backends=["fake.exact"], reps=1, rounds=1))
+    ((needs, names),) = run.imports_of(plan.cells).items()
+    assert names == {"fake.exact", "linear"}
+    with local.Local() as executor:
+        executor.prepare({needs: names | {"no_such_family"}}, str)  # whose child says so
+        assert len(executor.prepared) == 1
+
+
+def test_the_machine_is_looked_at_once_between_two_children(monkeypatch):
+    looks = iter([0.001, 0.002])
+    monkeypatch.setattr(local.noise, "reference_workload", lambda: next(looks))
+    executor = local.Local()
+    assert executor._look() == 0.001  # nothing was looked at before
+    executor._looked = time.monotonic(), 0.005
+    assert executor._look() == 0.005
+    executor._looked = time.monotonic() - 2.0 * local.AT_ONCE, 0.005
+    assert executor._look() == 0.002

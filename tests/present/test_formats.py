@@ -176,6 +176,14 @@ def test_same_tables_same_bytes(tables: RunTables, page: str):
     assert plain(sections(shuffled)[0].verdict.sentence) == plain(made(tables).sections[0].verdict.sentence)
 
 
+def test_a_report_that_is_ready_compiles_no_template(tables: RunTables, undrawn: None):
+    html._environment.cache_clear()
+    html.ready()
+    compiled = {name for _, name in html._environment().cache}
+    html.render(made(tables))
+    assert {name for _, name in html._environment().cache} == compiled > {"report.html.j2"}
+
+
 def test_notes_and_limits_are_said(tables: RunTables, page: str):
     for text in (read(page).text, markdown.render(made(tables)).replace("\\", "")):
         assert "The model assumes sigma = 0.1; the data were made with 0.01." in text

@@ -137,6 +137,23 @@ def test_what_scoring_imports_is_there_before_the_first_fit(tmp_path):
         assert out.startswith(expected) and not err
 
 
+@pooled
+def test_what_an_import_does_not_start_is_started_before_they_are_ready(tmp_path):
+    (tmp_path / "engine.py").write_text(
+        "import os, time\nstarted = []\ndef ready():\n    time.sleep(0.3)\n    started.append(os.getpid())\n"
+    )
+    script = (
+        "import os, sys\nsys.path.insert(0, os.environ['PYTHONPATH'].split(os.pathsep)[-1])\n"
+        "from bench.score import ahead, pool\nahead.prepare(ahead.WORTH_IT, ['engine'], ['engine'])(lambda: None)\n"
+        "print(all(w.ready for w in pool._workers), sys.modules['engine'].started == [os.getpid()])\n"
+        "same = \"__import__('engine').started == [__import__('os').getpid()]\"\n"
+        "print(*(found for _, found in pool.each(eval, [same], lambda: None)))\n"
+    )
+    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+    out, err = started(tmp_path, script, PYTHONPATH=paths).communicate(timeout=60)
+    assert out == "True True\nTrue\n", err
+
+
 WORKS = """
 import signal, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who tests under nohup hands on that it is ignored

@@ -177,6 +177,9 @@ class Coin:
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return np.asarray(stats.bernoulli.cdf(arrays["y"], np.asarray(draws["p"])[..., None]))
 
+    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
+        return lambda y: self.observation_cdf(data, draws, {**arrays, "y": y})
+
 
 def coin(p: Array, y: Array) -> dict[str, dict[str, float]]:
     data = Dataset("coin", (Parameter("p", (), 0.0, 1.0),), {}, {}, holdout={"y": y})

@@ -16,6 +16,7 @@ from bench.data import family
 from bench.families import families
 from bench.measure.contender import Attempt, Contender
 from bench.measure.executor import Needs
+from bench.store.ledger import Ledger
 from bench.store.manifest import Density
 from bench.types import Fit
 from bench.verify import gate, methods, sharp
@@ -169,7 +170,7 @@ def test_a_shipped_method_passes(name, monkeypatch):
     Pyro's samplers, of a millisecond per gradient, with fewer draws: their chains agree less, which makes it harder.
     """
     if name in {"pyro.nuts", "pyro.hmc"}:
-        monkeypatch.setattr(sharp, "BUDGET", (("chains", 2), ("warmup", 100), ("draws", 50), ("steps", 1500)))
+        monkeypatch.setattr(sharp, "BUDGET", (("chains", 2), ("warmup", 100), ("draws", 50)))
     verdict = sharp.verdict(Contender(sharp.cell_of_method(name, "cpu", "float64"), 1))
     assert verdict["verdict"] == ("unknown" if name == "torch.map" else "same"), verdict
 
@@ -177,8 +178,34 @@ def test_a_shipped_method_passes(name, monkeypatch):
 @pytest.mark.parametrize(("stop", "verdict"), [("steps", "unknown"), ("ELBO", "wrong")])
 def test_who_says_that_its_steps_ended_before_it_came_to_rest_is_not_judged(stop: str, verdict: str) -> None:
     class Far:
+        cell = sharp.cell_of_method("pyro.svi", "cpu", "float64")
+
         def attempt(self, make, seed, *, cold):
             draws = {"weights": np.zeros((1, 10, 2)), "bias": np.zeros((1, 10))}
             return Attempt(status="ok", fit=Fit("vi", draws), stats={"stop": stop})
 
     assert sharp.verdict(Far())["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("method", "verdicts", "steps"),
+    [
+        ("pyro.svi", ["same"], [sharp.FEWER]),
+        ("pyro.svi", ["unknown", "same"], [sharp.FEWER, sharp.STEPS]),
+        ("pyro.svi", ["wrong", "wrong"], [sharp.FEWER, sharp.STEPS]),
+        ("torch.adam", ["unknown"], [sharp.STEPS]),
+    ],
+)
+def test_vi_has_fewer_steps_first_and_all_of_them_where_these_do_not_tell(
+    method: str, verdicts: list[str], steps: list[int], monkeypatch, tmp_path
+) -> None:
+    asked, left = [], list(verdicts)
+
+    def verdict(contender: Contender) -> dict[str, str]:
+        asked.append(contender.cell.resolved_budget().steps)
+        return {"verdict": left.pop(0), "reason": ""}
+
+    monkeypatch.setattr(sharp, "verdict", verdict)
+    answers = Ledger(tmp_path / "answers")
+    sharp.answer({"methods": [[method, sharp.NAME, "float64", "cpu"]], "threads": 1}, answers)
+    assert asked == steps and [entry["verdict"] for entry in answers.entries()] == verdicts[-1:]

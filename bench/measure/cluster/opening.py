@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import logging
 import shutil
@@ -176,6 +175,8 @@ def _local(slots: int, threads: int) -> Any:
 
 async def _keep_alive(engine: Any, slots: int) -> None:
     """Start anew what ended while it started, which Dask gives up; what never starts not for ever."""
+    import asyncio  # here, as Dask: it takes as long as all of bench.measure
+
     from distributed.core import Status
 
     for _ in range(TRIES * slots):

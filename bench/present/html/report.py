@@ -44,6 +44,19 @@ LEVELS = (Thinned(150, 1000, True), Thinned(40, 400, True), Thinned(0, 200, Fals
 """The next is tried where a page is larger than `MOST_BYTES`."""
 
 
+def ready() -> None:
+    """Compile the templates, as the first page would."""
+    from jinja2 import meta
+
+    templates, left = _environment(), {"report.html.j2"}
+    assert templates.loader is not None
+    while left:
+        name = left.pop()
+        source, _, _ = templates.loader.get_source(templates, name)
+        left |= {other for other in meta.find_referenced_templates(templates.parse(source)) if other}
+        templates.get_template(name)
+
+
 def render(report: Report) -> str:
     """The run as one self-contained HTML page; the same tables give the same bytes."""
     shared = _shared(report)

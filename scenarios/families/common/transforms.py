@@ -20,7 +20,8 @@ def to_natural(z: Array, lower: float, upper: float) -> Array:
         return lower + np.exp(z)
     if math.isinf(lower):
         return upper - np.exp(z)
-    return lower + (upper - lower) * scipy.special.expit(z)
+    small = np.exp(-np.abs(z))  # SciPy's expit is the same, and takes a tenth of a second to import: a child's
+    return lower + (upper - lower) * (np.where(z < 0.0, small, 1.0) / (1.0 + small))
 
 
 def to_unconstrained(x: Array, lower: float, upper: float) -> Array:

@@ -7,7 +7,7 @@ parametrisations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,9 @@ class Grouped(Hierarchy):
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return self.flat(data.law).observation_cdf(data, draws, arrays)
+
+    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
+        return self.flat(data.law).observation_cdfs(data, draws, arrays)
 
     def log_observations(self, data: Dataset, draws: Arrays) -> tuple[Array, dict[str, Array]]:
         return self.flat(data.law).log_conditional(data, draws)

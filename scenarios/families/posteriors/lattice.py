@@ -149,18 +149,22 @@ def spline_quantile(p: Array, t: Array, at_nodes: Array, cumulative: Curve, slop
     every = np.ravel(p)
     panel = np.clip(np.searchsorted(at_nodes, every, side="right") - 1, 0, len(t) - 2)
     left, right = t[panel], t[panel + 1]
-    x = 0.5 * (left + right)
+    low, high = at_nodes[panel], at_nodes[panel + 1]
+    share = np.divide(every - low, high - low, out=np.full_like(every, 0.5), where=high > low)
+    x = left + (right - left) * np.clip(share, 0.0, 1.0)  # near enough for a step or two to do
     moving = np.arange(len(every))
     for _ in range(60):
         at = x[moving]
-        excess, steep = cumulative(at) - every[moving], slope(at)
+        excess = cumulative(at) - every[moving]
+        off = np.abs(excess) > np.finfo(float).eps  # in a tail no x comes nearer to p than rounding does
+        moving, at, excess = moving[off], at[off], excess[off]
+        if not len(moving):
+            break
+        steep = slope(at)
         left[moving] = np.where(excess < 0.0, at, left[moving])
         right[moving] = np.where(excess < 0.0, right[moving], at)
         newton = at - excess / np.where(steep > 0.0, steep, np.inf)
         inside = (newton > left[moving]) & (newton < right[moving])
         x[moving] = np.where(inside, newton, 0.5 * (left[moving] + right[moving]))
-        # rounding keeps a few of many thousands from settling: they alone go on
         moving = moving[np.abs(x[moving] - at) > 4.0 * np.finfo(float).eps * (1.0 + np.abs(at))]
-        if not len(moving):
-            break
     return np.reshape(x, np.shape(p))

@@ -56,7 +56,9 @@ class Gaussian(Likelihood):
         return value, residual, {"sigma": squares / sigma**3 - len(y) / sigma}
 
     def cdf(self, y: Array, eta: Array, scales: Arrays) -> Array:
-        return np.asarray(scipy.special.ndtr((y - eta) / scales["sigma"]))
+        value = y - eta
+        value /= scales["sigma"]
+        return np.asarray(scipy.special.ndtr(value, out=value))
 
     def sample(self, eta: Array, scales: Arrays, rng: np.random.Generator) -> Array:
         return np.asarray(eta + scales["sigma"] * rng.standard_normal(len(eta)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -116,19 +116,23 @@ class Regression(Family):
         known = {s.name: data.priors[s.name].args[0] for s in self.law.SCALES if data.priors[s.name].name == "known"}
         return {s.name: np.asarray(known.get(s.name, draws.get(s.name)), dtype=float) for s in self.law.SCALES}
 
-    def _observations(self, data: Dataset, draws: Arrays, arrays: Arrays) -> tuple[Array, Array, dict[str, Array]]:
-        """What the pointwise functions of a law take: y (n,), eta (..., n) and scales (..., 1)."""
+    def _given(self, data: Dataset, draws: Arrays, arrays: Arrays) -> tuple[Array, dict[str, Array]]:
+        """What the pointwise functions of a law take beside y (n,): eta (..., n) and scales (..., 1)."""
         scales = {name: value[..., None] for name, value in self.scales(data, draws).items()}
-        return arrays["y"], self.predictor(data, draws, arrays), scales
+        return self.predictor(data, draws, arrays), scales
 
     def predict(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return self.law_of(data, arrays).mean(self.predictor(data, draws, arrays))
 
     def log_likelihood(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return self.law_of(data, arrays).log_prob(*self._observations(data, draws, arrays))
+        return self.law_of(data, arrays).log_prob(arrays["y"], *self._given(data, draws, arrays))
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        return self.law_of(data, arrays).cdf(*self._observations(data, draws, arrays))
+        return self.observation_cdfs(data, draws, arrays)(arrays["y"])
+
+    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
+        law, (eta, scales) = self.law_of(data, arrays), self._given(data, draws, arrays)
+        return lambda y: law.cdf(y, eta, scales)
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         return {"prediction": self.predict(data, draws, data.predict)} if data.predict else {}
