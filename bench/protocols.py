@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -150,11 +150,10 @@ class Family(Protocol):
         """Pointwise log p(y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
-        """Pointwise P(Y_i ≤ y_i | draw) at `arrays`, inputs and y (n,): (..., n)."""
+        """Pointwise P(Y_i ≤ y_i | draw) at `arrays`, inputs and y (n,): (..., n).
 
-    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
-        """`observation_cdf` at inputs of n rows as a function of y (n,), for many y: it may prepare what they share."""
-        return lambda y: self.observation_cdf(data, draws, {**arrays, "y": y})
+        A family may have `observation_cdfs(data, draws, arrays)` beside it: the same as a function of y, for many y.
+        """
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array | npt.NDArray[np.bool_]]:
         """Derived quantities {name: (..., *shape)}, often none; a boolean one is an event whose mean is wanted.

@@ -254,5 +254,5 @@ def _installed(package: str) -> bool:
 
 def forget() -> None:
     """Read all folders again, after files there have changed."""
-    for read in (scanned, framework, shared_digest, _families, _installed, environments.environment):
+    for read in (scanned, framework, shared_digest, version_of, _families, _installed, environments.environment):
         read.cache_clear()

@@ -21,7 +21,7 @@ PAGES = ("scenarios", "backends")
 """Folders of the pages over all runs."""
 TAKEN = (*PAGES, "index.html", "README.md", "style.css")
 """What no run's folder can be called."""
-MOST_PARTS = 150
+MOST_PARTS = 50
 """Parts of a score of one fit, such as those of each parameter, of which the published table keeps any."""
 
 
@@ -38,7 +38,7 @@ def publish(
     date; DIR/scenarios and DIR/backends have a page each, with what every run found and the history of its seconds.
     DIR can be served as it is: nothing refers to the network or to other folders, and the same runs give the same
     bytes. Draws stay where they are: the command in run.json makes them again; scores of each single parameter are
-    left out of metrics.parquet where there are more than 150. A run of that name that is there already is replaced;
+    left out of metrics.parquet where there are more than 50. A run of that name that is there already is replaced;
     one that is named by its path in DIR is written anew where it is.
 
     \b

@@ -10,7 +10,7 @@ from pathlib import Path
 CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
 """Where Linux tells the size of the last cache, such as `32768K`."""
 LEAST, MOST = 64 * 2**20, 2**30
-"""Bytes that are read; twice the last cache in between: each has left it when its turn comes again."""
+"""Bytes that are read; four times the last cache in between, so that they come from memory."""
 TRIES = 5
 
 
@@ -23,7 +23,7 @@ def bandwidth(threads: int) -> float:
     """
     import numpy as np
 
-    numbers = np.empty(min(MOST, max(LEAST, 2 * _last_cache())) // 8)
+    numbers = np.empty(min(MOST, max(LEAST, 4 * _last_cache())) // 8)
     parts, best = np.array_split(numbers, threads), float("inf")
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda part: part.fill(1.0), parts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+
+TURN, FAMILIES = "BENCH_TURN", "BENCH_FAMILY_NAMES"
+"""What a fork server is told by its environment: see `bench.measure.forkserver`."""
 
 
 def default_threads() -> int:
@@ -51,16 +54,28 @@ def bound(threads: int) -> Iterator[None]:
 
 
 def start(
-    module: str, *args: str, framework: str, threads: int, mark: str, code: Path | None, **streams: Any
+    module: str,
+    *args: str,
+    framework: str,
+    threads: int,
+    mark: str,
+    code: Path | None,
+    told: Mapping[str, str] | None = None,
+    **streams: Any,
 ) -> subprocess.Popen[bytes]:
     """Run a module in the framework's interpreter and a session of its own, all that comes of it marked.
 
-    See `guardian.MARK`.
+    See `guardian.MARK`; `told` are more variables.
     """
     with bound(threads):
         return subprocess.Popen(
             [interpreter(framework), "-P", "-m", module, *args],  # -P: nothing is imported from the working folder
-            env={**environment(threads, code or packages(framework)), MARK: mark, "BENCH_RUNNER": str(os.getpid())},
+            env={
+                **environment(threads, code or packages(framework)),
+                MARK: mark,
+                "BENCH_RUNNER": str(os.getpid()),
+                **(told or {}),
+            },
             start_new_session=True,
             **streams,
         )

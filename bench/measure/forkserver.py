@@ -1,10 +1,10 @@
 """A process that has imported a framework and forks a worker for every request: the import is paid once.
 
-Started as `python -m bench.measure.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK NAME…`, names of methods
-(`numpyro.nuts`) and of families (`linear`). An empty line on stdin tells it to import; then it reads one JSON request
-per line and answers on its first stdout. Before it forks it touches no device and starts no thread pool of its own, so
-that a child finds what a fresh interpreter would have imported. The `answer` of what a request names as `module` does
-the work.
+Started as `python -m bench.measure.forkserver FRAMEWORK DEVICE DTYPE THREADS TRACK METHOD…`. Its environment has TURN,
+a pipe whose end tells it to import, and FAMILIES, names of families to import as well. Then it reads one JSON request
+per line from stdin and answers on its first stdout. Before it forks it touches no device and starts no thread pool of
+its own, so that a child finds what a fresh interpreter would have imported. The `answer` of what a request names as
+`module` does the work.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from bench.catalog.scenarios import scenario
 from bench.data import family
 from bench.errors import UsageError
 from bench.measure.contender import load
+from bench.measure.environment import FAMILIES, TURN
 from bench.measure.residency import Mapped, mapped_files
 from bench.measure.worker import die_with_parent
 from bench.types import Place
 
 
-def serve(framework: str, place: Place, track: str, methods: list[str], families: list[str]) -> None:
+def serve(framework: str, place: Place, track: str, methods: list[str]) -> None:
     """When told to, import and say how long it took; then fork a child per request and say how each ended."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.stdin.readline()
+    families = os.environ.pop(FAMILIES, "").split()
+    if turn := os.environ.pop(TURN, ""):  # an older harness waits for the import at once
+        with os.fdopen(int(turn), "rb") as pipe:
+            pipe.read()
     seconds = load(framework, place, track, methods)
     for method in methods:
         with contextlib.suppress(UsageError):  # a child will say so
@@ -93,11 +97,10 @@ def _child(request: dict[str, Any], seconds: float, server: int, mapped: list[Ma
         os._exit(code)
 
 
-def main(framework: str, device: str, dtype: str, threads: str, track: str, *names: str) -> None:
+def main(framework: str, device: str, dtype: str, threads: str, track: str, *methods: str) -> None:
     """Serve until stdin closes or the runner dies."""
     die_with_parent(int(os.environ["BENCH_RUNNER"]))
-    methods, families = [n for n in names if "." in n], [n for n in names if "." not in n]
-    serve(framework, Place(device, dtype, int(threads)), track, methods, families)  # type: ignore[arg-type]
+    serve(framework, Place(device, dtype, int(threads)), track, list(methods))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

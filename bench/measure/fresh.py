@@ -29,7 +29,6 @@ class FreshChild(Child):
     ) -> None:
         mark = new_mark()
         log.unlink(missing_ok=True)
-        output = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
         with log.open("ab") as stream:  # appending: the log may be cut while it is written
             self._process = start(
                 module,
@@ -38,8 +37,9 @@ class FreshChild(Child):
                 threads=threads,
                 mark=mark,
                 code=code,
+                stdin=subprocess.DEVNULL,
                 stdout=stream,
-                **output,
+                stderr=subprocess.STDOUT,
             )
         super().__init__(self._process.pid, log, mark)
         self._descriptor = os.pidfd_open(self.pid)

@@ -21,8 +21,8 @@ from bench.measure.fresh import FreshChild
 from bench.measure.servers import Server
 from bench.store import logs
 
-AT_ONCE = 0.05
-"""Seconds between two children in which the machine cannot be looked at twice: a look takes 3 ms, a fit as little."""
+RECENT = 0.05
+"""Seconds for which a look at the machine after a child holds for the next: one takes 3 ms, as a small fit does."""
 START_SECONDS = 300.0
 """How long an import may take before children of that framework start as fresh interpreters."""
 
@@ -47,12 +47,12 @@ class Local:
         server, and its children say what is wrong; nor has what starts threads when it is imported: a fork would wait
         for them for ever.
         """
-        modules: dict[Needs, set[str]] = {}
-        for needs, names in wanted.items():
+        names: dict[Needs, set[str]] = {}
+        for needs, asked in wanted.items():
             if not named(needs.framework).forkable:
                 continue
-            modules.setdefault(_here(needs), set()).update(names)
-        waiting, starting = sorted(modules), dict[Needs, Server]()
+            names.setdefault(_here(needs), set()).update(asked)
+        waiting, starting = sorted(names), dict[Needs, Server]()
         began, cpus = time.perf_counter(), default_threads()
         at_once = max(1, cpus - 1)
         try:
@@ -60,9 +60,9 @@ class Local:
                 interrupts.check()
                 while waiting and len(starting) < at_once + (cpus > 1):  # one more than import waits for its turn
                     needs = waiting.pop(0)
-                    starting[needs] = Server(needs, sorted(modules[needs]), self._code)
+                    starting[needs] = Server(needs, sorted(names[needs]), self._code)
                 for needs, server in list(starting.items())[:at_once]:
-                    server.import_now()
+                    server.tell()
                     tick(needs.framework)
                     if self._has_started(needs, server):
                         del starting[needs]
@@ -141,7 +141,7 @@ class Local:
     def _look(self) -> float:
         """Seconds of the reference workload now: those after the last child where this one follows at once."""
         when, seconds = self._looked
-        return seconds if time.monotonic() - when < AT_ONCE else noise.reference_workload()
+        return seconds if time.monotonic() - when < RECENT else noise.reference_workload()
 
     def slowness(self) -> float:
         """That of this machine."""

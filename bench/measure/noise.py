@@ -80,7 +80,7 @@ def slowness() -> float:
 
 
 def reference_workload() -> float:
-    """Seconds of a fixed piece of arithmetic on one core, the best of a few tries (about 10 ms in all).
+    """Seconds of a fixed piece of arithmetic on one core, the best of a few tries (about 3 ms in all).
 
     It tells a slower clock or a crowded cache from an idle machine; compare values of one machine and Python only.
     """

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.measure import guardian
 from bench.measure.child import Child
-from bench.measure.environment import default_threads, new_mark, start
+from bench.measure.environment import FAMILIES, TURN, default_threads, new_mark, start
 from bench.measure.executor import Needs
 
 FORK_SECONDS = 60.0
@@ -25,32 +25,39 @@ FORK_SECONDS = 60.0
 class Server:
     """One `python -m bench.measure.forkserver`."""
 
-    def __init__(self, needs: Needs, modules: Iterable[str], code: Path | None) -> None:
-        self._mark, threads = new_mark(), needs.threads or default_threads()
+    def __init__(self, needs: Needs, names: Iterable[str], code: Path | None) -> None:
+        """`names` are those of methods, which have a dot, and of families."""
+        self._mark, threads, names = new_mark(), needs.threads or default_threads(), list(names)
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        what = [*map(str, needs), *modules]
-        self._process = start(
-            "bench.measure.forkserver",
-            *what,
-            framework=needs.framework,
-            threads=threads,
-            mark=self._mark,
-            code=code,
-            **pipes,
-        )
+        what = [*map(str, needs), *(name for name in names if "." in name)]
+        waiting, self._turn = os.pipe()
+        try:
+            self._process = start(
+                "bench.measure.forkserver",
+                *what,
+                framework=needs.framework,
+                threads=threads,
+                mark=self._mark,
+                code=code,
+                told={TURN: str(waiting), FAMILIES: " ".join(name for name in names if "." not in name)},
+                pass_fds=(waiting,),
+                **pipes,
+            )
+        except BaseException:
+            os.close(self._turn)
+            raise
+        finally:
+            os.close(waiting)
         guardian.watch_group(self._process.pid)
         self._buffer = b""
         self.since = 0.0
         """When it was told to import, by the monotonic clock; 0 before."""
 
-    def import_now(self) -> None:
-        """Let it import; it has started, and waits for this."""
-        assert self._process.stdin is not None
+    def tell(self) -> None:
+        """Let it import, if that has not been said: it has started, and waits for this."""
         if not self.since:
+            os.close(self._turn)
             self.since = time.monotonic()
-            with contextlib.suppress(OSError):  # it is gone, as will be heard
-                self._process.stdin.write(b"\n")
-                self._process.stdin.flush()
 
     def hear(self, seconds: float) -> dict[str, Any] | None:
         """Its next answer; None where there is none within so many seconds, EOFError when it is gone."""
@@ -86,6 +93,7 @@ class Server:
     def close(self) -> None:
         """End it."""
         self.kill()
+        self.tell()
         self._process.wait()
         guardian.release_group(self._process.pid)
         for stream in (self._process.stdin, self._process.stdout):

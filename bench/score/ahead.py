@@ -67,7 +67,7 @@ def load(modules: Sequence[str]) -> None:
 
 
 def ready(modules: Sequence[str]) -> None:
-    """Call the function `ready` of those that have one."""
+    """Call the function `ready` of those that have one; what fails there will say so when it is used."""
     for module in modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             getattr(sys.modules.get(module), "ready", lambda: None)()

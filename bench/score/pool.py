@@ -39,13 +39,13 @@ class Lost(Exception):
 
 
 class _Worker:
-    """One process and the socket to it; `pid` is that of the process it will be forked from until it is `ready`."""
+    """One process and the socket to it; until it has said its `pid` that is of the process it will be forked from."""
 
     def __init__(self, end: socket.socket, pid: int) -> None:
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             end.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(STALLED), 0))
         self.connection = Connection(end.detach())
-        self.pid, self.ready, self.busy = pid, False, False
+        self.pid, self.forked, self.ready, self.busy = pid, False, False, False
         self._cpu, self._seen = -1, 0.0
 
     def send(self, task: object) -> None:
@@ -72,7 +72,7 @@ class _Worker:
 
     def end(self) -> None:
         """Close the socket, upon which the process ends; kill it where it may be unable to."""
-        if self.ready:
+        if self.forked:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         self.connection.close()
@@ -171,8 +171,10 @@ def _said(tasks: dict[_Worker, Any], waiting: list[Any]) -> Iterator[tuple[_Work
                 value, error = worker.receive()
                 worker.busy = False
                 yield worker, value, error
+            elif worker.forked:
+                worker.ready = worker.receive()
             else:
-                worker.pid, worker.ready = worker.receive(), True
+                worker.pid, worker.forked = worker.receive(), True
     for worker in [w for w in _workers if w.busy or not w.ready]:
         with _lost(worker, tasks, waiting):
             worker.check()

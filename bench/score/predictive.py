@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -59,12 +59,13 @@ def _density(scored: Scored, rows: Arrays) -> Iterator[Row]:
     top = np.where(np.isfinite(top), top, 0.0)  # densities are held relative to the largest, as exp would underflow
     p = np.exp(log_p - top)
     mean = p.mean(axis=(0, 1))
-    pointwise = np.log(mean) + top
+    with np.errstate(all="ignore"):  # an observation may be impossible
+        # elpd = Σ_i log mean_s p_is moves by the mean over draws of Σ_i p_is / mean_s p_is, to first order
+        pointwise, influence = np.log(mean) + top, p @ (1.0 / mean)
+        error, own_error = np.sqrt(len(pointwise) * pointwise.var()), influence.std()
     yield Row("elpd", "", float(pointwise.sum()))
-    yield Row("elpd_se", "", float(np.sqrt(len(pointwise) * pointwise.var())))
-    # elpd = Σ_i log mean_s p_is moves by the mean over draws of Σ_i p_is / mean_s p_is, to first order
-    influence = p @ (1.0 / mean)
-    yield Row("elpd_mcse", "", float(influence.std() / np.sqrt(_effective(scored, influence))))
+    yield Row("elpd_se", "", float(error))
+    yield Row("elpd_mcse", "", float(own_error / np.sqrt(_effective(scored, influence))))
 
 
 def _calibration(scored: Scored, rows: Arrays) -> Iterator[Row]:
@@ -112,15 +113,28 @@ class Mixed(NamedTuple):
 def each_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
     """P(Y_i ≤ y_i) given each draw {name: (…, *shape)}, as a function of y (n,): (S, n)."""
 
-    pointwise = problem.family.observation_cdfs(problem.data, draws, rows)
+    pointwise = _pointwise(problem, draws, rows)
     return lambda y: pointwise(y).reshape(-1, len(y))
 
 
 def mixture_cdf(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
     """P(Y_i ≤ y_i), the mixture over draws {name: (…, *shape)}, as a function of y (n,)."""
 
-    pointwise = problem.family.observation_cdfs(problem.data, draws, rows)
+    pointwise = _pointwise(problem, draws, rows)
     return lambda y: _mean_over_draws(pointwise(y))
+
+
+def _pointwise(problem: Problem, draws: Arrays, rows: Arrays) -> Cdf:
+    """P(Y_i ≤ y_i | draw) as a function of y (n,): (…, n).
+
+    By the family's `observation_cdfs` where it has that, unless a class below the one that has it says otherwise.
+    """
+    family = problem.family
+    owners = {name: one for one in reversed(type(family).__mro__) for name in vars(one)}
+    prepared, plain = owners.get("observation_cdfs"), owners.get("observation_cdf", object)
+    if prepared is not None and issubclass(prepared, plain):
+        return cast(Cdf, family.observation_cdfs(problem.data, draws, rows))  # type: ignore[attr-defined]
+    return lambda y: family.observation_cdf(problem.data, draws, {**rows, "y": y})
 
 
 def predictive_mean(problem: Problem, draws: Arrays, rows: Arrays) -> Array:

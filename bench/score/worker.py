@@ -1,9 +1,9 @@
 """A process that imports what scoring and drawing need, and forks workers that call functions for another process.
 
 Started by `bench.score.pool` as `python -m bench.score.worker PARENT DESCRIPTORS MODULE…`, and ended with the process
-PARENT, though it may still import. Each worker owns one end of a socket: it says its own process number first; then,
-for every (function, item) received, (value, None) or (None, error). A module may have a function `ready`, which each
-worker calls before it speaks: what cannot be forked is started there.
+PARENT, though it may still import. Each worker owns one end of a socket: it says its own process number first, True
+when it is ready; then, for every (function, item) received, (value, None) or (None, error). A module may have a
+function `ready`, which starts what cannot be forked: the first READY workers call it, for it may take some memory.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from bench.errors import UsageError, described
 from bench.measure.worker import die_with_parent
 from bench.score import ahead
 
+READY = 4
+
 
 def main(parent: str, descriptors: str, *modules: str) -> None:
     """Import the modules, fork a worker per descriptor, and wait for the end of all."""
     die_with_parent(int(parent))
     ahead.load(modules)
-    left = [int(descriptor) for descriptor in descriptors.split(",")]
-    while left:
-        own = left.pop(0)
+    ends = [int(descriptor) for descriptor in descriptors.split(",")]
+    for number, own in enumerate(ends):
         if not os.fork():
-            for other in left:  # a socket is closed for the first process when its one owner has ended
+            for other in ends[number + 1 :]:  # a socket is closed for the first process when its one owner has ended
                 os.close(other)
             try:
-                _serve(own, modules)
+                _serve(own, modules if number < READY else ())
             finally:
                 os._exit(0)
         os.close(own)
@@ -45,8 +46,9 @@ def main(parent: str, descriptors: str, *modules: str) -> None:
 def _serve(descriptor: int, modules: Sequence[str]) -> None:
     threading.Thread(target=_end_with_the_first, args=[descriptor], daemon=True).start()
     connection = Connection(descriptor)
-    ahead.ready(modules)
     connection.send(os.getpid())
+    ahead.ready(modules)
+    connection.send(True)
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, item = connection.recv()

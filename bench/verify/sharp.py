@@ -108,15 +108,16 @@ def complaint(given: Answer) -> str:
     )
 
 
-def decides(given: Answer) -> bool:
-    """Whether features times 1.02, or a row less, would have been seen in some parameter."""
+def decides(given: Answer, *, everywhere: bool = False) -> bool:
+    """Whether features times 1.02, or a row less, would have been seen in some parameter, or in each."""
     data = problem()
     sd = _flat(family(data.family).reference(data).sd)
-    return bool((OFF + NOISE * given.movement / sd < SHIFT).any())
+    seen = OFF + NOISE * given.movement / sd < SHIFT
+    return bool(seen.all() if everywhere else seen.any())
 
 
 def verdict(contender: Contender) -> dict[str, str]:
-    """`same`, `wrong` or `unknown`, with the reason."""
+    """`same`, `wrong` or `unknown`, with the reason; after FEWER steps every parameter must have come to rest."""
     attempt, given = fitted(contender)
     if given is None:
         wrong = attempt.reason.startswith("wrong target")
@@ -124,7 +125,8 @@ def verdict(contender: Contender) -> dict[str, str]:
         return {"verdict": "wrong" if wrong else "unknown", "reason": reason}
     if reason := complaint(given):
         return {"verdict": "wrong", "reason": reason}
-    if decides(given) or (attempt.fit is not None and "log_density" in attempt.fit.stats):
+    early = contender.cell.resolved_budget().steps < STEPS
+    if decides(given, everywhere=early) or (attempt.fit is not None and "log_density" in attempt.fit.stats):
         return {"verdict": "same", "reason": ""}
     return {"verdict": "unknown", "reason": "in so few steps it does not come to rest near enough to tell"}
 

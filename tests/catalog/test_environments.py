@@ -16,7 +16,7 @@ import scipy
 
 from bench.catalog import environments
 from bench.catalog.backends import forget
-from bench.catalog.frameworks import framework, named
+from bench.catalog.frameworks import framework, named, versions_of
 from bench.cli import installing, signals
 from bench.measure import host
 from tests.conftest import FAKES
@@ -293,3 +293,13 @@ def test_of_a_version_that_one_is_installed(name, wanted):
 def test_a_version_that_is_none_is_refused(folder, bench, name):
     done = bench("install", name)
     assert done.code == 2 and f"{name}: a version reads like 0.21 or 0.21.1" in done.err
+
+
+def test_versions_are_read_again_after_files_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = iter(["1.0", "2.0"])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: next(versions))
+    forget()
+    assert versions_of(["acme"]) == versions_of(["acme"]) == {"acme": "1.0"}
+    forget()
+    assert versions_of(["acme"]) == {"acme": "2.0"}
+    forget()

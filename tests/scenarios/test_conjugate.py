@@ -271,6 +271,22 @@ def test_quantiles_of_a_spline_are_those_of_the_normal_it_interpolates():
     assert sum(calls) < 4 * len(p)  # two steps and a look suffice, in the tails too
 
 
+def test_quantiles_of_sigma_are_found_in_two_steps_and_a_look(table, data_of):
+    """A spline of many pieces, whose own rounding is several units: who asked for less would bisect."""
+    posterior = linear.reference(data_of(*table, {"weights": WIDE, "bias": WIDE, "sigma": SIGMA["half_normal"][0]}))
+    t, density, at_nodes, cumulative = posterior._sigma._spline
+    p, looks = np.random.default_rng(0).random(20_000), []
+
+    def counted(x):
+        looks.append(x.size)
+        return cumulative(x)
+
+    found = spline_quantile(p, t, at_nodes, counted, density)
+    assert np.abs(cumulative(found) - p).max() < 1e-14 and sum(looks) < 4 * len(p)
+    lost = spline_quantile(np.array([np.nan, 0.5]), t, at_nodes, cumulative, density)
+    assert np.isnan(lost).tolist() == [True, False]
+
+
 def test_cdf_and_quantile_invert_each_other_and_keep_shapes(table, data_of):
     found = linear.reference(data_of(*table, {"weights": WIDE, "bias": WIDE, "sigma": SIGMA["active"][0]}))
     p = np.array([1e-8, 0.01, 0.3, 0.5, 0.9, 1 - 1e-8])

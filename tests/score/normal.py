@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -74,9 +74,6 @@ class Line:
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         scale = np.asarray(draws["sigma"])[..., None]
         return np.asarray(stats.norm.cdf(arrays["y"], self.predict(data, draws, arrays), scale))
-
-    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
-        return lambda y: self.observation_cdf(data, draws, {**arrays, "y": y})
 
     def derived(self, data: Dataset, draws: Arrays) -> dict[str, Array]:
         return {"prediction": self.predict(data, draws, data.predict)} if data.predict else {}

@@ -143,8 +143,8 @@ def test_what_an_import_does_not_start_is_started_before_they_are_ready(tmp_path
         "import os, time\nstarted = []\ndef ready():\n    time.sleep(0.3)\n    started.append(os.getpid())\n"
     )
     script = (
-        "import os, sys\nsys.path.insert(0, os.environ['PYTHONPATH'].split(os.pathsep)[-1])\n"
-        "from bench.score import ahead, pool\nahead.prepare(ahead.WORTH_IT, ['engine'], ['engine'])(lambda: None)\n"
+        "import os, sys\nfrom bench.score import ahead, pool\n"
+        "ahead.prepare(ahead.WORTH_IT, ['engine'], ['engine'])(lambda: None)\n"
         "print(all(w.ready for w in pool._workers), sys.modules['engine'].started == [os.getpid()])\n"
         "same = \"__import__('engine').started == [__import__('os').getpid()]\"\n"
         "print(*(found for _, found in pool.each(eval, [same], lambda: None)))\n"
@@ -152,6 +152,18 @@ def test_what_an_import_does_not_start_is_started_before_they_are_ready(tmp_path
     paths = os.pathsep.join([str(ROOT), str(tmp_path)])
     out, err = started(tmp_path, script, PYTHONPATH=paths).communicate(timeout=60)
     assert out == "True True\nTrue\n", err
+
+
+@pooled
+def test_what_cannot_be_started_ahead_costs_no_process(tmp_path):
+    (tmp_path / "engine.py").write_text("def ready():\n    raise ValueError('no engine')\n")
+    script = (
+        "import os, sys\nfrom bench.score import ahead, pool\n"
+        "ahead.prepare(ahead.WORTH_IT, ['engine'], ['engine'])(lambda: None)\n"
+        "print(len(pool._workers) > 1, *(found != os.getpid() for _, found in pool.each(eval, [PID], lambda: None)))\n"
+    ).replace("PID", "\"__import__('os').getpid()\"")
+    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+    assert started(tmp_path, script, PYTHONPATH=paths).communicate(timeout=60) == ("True True\n", "")
 
 
 WORKS = """

@@ -7,13 +7,17 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
+from bench.catalog.scenarios import scenario
+from bench.data import dataset
 from bench.protocols import Family
 from bench.score import predictive
 from bench.score.predictive import continuous_crps, covered, discrete_crps, predictive_rows
 from bench.score.problem import Problem
 from bench.types import Array, Arrays, Dataset, Kind, Parameter
+from scenarios.families.regression.linear import FAMILY as linear
+from scenarios.families.regression.linear import Linear
 from tests.score.normal import TRUTH, as_draws, make_problem, make_scored, of_posterior, table
 
 
@@ -63,6 +67,43 @@ def test_r2_is_the_share_of_the_variance() -> None:
     assert not {"predictive_crps", "predictive_coverage_90", "elpd"} & set(found)  # a point predicts no distribution
     level = make_problem(holdout={"x": holdout["x"], "y": np.ones(40)})
     assert "predictive_r2" not in table(list(predictive_rows(make_scored(level, "point", point))))
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_impossible_observation_costs_the_density_everything_and_no_warning() -> None:
+    y = np.array([1.0, 0.0, 1.0])
+    assert coin(np.array([0.5, 0.25]), y)["elpd"][""] == pytest.approx(np.log(0.375**2 * 0.625), rel=1e-12)
+    assert coin(np.array([0.0, 0.5]), y)["elpd"][""] == pytest.approx(np.log(0.25**2 * 0.75), rel=1e-12)
+    never = coin(np.zeros(2), y)
+    assert never["elpd"][""] == -np.inf and np.isnan(never["elpd_mcse"][""])
+
+
+def test_densities_that_exp_cannot_hold_are_averaged_all_the_same() -> None:
+    problem = make_problem(holdout={"x": np.zeros((3, 2)), "y": np.array([0.0, 40.0, 1e4])})
+    z = 0.1 * np.random.default_rng(0).standard_normal((1, 50, 4))
+    scored = make_scored(problem, "exact", of_posterior(problem, z))
+    log_p = problem.family.log_likelihood(problem.data, scored.fit.draws, problem.data.holdout)
+    expected = (special.logsumexp(log_p, axis=(0, 1)) - np.log(50)).sum()
+    assert log_p[..., 2].max() < -745.0  # where exp is 0
+    assert table(list(predictive_rows(scored)))["elpd"][""] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_family_below_ours_is_asked_for_its_own_distribution_function() -> None:
+    """What `Regression` has prepared for many y is not what a class below it says of one."""
+    data = dataset(scenario("s0-uniform"), seed=0, rep=0)
+    draws = {p.name: np.full((1, 4, *p.shape), 0.5) for p in data.parameters}
+
+    class Quarter(Linear):
+        def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
+            return np.full((1, 4, len(arrays["y"])), 0.25)
+
+    y = np.asarray(data.holdout["y"])
+    for of, expected in (
+        (Quarter("quarter", linear.law), 0.25),
+        (linear, linear.observation_cdf(data, draws, data.holdout)),
+    ):
+        cdf = predictive.mixture_cdf(Problem(data, of, None), draws, data.holdout)
+        np.testing.assert_allclose(cdf(y), np.broadcast_to(expected, (1, 4, len(y))).mean(axis=(0, 1)), rtol=1e-12)
 
 
 def normal_crps(y: Array) -> Array:
@@ -176,9 +217,6 @@ class Coin:
 
     def observation_cdf(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Array:
         return np.asarray(stats.bernoulli.cdf(arrays["y"], np.asarray(draws["p"])[..., None]))
-
-    def observation_cdfs(self, data: Dataset, draws: Arrays, arrays: Arrays) -> Callable[[Array], Array]:
-        return lambda y: self.observation_cdf(data, draws, {**arrays, "y": y})
 
 
 def coin(p: Array, y: Array) -> dict[str, dict[str, float]]:

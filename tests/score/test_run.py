@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,11 @@ def test_a_disk_that_fills_while_scoring_is_no_fault_of_the_fit(
     with pytest.raises(OSError, match="No space"):
         scoring.score_run(RunFolder(copied_run), lambda _: None)
     assert read(fit / "draws.npz") and json.loads((copied_run / "run.json").read_text())
+
+
+def test_fits_of_one_data_set_are_shared_out_evenly():
+    def of(digest: str, count: int) -> list[Any]:
+        return [SimpleNamespace(scenario="s", record=SimpleNamespace(data_digest=digest))] * count
+
+    assert [len(batch) for batch in scoring._batches(of("fixed", 12) + of("other", 1))] == [6, 6, 1]
+    assert len(list(scoring._batches(of("fixed", scoring.TOGETHER)))) == 1

@@ -187,6 +187,21 @@ def test_who_says_that_its_steps_ended_before_it_came_to_rest_is_not_judged(stop
     assert sharp.verdict(Far())["verdict"] == verdict
 
 
+@pytest.mark.parametrize(("steps", "verdict"), [(sharp.FEWER, "unknown"), (sharp.STEPS, "same")])
+def test_after_few_steps_every_parameter_must_have_come_to_rest(steps: int, verdict: str) -> None:
+    """One at rest would show that a row is left out, and not that another's feature is scaled."""
+
+    class Restless:
+        cell = sharp.cell_of_method("pyro.svi", "cpu", "float64", steps)
+
+        def attempt(self, make, seed, *, cold):
+            swing = 0.5 * (seed - 1)  # of one weight, from fit to fit
+            draws = {"weights": np.array([3.0 + swing, -2.0]) + np.zeros((1, 10, 2)), "bias": np.ones((1, 10))}
+            return Attempt(status="ok", fit=Fit("vi", draws), stats={"stop": "ELBO"})
+
+    assert sharp.verdict(Restless())["verdict"] == verdict
+
+
 @pytest.mark.parametrize(
     ("method", "verdicts", "steps"),
     [

@@ -16,6 +16,7 @@ import scipy
 from bench.types import Array
 from scenarios.families.common import transforms
 
+ROUNDING = 16.0 * float(np.finfo(float).eps)
 Curve = Callable[[Array], Array]
 """A function on the real line, elementwise."""
 
@@ -144,19 +145,20 @@ class LatticeMarginal:
 def spline_quantile(p: Array, t: Array, at_nodes: Array, cumulative: Curve, slope: Curve) -> Array:
     """Where a distribution function is p, elementwise, by Newton steps kept inside a panel of its spline.
 
-    `at_nodes` (K,) are its values at the nodes t (K,), `cumulative` its spline and `slope` that of the density.
+    `at_nodes` (K,) are its values at the nodes t (K,), `cumulative` its spline and `slope` that of the density. It is
+    solved to ROUNDING in p, of which a spline has a few units; a p that is no number has a quantile that is none.
     """
     every = np.ravel(p)
     panel = np.clip(np.searchsorted(at_nodes, every, side="right") - 1, 0, len(t) - 2)
     left, right = t[panel], t[panel + 1]
     low, high = at_nodes[panel], at_nodes[panel + 1]
     share = np.divide(every - low, high - low, out=np.full_like(every, 0.5), where=high > low)
-    x = left + (right - left) * np.clip(share, 0.0, 1.0)  # near enough for a step or two to do
+    x = left + (right - left) * np.clip(share, 0.0, 1.0) + 0.0 * every  # near enough for a step or two to do
     moving = np.arange(len(every))
     for _ in range(60):
         at = x[moving]
         excess = cumulative(at) - every[moving]
-        off = np.abs(excess) > np.finfo(float).eps  # in a tail no x comes nearer to p than rounding does
+        off = np.abs(excess) > ROUNDING
         moving, at, excess = moving[off], at[off], excess[off]
         if not len(moving):
             break

@@ -1,8 +1,8 @@
 """The harness's own share of `bench run`: wall clock minus build…transfer seconds minus framework imports.
 
-An import counts once where children are forked from it, by the clock on the wall since two may run side by side; those
-of fresh children (unsupported by a fork server, or --fresh) come on top. Verification counts as the harness's: the
-first of the two runs does all of it, the second finds its verdicts kept.
+An import counts once where children are forked from it, by the clock on the wall: several may run side by side, and
+what scoring needs is imported meanwhile. Those of fresh children (no fork server can be had, or --fresh) come on top.
+Verification counts as the harness's: the first of the two runs does all of it, the second finds its verdicts kept.
 
 python tests/benchmarks/studies/harness_share.py            the quick suite
 python tests/benchmarks/studies/harness_share.py -s s4-linear
