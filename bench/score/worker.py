@@ -22,6 +22,7 @@ from bench.measure.worker import die_with_parent
 from bench.score import ahead
 
 READY = 4
+"""Workers that start what a run's figures need: more would hardly draw faster, and hold 70 MB each."""
 
 
 def main(parent: str, descriptors: str, *modules: str) -> None:

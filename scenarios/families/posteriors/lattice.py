@@ -17,6 +17,7 @@ from bench.types import Array
 from scenarios.families.common import transforms
 
 ROUNDING = 16.0 * float(np.finfo(float).eps)
+"""By how much a distribution function at a quantile may differ from p: some units of what rounds in a spline near 1."""
 Curve = Callable[[Array], Array]
 """A function on the real line, elementwise."""
 
@@ -153,7 +154,8 @@ def spline_quantile(p: Array, t: Array, at_nodes: Array, cumulative: Curve, slop
     left, right = t[panel], t[panel + 1]
     low, high = at_nodes[panel], at_nodes[panel + 1]
     share = np.divide(every - low, high - low, out=np.full_like(every, 0.5), where=high > low)
-    x = left + (right - left) * np.clip(share, 0.0, 1.0) + 0.0 * every  # near enough for a step or two to do
+    x = left + (right - left) * np.clip(share, 0.0, 1.0)  # near enough for a step or two to do
+    x[np.isnan(every)] = np.nan
     moving = np.arange(len(every))
     for _ in range(60):
         at = x[moving]
